@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		The one place that knows which PostgreSQL and hiredis we build for.
+ *
+ * Wrappers are named after the core function, with _compat.  Everything
+ * else in rtcache is written against the newest API named here.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_COMPAT_H
+#define RTC_COMPAT_H
+
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "executor/executor.h"
+#include "fmgr.h"
+#include "parser/parse_relation.h"
+#include "utils/jsonb.h"
+
+#if PG_VERSION_NUM < 150000
+#error "rtcache needs PostgreSQL 15 or later"
+#endif
+
+/* ---- the module, WAL, replication slots, processes ---- */
+
+#if PG_VERSION_NUM >= 180000
+#define RTC_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "rtcache", .version = RTCACHE_VERSION)
+#else
+#define RTC_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define LogLogicalMessage_compat(prefix, message, size, transactional) \
+	LogLogicalMessage((prefix), (message), (size), (transactional), false)
+#else
+#define LogLogicalMessage_compat(prefix, message, size, transactional) \
+	LogLogicalMessage((prefix), (message), (size), (transactional))
+#endif
+
+#if PG_VERSION_NUM >= 170000
+#define ReplicationSlotCreate_compat(name, db_specific, persistency) \
+	ReplicationSlotCreate((name), (db_specific), (persistency), false, \
+						  false, false)
+#else
+#define ReplicationSlotCreate_compat(name, db_specific, persistency) \
+	ReplicationSlotCreate((name), (db_specific), (persistency), false)
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define ReplicationSlotAcquire_compat(name, nowait) \
+	ReplicationSlotAcquire((name), (nowait), false)
+#else
+#define ReplicationSlotAcquire_compat(name, nowait) \
+	ReplicationSlotAcquire((name), (nowait))
+#endif
+
+#if PG_VERSION_NUM >= 190000
+#define GetOldestActiveTransactionId_compat() \
+	GetOldestActiveTransactionId(false, true)
+#else
+#define GetOldestActiveTransactionId_compat() GetOldestActiveTransactionId()
+#endif
+
+/* ---- planner, executor, privileges ---- */
+
+/* Does a plan's search path match the session's? */
+#if PG_VERSION_NUM >= 170000
+#define search_path_matches_compat(path) \
+	SearchPathMatchesCurrentEnvironment(path)
+#else
+#define search_path_matches_compat(path) \
+	OverrideSearchPathMatchesCurrent(path)
+#endif
+
+/* Runs a query to its end, or to count rows (0 = all), once. */
+#if PG_VERSION_NUM >= 180000
+#define ExecutorRun_compat(desc, count) \
+	ExecutorRun((desc), ForwardScanDirection, (count))
+#else
+#define ExecutorRun_compat(desc, count) \
+	ExecutorRun((desc), ForwardScanDirection, (count), true)
+#endif
+
+/* The user that a relation is read as; InvalidOid = the current one. */
+static inline Oid
+check_as_user_compat(Query *query, RangeTblEntry *rte)
+{
+#if PG_VERSION_NUM >= 160000
+	if (rte->perminfoindex == 0)
+		return InvalidOid;
+	return getRTEPermissionInfo(query->rteperminfos, rte)->checkAsUser;
+#else
+	return rte->checkAsUser;
+#endif
+}
+
+/* ---- building jsonb; zero a JsonbBuilder before use ---- */
+
+#if PG_VERSION_NUM >= 190000
+typedef JsonbInState JsonbBuilder;
+
+#define jsonb_push_compat(builder, token, value) \
+	pushJsonbValue((builder), (token), (value))
+#else
+typedef struct JsonbBuilder
+{
+	JsonbParseState *parseState;
+	JsonbValue *result;			/* after the outermost END token */
+} JsonbBuilder;
+
+#define jsonb_push_compat(builder, token, value) \
+	((void) ((builder)->result = pushJsonbValue(&(builder)->parseState, \
+												(token), (value))))
+#endif
+
+/*
+ * A wait-event set that lives as long as the process needs it: from 17 on a
+ * resource owner (none) decides that, before it was a memory context.
+ */
+#if PG_VERSION_NUM >= 170000
+#define CreateWaitEventSet_compat(nevents) CreateWaitEventSet(NULL, (nevents))
+#else
+#define CreateWaitEventSet_compat(nevents) \
+	CreateWaitEventSet(TopMemoryContext, (nevents))
+#endif
+
+/*
+ * Names a wait event of ours; before 17 all extensions share one.  Takes a
+ * lock: call it once per process and event.
+ */
+#if PG_VERSION_NUM >= 170000
+#define WaitEventExtensionNew_compat(name) WaitEventExtensionNew(name)
+#else
+#define WaitEventExtensionNew_compat(name) ((uint32) PG_WAIT_EXTENSION)
+#endif
+
+#endif							/* RTC_COMPAT_H */
+
+/*
+ * What depends on hiredis.  Behind a guard of its own, since this part exists
+ * only for those who come through redis_door.h.
+ */
+#if defined(HIREDIS_MAJOR) && !defined(RTC_COMPAT_HIREDIS_H)
+#define RTC_COMPAT_HIREDIS_H
+
+/* Number of elements, as the reader tells it to its createArray callback. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t RtcRedisArrayLen_compat;
+#else
+typedef int RtcRedisArrayLen_compat;
+#endif
+
+#endif							/* RTC_COMPAT_HIREDIS_H */

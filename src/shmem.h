@@ -1,0 +1,175 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *		The one shared-memory struct of rtcache.  See shmem.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_SHMEM_H
+#define RTC_SHMEM_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+#include "utils/timestamp.h"
+
+#include "breaker.h"
+#include "rtcache.h"
+#include "seal.h"
+#include "stamps.h"
+#include "stats.h"
+
+#define RTC_MAX_PREFIXES	256 /* databases with a cache, per server */
+#define RTC_ERROR_LEN		256
+
+/* What the relay is doing; shown by rtcache_relay. */
+typedef enum RtcRelayState
+{
+	RTC_RELAY_STOPPED = 0,		/* not running */
+	RTC_RELAY_OFF,				/* running, no redis_url */
+	RTC_RELAY_CONNECTING,		/* Redis cannot be reached, or was just lost */
+	RTC_RELAY_REPLAYING,		/* applying what Redis missed */
+	RTC_RELAY_CLEARING,			/* deleting what rtcache owns in Redis */
+	RTC_RELAY_DRAINING,			/* cleared; transactions from before still run */
+	RTC_RELAY_STREAMING,		/* caught up */
+	RTC_RELAY_FENCED			/* another server owns the prefix */
+} RtcRelayState;
+
+/* One database's prefix in Redis.  Protected by RtcShared.lock. */
+typedef enum RtcPrefixState
+{
+	RTC_PREFIX_FREE = 0,
+	RTC_PREFIX_REQUESTED,		/* a backend wants it, the relay has to act */
+	RTC_PREFIX_READY,			/* registered in Redis, empty or coherent */
+	RTC_PREFIX_UNUSABLE			/* another database has it; asked again when
+								 * a name or the setting changes */
+} RtcPrefixState;
+
+typedef struct RtcPrefix
+{
+	RtcPrefixState state;
+	Oid			dboid;
+	char		dbname[NAMEDATALEN];
+	XLogRecPtr	named_at;		/* dbname is the name at this LSN */
+	char		prefix[RTC_MAX_PREFIX_LEN]; /* in force when READY; else the
+											 * one to clear, or "" */
+} RtcPrefix;
+
+/* What the relay tells about itself.  Protected by RtcShared.lock. */
+typedef struct RtcRelayInfo
+{
+	int			pid;			/* 0 = not running */
+	RtcRelayState state;
+	TimeLineID	timeline;
+	TimestampTz last_commit_at; /* commit time of the newest applied commit */
+	TimestampTz behind_since;	/* commit time of the oldest unapplied commit;
+								 * 0 = nothing waits */
+	TimestampTz connected_at;	/* 0 = not connected */
+	TimestampTz last_error_at;
+	char		last_error[RTC_ERROR_LEN];
+	uint32		url_hash;		/* of the redis_url in use */
+	char		address[64];	/* numeric address of Redis, "" for unix */
+	char		slot_problem[RTC_ERROR_LEN];	/* "" = slot in use */
+} RtcRelayInfo;
+
+/*
+ * Everything that processes share.  All zero bytes is a safe state: the gate
+ * is closed, the queue is as shmem.c sets it, Redis is not trusted.
+ */
+typedef struct RtcShared
+{
+	LWLock	   *lock;			/* protects prefix[] and relay */
+
+	/* The seal; written once at startup. */
+	uint8		seal_key[RTC_SEAL_KEY_LEN];
+	char		key_id[RTC_KEY_ID_LEN]; /* names the key without showing it */
+
+	/*
+	 * Do ops go to WAL?  Only the relay (and startup) writes it.  A writer
+	 * gets its xid first and reads this second; the relay sets it first and
+	 * reads the next xid second.
+	 */
+	pg_atomic_uint32 queue_on;
+	pg_atomic_uint32 gap_logged;	/* a gap message is in WAL */
+
+	/*
+	 * Nothing is read from a cache until the gate is open: transactions from
+	 * before the start of this server could commit without a stamp.
+	 */
+	pg_atomic_uint32 gate_open;
+
+	/*
+	 * Trust in Redis: odd = open (what it holds is as fresh as the stamps
+	 * say), even = closed.  Each change adds one, so that a reader can see
+	 * that it was closed in between.  Only the relay writes it.
+	 */
+	pg_atomic_uint64 l2_generation;
+
+	/*
+	 * Moves when the relay has connected anew.  A backend's connection that
+	 * was verified before that is no good any more.
+	 */
+	pg_atomic_uint64 server_generation;
+
+	pg_atomic_uint64 read_lsn;	/* WAL read up to here */
+	pg_atomic_uint64 applied_lsn;	/* Redis has every commit up to here */
+	pg_atomic_uint64 stored_lsn;	/* position verified to be stored in Redis */
+	pg_atomic_uint64 wake_lsn;	/* newest commit with ops; the relay polls
+								 * for its flush */
+	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
+
+	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves */
+	Latch	   *relay_latch;	/* the relay's, NULL = not running */
+
+	pg_atomic_uint64 relay_batches; /* batches applied */
+	pg_atomic_uint64 relay_ops; /* ops applied */
+	pg_atomic_uint64 relay_commits; /* commits applied */
+	pg_atomic_uint64 stats_reset;	/* TimestampTz */
+
+	RtcBreaker	breaker;
+	RtcRelayInfo relay;
+	RtcPrefix	prefix[RTC_MAX_PREFIXES];
+	RtcStatStripe stats[RTC_STAT_STRIPES];
+
+	/* Arrays behind the struct, in the same allocation. */
+	uint32		bucket_mask;	/* number of buckets - 1 */
+	RtcBucket  *bucket;
+	int			nprepared;
+	RtcPreparedSlot *prepared;
+} RtcShared;
+
+/* NULL when not preloaded. */
+extern RtcShared *rtc_shared;
+
+/* Installs the shared-memory hooks; from _PG_init while preloading. */
+extern void rtc_shmem_init(void);
+
+/* Raises 55000 with the shared_preload_libraries hint when not preloaded. */
+extern void rtc_require_preload(void);
+
+/* Is Redis open to readers in this moment?  The generation to compare with. */
+static inline bool
+rtc_l2_open(uint64 *generation)
+{
+	*generation = pg_atomic_read_u64(&rtc_shared->l2_generation);
+	pg_read_barrier();
+	return (*generation & 1) != 0 &&
+		pg_atomic_read_u32(&rtc_shared->gate_open) != 0;
+}
+
+/* Wakes the relay.  Async-signal and COMMIT-callback safe. */
+extern void rtc_wake_relay(void);
+
+/*
+ * Copies the prefix of the current database, asking the relay for it if need
+ * be.  False = not ready (yet): Redis cannot be used.
+ */
+extern bool rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN]);
+
+#endif							/* RTC_SHMEM_H */

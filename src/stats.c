@@ -1,0 +1,106 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.c
+ *		Counters of rtcache.
+ *
+ * MODEL: counters are atomics in shared memory, striped by process so that
+ * backends rarely write to one cache line.  Counting takes no lock and raises
+ * nothing, so it may be done anywhere, transaction callbacks included.  A
+ * reader adds the stripes up; what is counted meanwhile may or may not be in.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "shmem.h"
+#include "stats.h"
+
+/* The counters, and the sum of the bypasses, and the time of the reset. */
+#define STATS_COLUMNS (RTC_STAT_COUNT + 2)
+
+PG_FUNCTION_INFO_V1(cache_stats);
+PG_FUNCTION_INFO_V1(cache_stats_reset);
+
+void
+rtc_stat_add(RtcCounter counter, uint64 n)
+{
+	RtcStatStripe *stripe;
+
+	if (rtc_shared == NULL)
+		return;
+
+	/* Process ids are as good as any number, and even the relay has one. */
+	stripe = &rtc_shared->stats[(uint32) MyProcPid % RTC_STAT_STRIPES];
+	pg_atomic_fetch_add_u64(&stripe->counter[counter], n);
+}
+
+/* The value of a counter, over all processes. */
+static uint64
+read_counter(RtcCounter counter)
+{
+	uint64		sum = 0;
+
+	for (int i = 0; i < RTC_STAT_STRIPES; i++)
+		sum += pg_atomic_read_u64(&rtc_shared->stats[i].counter[counter]);
+	return sum;
+}
+
+/*
+ * All counters as one row, in their order; the sum of the bypasses comes
+ * before the first of them.
+ */
+Datum
+cache_stats(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[STATS_COLUMNS];
+	bool		nulls[STATS_COLUMNS] = {0};
+	uint64		bypasses = 0;
+	TimestampTz reset;
+	int			n = 0;
+
+	rtc_require_preload();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != STATS_COLUMNS)
+		elog(ERROR, "unexpected result type of cache_stats");
+
+	for (int i = RTC_STAT_BYPASS_FIRST; i <= RTC_STAT_BYPASS_LAST; i++)
+		bypasses += read_counter(i);
+
+	for (int i = 0; i < RTC_STAT_COUNT; i++)
+	{
+		if (i == RTC_STAT_BYPASS_FIRST)
+			values[n++] = Int64GetDatum((int64) bypasses);
+		values[n++] = Int64GetDatum((int64) read_counter(i));
+	}
+	reset = (TimestampTz) pg_atomic_read_u64(&rtc_shared->stats_reset);
+	nulls[n] = reset == 0;
+	values[n++] = TimestampTzGetDatum(reset);
+	Assert(n == STATS_COLUMNS);
+
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/*
+ * Sets all counters to zero.
+ */
+Datum
+cache_stats_reset(PG_FUNCTION_ARGS)
+{
+	rtc_require_preload();
+	for (int i = 0; i < RTC_STAT_STRIPES; i++)
+		for (int j = 0; j < RTC_STAT_COUNT; j++)
+			pg_atomic_write_u64(&rtc_shared->stats[i].counter[j], 0);
+	pg_atomic_write_u64(&rtc_shared->stats_reset,
+						(uint64) GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,66 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.h
+ *		Counters of rtcache.  See stats.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_STATS_H
+#define RTC_STATS_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+
+/* Every counter, in the order of the columns of rtcache_stats. */
+typedef enum RtcCounter
+{
+	RTC_STAT_L2_HITS,			/* lookups answered by Redis */
+	RTC_STAT_MISSES,			/* lookups that ran the query, cache usable */
+	RTC_STAT_FILLS,				/* computed values stored in Redis */
+	RTC_STAT_FILLS_REFUSED,		/* computed values not stored: lease lost */
+	RTC_STAT_BYPASS_DISABLED,	/* rtcache.enabled is off */
+	RTC_STAT_BYPASS_NOT_READY,	/* no Redis, or the relay has not caught up */
+	RTC_STAT_BYPASS_WROTE,		/* the transaction has written */
+	RTC_STAT_BYPASS_ISOLATION,	/* REPEATABLE READ or SERIALIZABLE */
+	RTC_STAT_BYPASS_QUERY,		/* the query is not cacheable */
+	RTC_STAT_BYPASS_PENDING,	/* a writer of the key is committing */
+	RTC_STAT_BYPASS_LAG,		/* Redis has not yet a write of the key */
+	RTC_STAT_BYPASS_BREAKER,	/* the breaker is open */
+	RTC_STAT_BYPASS_ERROR,		/* Redis failed during the lookup */
+	RTC_STAT_LEASE_BUSY,		/* misses that another reader was filling */
+	RTC_STAT_ERRORS,			/* Redis errors and timeouts, all processes */
+	RTC_STAT_CORRUPT,			/* values in Redis that were not JSON */
+	RTC_STAT_TOO_LARGE,			/* values above rtcache.max_value_size */
+	RTC_STAT_SETS,				/* SETs applied by the relay */
+	RTC_STAT_DELS,				/* DELs applied by the relay */
+	RTC_STAT_PATTERN_DELS,		/* keys deleted by pattern or clear */
+	RTC_STAT_BYTES_READ,		/* value bytes read from Redis by lookups */
+	RTC_STAT_BYTES_WRITTEN,		/* value bytes sent by relay and fills */
+	RTC_STAT_MESSAGES,			/* WAL messages written */
+	RTC_STAT_MESSAGE_BYTES,		/* their bytes */
+	RTC_STAT_MESSAGES_REFUSED,	/* WAL messages that failed the seal check */
+	RTC_STAT_CLEARS,			/* whole-prefix clears by the relay */
+	RTC_STAT_COUNT
+} RtcCounter;
+
+#define RTC_STAT_BYPASS_FIRST RTC_STAT_BYPASS_DISABLED
+#define RTC_STAT_BYPASS_LAST RTC_STAT_BYPASS_ERROR
+
+/* Stripes spread concurrent writers over cache lines; reads add them up. */
+#define RTC_STAT_STRIPES 32
+
+typedef union RtcStatStripe
+{
+	pg_atomic_uint64 counter[RTC_STAT_COUNT];
+	char		pad[((RTC_STAT_COUNT * 8 + 127) / 128) * 128];
+} RtcStatStripe;
+
+/* Adds to a counter; does nothing when not preloaded.  Never raises. */
+extern void rtc_stat_add(RtcCounter counter, uint64 n);
+
+#define rtc_stat_inc(counter) rtc_stat_add((counter), 1)
+
+#endif							/* RTC_STATS_H */
