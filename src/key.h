@@ -1,0 +1,60 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.h
+ *		Cache keys: percent-encoding, what a key may be, lease names, prefix.
+ *		See key.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_KEY_H
+#define RTC_KEY_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+/* What follows the name of a key to make that of its lease. */
+#define RTC_LEASE_SUFFIX	"~lease"
+
+/* White space and control characters: refused in templates and prefixes. */
+static inline bool
+rtc_is_blank_or_control(unsigned char c)
+{
+	return c <= 0x20 || c == 0x7f;
+}
+
+/* Appends text, percent-encoding '% : { } * ? [ ] \', space and controls. */
+extern void rtc_key_encode(StringInfo buf, const char *str, size_t len);
+
+/*
+ * Checks a key that a user gave.  Errors: 22023 empty; 54000 longer than
+ * RTC_MAX_KEY_LEN; 22023 ends in "~lease" or begins with "~" (reserved).
+ */
+extern void rtc_key_check(const char *key, size_t len);
+
+/* The same check without an error; for keys that templates made. */
+extern bool rtc_key_is_valid(const char *key, size_t len);
+
+/* Appends the name of the lease of a full key (prefix included). */
+extern void rtc_lease_name(StringInfo buf, const char *key, size_t len);
+
+/* Appends text with the glob characters of Redis escaped by backslash. */
+extern void rtc_glob_escape(StringInfo buf, const char *text, size_t len);
+
+/*
+ * Is this usable as rtcache.key_prefix?  If not, a static, untranslated
+ * detail sentence in *detail.  Neither allocates nor raises.
+ */
+extern bool rtc_prefix_check(const char *tmpl, const char **detail);
+
+/*
+ * Expands a key_prefix template for a database.  False when the result is
+ * empty or longer than RTC_MAX_PREFIX_LEN - 1.  Never gives a prefix under
+ * which "rtcache:..." could be a key.  Neither allocates nor raises.
+ */
+extern bool rtc_prefix_expand(const char *tmpl, const char *dbname,
+							  char prefix[]);
+
+#endif							/* RTC_KEY_H */

@@ -1,0 +1,43 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_json.h
+ *		A table's row as JSON text.  See row_json.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_ROW_JSON_H
+#define RTC_ROW_JSON_H
+
+#include "postgres.h"
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+
+#include "template.h"
+
+typedef struct RtcRowJson RtcRowJson;	/* how to write rows of one type */
+
+/*
+ * Prepares for a row type, in the current memory context.  names: the columns
+ * (list of char *), in the order they are wanted; NIL for all.  Returns NULL
+ * and fills *fault (42703, 22023, 0A000) when a column cannot be used.
+ */
+extern RtcRowJson *rtc_row_json_make(TupleDesc desc, List *names,
+									 RtcFault *fault);
+
+/*
+ * Appends a row in the shape of row_to_json().  Returns false, with buf in
+ * any state, when that takes more than limit bytes.  Settings must be pinned
+ * by the caller if rtc_row_json_needs_pin().
+ */
+extern bool rtc_row_json_append(RtcRowJson *row, HeapTuple tuple,
+								TupleDesc desc, StringInfo buf, size_t limit);
+
+/* Does the text of any column depend on session settings? */
+extern bool rtc_row_json_needs_pin(const RtcRowJson *row);
+
+#endif							/* RTC_ROW_JSON_H */
