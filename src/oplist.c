@@ -1,0 +1,507 @@
+/*-------------------------------------------------------------------------
+ *
+ * oplist.c
+ *		The ops of the current transaction.
+ *
+ * Ops are kept in wire form, one behind the other, in one growing buffer.
+ * A savepoint is an offset into it (a mark): rolling back cuts the buffer
+ * there, releasing hands the mark to the parent.  While a subtransaction
+ * runs its parents add nothing, so the ops of the current level are always
+ * the end of the buffer.
+ *
+ * When the buffer would grow above rtcache.xact_buffer, the ops of the
+ * current level are written to WAL early, with the xid of the current
+ * (sub)transaction, so that they count only if the commit record lists it.
+ * The ops of the parents stay, although they are older; so each message says
+ * with first_seq where it belongs, and the relay sorts.  For that the ranges
+ * of two messages must never overlap: the buffer is divided into segments,
+ * and a new one begins wherever something was written out in between.
+ *
+ * Before the ops are written, all but the last op on each key are dropped.
+ *
+ * Model: per backend, no locks.  Memory belongs to TopTransactionContext.
+ * Adding and flushing may raise; what the transaction callbacks use for
+ * COMMIT, ABORT and the end of a subtransaction neither allocates nor raises.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "guc.h"
+#include "oplist.h"
+#include "shmem.h"
+#include "stamps.h"
+#include "wal_message.h"
+
+/* A message is closed when it has grown to this; one op may exceed it. */
+#define RTC_MESSAGE_TARGET	(256 * 1024)
+
+/* Set on the offset of an op that a later one on the same key replaces. */
+#define RTC_SUPERSEDED		((uint32) 1 << 31)
+
+/* Where the ops of a subtransaction begin. */
+typedef struct RtcMark
+{
+	int			nestlevel;
+	int			offset;
+	uint64		seq;			/* next_seq at that time */
+} RtcMark;
+
+/* Ops from offset on were added when next_seq was first_seq or later. */
+typedef struct RtcSegment
+{
+	int			offset;
+	uint64		first_seq;
+} RtcSegment;
+
+/* The state of the current transaction; all zero when it has no ops. */
+typedef struct RtcOpList
+{
+	bool		active;			/* ops were added in this transaction */
+	bool		flushed;		/* PRE_COMMIT is over: write through */
+	bool		unlogged;		/* ops were dropped: the queue was off */
+	StringInfoData buf;			/* ops in wire form */
+	uint64		next_seq;		/* ops added so far; never goes back */
+	RtcMark    *mark;			/* by nest level and offset, ascending */
+	int			nmarks;
+	int			maxmarks;
+	RtcSegment *segment;		/* by offset, ascending; [0].offset is 0 */
+	int			nsegments;
+	int			maxsegments;
+} RtcOpList;
+
+static RtcOpList list;
+
+/* A key seen while coalescing; the op in wire form stands for its key. */
+typedef struct RtcSeen
+{
+	const char *op;
+	uint32		hash;
+	char		status;			/* for simplehash */
+} RtcSeen;
+
+static uint32 hash_op_key(const char *op);
+static bool same_op_key(const char *a, const char *b);
+
+#define SH_PREFIX		seen
+#define SH_ELEMENT_TYPE RtcSeen
+#define SH_KEY_TYPE		const char *
+#define SH_KEY			op
+#define SH_HASH_KEY(tb, key) hash_op_key(key)
+#define SH_EQUAL(tb, a, b) same_op_key(a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static void begin_list(void);
+static int	level_start(uint64 *seq);
+static int	find_segment(int offset);
+static void write_out(int from, uint64 seq);
+static bool queue_is_on(void);
+static void write_messages(int from, uint64 seq);
+static uint32 find_ops(int from, uint32 **offsets);
+static void mark_superseded(uint32 *offsets, uint32 nops);
+static void op_key(const char *encoded, RtcOp *op);
+static void touch_bucket(const RtcOp *op);
+
+/*
+ * Adds an op; see oplist.h.
+ */
+void
+rtc_oplist_add(const RtcOp *op)
+{
+	int			nestlevel = GetCurrentTransactionNestLevel();
+	Size		size = op->keylen + (Size) op->vallen + 32;
+	int			start;
+	uint64		seq;
+
+	PreventCommandDuringRecovery("writing to the cache");
+	PreventCommandIfReadOnly("writing to the cache");
+	PreventCommandIfParallelMode("writing to the cache");
+
+	if (!list.active)
+		begin_list();
+	touch_bucket(op);
+
+	start = level_start(&seq);
+	if (list.buf.len > start &&
+		list.buf.len + size > rtc_xact_buffer * (Size) 1024)
+		write_out(start, seq);
+
+	if (nestlevel > 1 &&
+		(list.nmarks == 0 ||
+		 list.mark[list.nmarks - 1].nestlevel < nestlevel))
+	{
+		if (list.nmarks == list.maxmarks)
+		{
+			list.mark = repalloc(list.mark,
+								 2 * list.maxmarks * sizeof(RtcMark));
+			list.maxmarks *= 2;
+		}
+		list.mark[list.nmarks].nestlevel = nestlevel;
+		list.mark[list.nmarks].offset = list.buf.len;
+		list.mark[list.nmarks].seq = list.next_seq;
+		list.nmarks++;
+	}
+	rtc_op_encode(&list.buf, op);
+	list.next_seq++;
+
+	/* another PRE_COMMIT callback has made an op behind ours */
+	if (list.flushed)
+		(void) rtc_oplist_flush();
+}
+
+/*
+ * Writes what is left, before the transaction commits or is prepared.
+ */
+bool
+rtc_oplist_flush(void)
+{
+	if (!list.active)
+		return false;
+	list.flushed = true;
+	rtc_stamp_raise();
+	list.nmarks = 0;
+	write_out(0, list.segment[0].first_seq);
+
+	/*
+	 * Without a queue these ops get lost for Redis.  One gap message in WAL
+	 * tells whoever connects it later that it cannot trust what is there.
+	 */
+	if (list.unlogged)
+	{
+		static bool gap_logged = false;
+
+		if (rtc_shared == NULL)
+		{
+			if (!gap_logged)
+				rtc_message_write_gap();
+			gap_logged = true;
+		}
+		else if (pg_atomic_read_u32(&rtc_shared->gap_logged) == 0)
+		{
+			/*
+			 * Set the flag behind the message: who sees it set may rely on
+			 * the message being in WAL before its own commit record.
+			 */
+			rtc_message_write_gap();
+			pg_atomic_write_u32(&rtc_shared->gap_logged, 1);
+		}
+		list.unlogged = false;
+	}
+	return true;
+}
+
+void
+rtc_oplist_reset(void)
+{
+	/* the memory goes with TopTransactionContext */
+	memset(&list, 0, sizeof(list));
+}
+
+void
+rtc_oplist_subcommit(int nestlevel)
+{
+	RtcMark    *top;
+
+	if (list.nmarks == 0)
+		return;
+	top = &list.mark[list.nmarks - 1];
+	if (top->nestlevel < nestlevel)
+		return;
+	top->nestlevel = nestlevel - 1;
+	if (top->nestlevel <= 1 ||
+		(list.nmarks > 1 && top[-1].nestlevel == top->nestlevel))
+		list.nmarks--;
+}
+
+void
+rtc_oplist_subabort(int nestlevel)
+{
+	while (list.nmarks > 0 &&
+		   list.mark[list.nmarks - 1].nestlevel >= nestlevel)
+	{
+		int			offset = list.mark[--list.nmarks].offset;
+
+		list.buf.len = offset;
+		list.buf.data[offset] = '\0';
+
+		/*
+		 * Segments that began behind the mark were begun by this
+		 * subtransaction's own early messages, which do not count any more.
+		 */
+		while (list.nsegments > 1 &&
+			   list.segment[list.nsegments - 1].offset > offset)
+			list.nsegments--;
+	}
+}
+
+static void
+begin_list(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	initStringInfo(&list.buf);
+	list.maxmarks = 8;
+	list.mark = palloc(list.maxmarks * sizeof(RtcMark));
+	list.maxsegments = 8;
+	list.segment = palloc(list.maxsegments * sizeof(RtcSegment));
+	list.segment[0].offset = 0;
+	list.segment[0].first_seq = 0;
+	list.nsegments = 1;
+	list.active = true;
+	MemoryContextSwitchTo(old);
+}
+
+/*
+ * Where the ops of the current nest level begin, those that may be written
+ * with the current xid, and the number of the first of them.
+ */
+static int
+level_start(uint64 *seq)
+{
+	int			nestlevel = GetCurrentTransactionNestLevel();
+	RtcMark    *top = list.nmarks > 0 ? &list.mark[list.nmarks - 1] : NULL;
+
+	if (top != NULL && top->nestlevel == nestlevel)
+	{
+		*seq = top->seq;
+		return top->offset;
+	}
+	if (nestlevel <= 1)
+	{
+		*seq = list.segment[0].first_seq;
+		return 0;
+	}
+	*seq = list.next_seq;
+	return list.buf.len;
+}
+
+/*
+ * Index of the segment that holds the op at offset.
+ */
+static int
+find_segment(int offset)
+{
+	int			i = list.nsegments - 1;
+
+	while (list.segment[i].offset > offset)
+		i--;
+	return i;
+}
+
+/*
+ * Writes the ops from an offset on to WAL and forgets them.  "seq" is the
+ * number of the first of them.
+ */
+static void
+write_out(int from, uint64 seq)
+{
+	if (list.buf.len > from)
+	{
+		if (queue_is_on())
+			write_messages(from, seq);
+		else
+			list.unlogged = true;
+	}
+	list.buf.len = from;
+	list.buf.data[from] = '\0';
+
+	/* What comes now belongs behind what was just written. */
+	while (list.nsegments > 1 &&
+		   list.segment[list.nsegments - 1].offset >= from)
+		list.nsegments--;
+	if (list.segment[list.nsegments - 1].offset < from)
+	{
+		if (list.nsegments == list.maxsegments)
+		{
+			list.segment = repalloc(list.segment,
+									2 * list.maxsegments * sizeof(RtcSegment));
+			list.maxsegments *= 2;
+		}
+		list.nsegments++;
+	}
+	list.segment[list.nsegments - 1].offset = from;
+	list.segment[list.nsegments - 1].first_seq = list.next_seq;
+}
+
+/*
+ * Do ops go to WAL now?
+ *
+ * The xid comes first and the question second: a relay that turns the queue
+ * on waits for all xids from before.
+ */
+static bool
+queue_is_on(void)
+{
+	(void) GetTopTransactionId();
+	if (rtc_shared == NULL)
+		return RtcRedisConfigured();
+	pg_memory_barrier();
+	return pg_atomic_read_u32(&rtc_shared->queue_on) != 0;
+}
+
+/*
+ * Writes the ops from an offset on as messages, each of one segment.
+ *
+ * An op's number is counted from the start of its segment.  A rollback in
+ * between makes that less than its real number, but never less than that of
+ * an op before it, nor more than that of one behind it in another message.
+ */
+static void
+write_messages(int from, uint64 seq)
+{
+	uint32	   *offsets;
+	uint32		nops = find_ops(from, &offsets);
+	int			seg = find_segment(from);
+	uint64		message_seq = 0;
+	uint32		message_nops = 0;
+	StringInfoData message;
+
+	mark_superseded(offsets, nops);
+	initStringInfo(&message);
+	for (uint32 i = 0; i < nops; i++, seq++)
+	{
+		int			begin = offsets[i] & ~RTC_SUPERSEDED;
+		int			end = offsets[i + 1] & ~RTC_SUPERSEDED;
+		int			op_seg = find_segment(begin);
+
+		if (op_seg != seg)
+			seq = list.segment[op_seg].first_seq;
+		if (message_nops > 0 &&
+			(op_seg != seg || message.len >= RTC_MESSAGE_TARGET))
+		{
+			rtc_message_write(message.data, message.len, message_nops,
+							  message_seq);
+			resetStringInfo(&message);
+			message_nops = 0;
+		}
+		seg = op_seg;
+		if (offsets[i] & RTC_SUPERSEDED)
+			continue;
+		if (message_nops == 0)
+			message_seq = seq;
+		appendBinaryStringInfo(&message, list.buf.data + begin, end - begin);
+		message_nops++;
+	}
+	if (message_nops > 0)
+		rtc_message_write(message.data, message.len, message_nops,
+						  message_seq);
+	pfree(message.data);
+	pfree(offsets);
+}
+
+/*
+ * Finds the offsets of the ops behind "from", and of the end of the buffer.
+ */
+static uint32
+find_ops(int from, uint32 **offsets)
+{
+	const char *end = list.buf.data + list.buf.len;
+	const char *pos = list.buf.data + from;
+	uint32		n = 0;
+	uint32		max = 64;
+	uint32	   *found = palloc(max * sizeof(uint32));
+	RtcOp		op;
+
+	for (;;)
+	{
+		if (n == max)
+		{
+			max *= 2;
+			found = repalloc(found, max * sizeof(uint32));
+		}
+		found[n] = pos - list.buf.data;
+		if (pos == end)
+			break;
+		n++;
+		if (!rtc_op_decode(&pos, end, &op))
+			elog(ERROR, "cache op list is corrupted");
+	}
+	*offsets = found;
+	return n;
+}
+
+/*
+ * Marks all but the last op on each key: the last one wins.  An op on a key
+ * may be dropped even when a PATTERN or CLEAR stands between it and the later
+ * one, since that one decides alone what the key holds in the end.
+ */
+static void
+mark_superseded(uint32 *offsets, uint32 nops)
+{
+	seen_hash  *seen;
+
+	if (nops < 2)
+		return;
+	seen = seen_create(CurrentMemoryContext, Min(nops, 1024), NULL);
+	for (uint32 i = nops; i-- > 0;)
+	{
+		const char *encoded = list.buf.data + offsets[i];
+		bool		found;
+
+		if (*encoded != RTC_OP_SET && *encoded != RTC_OP_DEL)
+			continue;
+		(void) seen_insert(seen, encoded, &found);
+		if (found)
+			offsets[i] |= RTC_SUPERSEDED;
+	}
+	seen_destroy(seen);
+}
+
+static void
+op_key(const char *encoded, RtcOp *op)
+{
+	const char *end = list.buf.data + list.buf.len;
+
+	if (!rtc_op_decode(&encoded, end, op))
+		elog(ERROR, "cache op list is corrupted");
+}
+
+static uint32
+hash_op_key(const char *encoded)
+{
+	RtcOp		op;
+
+	op_key(encoded, &op);
+	return hash_bytes((const unsigned char *) op.key, op.keylen);
+}
+
+static bool
+same_op_key(const char *a, const char *b)
+{
+	RtcOp		x,
+				y;
+
+	op_key(a, &x);
+	op_key(b, &y);
+	return x.keylen == y.keylen && memcmp(x.key, y.key, x.keylen) == 0;
+}
+
+/*
+ * Remembers which dependency the op moves, rolled back or not: a stamp too
+ * many costs a hit.
+ */
+static void
+touch_bucket(const RtcOp *op)
+{
+	if (rtc_shared == NULL)
+		return;
+	if (op->kind == RTC_OP_SET || op->kind == RTC_OP_DEL)
+		rtc_stamp_touch(rtc_stamp_bucket(RTC_DEP_KEY, MyDatabaseId,
+										 op->key, op->keylen));
+	else
+		rtc_stamp_touch(rtc_stamp_bucket(RTC_DEP_DATABASE, MyDatabaseId,
+										 "", 0));
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * oplist.h
+ *		The ops of the current transaction.  See oplist.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_OPLIST_H
+#define RTC_OPLIST_H
+
+#include "postgres.h"
+
+#include "rtcache.h"
+
+/*
+ * Adds an op to the current transaction.  It takes effect in Redis when the
+ * transaction commits, and not at all if this subtransaction rolls back.
+ * Copies key and value.  May write WAL (above rtcache.xact_buffer).
+ * Raises in read-only transactions (25006), during recovery, in parallel
+ * mode, and on out of memory.  Keys must have been checked.
+ */
+extern void rtc_oplist_add(const RtcOp *op);
+
+/* ---- for xact.c only ---- */
+
+/* PRE_COMMIT, PRE_PREPARE: writes what is left; false if there was nothing. */
+extern bool rtc_oplist_flush(void);
+
+/* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */
+extern void rtc_oplist_reset(void);
+
+/* End of a subtransaction at this nest level.  No allocation, no error. */
+extern void rtc_oplist_subcommit(int nestlevel);
+extern void rtc_oplist_subabort(int nestlevel);
+
+#endif							/* RTC_OPLIST_H */

@@ -1,0 +1,42 @@
+/*-------------------------------------------------------------------------
+ *
+ * seal.h
+ *		The key that seals our WAL messages.  See seal.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_SEAL_H
+#define RTC_SEAL_H
+
+#include "postgres.h"
+
+#define RTC_SEAL_KEY_LEN	32
+#define RTC_SEAL_LEN		16	/* HMAC-SHA256, truncated */
+#define RTC_KEY_ID_LEN		17	/* 16 hex digits and NUL */
+
+/* Name of the key file, in the data directory. */
+#define RTC_SEAL_FILE		"rtcache.key"
+
+/*
+ * Reads the key file, or makes it.  Raises 58030 (I/O) when neither works.
+ * Any process of the server may call it, also while another does.
+ */
+extern void rtc_seal_load(uint8 key[RTC_SEAL_KEY_LEN]);
+
+/* Names a key without giving it away. */
+extern void rtc_seal_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN]);
+
+/*
+ * Computes the seal of data with this server's key (from shared memory, or
+ * from the file when not preloaded).  Needs a resource owner.  Raises only
+ * internal errors.
+ */
+extern void rtc_seal_compute(const void *data, size_t len,
+							 uint8 seal[RTC_SEAL_LEN]);
+
+/* Does the seal fit?  Takes the same time whichever byte differs. */
+extern bool rtc_seal_verify(const void *data, size_t len, const uint8 *seal);
+
+#endif							/* RTC_SEAL_H */

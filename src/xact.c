@@ -1,0 +1,117 @@
+/*-------------------------------------------------------------------------
+ *
+ * xact.c
+ *		The only transaction callbacks of rtcache.
+ *
+ * What happens when, for a transaction that has ops:
+ *
+ *		PRE_COMMIT	stamps go pending, the ops go to WAL.  The last place
+ *		PRE_PREPARE	where anything may be raised.
+ *		COMMIT		The commit is visible and flushed (or will be, with
+ *					synchronous_commit off); its locks are still held, so
+ *					the next writer of the same row comes behind us.  Stamps
+ *					move, the relay is woken.
+ *		PREPARE		The stamps' prepared slot takes over.
+ *		ABORT		Stamps are lowered, the ops forgotten.
+ *
+ * Model: COMMIT and ABORT must not allocate, raise, look at catalogs or do
+ * I/O: an error there would be a PANIC.  What they call is written for that.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+
+#include "oplist.h"
+#include "shmem.h"
+#include "stamps.h"
+#include "xact.h"
+
+static void xact_callback(XactEvent event, void *arg);
+static void subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+							 SubTransactionId parentSubid, void *arg);
+static void wake_relay_for(XLogRecPtr lsn);
+
+/* Has this transaction, or the part of it behind PRE_COMMIT, ops? */
+static bool has_ops = false;
+
+void
+rtc_xact_init(void)
+{
+	RegisterXactCallback(xact_callback, NULL);
+	RegisterSubXactCallback(subxact_callback, NULL);
+}
+
+static void
+xact_callback(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+			has_ops = rtc_oplist_flush();
+			break;
+
+		case XACT_EVENT_PRE_PREPARE:
+			has_ops = rtc_oplist_flush();
+			if (has_ops)
+				rtc_stamp_pre_prepare(GetTopTransactionId());
+			break;
+
+		case XACT_EVENT_COMMIT:
+			rtc_stamp_commit(XactLastCommitEnd);
+			if (has_ops)
+				wake_relay_for(XactLastCommitEnd);
+			rtc_oplist_reset();
+			has_ops = false;
+			break;
+
+		case XACT_EVENT_PREPARE:
+			rtc_stamp_prepare();
+			rtc_oplist_reset();
+			has_ops = false;
+			break;
+
+		case XACT_EVENT_ABORT:
+			rtc_stamp_abort();
+			rtc_oplist_reset();
+			has_ops = false;
+			break;
+
+		case XACT_EVENT_PARALLEL_PRE_COMMIT:
+		case XACT_EVENT_PARALLEL_COMMIT:
+		case XACT_EVENT_PARALLEL_ABORT:
+			/* no ops are made in parallel mode */
+			break;
+	}
+}
+
+static void
+subxact_callback(SubXactEvent event, SubTransactionId mySubid,
+				 SubTransactionId parentSubid, void *arg)
+{
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		rtc_oplist_subcommit(GetCurrentTransactionNestLevel());
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		rtc_oplist_subabort(GetCurrentTransactionNestLevel());
+}
+
+/*
+ * Tells the relay that there is a commit to apply.
+ */
+static void
+wake_relay_for(XLogRecPtr lsn)
+{
+	uint64		last;
+
+	if (rtc_shared == NULL)
+		return;
+	last = pg_atomic_read_u64(&rtc_shared->wake_lsn);
+	while (last < lsn &&
+		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &last, lsn))
+		;
+	rtc_wake_relay();
+}
