@@ -1,0 +1,67 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule.h
+ *		Rules: what the arguments of a trigger say.  See rule.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_RULE_H
+#define RTC_RULE_H
+
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+
+#include "row_json.h"
+#include "template.h"
+
+/* Which of our trigger functions a rule calls. */
+typedef enum RtcRuleKind
+{
+	RTC_RULE_NONE = 0,			/* none of them */
+	RTC_RULE_WRITE_THROUGH,
+	RTC_RULE_INVALIDATE,
+	RTC_RULE_TRUNCATE
+} RtcRuleKind;
+
+/* A rule, ready for use.  Everything lives in one memory context. */
+typedef struct RtcRule
+{
+	RtcRuleKind kind;
+	RtcTemplate *key;			/* WRITE_THROUGH: where the row goes */
+	RtcRowJson *row;			/* WRITE_THROUGH: how the row is written */
+	int64		ttl_ms;			/* WRITE_THROUGH: -1 = default, 0 = does not
+								 * expire */
+	int			ndels;
+	RtcTemplate **del;			/* keys to delete: del= of WRITE_THROUGH, the
+								 * arguments of the others */
+	bool		needs_pin;		/* rendering depends on session settings */
+} RtcRule;
+
+/* SQL name of the trigger function of a rule. */
+extern const char *rtc_rule_function(RtcRuleKind kind);
+
+/*
+ * Parses the arguments of a trigger against its table's row type, in the
+ * current memory context.  Returns NULL and fills *fault when they are no
+ * good: 22023 malformed, 42703 unknown column, 0A000 virtual generated column.
+ */
+extern RtcRule *rtc_rule_parse(RtcRuleKind kind, int nargs, char **args,
+							   TupleDesc desc, RtcFault *fault);
+
+/* Is column attnum part of a key that the rule makes? */
+extern bool rtc_rule_key_uses(const RtcRule *rule, AttrNumber attnum);
+
+/*
+ * Adds ops that delete every key that the rule can have made: the key itself
+ * where it is static, else all keys with its static beginning; with none,
+ * every key of the database.
+ */
+extern void rtc_rule_forget_keys(const RtcRule *rule);
+
+/* Adds an op that deletes every key of the database. */
+extern void rtc_add_clear_op(void);
+
+#endif							/* RTC_RULE_H */
