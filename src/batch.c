@@ -1,0 +1,316 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *		Ops of committed transactions on their way to Redis.
+ *
+ * A batch is one MULTI ... EXEC: the last op on each key wins, SETs, then one
+ * UNLINK of all deleted keys and of the leases of every touched key, and the
+ * new position.  Deleting the lease is what makes the late fill of a reader
+ * fail who computed its value before the write.
+ *
+ * The position is watched all the time between two batches, so the EXEC of a
+ * relay that lost its office does nothing.  The WATCH for the next batch and
+ * the EXEC travel together: fencing costs no round trip.
+ *
+ * Every reply is checked, those inside EXEC too: out of memory, READONLY,
+ * MOVED, LOADING, NOAUTH, NOPERM all mean that the batch was not applied.
+ *
+ * Model: used by the relay alone.  Redis trouble is a result.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+
+#include "batch.h"
+#include "guc.h"
+#include "key.h"
+#include "redis_cmd.h"
+#include "stats.h"
+
+/* A batch with this many bytes is full, whatever rtcache.batch_size says. */
+#define RTC_BATCH_BYTES		(4 * 1024 * 1024)
+
+/* Keys in one UNLINK. */
+#define RTC_UNLINK_CHUNK	1000
+
+/* One key of the batch, with what becomes of it. */
+typedef struct RtcBatchOp
+{
+	char	   *key;			/* prefix included */
+	size_t		keylen;
+	bool		is_set;
+	char	   *value;			/* SET */
+	size_t		vallen;
+	int64		ttl_ms;			/* SET: 0 = does not expire */
+} RtcBatchOp;
+
+/* Entry of the table that finds the op on a key. */
+typedef struct RtcBatchSlot
+{
+	RtcBatchOp *op;
+	uint32		hash;
+	char		status;			/* for simplehash */
+} RtcBatchSlot;
+
+#define SH_PREFIX		batch
+#define SH_ELEMENT_TYPE RtcBatchSlot
+#define SH_KEY_TYPE		RtcBatchOp *
+#define SH_KEY			op
+#define SH_HASH_KEY(tb, k) \
+	hash_bytes((const unsigned char *) (k)->key, (k)->keylen)
+#define SH_EQUAL(tb, a, b) \
+	((a)->keylen == (b)->keylen && \
+	 memcmp((a)->key, (b)->key, (a)->keylen) == 0)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+struct RtcBatch
+{
+	MemoryContext context;		/* holds the ops; emptied by reset */
+	batch_hash *by_key;
+	RtcBatchOp **op;			/* in the order in which keys came */
+	int			nops;
+	int			maxops;
+	Size		bytes;			/* of all ops added, replaced ones too */
+};
+
+static void append_sets(RtcBatch *batch, RtcConn *conn);
+static void append_unlinks(RtcBatch *batch, RtcConn *conn);
+static bool reply_is_good(RtcConn *conn, RtcReply *reply);
+static void count(RtcBatch *batch);
+
+RtcBatch *
+rtc_batch_create(void)
+{
+	RtcBatch   *batch = palloc0(sizeof(RtcBatch));
+
+	batch->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "rtcache batch",
+										   ALLOCSET_DEFAULT_SIZES);
+	rtc_batch_reset(batch);
+	return batch;
+}
+
+void
+rtc_batch_reset(RtcBatch *batch)
+{
+	MemoryContextReset(batch->context);
+	batch->by_key = batch_create(batch->context, 128, NULL);
+	batch->maxops = 128;
+	batch->op = MemoryContextAlloc(batch->context,
+								   batch->maxops * sizeof(RtcBatchOp *));
+	batch->nops = 0;
+	batch->bytes = 0;
+}
+
+void
+rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
+			  bool delete_only)
+{
+	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	size_t		prefixlen = strlen(prefix);
+	RtcBatchOp *mine = palloc0(sizeof(RtcBatchOp));
+	RtcBatchSlot *slot;
+	bool		found;
+
+	mine->keylen = prefixlen + op->keylen;
+	mine->key = palloc(mine->keylen);
+	memcpy(mine->key, prefix, prefixlen);
+	memcpy(mine->key + prefixlen, op->key, op->keylen);
+	mine->is_set = op->kind == RTC_OP_SET && !delete_only;
+	if (mine->is_set)
+	{
+		mine->vallen = op->vallen;
+		mine->value = palloc(op->vallen);
+		memcpy(mine->value, op->value, op->vallen);
+		mine->ttl_ms = op->ttl_ms;
+	}
+	batch->bytes += sizeof(RtcBatchOp) + mine->keylen + mine->vallen;
+
+	slot = batch_insert(batch->by_key, mine, &found);
+	if (found)
+	{
+		RtcBatchOp *theirs = slot->op;
+
+		if (theirs->value != NULL)
+			pfree(theirs->value);
+		theirs->is_set = mine->is_set;
+		theirs->value = mine->value;
+		theirs->vallen = mine->vallen;
+		theirs->ttl_ms = mine->ttl_ms;
+		pfree(mine->key);
+		pfree(mine);
+	}
+	else
+	{
+		if (batch->nops == batch->maxops)
+		{
+			batch->maxops *= 2;
+			batch->op = repalloc(batch->op,
+								 batch->maxops * sizeof(RtcBatchOp *));
+		}
+		batch->op[batch->nops++] = mine;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+int
+rtc_batch_ops(RtcBatch *batch)
+{
+	return batch->nops;
+}
+
+bool
+rtc_batch_full(RtcBatch *batch)
+{
+	return batch->nops >= rtc_batch_size || batch->bytes >= RTC_BATCH_BYTES;
+}
+
+RtcBatchResult
+rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
+{
+	RtcReply   *replies;
+	int			nreplies;
+	RtcReply   *exec;
+
+	rtc_append_strings(conn, "MULTI", NULL);
+	append_sets(batch, conn);
+	append_unlinks(batch, conn);
+	rtc_position_append(conn, pos);
+	rtc_append_strings(conn, "EXEC", NULL);
+	rtc_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_BATCH_FAILED;
+
+	/* MULTI, the commands as they were queued, EXEC, WATCH */
+	exec = &replies[nreplies - 2];
+	for (int i = 0; i < nreplies; i++)
+		if (!reply_is_good(conn, &replies[i]))
+			return RTC_BATCH_FAILED;
+	if (exec->type == RTC_REPLY_NIL)
+	{
+		rtc_conn_fail(conn, "somebody else changed the position in Redis");
+		return RTC_BATCH_LOST;
+	}
+	if (exec->type != RTC_REPLY_ARRAY || exec->nelems != nreplies - 3)
+	{
+		rtc_conn_fail(conn, "unexpected reply to EXEC");
+		return RTC_BATCH_FAILED;
+	}
+	for (int i = 0; i < exec->nelems; i++)
+		if (!reply_is_good(conn, &exec->elems[i]))
+			return RTC_BATCH_FAILED;
+
+	count(batch);
+	return RTC_BATCH_APPLIED;
+}
+
+static void
+append_sets(RtcBatch *batch, RtcConn *conn)
+{
+	for (int i = 0; i < batch->nops; i++)
+	{
+		RtcBatchOp *op = batch->op[i];
+		const char *argv[5] = {"SET", op->key, op->value, "PX", NULL};
+		size_t		argvlen[5] = {3, op->keylen, op->vallen, 2, 0};
+		char		ttl[32];
+
+		if (!op->is_set)
+			continue;
+		if (op->ttl_ms > 0)
+		{
+			argvlen[4] = snprintf(ttl, sizeof(ttl), INT64_FORMAT, op->ttl_ms);
+			argv[4] = ttl;
+		}
+		rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
+	}
+}
+
+/*
+ * Deleted keys, and the leases of all touched ones.
+ */
+static void
+append_unlinks(RtcBatch *batch, RtcConn *conn)
+{
+	const char *argv[RTC_UNLINK_CHUNK + 2];
+	size_t		argvlen[RTC_UNLINK_CHUNK + 2];
+	int			argc = 1;
+	int			lease_start;
+	StringInfoData leases;
+	int		   *lease_end = palloc((batch->nops + 1) * sizeof(int));
+
+	/* the names of all leases first: argv must not point into a moving buffer */
+	initStringInfo(&leases);
+	for (int i = 0; i < batch->nops; i++)
+	{
+		rtc_lease_name(&leases, batch->op[i]->key, batch->op[i]->keylen);
+		lease_end[i] = leases.len;
+	}
+
+	argv[0] = "UNLINK";
+	argvlen[0] = strlen(argv[0]);
+	lease_start = 0;
+	for (int i = 0; i < batch->nops; i++)
+	{
+		if (!batch->op[i]->is_set)
+		{
+			argv[argc] = batch->op[i]->key;
+			argvlen[argc++] = batch->op[i]->keylen;
+		}
+		argv[argc] = leases.data + lease_start;
+		argvlen[argc++] = lease_end[i] - lease_start;
+		lease_start = lease_end[i];
+
+		if (argc >= RTC_UNLINK_CHUNK)
+		{
+			rtc_conn_append(conn, argc, argv, argvlen);
+			argc = 1;
+		}
+	}
+	if (argc > 1)
+		rtc_conn_append(conn, argc, argv, argvlen);
+	pfree(leases.data);
+	pfree(lease_end);
+}
+
+/*
+ * An error reply anywhere means that the batch does not count.
+ */
+static bool
+reply_is_good(RtcConn *conn, RtcReply *reply)
+{
+	if (reply->type != RTC_REPLY_ERROR)
+		return true;
+	rtc_stat_inc(RTC_STAT_ERRORS);
+	rtc_conn_fail(conn, "%s", reply->str);
+	return false;
+}
+
+static void
+count(RtcBatch *batch)
+{
+	uint64		sets = 0;
+	uint64		bytes = 0;
+
+	for (int i = 0; i < batch->nops; i++)
+		if (batch->op[i]->is_set)
+		{
+			sets++;
+			bytes += batch->op[i]->vallen;
+		}
+	rtc_stat_add(RTC_STAT_SETS, sets);
+	rtc_stat_add(RTC_STAT_DELS, batch->nops - sets);
+	rtc_stat_add(RTC_STAT_BYTES_WRITTEN, bytes);
+}

@@ -1,0 +1,55 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.h
+ *		Ops of committed transactions on their way to Redis.  See batch.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_BATCH_H
+#define RTC_BATCH_H
+
+#include "postgres.h"
+
+#include "position.h"
+#include "redis_conn.h"
+#include "rtcache.h"
+
+typedef struct RtcBatch RtcBatch;
+
+typedef enum RtcBatchResult
+{
+	RTC_BATCH_APPLIED,			/* every reply was checked */
+	RTC_BATCH_FAILED,			/* not applied, or nobody knows; the
+								 * connection is closed */
+	RTC_BATCH_LOST				/* not applied: somebody else changed the
+								 * position; the connection is closed */
+} RtcBatchResult;
+
+/* Makes an empty batch in the current memory context. */
+extern RtcBatch *rtc_batch_create(void);
+
+/* Empties it. */
+extern void rtc_batch_reset(RtcBatch *batch);
+
+/*
+ * Adds a SET or DEL, replacing what the batch has on the same key.  Copies.
+ * delete_only: SET becomes DEL.
+ */
+extern void rtc_batch_add(RtcBatch *batch, const char *prefix,
+						  const RtcOp *op, bool delete_only);
+
+/* Ops in the batch, each key once; and is it time to send it? */
+extern int	rtc_batch_ops(RtcBatch *batch);
+extern bool rtc_batch_full(RtcBatch *batch);
+
+/*
+ * Applies the batch and the position in one MULTI/EXEC on a watched position,
+ * and watches it again.  The batch stays as it is; an empty one just stores
+ * the position.
+ */
+extern RtcBatchResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
+										const RtcPosition *pos);
+
+#endif							/* RTC_BATCH_H */

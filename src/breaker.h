@@ -1,0 +1,48 @@
+/*-------------------------------------------------------------------------
+ *
+ * breaker.h
+ *		Circuit breaker on the way to Redis.  See breaker.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_BREAKER_H
+#define RTC_BREAKER_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+
+typedef enum RtcBreakerState
+{
+	RTC_BREAKER_CLOSED = 0,		/* requests pass */
+	RTC_BREAKER_OPEN,			/* requests are refused until the cooldown ends */
+	RTC_BREAKER_HALF_OPEN		/* one process is probing */
+} RtcBreakerState;
+
+/* Lives in RtcShared; all zero bytes is the closed state. */
+typedef struct RtcBreaker
+{
+	pg_atomic_uint32 state;		/* RtcBreakerState */
+	pg_atomic_uint32 failures;	/* in a row, while closed */
+	pg_atomic_uint32 trips;		/* openings in a row: exponent of the cooldown */
+	pg_atomic_uint64 retry_at;	/* monotonic ms: open: when to probe;
+								 * half-open: when the probe is given up on */
+} RtcBreaker;
+
+/* May this process talk to Redis now?  True may make it the one prober. */
+extern bool rtc_breaker_allow(void);
+
+/*
+ * A request that rtc_breaker_allow() let pass went well, or did not.  Failure
+ * returns true to the one process whose failure opened the closed breaker.
+ */
+extern void rtc_breaker_success(void);
+extern bool rtc_breaker_failure(void);
+
+/* The state, for views; and its name. */
+extern RtcBreakerState rtc_breaker_state(void);
+extern const char *rtc_breaker_state_name(RtcBreakerState state);
+
+#endif							/* RTC_BREAKER_H */

@@ -1,0 +1,320 @@
+/*-------------------------------------------------------------------------
+ *
+ * position.c
+ *		Where Redis stands, and what follows from it.
+ *
+ * The position is written in the same EXEC as the ops it stands for, so
+ * Redis always knows what it holds: it cannot lose one without the other,
+ * neither by a restart from an old snapshot nor by a failover to a replica
+ * that lagged.  An EXEC can carry the new position although one of its
+ * commands failed; therefore verified_lsn, up to which the replies were
+ * checked, is kept beside it, and a relay that comes new to the position
+ * starts again from there.  Applying twice does no harm.
+ *
+ * The decision, made at every (re)connect:
+ *
+ *		resume	WAL has everything from restart_lsn on, and the position's
+ *				timeline is ours, or left ours behind its LSN
+ *		clear	otherwise: Redis may hold writes that this database never
+ *				had, or may miss some that cannot be read any more
+ *		fenced	the position was written lately by somebody else, on our
+ *				timeline (a copy of this server) or a younger one (we were
+ *				replaced)
+ *
+ * Model: called by the relay alone.  Redis trouble is a result, not an error.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/timeline.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "guc.h"
+#include "position.h"
+#include "redis_cmd.h"
+#include "shmem.h"
+#include "wal_reader.h"
+
+#define PREFIX_FIELD	"prefix:"
+
+static void set_field(RtcPosition *pos, const char *name, size_t namelen,
+					  const char *value);
+static XLogRecPtr parse_lsn(const char *text);
+static void my_owner(char owner[RTC_OWNER_LEN]);
+static XLogRecPtr timeline_begin(TimeLineID tli, List *history);
+
+RtcConnResult
+rtc_position_load(RtcConn *conn, RtcPosition *pos)
+{
+	RtcReply   *replies;
+	int			nreplies;
+	RtcReply   *hash;
+
+	memset(pos, 0, sizeof(*pos));
+	rtc_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR)
+		{
+			rtc_conn_fail(conn, "%s", replies[i].str);
+			return RTC_CONN_FAILED;
+		}
+	hash = &replies[nreplies - 1];
+	if (hash->type != RTC_REPLY_ARRAY)
+	{
+		rtc_conn_fail(conn, "unexpected reply to HGETALL");
+		return RTC_CONN_FAILED;
+	}
+
+	pos->prefix = palloc((hash->nelems / 2 + 1) * RTC_MAX_PREFIX_LEN);
+	pos->prefix_dboid = palloc((hash->nelems / 2 + 1) * sizeof(Oid));
+	for (int i = 0; i + 1 < hash->nelems; i += 2)
+		if (hash->elems[i].str != NULL && hash->elems[i + 1].str != NULL)
+			set_field(pos, hash->elems[i].str, hash->elems[i].len,
+					  hash->elems[i + 1].str);
+
+	/* half a hash, after somebody's FLUSHALL or HDEL, is none */
+	pos->found = pos->timeline != 0 &&
+		!XLogRecPtrIsInvalid(pos->lsn) &&
+		!XLogRecPtrIsInvalid(pos->verified_lsn) &&
+		!XLogRecPtrIsInvalid(pos->restart_lsn);
+	return RTC_CONN_OK;
+}
+
+void
+rtc_position_claim(RtcPosition *pos)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+
+	pos->timeline = tli;
+	pos->timeline_begin = timeline_begin(tli, readTimeLineHistory(tli));
+	strlcpy(pos->key_id, rtc_shared->key_id, sizeof(pos->key_id));
+	my_owner(pos->owner);
+}
+
+RtcDecision
+rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+	List	   *history = readTimeLineHistory(tli);
+	bool		alive = rtc_unix_ms() - pos->seen_ms < RTC_OWNER_SILENCE;
+	char		owner[RTC_OWNER_LEN];
+	XLogRecPtr	end;
+
+	reason[0] = '\0';
+	my_owner(owner);
+	if (!pos->found)
+	{
+		snprintf(reason, size, "Redis holds no position of this server");
+		return RTC_DECIDE_CLEAR;
+	}
+	if (strcmp(pos->owner, owner) != 0 && alive && pos->timeline >= tli)
+	{
+		snprintf(reason, size,
+				 pos->timeline > tli
+				 ? "a server on timeline %u, younger than ours, has taken over"
+				 : "a copy of this server on the same timeline %u is in charge",
+				 pos->timeline);
+		return RTC_DECIDE_FENCED;
+	}
+	if (strcmp(pos->key_id, rtc_shared->key_id) != 0)
+	{
+		snprintf(reason, size, "the key of WAL messages is a new one");
+		return RTC_DECIDE_CLEAR;
+	}
+	if (pos->horizon != 0)
+	{
+		snprintf(reason, size, "an earlier clear was not finished");
+		return RTC_DECIDE_CLEAR;
+	}
+
+	/* Did the database have everything that Redis has? */
+	if (pos->timeline == tli)
+	{
+		if (pos->timeline_begin != timeline_begin(tli, history))
+		{
+			snprintf(reason, size,
+					 "Redis follows another timeline %u than ours", tli);
+			return RTC_DECIDE_CLEAR;
+		}
+		end = GetFlushRecPtr(NULL);
+	}
+	else
+	{
+		end = InvalidXLogRecPtr;
+		if (tliInHistory(pos->timeline, history))
+			end = tliSwitchPoint(pos->timeline, history, NULL);
+		if (XLogRecPtrIsInvalid(end) ||
+			pos->timeline_begin != timeline_begin(pos->timeline, history))
+		{
+			snprintf(reason, size,
+					 "timeline %u of Redis is not in the history of ours",
+					 pos->timeline);
+			return RTC_DECIDE_CLEAR;
+		}
+	}
+	if (pos->lsn > end)
+	{
+		snprintf(reason, size,
+				 "Redis holds writes up to %X/%X, which this database has lost",
+				 LSN_FORMAT_ARGS(pos->lsn));
+		return RTC_DECIDE_CLEAR;
+	}
+	if (!rtc_wal_available(pos->restart_lsn))
+	{
+		snprintf(reason, size, "WAL from %X/%X on has been removed",
+				 LSN_FORMAT_ARGS(pos->restart_lsn));
+		return RTC_DECIDE_CLEAR;
+	}
+	return RTC_DECIDE_RESUME;
+}
+
+void
+rtc_position_append(RtcConn *conn, const RtcPosition *pos)
+{
+	char		number[6][32];
+	char		lsn[4][32];
+
+	snprintf(number[0], 32, "%u", pos->timeline);
+	snprintf(number[1], 32, INT64_FORMAT, rtc_unix_ms());
+	snprintf(number[2], 32, UINT64_FORMAT, pos->horizon);
+	snprintf(lsn[0], 32, "%X/%X", LSN_FORMAT_ARGS(pos->timeline_begin));
+	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->lsn));
+	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
+	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
+	rtc_append_strings(conn, "HSET", rtc_position_key(),
+					   "timeline", number[0],
+					   "timeline_begin", lsn[0],
+					   "lsn", lsn[1],
+					   "verified_lsn", lsn[2],
+					   "restart_lsn", lsn[3],
+					   "horizon", number[2],
+					   "seen", number[1],
+					   "owner", pos->owner,
+					   "key_id", pos->key_id,
+					   NULL);
+}
+
+void
+rtc_append_strings(RtcConn *conn,...)
+{
+	const char *argv[24];
+	size_t		argvlen[24];
+	int			argc = 0;
+	const char *arg;
+	va_list		args;
+
+	va_start(args, conn);
+	while ((arg = va_arg(args, const char *)) != NULL)
+	{
+		Assert(argc < lengthof(argv));
+		argv[argc] = arg;
+		argvlen[argc++] = strlen(arg);
+	}
+	va_end(args);
+	rtc_conn_append(conn, argc, argv, argvlen);
+}
+
+int64
+rtc_unix_ms(void)
+{
+	return GetCurrentTimestamp() / 1000 +
+		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+}
+
+/*
+ * Takes one field of the hash.  What is malformed is as if it were not there.
+ */
+static void
+set_field(RtcPosition *pos, const char *name, size_t namelen,
+		  const char *value)
+{
+	if (strcmp(name, "timeline") == 0)
+		pos->timeline = strtoul(value, NULL, 10);
+	else if (strcmp(name, "timeline_begin") == 0)
+		pos->timeline_begin = parse_lsn(value);
+	else if (strcmp(name, "lsn") == 0)
+		pos->lsn = parse_lsn(value);
+	else if (strcmp(name, "verified_lsn") == 0)
+		pos->verified_lsn = parse_lsn(value);
+	else if (strcmp(name, "restart_lsn") == 0)
+		pos->restart_lsn = parse_lsn(value);
+	else if (strcmp(name, "horizon") == 0)
+		pos->horizon = strtou64(value, NULL, 10);
+	else if (strcmp(name, "seen") == 0)
+		pos->seen_ms = strtoi64(value, NULL, 10);
+	else if (strcmp(name, "owner") == 0)
+		strlcpy(pos->owner, value, sizeof(pos->owner));
+	else if (strcmp(name, "key_id") == 0)
+		strlcpy(pos->key_id, value, sizeof(pos->key_id));
+	else if (strncmp(name, PREFIX_FIELD, strlen(PREFIX_FIELD)) == 0 &&
+			 namelen - strlen(PREFIX_FIELD) < RTC_MAX_PREFIX_LEN)
+	{
+		strlcpy(pos->prefix[pos->nprefixes], name + strlen(PREFIX_FIELD),
+				RTC_MAX_PREFIX_LEN);
+		pos->prefix_dboid[pos->nprefixes] = strtoul(value, NULL, 10);
+		pos->nprefixes++;
+	}
+}
+
+static XLogRecPtr
+parse_lsn(const char *text)
+{
+	uint32		hi,
+				lo;
+
+	if (sscanf(text, "%X/%X", &hi, &lo) != 2)
+		return InvalidXLogRecPtr;
+	return ((uint64) hi) << 32 | lo;
+}
+
+/*
+ * Names this data directory: a copy of it, on this host or another, gets
+ * another name, a restart does not.
+ */
+static void
+my_owner(char owner[RTC_OWNER_LEN])
+{
+	char		where[MAXPGPATH + 512];
+	char		host[256] = "";
+	struct stat st;
+
+	(void) gethostname(host, sizeof(host) - 1);
+	if (stat(RTC_SEAL_FILE, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	snprintf(where, sizeof(where), "%s:%s:%llu:%llu", host, DataDir,
+			 (unsigned long long) st.st_dev, (unsigned long long) st.st_ino);
+	snprintf(owner, RTC_OWNER_LEN, "%016llx",
+			 (unsigned long long) hash_bytes_extended((unsigned char *) where,
+													  strlen(where), 0));
+}
+
+/*
+ * Where a timeline left its parent; 0/0 for the first one.
+ */
+static XLogRecPtr
+timeline_begin(TimeLineID tli, List *history)
+{
+	ListCell   *lc;
+
+	foreach(lc, history)
+	{
+		TimeLineHistoryEntry *entry = lfirst(lc);
+
+		if (entry->tli == tli)
+			return entry->begin;
+	}
+	return InvalidXLogRecPtr;
+}

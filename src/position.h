@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * position.h
+ *		Where Redis stands.  See position.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_POSITION_H
+#define RTC_POSITION_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+
+#include "redis_conn.h"
+#include "rtcache.h"
+#include "seal.h"
+
+/* A server that has not written its position for this long is gone (ms). */
+#define RTC_OWNER_SILENCE	60000
+
+#define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
+
+/* The hash "rtcache:position:<system identifier>" in Redis. */
+typedef struct RtcPosition
+{
+	bool		found;
+	TimeLineID	timeline;
+	XLogRecPtr	timeline_begin; /* where that timeline left its parent */
+	XLogRecPtr	lsn;			/* every commit up to here was sent */
+	XLogRecPtr	verified_lsn;	/* and up to here every reply was checked */
+	XLogRecPtr	restart_lsn;	/* reading from here finds all behind
+								 * verified_lsn */
+	uint64		horizon;		/* a clear is not over until all older
+								 * transactions are; full xid, 0 = none */
+	int64		seen_ms;		/* when it was written, Unix time */
+	char		owner[RTC_OWNER_LEN];	/* the data directory that wrote it */
+	char		key_id[RTC_KEY_ID_LEN]; /* the seal of the messages */
+	int			nprefixes;
+	char		(*prefix)[RTC_MAX_PREFIX_LEN];
+	Oid		   *prefix_dboid;
+} RtcPosition;
+
+typedef enum RtcDecision
+{
+	RTC_DECIDE_RESUME,			/* read on from restart_lsn */
+	RTC_DECIDE_CLEAR,			/* what Redis holds cannot be repaired */
+	RTC_DECIDE_FENCED			/* somebody else owns it: hands off */
+} RtcDecision;
+
+/*
+ * Reads the position and watches it (WATCH), so that the next EXEC fails if
+ * anybody else touches it.  Allocates in the current context.
+ */
+extern RtcConnResult rtc_position_load(RtcConn *conn, RtcPosition *pos);
+
+/* Fills in what says that the position is ours, now. */
+extern void rtc_position_claim(RtcPosition *pos);
+
+/*
+ * Decides what to do with a Redis at this position.  The reason, a clause
+ * for the log, goes to reason.
+ */
+extern RtcDecision rtc_position_decide(const RtcPosition *pos, char *reason,
+									   size_t size);
+
+/* Appends the command that stores the position; for use inside MULTI. */
+extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
+
+/* Appends a command of C strings, up to NULL. */
+extern void rtc_append_strings(RtcConn *conn,...);
+
+/* Milliseconds of Unix time, for seen_ms. */
+extern int64 rtc_unix_ms(void);
+
+#endif							/* RTC_POSITION_H */

@@ -1,0 +1,437 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefix.c
+ *		Which database owns which key prefix in Redis: the relay's side.
+ *
+ * Ops carry no prefix; the relay alone expands rtcache.key_prefix, with the
+ * name that the database had when it wrote, and publishes the result in
+ * shared memory for lookups.  A prefix belongs to a database's oid: when two
+ * databases swap names, the keys of one must not be taken for the other's.
+ *
+ * Registering a prefix always clears it first, so whatever stood under it
+ * before, from another database or from a time when nobody kept it coherent,
+ * is gone when the first lookup may use it.
+ *
+ * A hash "rtcache:owners" tells which database system has a prefix, so that
+ * two servers that are set up with the same one do not destroy each other's
+ * keys: the second one is refused while the first one is alive.
+ *
+ * Model: called by the relay alone.  The registry is RtcShared.prefix, under
+ * its lock, which is never held over I/O.  Redis trouble is a result.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "lib/stringinfo.h"
+
+#include "guc.h"
+#include "key.h"
+#include "prefix.h"
+#include "redis_cmd.h"
+#include "shmem.h"
+#include "stats.h"
+
+#define OWNERS_KEY	"rtcache:owners"
+
+static RtcPrefix *find_entry(Oid dboid);
+static RtcConnResult clear_prefix(RtcConn *conn, const char *prefix,
+								  uint64 *deleted);
+static RtcPrefixResult check_owner(RtcConn *conn, const char *prefix,
+								   char *error, size_t error_size);
+static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
+									const char *prefix, const char *old,
+									char *error, size_t error_size);
+static RtcConnResult ask(RtcConn *conn, RtcReply **replies, int *nreplies);
+static void moved(void);
+
+void
+rtc_prefix_adopt(const RtcPosition *pos, bool all)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE)
+			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
+
+	for (int i = 0; i < pos->nprefixes && !all; i++)
+	{
+		RtcPrefix  *entry = find_entry(pos->prefix_dboid[i]);
+
+		if (entry == NULL)
+		{
+			/* seen for the first time since the server started */
+			entry = find_entry(InvalidOid);
+			if (entry == NULL)
+				break;
+			memset(entry, 0, sizeof(*entry));
+			entry->dboid = pos->prefix_dboid[i];
+			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+			entry->state = RTC_PREFIX_READY;
+		}
+		else if (entry->dbname[0] != '\0')
+		{
+			char		expanded[RTC_MAX_PREFIX_LEN];
+
+			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+			if (rtc_prefix_expand(rtc_key_prefix, entry->dbname, expanded) &&
+				strcmp(expanded, entry->prefix) == 0)
+				entry->state = RTC_PREFIX_READY;
+		}
+	}
+	moved();
+	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * A message may be older than the name that the registry has, when the
+ * database was renamed and a backend asked first; its ops go to the prefix
+ * in force then, which is where lookups look.
+ */
+bool
+rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
+				char prefix[RTC_MAX_PREFIX_LEN])
+{
+	char		expanded[RTC_MAX_PREFIX_LEN];
+	RtcPrefix  *entry;
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_READY)
+	{
+		if (entry->dbname[0] == '\0' &&
+			rtc_prefix_expand(rtc_key_prefix, dbname, expanded) &&
+			strcmp(expanded, entry->prefix) == 0)
+		{
+			strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
+			entry->named_at = lsn;
+		}
+		found = entry->dbname[0] != '\0' &&
+			(strcmp(entry->dbname, dbname) == 0 || lsn < entry->named_at);
+		if (found)
+			strlcpy(prefix, entry->prefix, RTC_MAX_PREFIX_LEN);
+	}
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
+bool
+rtc_prefix_is_unusable(Oid dboid, const char *dbname)
+{
+	RtcPrefix  *entry;
+	bool		unusable;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find_entry(dboid);
+	unusable = entry != NULL && entry->state == RTC_PREFIX_UNUSABLE &&
+		strcmp(entry->dbname, dbname) == 0;
+	LWLockRelease(rtc_shared->lock);
+	return unusable;
+}
+
+bool
+rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
+					 XLogRecPtr *named_at)
+{
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
+	{
+		RtcPrefix  *entry = &rtc_shared->prefix[i];
+
+		/* without a name it can wait for a message or a lookup */
+		if (entry->state == RTC_PREFIX_REQUESTED && entry->dbname[0] != '\0')
+		{
+			*dboid = entry->dboid;
+			*named_at = entry->named_at;
+			strlcpy(dbname, entry->dbname, NAMEDATALEN);
+			found = true;
+		}
+	}
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
+RtcPrefixResult
+rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
+					XLogRecPtr named_at, char *error, size_t error_size)
+{
+	char		prefix[RTC_MAX_PREFIX_LEN];
+	char		old[RTC_MAX_PREFIX_LEN] = "";
+	char		expanded[RTC_MAX_PREFIX_LEN];
+	RtcPrefix  *entry;
+	RtcPrefix  *taken = NULL;
+	RtcPrefixResult result;
+	uint64		deleted = 0;
+
+	if (!rtc_prefix_expand(rtc_key_prefix, dbname, prefix))
+	{
+		snprintf(error, error_size,
+				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
+				 dbname);
+		return RTC_PREFIX_SKIP;
+	}
+
+	/* From here on until the end no lookup uses either prefix. */
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry == NULL)
+		entry = find_entry(InvalidOid);
+	if (entry == NULL)
+	{
+		LWLockRelease(rtc_shared->lock);
+		snprintf(error, error_size, "more than %d databases use the cache",
+				 RTC_MAX_PREFIXES);
+		return RTC_PREFIX_SKIP;
+	}
+	if (entry->state == RTC_PREFIX_FREE)
+		memset(entry, 0, sizeof(*entry));
+	else
+		strlcpy(old, entry->prefix, sizeof(old));
+	if (strcmp(old, prefix) == 0)
+		old[0] = '\0';
+	entry->state = RTC_PREFIX_REQUESTED;
+	entry->dboid = dboid;
+	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
+	entry->named_at = named_at;
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		RtcPrefix  *other = &rtc_shared->prefix[i];
+
+		if (other == entry || other->state == RTC_PREFIX_FREE ||
+			strcmp(other->prefix, prefix) != 0)
+			continue;
+
+		/*
+		 * A database that had this name before, renamed or dropped since,
+		 * must not find our keys there.  But when two of different names come
+		 * out the same, the first one keeps it.
+		 */
+		if (strcmp(other->dbname, dbname) == 0 ||
+			!rtc_prefix_expand(rtc_key_prefix, other->dbname, expanded) ||
+			strcmp(expanded, prefix) != 0)
+			memset(other, 0, sizeof(*other));
+		else
+			taken = other;
+	}
+	if (taken != NULL)
+	{
+		snprintf(error, error_size,
+				 "key prefix \"%s\" is used by database \"%s\" already",
+				 prefix, taken->dbname);
+		entry->state = RTC_PREFIX_UNUSABLE;
+		LWLockRelease(rtc_shared->lock);
+		return RTC_PREFIX_SKIP;
+	}
+	moved();
+	LWLockRelease(rtc_shared->lock);
+
+	result = check_owner(conn, prefix, error, error_size);
+	if (result != RTC_PREFIX_OK)
+		return result;
+	if (clear_prefix(conn, prefix, &deleted) != RTC_CONN_OK ||
+		(old[0] != '\0' &&
+		 clear_prefix(conn, old, &deleted) != RTC_CONN_OK))
+		return RTC_PREFIX_FAILED;
+	result = store_prefix(conn, dboid, prefix, old, error, error_size);
+	if (result != RTC_PREFIX_OK)
+		return result;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry != NULL)
+	{
+		strlcpy(entry->prefix, prefix, sizeof(entry->prefix));
+		/* a backend may have asked for a newer name meanwhile */
+		if (strcmp(entry->dbname, dbname) == 0)
+			entry->state = RTC_PREFIX_READY;
+	}
+	moved();
+	LWLockRelease(rtc_shared->lock);
+
+	ereport(LOG,
+			(errmsg("registered key prefix \"%s\" of database \"%s\" in Redis",
+					prefix, dbname),
+			 errdetail("%llu old keys were deleted.",
+					   (unsigned long long) deleted)));
+	return RTC_PREFIX_OK;
+}
+
+RtcConnResult
+rtc_prefix_clear_all(RtcConn *conn, const RtcPosition *pos, uint64 *deleted)
+{
+	for (int i = 0; i < pos->nprefixes; i++)
+		if (clear_prefix(conn, pos->prefix[i], deleted) != RTC_CONN_OK)
+			return RTC_CONN_FAILED;
+
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		char		prefix[RTC_MAX_PREFIX_LEN];
+
+		LWLockAcquire(rtc_shared->lock, LW_SHARED);
+		strlcpy(prefix, rtc_shared->prefix[i].prefix, sizeof(prefix));
+		LWLockRelease(rtc_shared->lock);
+		if (prefix[0] != '\0' &&
+			clear_prefix(conn, prefix, deleted) != RTC_CONN_OK)
+			return RTC_CONN_FAILED;
+	}
+	return RTC_CONN_OK;
+}
+
+void
+rtc_prefix_template_changed(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE)
+			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
+	moved();
+	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * Finds a database's entry, or a free one for InvalidOid.  Needs the lock.
+ */
+static RtcPrefix *
+find_entry(Oid dboid)
+{
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		RtcPrefix  *entry = &rtc_shared->prefix[i];
+
+		if (OidIsValid(dboid)
+			? entry->state != RTC_PREFIX_FREE && entry->dboid == dboid
+			: entry->state == RTC_PREFIX_FREE)
+			return entry;
+	}
+	return NULL;
+}
+
+/*
+ * Tells backends to look again.
+ */
+static void
+moved(void)
+{
+	pg_atomic_fetch_add_u64(&rtc_shared->prefix_generation, 1);
+}
+
+static RtcConnResult
+clear_prefix(RtcConn *conn, const char *prefix, uint64 *deleted)
+{
+	StringInfoData glob;
+	uint64		n = 0;
+	RtcConnResult result;
+
+	initStringInfo(&glob);
+	rtc_glob_escape(&glob, prefix, strlen(prefix));
+	appendStringInfoChar(&glob, '*');
+	result = rtc_cmd_delete_matching(conn, glob.data, glob.len,
+									 rtc_command_timeout, &n);
+	pfree(glob.data);
+	rtc_stat_add(RTC_STAT_PATTERN_DELS, n);
+	*deleted += n;
+	return result;
+}
+
+/*
+ * Makes sure that no other database system uses the prefix.
+ */
+static RtcPrefixResult
+check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
+{
+	const char *mine = strrchr(rtc_position_key(), ':') + 1;
+	RtcReply   *replies;
+	int			nreplies;
+	char		key[128];
+	char		other[64];
+	int64		seen_ms;
+
+	rtc_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	if (replies[0].type != RTC_REPLY_STRING ||
+		strcmp(replies[0].str, mine) == 0)
+		return RTC_PREFIX_OK;
+
+	strlcpy(other, replies[0].str, sizeof(other));
+	snprintf(key, sizeof(key), "rtcache:position:%s", other);
+	rtc_append_strings(conn, "HGET", key, "seen", NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	seen_ms = replies[0].type == RTC_REPLY_STRING
+		? strtoi64(replies[0].str, NULL, 10) : 0;
+	if (rtc_unix_ms() - seen_ms >= RTC_OWNER_SILENCE)
+		return RTC_PREFIX_OK;
+	snprintf(error, error_size,
+			 "key prefix \"%s\" belongs to database system %s",
+			 prefix, other);
+	return RTC_PREFIX_REFUSED;
+}
+
+/*
+ * Enters the prefix in the position, in one step, and watches it again.
+ */
+static RtcPrefixResult
+store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
+			 char *error, size_t error_size)
+{
+	const char *mine = strrchr(rtc_position_key(), ':') + 1;
+	char		field[RTC_MAX_PREFIX_LEN + 16];
+	char		value[16];
+	RtcReply   *replies;
+	int			nreplies;
+	int			exec = 3;
+
+	snprintf(field, sizeof(field), "prefix:%s", prefix);
+	snprintf(value, sizeof(value), "%u", dboid);
+	rtc_append_strings(conn, "MULTI", NULL);
+	rtc_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+	rtc_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
+	if (old[0] != '\0')
+	{
+		snprintf(field, sizeof(field), "prefix:%s", old);
+		rtc_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+		rtc_append_strings(conn, "HDEL", OWNERS_KEY, old, NULL);
+		exec += 2;
+	}
+	rtc_append_strings(conn, "EXEC", NULL);
+	rtc_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	if (replies[exec].type == RTC_REPLY_NIL)
+	{
+		snprintf(error, error_size, "somebody else changed the position");
+		rtc_conn_fail(conn, "%s", error);
+		return RTC_PREFIX_FAILED;
+	}
+	for (int i = 0; i < replies[exec].nelems; i++)
+		if (replies[exec].elems[i].type == RTC_REPLY_ERROR)
+		{
+			rtc_conn_fail(conn, "%s", replies[exec].elems[i].str);
+			return RTC_PREFIX_FAILED;
+		}
+	return RTC_PREFIX_OK;
+}
+
+/*
+ * Exchanges what was appended; an error reply is a failure.
+ */
+static RtcConnResult
+ask(RtcConn *conn, RtcReply **replies, int *nreplies)
+{
+	if (rtc_conn_exchange(conn, rtc_command_timeout, replies,
+						  nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	for (int i = 0; i < *nreplies; i++)
+		if ((*replies)[i].type == RTC_REPLY_ERROR)
+		{
+			rtc_conn_fail(conn, "%s", (*replies)[i].str);
+			return RTC_CONN_FAILED;
+		}
+	return RTC_CONN_OK;
+}

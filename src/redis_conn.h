@@ -1,0 +1,126 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis_conn.h
+ *		One connection to Redis.  See redis_conn.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_REDIS_CONN_H
+#define RTC_REDIS_CONN_H
+
+#include "postgres.h"
+
+#include "redis_url.h"
+
+typedef struct RtcConn RtcConn; /* opaque; one process uses it */
+
+/* Type of a reply, independent of the client library. */
+typedef enum RtcReplyType
+{
+	RTC_REPLY_NIL,
+	RTC_REPLY_STATUS,			/* +OK */
+	RTC_REPLY_ERROR,			/* -ERR ... */
+	RTC_REPLY_STRING,
+	RTC_REPLY_INTEGER,
+	RTC_REPLY_ARRAY
+} RtcReplyType;
+
+/* A reply in palloc'd memory of the caller's context. */
+typedef struct RtcReply
+{
+	RtcReplyType type;
+	int64		integer;		/* INTEGER */
+	char	   *str;			/* STATUS, ERROR, STRING: NUL-terminated too */
+	size_t		len;			/* its length in bytes */
+	int			nelems;			/* ARRAY */
+	struct RtcReply *elems;		/* ARRAY: contiguous */
+} RtcReply;
+
+/*
+ * Results of the calls below.  On RTC_CONN_FAILED the connection is closed
+ * already (rtc_conn_is_open() is false) and rtc_conn_error() tells why.
+ * Whatever ERROR leaves these functions (query cancel, statement_timeout,
+ * termination, out of memory) also closes the connection when a reply was
+ * outstanding, so a later user can never read somebody else's reply.
+ */
+typedef enum RtcConnResult
+{
+	RTC_CONN_OK,
+	RTC_CONN_FAILED
+} RtcConnResult;
+
+/*
+ * Makes a connection object in TopMemoryContext, not connected.
+ * "who" is shown in Redis' CLIENT LIST ("rtcache-relay", "rtcache-backend").
+ */
+extern RtcConn *rtc_conn_create(const char *who);
+
+/*
+ * Connects, authenticates and selects the database, all within
+ * timeout_ms.  "address" is a numeric address that stands for the URL's host;
+ * NULL means to resolve the host here (blocking; only the relay does), and ""
+ * to do without a resolver: the host must then be a numeric address itself.
+ * It is ignored for unix sockets.  "password" may be NULL.  Errors sent by Redis (NOAUTH, WRONGPASS, bad
+ * database index, LOADING) are failures too.
+ */
+extern RtcConnResult rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url,
+								   const char *address, const char *password,
+								   int timeout_ms);
+
+/* Numeric address of the peer ("127.0.0.1"), "" for unix sockets. */
+extern const char *rtc_conn_peer(RtcConn *conn);
+
+extern bool rtc_conn_is_open(RtcConn *conn);
+extern void rtc_conn_close(RtcConn *conn);
+
+/*
+ * Looks, without waiting, whether an idle connection can still be used: it is
+ * open, nothing is outstanding, and the peer has neither hung up nor sent
+ * anything unasked.  Otherwise closes it and returns false.
+ */
+extern bool rtc_conn_check(RtcConn *conn);
+
+/*
+ * Records why the caller is not content with a reply; the first also closes
+ * the connection.  Only printable ASCII of the text is kept.
+ */
+extern void rtc_conn_fail(RtcConn *conn, const char *fmt,...)
+			pg_attribute_printf(2, 3);
+extern void rtc_conn_complain(RtcConn *conn, const char *fmt,...)
+			pg_attribute_printf(2, 3);
+
+/* The socket, to wait for the peer's hanging up; PGINVALID_SOCKET if closed. */
+extern pgsocket rtc_conn_socket(RtcConn *conn);
+
+/* Text of the last failure, never NULL; valid until the next call. */
+extern const char *rtc_conn_error(RtcConn *conn);
+
+/*
+ * Appends one command to the output buffer; binary safe; sends nothing.
+ * Raises only out of memory (the connection is then closed).
+ */
+extern void rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
+							const size_t *argvlen);
+
+/*
+ * Waiting in rtc_conn_open() and rtc_conn_exchange() resets MyLatch: a process
+ * with other reasons to be woken must look at them again afterwards.
+ *
+ * Sends what was appended and reads the replies of all commands appended
+ * since the last exchange, in order, into *replies (palloc'd array of
+ * *nreplies in the current memory context).  The whole exchange has timeout_ms.
+ * Error replies are returned as such; only transport and protocol errors
+ * and timeouts are RTC_CONN_FAILED.
+ */
+extern RtcConnResult rtc_conn_exchange(RtcConn *conn, int timeout_ms,
+									   RtcReply **replies, int *nreplies);
+
+/* Commands appended whose replies have not been read. */
+extern int	rtc_conn_outstanding(RtcConn *conn);
+
+/* Can this build talk TLS (rediss://)? */
+extern bool rtc_tls_supported(void);
+
+#endif							/* RTC_REDIS_CONN_H */

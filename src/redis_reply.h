@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis_reply.h
+ *		Replies of Redis as they are parsed.  See redis_reply.c.
+ *
+ * Private to redis_conn.c; what others need of a reply is in redis_conn.h.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_REDIS_REPLY_H
+#define RTC_REDIS_REPLY_H
+
+#include "postgres.h"
+
+#include "redis_conn.h"
+
+struct redisReader;
+
+/* Largest reply that is taken, in bytes of palloc'd memory. */
+#define RTC_MAX_REPLY_BYTES		((size_t) 512 * 1024 * 1024)
+
+/* Where the reader puts what it parses. */
+typedef struct RtcReplySink
+{
+	MemoryContext context;		/* replies are allocated here */
+	RtcReply   *root;			/* the reply that is being read; zeroed */
+	size_t		bytes;			/* allocated for it */
+	bool		too_large;		/* refused: above RTC_MAX_REPLY_BYTES */
+} RtcReplySink;
+
+/* Makes the reader build its replies in the sink, which must outlive it. */
+extern void rtc_reply_attach(struct redisReader *reader, RtcReplySink *sink);
+
+/* Prepares the sink for the next reply. */
+static inline void
+rtc_reply_expect(RtcReplySink *sink, RtcReply *root)
+{
+	sink->root = root;
+	sink->bytes = 0;
+}
+
+#endif							/* RTC_REDIS_REPLY_H */

@@ -1,0 +1,457 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay.c
+ *		The background worker: its life, its loop, its waits.
+ *
+ * One worker for the whole server, without a database: it blocks no DROP
+ * DATABASE, holds no snapshot and needs no table.  It
+ *
+ *		- opens the gate of the caches after a start, when no transaction
+ *		  from before can still commit unnoticed;
+ *		- settles prepared transactions;
+ *		- keeps the replication slot, and drops it when there is no Redis;
+ *		- decides whether ops go to WAL at all (RtcShared.queue_on);
+ *		- connects to Redis, with back-off, and lets stream.c work.
+ *
+ * Signals: SIGTERM ends it by the server's die(), at the next
+ * CHECK_FOR_INTERRUPTS, with exit code 1, so that it is restarted unless the
+ * server stops.  SIGHUP reloads.  It waits on MyLatch only and leaves SIGUSR1
+ * to the server, so that ProcSignalBarriers are absorbed.
+ *
+ * Model: an ERROR ends the process; the postmaster starts a new one after
+ * RTC_RESTART_SECONDS.  What it leaves in shared memory is made safe by
+ * at_exit(): lookups stay away from Redis.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/procarray.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "relay.h"
+#include "slot.h"
+#include "stream.h"
+#include "wal_reader.h"
+
+#define RTC_RESTART_SECONDS	5
+
+/* Back-off between attempts to connect (ms); jitter comes on top. */
+#define RTC_BACKOFF_MIN		200
+#define RTC_BACKOFF_MAX		30000
+
+/* How long to wait when nothing wakes us (ms). */
+#define RTC_WAIT_IDLE		1000
+#define RTC_WAIT_UNFLUSHED	10	/* an asynchronous commit, until flushed */
+#define RTC_WAIT_INVISIBLE	2
+#define RTC_WAIT_TRANSACTIONS 50	/* for transactions to end */
+
+/* Slot and position upkeep (ms). */
+#define RTC_UPKEEP_INTERVAL	1000
+
+/* Links to what this process was told last. */
+static char *url_in_use = NULL;
+static char *prefix_in_use = NULL;
+static RtcRelayState state = RTC_RELAY_STOPPED;
+static TimestampTz behind_since = 0;
+
+static TimestampTz retry_at = 0;
+static int	backoff = 0;
+static FullTransactionId gate_xid;
+static int	nprepared = 0;		/* prepared transactions not settled */
+
+static void set_up(void);
+static void at_exit(int code, Datum arg);
+static void follow_settings(void);
+static void switch_queue(void);
+static void open_gate(void);
+static void upkeep(void);
+static void try_connect(void);
+static void went_down(void);
+static void wait(RtcStreamResult result);
+static long idle_timeout(void);
+static void note_error(const char *text);
+
+void
+rtc_relay_register(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	snprintf(worker.bgw_name, BGW_MAXLEN, "rtcache relay");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "rtcache relay");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = RTC_RESTART_SECONDS;
+	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
+	snprintf(worker.bgw_function_name, BGW_MAXLEN,
+			 CppAsString(rtc_relay_main));
+	RegisterBackgroundWorker(&worker);
+}
+
+void
+rtc_relay_main(Datum arg)
+{
+	RtcStreamResult result;
+
+	set_up();
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		follow_settings();
+		open_gate();
+		upkeep();
+
+		if (!RtcRedisConfigured())
+			result = RTC_STREAM_DOWN;
+		else if (rtc_stream_is_connected())
+		{
+			result = rtc_stream_work();
+			if (result == RTC_STREAM_DOWN)
+				went_down();
+		}
+		else
+		{
+			if (GetCurrentTimestamp() >= retry_at)
+				try_connect();
+			result = rtc_stream_is_connected()
+				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
+		}
+		wait(result);
+	}
+}
+
+/*
+ * Installs die() before signals are let in: the worker default would raise
+ * inside the handler.
+ */
+static void
+set_up(void)
+{
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "rtcache relay");
+	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
+												"rtcache relay",
+												ALLOCSET_DEFAULT_SIZES));
+	before_shmem_exit(at_exit, 0);
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.pid = MyProcPid;
+	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
+	rtc_shared->relay.behind_since = 0;
+	LWLockRelease(rtc_shared->lock);
+	rtc_shared->relay_latch = MyLatch;
+
+	rtc_stream_init();
+	gate_xid = ReadNextFullTransactionId();
+	rtc_relay_set_state(RTC_RELAY_CONNECTING);
+}
+
+/*
+ * Leaves shared memory such that nobody trusts Redis or waits for us.
+ */
+static void
+at_exit(int code, Datum arg)
+{
+	rtc_shared->relay_latch = NULL;
+	rtc_stream_disconnect();
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.pid = 0;
+	rtc_shared->relay.state = RTC_RELAY_STOPPED;
+	rtc_shared->relay.connected_at = 0;
+	LWLockRelease(rtc_shared->lock);
+	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+}
+
+/*
+ * Reloads the configuration if told to, and acts on what has changed.
+ */
+static void
+follow_settings(void)
+{
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+		/* a new password or address may be what was missing */
+		retry_at = 0;
+		backoff = 0;
+	}
+
+	if (url_in_use == NULL || strcmp(url_in_use, rtc_redis_url) != 0)
+	{
+		if (url_in_use != NULL)
+			pfree(url_in_use);
+		url_in_use = pstrdup(rtc_redis_url);
+		rtc_stream_disconnect();
+		rtc_relay_set_state(RtcRedisConfigured() ? RTC_RELAY_CONNECTING
+							: RTC_RELAY_OFF);
+		switch_queue();
+	}
+	if (prefix_in_use == NULL || strcmp(prefix_in_use, rtc_key_prefix) != 0)
+	{
+		if (prefix_in_use != NULL)
+			rtc_stream_prefix_changed();
+		if (prefix_in_use != NULL)
+			pfree(prefix_in_use);
+		prefix_in_use = pstrdup(rtc_key_prefix);
+	}
+}
+
+/*
+ * Turns the WAL queue on or off.
+ *
+ * On: before the next xid is read by whoever clears, so that a transaction
+ * that found it off is older than the horizon.  Off: the gap flag is taken
+ * down first, so that the first write that finds it off leaves a gap message.
+ */
+static void
+switch_queue(void)
+{
+	if (RtcRedisConfigured())
+	{
+		pg_atomic_write_u32(&rtc_shared->queue_on, 1);
+		pg_memory_barrier();
+		return;
+	}
+	if (pg_atomic_read_u32(&rtc_shared->queue_on) != 0)
+	{
+		pg_atomic_write_u32(&rtc_shared->gap_logged, 0);
+		pg_memory_barrier();
+		pg_atomic_write_u32(&rtc_shared->queue_on, 0);
+		ereport(LOG,
+				(errmsg("\"rtcache.redis_url\" is empty: changes are no longer queued")));
+	}
+	rtc_slot_drop();
+}
+
+/*
+ * Opens the caches when every transaction from before our start is over.
+ *
+ * Only prepared ones survive a restart of the server, and nobody stamps what
+ * they wrote: their commit would go unnoticed by lookups.
+ */
+static void
+open_gate(void)
+{
+	if (pg_atomic_read_u32(&rtc_shared->gate_open) != 0)
+		return;
+	if (TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
+							  XidFromFullTransactionId(gate_xid)))
+		return;
+	pg_atomic_write_u32(&rtc_shared->gate_open, 1);
+	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
+}
+
+/*
+ * Does what has to be done now and then, connected or not.
+ */
+static void
+upkeep(void)
+{
+	static TimestampTz last = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	const char *problem = "";
+
+	/* the stream settles what it sees; this is for when it does not */
+	if (nprepared > 0 ||
+		TimestampDifferenceExceeds(last, now, RTC_UPKEEP_INTERVAL))
+		nprepared = rtc_stamp_settle(InvalidTransactionId,
+									 rtc_wal_insert_end());
+
+	if (!TimestampDifferenceExceeds(last, now, RTC_UPKEEP_INTERVAL))
+		return;
+	last = now;
+	if (!RtcRedisConfigured())
+		return;
+	if (rtc_slot_ensure(&problem))
+		rtc_slot_advance(rtc_stream_restart());
+	if (strcmp(rtc_shared->relay.slot_problem, problem) != 0)
+	{
+		LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+		strlcpy(rtc_shared->relay.slot_problem, problem, RTC_ERROR_LEN);
+		LWLockRelease(rtc_shared->lock);
+		if (problem[0] != '\0')
+			ereport(WARNING,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("rtcache has no replication slot: %s", problem),
+					 errdetail("WAL may be removed before it is applied; the cache in Redis is then cleared.")));
+	}
+}
+
+static void
+try_connect(void)
+{
+	if (rtc_stream_connect())
+	{
+		backoff = 0;
+		return;
+	}
+	went_down();
+}
+
+/*
+ * Notes the failure and sets the time of the next attempt: twice as late as
+ * the last time, with jitter, so that many servers do not come at once.
+ */
+static void
+went_down(void)
+{
+	int			delay;
+
+	backoff = backoff == 0 ? RTC_BACKOFF_MIN
+		: Min(2 * backoff, RTC_BACKOFF_MAX);
+	delay = backoff / 2 +
+		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
+	retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+
+	note_error(rtc_stream_error());
+	if (state != RTC_RELAY_FENCED)
+		rtc_relay_set_state(RTC_RELAY_CONNECTING);
+	ereport(WARNING,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 state == RTC_RELAY_FENCED
+			 ? errmsg("rtcache does not write to Redis: %s",
+					  rtc_stream_error())
+			 : errmsg("rtcache lost Redis: %s", rtc_stream_error()),
+			 errdetail("Trying again in %d ms.", delay)));
+}
+
+/* ---------------- waiting ---------------- */
+
+static void
+wait(RtcStreamResult result)
+{
+	static uint32 wait_event = 0;
+	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+	pgsocket	sock = PGINVALID_SOCKET;
+	long		timeout;
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
+	switch (result)
+	{
+		case RTC_STREAM_MORE:
+			return;
+
+		case RTC_STREAM_LINGER:
+
+			/*
+			 * Not woken by the latch: each commit would, and a batch would
+			 * carry two or three.
+			 */
+			if (rtc_batch_delay > 0)
+				(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+								 rtc_batch_delay, wait_event);
+			return;
+
+		case RTC_STREAM_NOT_VISIBLE:
+			timeout = RTC_WAIT_INVISIBLE;
+			break;
+
+		case RTC_STREAM_IDLE:
+			timeout = idle_timeout();
+			sock = rtc_stream_socket();
+			break;
+
+		case RTC_STREAM_DOWN:
+		default:
+			timeout = idle_timeout();
+			if (RtcRedisConfigured())
+				timeout = Min(timeout,
+							  TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+															  retry_at));
+			break;
+	}
+
+	if (sock != PGINVALID_SOCKET)
+		(void) WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, sock,
+								 timeout, wait_event);
+	else
+		(void) WaitLatch(MyLatch, events, timeout, wait_event);
+	ResetLatch(MyLatch);
+}
+
+static long
+idle_timeout(void)
+{
+	if (rtc_stream_is_connected() &&
+		pg_atomic_read_u64(&rtc_shared->wake_lsn) > GetFlushRecPtr(NULL))
+		return RTC_WAIT_UNFLUSHED;
+	if (nprepared > 0 || rtc_stream_is_draining() ||
+		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
+		return RTC_WAIT_TRANSACTIONS;
+	return RTC_WAIT_IDLE;
+}
+
+/* ---------------- telling ---------------- */
+
+void
+rtc_relay_set_state(RtcRelayState new_state)
+{
+	if (state == new_state)
+		return;
+	state = new_state;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.state = new_state;
+	if (new_state == RTC_RELAY_CONNECTING || new_state == RTC_RELAY_OFF ||
+		new_state == RTC_RELAY_FENCED)
+		rtc_shared->relay.connected_at = 0;
+	LWLockRelease(rtc_shared->lock);
+}
+
+void
+rtc_relay_connected(const char *address)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.address, address,
+			sizeof(rtc_shared->relay.address));
+	rtc_shared->relay.url_hash = hash_bytes((unsigned char *) rtc_redis_url,
+											strlen(rtc_redis_url));
+	rtc_shared->relay.connected_at = GetCurrentTimestamp();
+	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
+	LWLockRelease(rtc_shared->lock);
+	pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
+}
+
+void
+rtc_relay_behind(TimestampTz commit_time)
+{
+	if ((behind_since == 0) == (commit_time == 0))
+		return;
+	behind_since = commit_time;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	if (commit_time == 0)
+		rtc_shared->relay.last_commit_at = GetCurrentTimestamp();
+	rtc_shared->relay.behind_since = commit_time;
+	LWLockRelease(rtc_shared->lock);
+}
+
+static void
+note_error(const char *text)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.last_error, text, RTC_ERROR_LEN);
+	rtc_shared->relay.last_error_at = GetCurrentTimestamp();
+	LWLockRelease(rtc_shared->lock);
+}

@@ -1,0 +1,170 @@
+/*-------------------------------------------------------------------------
+ *
+ * slot.c
+ *		The replication slot that keeps the WAL queue.
+ *
+ * A physical slot named like the extension holds back the removal of WAL
+ * that is not applied yet, and rtcache.wal_keep more for repairs, but never
+ * more than rtcache.max_wal_lag: the disk of the server is worth more than
+ * the content of a cache.  What got lost that way is repaired by a clear.
+ *
+ * Model: called by the relay alone, which holds the slot while it runs.
+ * The slot outlives the server's restart.  May raise when the slot's file
+ * cannot be written.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "replication/slot.h"
+#include "storage/spin.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "rtcache.h"
+#include "slot.h"
+
+static void drop_slot(void);
+static bool slot_is_usable(void);
+static bool free_slot_exists(void);
+
+bool
+rtc_slot_ensure(const char **problem)
+{
+	ReplicationSlot *slot;
+
+	*problem = "";
+	if (MyReplicationSlot != NULL)
+	{
+		if (slot_is_usable())
+			return true;
+		/* the server has given it up (max_slot_wal_keep_size) */
+		drop_slot();
+	}
+
+	if (!XLogIsNeeded())
+	{
+		*problem = "\"wal_level\" is minimal";
+		return false;
+	}
+	if (max_replication_slots == 0)
+	{
+		*problem = "\"max_replication_slots\" is 0";
+		return false;
+	}
+
+	slot = SearchNamedReplicationSlot(RTC_NAME, true);
+	if (slot != NULL && (SlotIsLogical(slot) || slot->active_pid != 0))
+	{
+		*problem = "somebody else uses replication slot \"rtcache\"";
+		return false;
+	}
+	if (slot != NULL)
+	{
+		ReplicationSlotAcquire_compat(RTC_NAME, true);
+		if (slot_is_usable())
+			return true;
+		drop_slot();
+	}
+	if (!free_slot_exists())
+	{
+		*problem = "all replication slots are in use";
+		return false;
+	}
+	ReplicationSlotCreate_compat(RTC_NAME, false, RS_PERSISTENT);
+	ReplicationSlotReserveWal();
+	ReplicationSlotMarkDirty();
+	ReplicationSlotSave();
+	return true;
+}
+
+void
+rtc_slot_advance(XLogRecPtr restart)
+{
+	ReplicationSlot *slot = MyReplicationSlot;
+	XLogRecPtr	keep = (XLogRecPtr) rtc_wal_keep * 1024 * 1024;
+	XLogRecPtr	max_lag = (XLogRecPtr) rtc_max_wal_lag * 1024 * 1024;
+	XLogRecPtr	flushed = GetFlushRecPtr(NULL);
+	XLogRecPtr	target = restart > keep ? restart - keep : InvalidXLogRecPtr;
+	bool		changed = false;
+
+	if (slot == NULL)
+		return;
+	if (flushed > max_lag && target < flushed - max_lag)
+		target = flushed - max_lag;
+
+	SpinLockAcquire(&slot->mutex);
+	if (!XLogRecPtrIsInvalid(slot->data.restart_lsn) &&
+		slot->data.restart_lsn < target)
+	{
+		slot->data.restart_lsn = target;
+		changed = true;
+	}
+	SpinLockRelease(&slot->mutex);
+	if (changed)
+	{
+		ReplicationSlotMarkDirty();
+		ReplicationSlotsComputeRequiredLSN();
+	}
+}
+
+void
+rtc_slot_drop(void)
+{
+	ReplicationSlot *slot;
+
+	if (MyReplicationSlot == NULL)
+	{
+		slot = SearchNamedReplicationSlot(RTC_NAME, true);
+		if (slot == NULL || SlotIsLogical(slot) || slot->active_pid != 0)
+			return;
+	}
+	drop_slot();
+	ereport(LOG,
+			(errmsg("dropped replication slot \"%s\": \"rtcache.redis_url\" is empty",
+					RTC_NAME)));
+}
+
+/*
+ * Drops the slot, acquired or not.
+ */
+static void
+drop_slot(void)
+{
+	if (MyReplicationSlot != NULL)
+		ReplicationSlotRelease();
+	ReplicationSlotDrop(RTC_NAME, true);
+}
+
+/*
+ * Does the acquired slot still hold WAL?
+ */
+static bool
+slot_is_usable(void)
+{
+	ReplicationSlot *slot = MyReplicationSlot;
+	bool		usable;
+
+	SpinLockAcquire(&slot->mutex);
+	usable = !XLogRecPtrIsInvalid(slot->data.restart_lsn);
+	SpinLockRelease(&slot->mutex);
+	return usable;
+}
+
+/*
+ * Is there room for one more slot?  Creating one would raise without.
+ */
+static bool
+free_slot_exists(void)
+{
+	bool		found = false;
+
+	LWLockAcquire(ReplicationSlotControlLock, LW_SHARED);
+	for (int i = 0; i < max_replication_slots && !found; i++)
+		found = !ReplicationSlotCtl->replication_slots[i].in_use;
+	LWLockRelease(ReplicationSlotControlLock);
+	return found;
+}

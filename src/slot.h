@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * slot.h
+ *		The replication slot that keeps the WAL queue.  See slot.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_SLOT_H
+#define RTC_SLOT_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+
+/*
+ * Acquires the slot, creating it if need be.  False when there can be none;
+ * the reason is in *problem (static text).  WAL may then vanish before it is
+ * applied, which the relay notices and answers with a clear.
+ */
+extern bool rtc_slot_ensure(const char **problem);
+
+/*
+ * Lets WAL before "restart" go, less rtcache.wal_keep, and in any case what
+ * is more than rtcache.max_wal_lag old.  Never goes back.
+ */
+extern void rtc_slot_advance(XLogRecPtr restart);
+
+/* Drops the slot, if there is one: there is no Redis any more. */
+extern void rtc_slot_drop(void);
+
+#endif							/* RTC_SLOT_H */

@@ -1,0 +1,514 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream.c
+ *		The relay's work on one Redis: connect, repair, apply.
+ *
+ * After connecting, the position found in Redis decides (position.c):
+ *
+ *		resume	read WAL again from the position's restart_lsn, apply what
+ *				committed behind verified_lsn
+ *		clear	delete all that is ours, start at the end of WAL
+ *
+ * A clear starts reading at LSN S, but transactions that are running at S may
+ * have written messages before it, which are never seen.  So until all of
+ * them are over (the horizon, an xid), each SET is applied as a DEL, and
+ * lookups stay away: Redis holds nothing of ours that could be stale.
+ *
+ * A commit is applied when it is flushed (the reader sees to that) and
+ * visible (we wait for it): earlier, a reader could miss the new row and
+ * fill the old value behind our DEL.
+ *
+ * Lookups may use Redis (L2 open) when everything that was in WAL at the time
+ * of connecting has been applied, and the horizon has passed.
+ *
+ * Model: used by the relay alone, no transaction, no database.  Any trouble
+ * with Redis ends in "down"; all state is then rebuilt by the next connect.
+ * Batches and replies live in a context that is reset after each batch.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "storage/procarray.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "prefix.h"
+#include "redis_cmd.h"
+#include "relay.h"
+#include "stream.h"
+#include "stream_internal.h"
+
+/* The position is stored at least this often, for others to see us alive. */
+#define RTC_HEARTBEAT_MS	10000
+
+RtcStream	rtc_stream;
+
+static bool start_resume(void);
+static bool check_drained(void);
+static void catch_up(void);
+static RtcStreamResult handle_event(bool *done);
+static bool store_position(void);
+static void published(XLogRecPtr lsn);
+static void open_l2(void);
+
+void
+rtc_stream_init(void)
+{
+	rtc_stream.work = AllocSetContextCreate(CurrentMemoryContext,
+										"rtcache relay work",
+										ALLOCSET_DEFAULT_SIZES);
+	rtc_stream.replies = AllocSetContextCreate(CurrentMemoryContext,
+										   "rtcache relay replies",
+										   ALLOCSET_DEFAULT_SIZES);
+	rtc_stream.conn = rtc_conn_create("rtcache-relay");
+	rtc_stream.reader = rtc_wal_reader_create();
+	rtc_stream.batch = rtc_batch_create();
+	rtc_stream_close_l2();
+}
+
+bool
+rtc_stream_connect(void)
+{
+	MemoryContext old;
+	char		reason[RTC_ERROR_LEN];
+	RtcPosition pos;
+	bool		good = false;
+
+	rtc_stream_disconnect();
+	MemoryContextReset(rtc_stream.work);
+	old = MemoryContextSwitchTo(rtc_stream.work);
+	if (rtc_cmd_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
+		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK)
+	{
+		rtc_stream.pos = pos;
+		rtc_stream.error[0] = '\0';
+		rtc_stream.announced = false;
+		rtc_stream.replayed = 0;
+		rtc_stream.have_event = false;
+		rtc_stream.seen_lsn = InvalidXLogRecPtr;
+		rtc_stream.drained_lsn = InvalidXLogRecPtr;
+		rtc_batch_reset(rtc_stream.batch);
+
+		switch (rtc_position_decide(&pos, reason, sizeof(reason)))
+		{
+			case RTC_DECIDE_RESUME:
+				good = start_resume();
+				break;
+			case RTC_DECIDE_CLEAR:
+				good = rtc_stream_clear(reason);
+				break;
+			case RTC_DECIDE_FENCED:
+				rtc_stream_fail(reason);
+				rtc_relay_set_state(RTC_RELAY_FENCED);
+				break;
+		}
+	}
+	else
+		rtc_stream_down();
+	/* the list of prefixes was needed only here */
+	rtc_stream.pos.prefix = NULL;
+	rtc_stream.pos.prefix_dboid = NULL;
+	rtc_stream.pos.nprefixes = 0;
+	MemoryContextSwitchTo(old);
+	return good;
+}
+
+bool
+rtc_stream_is_connected(void)
+{
+	return rtc_conn_is_open(rtc_stream.conn);
+}
+
+RtcStreamResult
+rtc_stream_work(void)
+{
+	MemoryContext old;
+	RtcStreamResult result = RTC_STREAM_MORE;
+	bool		done = false;
+
+	MemoryContextReset(rtc_stream.work);
+	old = MemoryContextSwitchTo(rtc_stream.work);
+	if (!rtc_stream_register_requested())
+		result = RTC_STREAM_DOWN;
+	while (result == RTC_STREAM_MORE && !done)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!rtc_stream.have_event)
+		{
+			rtc_wal_reader_next(rtc_stream.reader, &rtc_stream.event);
+			rtc_stream.have_event = true;
+			pg_atomic_write_u64(&rtc_shared->read_lsn,
+								rtc_wal_reader_lsn(rtc_stream.reader));
+		}
+		result = handle_event(&done);
+	}
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+void
+rtc_stream_disconnect(void)
+{
+	rtc_stream_close_l2();
+	rtc_conn_close(rtc_stream.conn);
+}
+
+const char *
+rtc_stream_error(void)
+{
+	return rtc_stream.error;
+}
+
+XLogRecPtr
+rtc_stream_restart(void)
+{
+	return rtc_stream_is_connected() ? rtc_stream.pos.restart_lsn
+		: InvalidXLogRecPtr;
+}
+
+void
+rtc_stream_prefix_changed(void)
+{
+	rtc_stream_close_l2();
+	rtc_prefix_template_changed();
+}
+
+bool
+rtc_stream_is_draining(void)
+{
+	return rtc_stream.pos.horizon != 0;
+}
+
+pgsocket
+rtc_stream_socket(void)
+{
+	return rtc_conn_socket(rtc_stream.conn);
+}
+
+/* ---------------- starting ---------------- */
+
+/*
+ * Goes back to where Redis stands.
+ */
+static bool
+start_resume(void)
+{
+	XLogRecPtr	end = rtc_wal_insert_end();
+	uint64		stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
+
+	ereport(LOG,
+			(errmsg("connected to Redis, which stands at %X/%X on timeline %u",
+					LSN_FORMAT_ARGS(rtc_stream.pos.lsn), rtc_stream.pos.timeline),
+			 errdetail("Reading WAL again from %X/%X; WAL ends at %X/%X.%s",
+					   LSN_FORMAT_ARGS(rtc_stream.pos.restart_lsn),
+					   LSN_FORMAT_ARGS(end),
+					   rtc_stream.pos.lsn < stored
+					   ? " Redis has lost writes, which are applied again."
+					   : "")));
+	rtc_prefix_adopt(&rtc_stream.pos, false);
+	rtc_position_claim(&rtc_stream.pos);
+	rtc_stream.skip_lsn = rtc_stream.pos.verified_lsn;
+	rtc_stream.done_lsn = rtc_stream.pos.verified_lsn;
+	rtc_stream.target_lsn = end;
+	rtc_wal_reader_seek(rtc_stream.reader, rtc_stream.pos.restart_lsn);
+	rtc_relay_set_state(RTC_RELAY_REPLAYING);
+	if (!store_position())
+		return false;
+	rtc_relay_connected(rtc_conn_peer(rtc_stream.conn));
+	return true;
+}
+
+/*
+ * Deletes all that is ours and starts at the end of WAL.
+ */
+bool
+rtc_stream_clear(const char *reason)
+{
+	uint64		deleted = 0;
+	XLogRecPtr	start;
+
+	rtc_stream_close_l2();
+	rtc_relay_set_state(RTC_RELAY_CLEARING);
+	ereport(LOG,
+			(errmsg("clearing the cache in Redis: %s", reason)));
+
+	/* all that commits from here on is seen, but maybe not all its messages */
+	start = rtc_wal_insert_end();
+	pg_memory_barrier();
+	rtc_stream.pos.horizon = U64FromFullTransactionId(ReadNextFullTransactionId());
+	XLogFlush(start);
+
+	if (rtc_prefix_clear_all(rtc_stream.conn, &rtc_stream.pos,
+							 &deleted) != RTC_CONN_OK)
+		return rtc_stream_down();
+	rtc_prefix_adopt(&rtc_stream.pos, !rtc_stream.pos.found);
+	rtc_position_claim(&rtc_stream.pos);
+	rtc_stream.pos.found = true;
+	rtc_stream.pos.lsn = start;
+	rtc_stream.pos.verified_lsn = start;
+	rtc_stream.pos.restart_lsn = start;
+	rtc_stream.skip_lsn = start;
+	rtc_stream.done_lsn = start;
+	rtc_stream.target_lsn = start;
+	rtc_stream.seen_lsn = InvalidXLogRecPtr;
+	rtc_stream.drained_lsn = InvalidXLogRecPtr;
+	rtc_stream.have_event = false;
+	rtc_batch_reset(rtc_stream.batch);
+	rtc_wal_reader_seek(rtc_stream.reader, start);
+	if (!store_position())
+		return false;
+
+	rtc_stat_inc(RTC_STAT_CLEARS);
+	ereport(LOG,
+			(errmsg("cleared the cache in Redis: %llu keys deleted, starting at %X/%X",
+					(unsigned long long) deleted, LSN_FORMAT_ARGS(start))));
+	rtc_stream.announced = false;
+	rtc_relay_set_state(RTC_RELAY_DRAINING);
+	rtc_relay_connected(rtc_conn_peer(rtc_stream.conn));
+	return true;
+}
+
+/*
+ * After a clear: are all transactions from before it over, and has all that
+ * they wrote been read?  Then SETs may be applied again.
+ */
+static bool
+check_drained(void)
+{
+	FullTransactionId horizon = FullTransactionIdFromU64(rtc_stream.pos.horizon);
+
+	if (rtc_stream.pos.horizon == 0)
+		return true;
+	if (XLogRecPtrIsInvalid(rtc_stream.drained_lsn))
+	{
+		TransactionId oldest = GetOldestActiveTransactionId_compat();
+
+		if (TransactionIdPrecedes(oldest, XidFromFullTransactionId(horizon)))
+			return true;
+		rtc_stream.drained_lsn = rtc_wal_insert_end();
+		XLogFlush(rtc_stream.drained_lsn);
+	}
+	if (rtc_stream.seen_lsn < rtc_stream.drained_lsn)
+		return true;
+	rtc_stream.pos.horizon = 0;
+	return store_position();
+}
+
+/*
+ * Everything flushed has been applied: opens the way for lookups, unless a
+ * clear is not over.
+ */
+static void
+catch_up(void)
+{
+	if (rtc_stream.pos.horizon != 0 ||
+		rtc_stream.seen_lsn < rtc_stream.target_lsn)
+		return;
+	if (!rtc_stream.announced)
+	{
+		/* who was verified against a position on the way asks again */
+		pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
+		ereport(LOG,
+				(errmsg("Redis has caught up at %X/%X",
+						LSN_FORMAT_ARGS(rtc_stream.seen_lsn)),
+				 errdetail("%llu commits were applied on the way.",
+						   (unsigned long long) rtc_stream.replayed)));
+		rtc_stream.announced = true;
+	}
+	open_l2();
+	rtc_relay_set_state(RTC_RELAY_STREAMING);
+}
+
+/* ---------------- working ---------------- */
+
+/*
+ * Does what the event at hand asks for.  Sets *done when the caller should
+ * look around before the next one.
+ */
+static RtcStreamResult
+handle_event(bool *done)
+{
+	RtcWalEvent *event = &rtc_stream.event;
+
+	switch (event->kind)
+	{
+		case RTC_WAL_COMMIT:
+		case RTC_WAL_SETTLED:
+			if (event->kind == RTC_WAL_COMMIT && event->lsn <= rtc_stream.skip_lsn)
+			{
+				rtc_wal_reader_done(rtc_stream.reader);
+				break;
+			}
+			if (TransactionIdIsInProgress(event->xid))
+			{
+				if (!rtc_stream_send())
+					return RTC_STREAM_DOWN;
+				return RTC_STREAM_NOT_VISIBLE;
+			}
+			if (event->kind == RTC_WAL_COMMIT)
+			{
+				rtc_relay_behind(event->commit_time);
+				if (!rtc_stream_apply_commit())
+					return RTC_STREAM_DOWN;
+			}
+			if (event->kind == RTC_WAL_SETTLED || event->prepared)
+				(void) rtc_stamp_settle(event->xid, event->lsn);
+			break;
+
+		case RTC_WAL_GAP:
+			if (event->lsn <= rtc_stream.skip_lsn)
+				break;
+			return rtc_stream_clear("writes were made while no Redis was configured")
+				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
+
+		case RTC_WAL_GONE:
+			return rtc_stream_clear("WAL that was not applied has been removed")
+				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
+
+		case RTC_WAL_PAUSE:
+			*done = true;
+			break;
+
+		case RTC_WAL_END:
+			{
+				bool		sent = rtc_batch_ops(rtc_stream.batch) > 0;
+
+				rtc_stream.have_event = false;
+				rtc_stream.seen_lsn = event->lsn;
+				if (!rtc_stream_send() || !check_drained())
+					return RTC_STREAM_DOWN;
+				published(rtc_stream.seen_lsn);
+				rtc_relay_behind(0);
+				catch_up();
+				if (rtc_unix_ms() - rtc_stream.stored_ms >= RTC_HEARTBEAT_MS)
+				{
+					rtc_wal_reader_prune(rtc_stream.reader);
+					if (!store_position())
+						return RTC_STREAM_DOWN;
+				}
+				return sent ? RTC_STREAM_LINGER : RTC_STREAM_IDLE;
+			}
+	}
+	rtc_stream.have_event = false;
+	if (rtc_batch_full(rtc_stream.batch))
+	{
+		*done = true;
+		if (!rtc_stream_send())
+			return RTC_STREAM_DOWN;
+	}
+	return RTC_STREAM_MORE;
+}
+
+/*
+ * Sends the batch, if there is anything in it.
+ */
+bool
+rtc_stream_send(void)
+{
+	int			nops = rtc_batch_ops(rtc_stream.batch);
+	bool		complete = rtc_stream.done_lsn > rtc_stream.pos.verified_lsn;
+
+	if (nops == 0)
+		return true;
+	if (!store_position())
+		return false;
+	rtc_batch_reset(rtc_stream.batch);
+	pg_atomic_fetch_add_u64(&rtc_shared->relay_batches, 1);
+	if (complete)
+		published(rtc_stream.done_lsn);
+	ereport(DEBUG1,
+			(errmsg_internal("rtcache: applied %d ops up to %X/%X", nops,
+							 LSN_FORMAT_ARGS(rtc_stream.done_lsn))));
+	return true;
+}
+
+/*
+ * Applies the batch, empty or not, and the position behind it.
+ *
+ * What the position says of itself is true of the last one that was checked:
+ * its restart_lsn goes with its verified_lsn.
+ */
+static bool
+store_position(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
+	RtcPosition next = rtc_stream.pos;
+	RtcBatchResult result;
+
+	MemoryContextReset(rtc_stream.replies);
+
+	/* an idle position moves on with WAL, over what is not for us */
+	if (rtc_batch_ops(rtc_stream.batch) == 0 && rtc_stream.announced &&
+		!rtc_stream.have_event)
+		rtc_stream.done_lsn = Max(rtc_stream.done_lsn,
+							  rtc_wal_reader_lsn(rtc_stream.reader));
+	next.lsn = Max(rtc_stream.done_lsn, rtc_stream.pos.lsn);
+
+	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
+	MemoryContextSwitchTo(old);
+	if (result != RTC_BATCH_APPLIED)
+		return rtc_stream_down();
+
+	rtc_stream.pos.lsn = next.lsn;
+	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
+	{
+		rtc_stream.pos.verified_lsn = rtc_stream.done_lsn;
+		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
+	}
+	rtc_stream.stored_ms = rtc_unix_ms();
+	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
+	return true;
+}
+
+/*
+ * Tells everybody that all commits up to lsn are in Redis.
+ */
+static void
+published(XLogRecPtr lsn)
+{
+	if (lsn <= pg_atomic_read_u64(&rtc_shared->applied_lsn))
+		return;
+	pg_atomic_write_u64(&rtc_shared->applied_lsn, lsn);
+	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+}
+
+/* ---------------- trust ---------------- */
+
+static void
+open_l2(void)
+{
+	if ((pg_atomic_read_u64(&rtc_shared->l2_generation) & 1) == 0)
+		pg_atomic_fetch_add_u64(&rtc_shared->l2_generation, 1);
+}
+
+void
+rtc_stream_close_l2(void)
+{
+	if ((pg_atomic_read_u64(&rtc_shared->l2_generation) & 1) != 0)
+		pg_atomic_fetch_add_u64(&rtc_shared->l2_generation, 1);
+}
+
+/*
+ * Notes why the connection failed; returns false for the callers' sake.
+ */
+bool
+rtc_stream_down(void)
+{
+	return rtc_stream_fail(rtc_conn_error(rtc_stream.conn));
+}
+
+bool
+rtc_stream_fail(const char *text)
+{
+	strlcpy(rtc_stream.error, text, sizeof(rtc_stream.error));
+	rtc_stream_disconnect();
+	return false;
+}

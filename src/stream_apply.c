@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream_apply.c
+ *		From the ops of a commit to Redis.
+ *
+ * Finds the prefix of the database that a message comes from, registering it
+ * first if need be, and puts the ops into the batch.  What cannot go into an
+ * EXEC, deletion by pattern, is done between two batches.  A transaction that
+ * is larger than a batch goes out in several; the position stays in front of
+ * it until the last one, so that all of it is done again if we are cut off.
+ *
+ * Model: used by stream.c alone, in the relay.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "guc.h"
+#include "key.h"
+#include "prefix.h"
+#include "redis_cmd.h"
+#include "relay.h"
+#include "stream.h"
+#include "stream_internal.h"
+
+/* How to use one database's messages. */
+typedef enum RtcTarget
+{
+	RTC_TARGET_OK,
+	RTC_TARGET_NONE,			/* the database cannot use Redis: skip */
+	RTC_TARGET_DOWN				/* the connection is gone */
+} RtcTarget;
+
+static RtcTarget find_prefix(const RtcMessage *msg, char *prefix);
+static RtcTarget register_prefix(Oid dboid, const char *dbname,
+								 XLogRecPtr named_at);
+static void skip_database(const char *why);
+static bool delete_matching(const char *prefix, const RtcOp *op);
+
+/*
+ * Puts the ops of a commit into the batch.  One that is larger than a batch
+ * goes out in several; the position stays in front of it until the last.
+ */
+bool
+rtc_stream_apply_commit(void)
+{
+	RtcOp		op;
+	const RtcMessage *msg;
+	bool		gone;
+	char		prefix[RTC_MAX_PREFIX_LEN];
+	uint64		seq = 0;
+	Oid			dboid = InvalidOid;
+	RtcTarget	target = RTC_TARGET_NONE;
+
+	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, &gone))
+	{
+		if (msg->dboid != dboid || msg->first_seq != seq)
+		{
+			dboid = msg->dboid;
+			seq = msg->first_seq;
+			target = find_prefix(msg, prefix);
+			if (target == RTC_TARGET_DOWN)
+				return false;
+		}
+		if (target == RTC_TARGET_NONE)
+			continue;
+		pg_atomic_fetch_add_u64(&rtc_shared->relay_ops, 1);
+		if (op.kind == RTC_OP_SET || op.kind == RTC_OP_DEL)
+			rtc_batch_add(rtc_stream.batch, prefix, &op, rtc_stream.pos.horizon != 0);
+		else if (!rtc_stream_send() || !delete_matching(prefix, &op))
+			return false;
+		if (rtc_batch_full(rtc_stream.batch) && !rtc_stream_send())
+			return false;
+	}
+	if (gone)
+		return rtc_stream_clear("WAL that was not applied has been removed");
+
+	rtc_wal_reader_done(rtc_stream.reader);
+	rtc_stream.done_lsn = rtc_stream.event.lsn;
+	rtc_stream.replayed++;
+	pg_atomic_fetch_add_u64(&rtc_shared->relay_commits, 1);
+	return true;
+}
+
+/*
+ * Finds the prefix for a message, registering it if need be.
+ */
+static RtcTarget
+find_prefix(const RtcMessage *msg, char *prefix)
+{
+	XLogRecPtr	lsn = rtc_stream.event.lsn;
+	RtcTarget	target;
+
+	if (rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
+		return RTC_TARGET_OK;
+	if (rtc_prefix_is_unusable(msg->dboid, msg->dbname))
+		return RTC_TARGET_NONE;
+
+	/* what is in the batch must not come behind the clearing */
+	if (!rtc_stream_send())
+		return RTC_TARGET_DOWN;
+	target = register_prefix(msg->dboid, msg->dbname, lsn);
+	if (target != RTC_TARGET_OK)
+		return target;
+	return rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix)
+		? RTC_TARGET_OK : RTC_TARGET_NONE;
+}
+
+/*
+ * Registers one prefix while lookups stay away from all of Redis, so that no
+ * lease from before survives.
+ */
+static RtcTarget
+register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at)
+{
+	char		error[RTC_ERROR_LEN] = "";
+
+	rtc_stream_close_l2();
+	switch (rtc_prefix_register(rtc_stream.conn, dboid, dbname, named_at,
+								error, sizeof(error)))
+	{
+		case RTC_PREFIX_OK:
+			return RTC_TARGET_OK;
+		case RTC_PREFIX_FAILED:
+			rtc_stream_down();
+			return RTC_TARGET_DOWN;
+		case RTC_PREFIX_SKIP:
+			skip_database(error);
+			return RTC_TARGET_NONE;
+		case RTC_PREFIX_REFUSED:
+			break;
+	}
+	rtc_stream_fail(error);
+	rtc_relay_set_state(RTC_RELAY_FENCED);
+	return RTC_TARGET_DOWN;
+}
+
+/*
+ * Says, now and then, that a database does without Redis.
+ */
+static void
+skip_database(const char *why)
+{
+	static TimestampTz last_said = 0;
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!TimestampDifferenceExceeds(last_said, now, 60000))
+		return;
+	last_said = now;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+			 errmsg("a database does without Redis: %s", why)));
+}
+
+/*
+ * Registers what backends have asked for.
+ */
+bool
+rtc_stream_register_requested(void)
+{
+	Oid			dboid;
+	char		dbname[NAMEDATALEN];
+	XLogRecPtr	named_at;
+
+	while (rtc_prefix_requested(&dboid, dbname, &named_at))
+	{
+		if (!rtc_stream_send() ||
+			register_prefix(dboid, dbname, named_at) == RTC_TARGET_DOWN)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Applies a PATTERN or CLEAR, which cannot go into an EXEC.
+ */
+static bool
+delete_matching(const char *prefix, const RtcOp *op)
+{
+	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
+	StringInfoData glob;
+	uint64		deleted = 0;
+	RtcConnResult result;
+
+	MemoryContextReset(rtc_stream.replies);
+	initStringInfo(&glob);
+	rtc_glob_escape(&glob, prefix, strlen(prefix));
+	if (op->kind == RTC_OP_PATTERN)
+		appendBinaryStringInfo(&glob, op->key, op->keylen);
+	else
+		appendStringInfoChar(&glob, '*');
+	result = rtc_cmd_delete_matching(rtc_stream.conn, glob.data, glob.len,
+									 rtc_command_timeout, &deleted);
+	MemoryContextSwitchTo(old);
+	if (result != RTC_CONN_OK)
+		return rtc_stream_down();
+	rtc_stat_add(RTC_STAT_PATTERN_DELS, deleted);
+	return true;
+}

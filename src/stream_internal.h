@@ -1,0 +1,71 @@
+/*-------------------------------------------------------------------------
+ *
+ * stream_internal.h
+ *		What stream.c and stream_apply.c share.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_STREAM_INTERNAL_H
+#define RTC_STREAM_INTERNAL_H
+
+#include "postgres.h"
+
+#include "batch.h"
+#include "position.h"
+#include "shmem.h"
+#include "wal_reader.h"
+
+/* The relay's way to one Redis. */
+typedef struct RtcStream
+{
+	MemoryContext work;			/* reset with each call */
+	MemoryContext replies;		/* reset with each batch: one commit may need
+								 * many */
+	RtcConn    *conn;
+	RtcWalReader *reader;
+	RtcBatch   *batch;
+	RtcPosition pos;			/* as last stored */
+	XLogRecPtr	skip_lsn;		/* commits up to here are in Redis */
+	XLogRecPtr	seen_lsn;		/* there is nothing more up to here */
+	XLogRecPtr	done_lsn;		/* commits up to here are in Redis or batch */
+	XLogRecPtr	target_lsn;		/* L2 opens when this is applied */
+	XLogRecPtr	drained_lsn;	/* the horizon passed here; 0 = not yet */
+	bool		announced;		/* said that we caught up */
+	uint64		replayed;		/* commits applied before that */
+	RtcWalEvent event;			/* the next one */
+	bool		have_event;		/* it waits to be visible */
+	int64		stored_ms;		/* when the position was stored */
+	char		error[RTC_ERROR_LEN];
+} RtcStream;
+
+extern RtcStream rtc_stream;
+
+/* ---- stream.c ---- */
+
+/* Sends the batch, if there is anything in it; false = the stream is down. */
+extern bool rtc_stream_send(void);
+
+/* Deletes all that is ours in Redis and starts at the end of WAL. */
+extern bool rtc_stream_clear(const char *reason);
+
+/* Keeps lookups away from Redis. */
+extern void rtc_stream_close_l2(void);
+
+/*
+ * Notes why the stream is down: what the connection says, or a text.  False,
+ * for the callers' sake.
+ */
+extern bool rtc_stream_down(void);
+extern bool rtc_stream_fail(const char *text);
+
+/* ---- stream_apply.c ---- */
+
+/* Puts the ops of the commit at hand into batches; false = down. */
+extern bool rtc_stream_apply_commit(void);
+
+/* Registers the prefixes that backends have asked for; false = down. */
+extern bool rtc_stream_register_requested(void);
+
+#endif							/* RTC_STREAM_INTERNAL_H */
