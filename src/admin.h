@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * admin.h
+ *		SQL-callable operations and views.  See admin.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_ADMIN_H
+#define RTC_ADMIN_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+extern PGDLLEXPORT Datum cache_set(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_del(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_del_pattern(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_clear(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_key(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_wait(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_health(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum rtcache_relay(PG_FUNCTION_ARGS);
+
+#endif							/* RTC_ADMIN_H */

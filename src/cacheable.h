@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * cacheable.h
+ *		May the answer of a query be cached?  See cacheable.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_CACHEABLE_H
+#define RTC_CACHEABLE_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+/* What a query tree tells. */
+typedef struct RtcVerdict
+{
+	const char *reason;			/* why not to cache; NULL = may be cached */
+	bool		names_moment;	/* a literal like 'today' is folded into the
+								 * tree: it is good for one use only */
+	bool		money;			/* values of type money may be involved */
+	List	   *relids;			/* relations to lock before using the tree */
+	List	   *lockmodes;		/* their lock modes */
+} RtcVerdict;
+
+/* Reasons that callers give as well. */
+#define RTC_UNCACHEABLE_TIME "depends on the time"
+
+/*
+ * Judges a list of analyzed and rewritten queries, as the current user would
+ * run them.  "text" is the source text.  Lists are in the current context.
+ */
+extern void rtc_judge_query(List *queries, const char *text,
+							RtcVerdict *verdict);
+
+/*
+ * Does this type's input read words like 'now' and 'today'?  True for types
+ * that only may contain such a type as well.
+ */
+extern bool rtc_type_reads_moments(Oid typid);
+
+/* Is one of these words in the text? */
+extern bool rtc_text_names_moment(const char *text, size_t len);
+
+#endif							/* RTC_CACHEABLE_H */
