@@ -1,0 +1,156 @@
+# A PostgreSQL server with rtcache preloaded.
+#
+#	my $redis = RtcRedis->new('main');
+#	$redis->start;
+#	my $node = RtcNode->new('main', redis => $redis);
+#	$node->start;
+#	$node->wait_streaming;
+#
+# It is a PostgreSQL::Test::Cluster, so that all of its methods are there, as
+# they are in the PostgreSQL that is tested.
+
+package RtcNode;
+
+use strict;
+use warnings;
+
+use parent 'PostgreSQL::Test::Cluster';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+# END blocks clean up, and a signal should not keep them from it.
+$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
+
+# Makes an initialized node that is not started.  Options:
+#	redis		RtcRedis or RtcFakeRedis; without it, redis_url is empty
+#	conf		further lines for postgresql.conf
+#	preload		0 = rtcache is not preloaded
+#	init		options for init(); wal_level is replica in any case
+sub new
+{
+	my ($class, $name, %option) = @_;
+	my $self = $class->SUPER::new($name);
+	my $preload = exists $option{preload} ? $option{preload} : 1;
+
+	# UTF8 and no locale, whatever the environment says
+	$self->init(
+		extra => [ '-E', 'UTF8', '--locale=C' ],
+		%{ $option{init} || {} });
+
+	# The settings of allows_streaming are too small for busy tests.
+	$self->append_conf('postgresql.conf', <<"CONF");
+wal_level = replica
+max_wal_senders = 10
+max_replication_slots = 10
+max_connections = 100
+max_prepared_transactions = 20
+log_statement = none
+restart_after_crash = on
+CONF
+	$self->append_conf('postgresql.conf', "shared_preload_libraries = 'rtcache'")
+	  if $preload;
+	$self->append_conf('postgresql.conf',
+		"rtcache.redis_url = '" . $option{redis}->url . "'")
+	  if $option{redis};
+	$self->append_conf('postgresql.conf', $option{conf}) if $option{conf};
+	return $self;
+}
+
+# Changes a setting of the whole server.  A reload does not wait until the
+# relay has seen it: wait for its effect.
+sub set_conf
+{
+	my ($self, $name, $value) = @_;
+
+	$self->adjust_conf('postgresql.conf', $name, "'$value'");
+	$self->reload;
+	return;
+}
+
+# Waits until the relay is in a state ("streaming", "connecting", ...); a test
+# result.
+sub wait_state
+{
+	my ($self, $state, $dbname) = @_;
+
+	return $self->poll_query_until($dbname || 'postgres',
+		"SELECT state = '$state' FROM rtcache_relay");
+}
+
+sub wait_streaming
+{
+	my ($self, $dbname) = @_;
+
+	return $self->wait_state('streaming', $dbname);
+}
+
+# Waits until Redis has all that is committed now; a test result.
+sub cache_wait
+{
+	my ($self, $dbname) = @_;
+	my $timeout = $PostgreSQL::Test::Utils::timeout_default;
+
+	return $self->safe_psql($dbname || 'postgres',
+		"SELECT cache_wait(timeout => '$timeout s')") eq 't';
+}
+
+sub relay_pid
+{
+	my ($self) = @_;
+
+	return $self->safe_psql('postgres',
+		q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'rtcache%'});
+}
+
+# Kills the relay in its tracks, which makes the server restart all of its
+# processes; returns when another relay runs.
+sub kill_relay
+{
+	my ($self) = @_;
+	my $pid = $self->relay_pid or return 0;
+
+	kill 'KILL', $pid;
+	return $self->wait_other_relay($pid);
+}
+
+# Waits until the relay runs as another process than this; a test result.
+sub wait_other_relay
+{
+	my ($self, $pid) = @_;
+
+	for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my ($status, $now) = $self->psql('postgres',
+			q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'rtcache%'}
+		);
+
+		return 1 if $status == 0 && $now ne '' && $now ne $pid;
+		usleep(50_000);
+	}
+	return 0;
+}
+
+# Has no process of the server crashed?  A test result; for the end of a test,
+# because a crash between two looks at the server goes unnoticed.
+sub no_crash
+{
+	my ($self) = @_;
+	my @lines = grep { /PANIC|TRAP|was terminated by signal/ }
+	  split /\n/, slurp_file($self->logfile);
+
+	diag($_) foreach @lines;
+	return @lines == 0;
+}
+
+# One value of rtcache_stats.
+sub stat
+{
+	my ($self, $column, $dbname) = @_;
+
+	return $self->safe_psql($dbname || 'postgres',
+		"SELECT $column FROM rtcache_stats");
+}
+
+1;
