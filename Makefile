@@ -92,6 +92,7 @@ OBJS = \
 	src/redis_tls.o \
 	src/redis_url.o \
 	src/relay.o \
+	src/relay_info.o \
 	src/row_json.o \
 	src/rtcache.o \
 	src/rule.o \
@@ -106,6 +107,7 @@ OBJS = \
 	src/template.o \
 	src/trigger.o \
 	src/ttl.o \
+	src/wal_bounds.o \
 	src/wal_message.o \
 	src/wal_reader.o \
 	src/xact.o
@@ -131,8 +133,9 @@ HIREDIS = hiredis
 # The headers of PostgreSQL are not ours to warn about.
 PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) \
 	-DRTCACHE_VERSION='"$(EXTVERSION)"'
-ifeq ($(shell $(PKG_CONFIG) --exists hiredis_ssl 2>/dev/null && echo yes),yes)
-HIREDIS += hiredis_ssl
+# TLS needs both: the certificate's host name is checked with OpenSSL itself.
+ifeq ($(shell $(PKG_CONFIG) --exists hiredis_ssl openssl 2>/dev/null && echo yes),yes)
+HIREDIS += hiredis_ssl openssl
 PG_CPPFLAGS += -DRTC_HAVE_TLS
 endif
 PG_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags $(HIREDIS) 2>/dev/null)

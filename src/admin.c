@@ -19,7 +19,6 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -45,6 +44,7 @@
 #include "shmem.h"
 #include "stats.h"
 #include "ttl.h"
+#include "wal_bounds.h"
 
 PG_FUNCTION_INFO_V1(cache_set);
 PG_FUNCTION_INFO_V1(cache_del);
@@ -234,24 +234,6 @@ cache_key(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(key.data, key.len));
 }
 
-/*
- * The end of the WAL written so far, as a position that XLogFlush() takes and
- * a reader reaches: GetXLogInsertRecPtr() says where the next record starts,
- * which at a page boundary is behind a page header that is not there yet.
- */
-static XLogRecPtr
-wal_insert_end(void)
-{
-	XLogRecPtr	lsn = GetXLogInsertRecPtr();
-
-	if (XLogSegmentOffset(lsn, wal_segment_size) == SizeOfXLogLongPHD)
-		return lsn - SizeOfXLogLongPHD;
-	if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD &&
-		XLogSegmentOffset(lsn, wal_segment_size) > XLOG_BLCKSZ)
-		return lsn - SizeOfXLogShortPHD;
-	return lsn;
-}
-
 /* Waits until Redis has everything up to target; false after timeout ms. */
 static bool
 wait_for_applied(XLogRecPtr target, int64 timeout_ms)
@@ -322,7 +304,7 @@ cache_wait(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(true);
 
 	/* The relay waits for the flush; a lsn of the future cannot be flushed. */
-	end = wal_insert_end();
+	end = rtc_wal_insert_end();
 	target = PG_ARGISNULL(0) ? end : PG_GETARG_LSN(0);
 	XLogFlush(Min(target, end));
 

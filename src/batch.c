@@ -30,7 +30,7 @@
 #include "batch.h"
 #include "guc.h"
 #include "key.h"
-#include "redis_cmd.h"
+#include "redis_session.h"
 #include "stats.h"
 
 /* A batch with this many bytes is full, whatever rtcache.batch_size says. */
@@ -183,12 +183,12 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	int			nreplies;
 	RtcReply   *exec;
 
-	rtc_append_strings(conn, "MULTI", NULL);
+	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
 	append_unlinks(batch, conn);
 	rtc_position_append(conn, pos);
-	rtc_append_strings(conn, "EXEC", NULL);
-	rtc_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "EXEC", NULL);
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
 
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)

@@ -17,7 +17,8 @@
 typedef enum RtcBreakerState
 {
 	RTC_BREAKER_CLOSED = 0,		/* requests pass */
-	RTC_BREAKER_OPEN,			/* requests are refused until the cooldown ends */
+	RTC_BREAKER_OPEN,			/* requests are refused until the cooldown
+								 * ends */
 	RTC_BREAKER_HALF_OPEN		/* one process is probing */
 } RtcBreakerState;
 

@@ -96,8 +96,8 @@ value_to_jsonb(Collector *collector, TupleTableSlot *slot)
 	}
 	if (collector->as_is == JSONBOID)
 		return DatumGetJsonbP(value);
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(TextDatumGetCString(value))));
+	value = CStringGetDatum(TextDatumGetCString(value));
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, value));
 }
 
 /*
@@ -190,7 +190,7 @@ rtc_collector_create(bool one_row)
 	return &collector->pub;
 }
 
-Jsonb	   *
+Jsonb *
 rtc_collector_result(DestReceiver *receiver, MemoryContext context)
 {
 	Collector  *collector = (Collector *) receiver;

@@ -391,7 +391,7 @@ fill(Lookup *l, const char *token, Jsonb *answer)
 	int			stored;
 
 	/*
-	 * Text has at least a fourth of the bytes that jsonb takes; so there is
+	 * Text has more than an eighth of the bytes that jsonb takes; so there is
 	 * no need to make it for an answer that is much too large.
 	 */
 	initStringInfo(&text);

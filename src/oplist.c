@@ -276,7 +276,9 @@ level_start(uint64 *seq)
 
 	if (top != NULL && top->nestlevel == nestlevel)
 	{
-		*seq = top->seq;
+		/* a segment begins at the mark if ops were written out from there */
+		*seq = Max(top->seq,
+				   list.segment[find_segment(top->offset)].first_seq);
 		return top->offset;
 	}
 	if (nestlevel <= 1)

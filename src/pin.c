@@ -32,7 +32,6 @@
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
-#include "utils/pg_locale.h"
 #include "utils/xml.h"
 
 #include "pin.h"
@@ -74,8 +73,14 @@ pin_settings(bool for_query, bool money)
 		pin(&nestlevel, "extra_float_digits", "1");
 	if (bytea_output != BYTEA_OUTPUT_HEX)
 		pin(&nestlevel, "bytea_output", "hex");
-	if (money && strcmp(locale_monetary, "C") != 0)
-		pin(&nestlevel, "lc_monetary", "C");
+	if (money)
+	{
+		/* by name: the variable's header needs those of ICU */
+		const char *monetary = GetConfigOption("lc_monetary", true, false);
+
+		if (monetary != NULL && strcmp(monetary, "C") != 0)
+			pin(&nestlevel, "lc_monetary", "C");
+	}
 
 	if (for_query)
 	{

@@ -40,9 +40,9 @@
 
 #include "guc.h"
 #include "position.h"
-#include "redis_cmd.h"
+#include "redis_session.h"
 #include "shmem.h"
-#include "wal_reader.h"
+#include "wal_bounds.h"
 
 #define PREFIX_FIELD	"prefix:"
 
@@ -60,8 +60,8 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 	RtcReply   *hash;
 
 	memset(pos, 0, sizeof(*pos));
-	rtc_append_strings(conn, "WATCH", rtc_position_key(), NULL);
-	rtc_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
@@ -194,37 +194,17 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->lsn));
 	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
 	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
-	rtc_append_strings(conn, "HSET", rtc_position_key(),
-					   "timeline", number[0],
-					   "timeline_begin", lsn[0],
-					   "lsn", lsn[1],
-					   "verified_lsn", lsn[2],
-					   "restart_lsn", lsn[3],
-					   "horizon", number[2],
-					   "seen", number[1],
-					   "owner", pos->owner,
-					   "key_id", pos->key_id,
-					   NULL);
-}
-
-void
-rtc_append_strings(RtcConn *conn,...)
-{
-	const char *argv[24];
-	size_t		argvlen[24];
-	int			argc = 0;
-	const char *arg;
-	va_list		args;
-
-	va_start(args, conn);
-	while ((arg = va_arg(args, const char *)) != NULL)
-	{
-		Assert(argc < lengthof(argv));
-		argv[argc] = arg;
-		argvlen[argc++] = strlen(arg);
-	}
-	va_end(args);
-	rtc_conn_append(conn, argc, argv, argvlen);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
+							"timeline", number[0],
+							"timeline_begin", lsn[0],
+							"lsn", lsn[1],
+							"verified_lsn", lsn[2],
+							"restart_lsn", lsn[3],
+							"horizon", number[2],
+							"seen", number[1],
+							"owner", pos->owner,
+							"key_id", pos->key_id,
+							NULL);
 }
 
 int64

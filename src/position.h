@@ -69,9 +69,6 @@ extern RtcDecision rtc_position_decide(const RtcPosition *pos, char *reason,
 /* Appends the command that stores the position; for use inside MULTI. */
 extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
 
-/* Appends a command of C strings, up to NULL. */
-extern void rtc_append_strings(RtcConn *conn,...);
-
 /* Milliseconds of Unix time, for seen_ms. */
 extern int64 rtc_unix_ms(void);
 

@@ -31,7 +31,8 @@
 #include "guc.h"
 #include "key.h"
 #include "prefix.h"
-#include "redis_cmd.h"
+#include "redis_scan.h"
+#include "redis_session.h"
 #include "shmem.h"
 #include "stats.h"
 
@@ -330,8 +331,8 @@ clear_prefix(RtcConn *conn, const char *prefix, uint64 *deleted)
 	initStringInfo(&glob);
 	rtc_glob_escape(&glob, prefix, strlen(prefix));
 	appendStringInfoChar(&glob, '*');
-	result = rtc_cmd_delete_matching(conn, glob.data, glob.len,
-									 rtc_command_timeout, &n);
+	result = rtc_delete_matching(conn, glob.data, glob.len,
+								 rtc_command_timeout, &n);
 	pfree(glob.data);
 	rtc_stat_add(RTC_STAT_PATTERN_DELS, n);
 	*deleted += n;
@@ -351,7 +352,7 @@ check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
 	char		other[64];
 	int64		seen_ms;
 
-	rtc_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
+	rtc_conn_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	if (replies[0].type != RTC_REPLY_STRING ||
@@ -360,7 +361,7 @@ check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
 
 	strlcpy(other, replies[0].str, sizeof(other));
 	snprintf(key, sizeof(key), "rtcache:position:%s", other);
-	rtc_append_strings(conn, "HGET", key, "seen", NULL);
+	rtc_conn_append_strings(conn, "HGET", key, "seen", NULL);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	seen_ms = replies[0].type == RTC_REPLY_STRING
@@ -389,18 +390,18 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 
 	snprintf(field, sizeof(field), "prefix:%s", prefix);
 	snprintf(value, sizeof(value), "%u", dboid);
-	rtc_append_strings(conn, "MULTI", NULL);
-	rtc_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
-	rtc_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
+	rtc_conn_append_strings(conn, "MULTI", NULL);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+	rtc_conn_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
 	if (old[0] != '\0')
 	{
 		snprintf(field, sizeof(field), "prefix:%s", old);
-		rtc_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-		rtc_append_strings(conn, "HDEL", OWNERS_KEY, old, NULL);
+		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+		rtc_conn_append_strings(conn, "HDEL", OWNERS_KEY, old, NULL);
 		exec += 2;
 	}
-	rtc_append_strings(conn, "EXEC", NULL);
-	rtc_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "EXEC", NULL);
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	if (replies[exec].type == RTC_REPLY_NIL)

@@ -403,7 +403,7 @@ split_args(ArrayType *args, char ***texts)
 	return n;
 }
 
-RtcQuery   *
+RtcQuery *
 rtc_query_prepare(const char *text, ArrayType *args)
 {
 	RtcQuery   *query = palloc0(sizeof(RtcQuery));
@@ -566,7 +566,7 @@ rtc_query_check_access(RtcQuery *query)
 	query->plan->access_checked = true;
 }
 
-Jsonb	   *
+Jsonb *
 rtc_query_run(RtcQuery *query, bool one_row)
 {
 	Execution	exec;

@@ -33,7 +33,7 @@
 #include "breaker.h"
 #include "guc.h"
 #include "redis_backend.h"
-#include "redis_cmd.h"
+#include "redis_session.h"
 #include "redis_conn.h"
 #include "shmem.h"
 #include "stats.h"
@@ -58,6 +58,7 @@ static uint32 conn_url;			/* rtc_redis_url_hash() */
 static int64 distrust_until = 0;	/* monotonic ms */
 static uint64 distrust_generation;
 
+static void disconnect(void);
 static bool relay_address(uint32 url, char *address, size_t addresslen);
 static Verdict verify_server(void);
 static bool position_is_good(const RtcReply *position, XLogRecPtr stored);
@@ -67,14 +68,8 @@ static int64 now_ms(void);
 /*
  * Can Redis be used now?  Connects and verifies if need be.
  */
-bool
-rtc_cmd_ready(void)
-{
-	return rtc_backend_begin();
-}
-
-void
-rtc_cmd_disconnect(void)
+static void
+disconnect(void)
 {
 	if (conn != NULL)
 		rtc_conn_close(conn);
@@ -92,7 +87,7 @@ rtc_backend_begin(void)
 
 	if (rtc_shared == NULL || !RtcRedisConfigured())
 	{
-		rtc_cmd_disconnect();
+		disconnect();
 		return false;
 	}
 
@@ -126,7 +121,7 @@ rtc_backend_begin(void)
 	conn_verified = false;
 	pg_memory_barrier();
 
-	if (rtc_cmd_open(conn, address) != RTC_CONN_OK)
+	if (rtc_session_open(conn, address) != RTC_CONN_OK)
 	{
 		report_failure();
 		return false;
@@ -135,8 +130,8 @@ rtc_backend_begin(void)
 	switch (verify_server())
 	{
 		case VERDICT_TRUSTED:
+			/* it is the command that comes now which tells the breaker */
 			conn_verified = true;
-			rtc_breaker_success();
 			return true;
 		case VERDICT_DISTRUSTED:
 			elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));

@@ -82,6 +82,12 @@ static RtcReply *run_script(Script *script, int nkeys, int nargs,
 							const char *const *args, const size_t *arglens);
 static void compute_sha(Script *script);
 
+bool
+rtc_cmd_ready(void)
+{
+	return rtc_backend_begin();
+}
+
 /*
  * Looks a key up, with the time it has left, in one round trip.
  */
@@ -113,7 +119,7 @@ rtc_cmd_get(const char *key, size_t keylen, RtcValue *value)
 		replies[1].type != RTC_REPLY_INTEGER)
 	{
 		rtc_backend_refuse(replies[0].type == RTC_REPLY_ERROR ? &replies[0] : &replies[1],
-			   "GET");
+						   "GET");
 		return RTC_GET_FAILED;
 	}
 	rtc_breaker_success();

@@ -25,7 +25,8 @@ typedef enum RtcGetResult
 	RTC_GET_LEASED,				/* no value; the caller now holds the lease */
 	RTC_GET_BUSY,				/* no value; another reader holds the lease */
 	RTC_GET_CORRUPT,			/* the key holds something that is no string */
-	RTC_GET_FAILED				/* Redis could not be asked; counted, breaker told */
+	RTC_GET_FAILED				/* Redis could not be asked; counted, breaker
+								 * told */
 } RtcGetResult;
 
 /* A value as found in Redis; value is palloc'd, NUL-terminated. */
@@ -48,52 +49,25 @@ typedef struct RtcValue
  *
  * Keys given here are full keys, prefix included.
  */
-extern bool rtc_cmd_ready(void);	/* breaker + connect + verify; false = bypass */
+extern bool rtc_cmd_ready(void);	/* breaker + connect + verify; false =
+									 * bypass */
 extern RtcGetResult rtc_cmd_get(const char *key, size_t keylen, RtcValue *value);
 extern RtcGetResult rtc_cmd_lease(const char *key, size_t keylen,
 								  char token[RTC_TOKEN_LEN], int lease_ttl_ms,
 								  RtcValue *value);
+
 /* Stores if the lease is still ours: 1 stored, 0 refused, -1 failed. */
 extern int	rtc_cmd_fill(const char *key, size_t keylen, const char *token,
 						 const char *value, size_t vallen, int64 ttl_ms);
+
 /* Gives a lease back that will not be used; best effort. */
 extern void rtc_cmd_unlease(const char *key, size_t keylen, const char *token);
+
 /* Deletes the key if it still holds this value (NULL: whatever is no string). */
 extern bool rtc_cmd_drop(const char *key, size_t keylen, const char *value,
 						 size_t vallen);
+
 /* Remaining time: >= 0 ms, -1 no expiry, -2 no such key, -3 failed. */
 extern int64 rtc_cmd_pttl(const char *key, size_t keylen);
-
-/* Closes this backend's connection, if any (used when it is distrusted). */
-extern void rtc_cmd_disconnect(void);
-
-/* ---- redis_session.c: helpers, most of all for the relay ---- */
-
-/* Name of the hash that holds this server's position in Redis. */
-extern const char *rtc_position_key(void);
-
-/*
- * Identifies rtcache.redis_url as this process sees it.  The relay publishes
- * it in RtcRelayInfo.url_hash for the URL it is connected to; a backend that
- * sees another URL does not connect.
- */
-extern uint32 rtc_redis_url_hash(void);
-
-/*
- * Connects with the current settings; LOG/WARNING is left to the caller.
- * "address" is as for rtc_conn_open().
- */
-extern RtcConnResult rtc_cmd_open(RtcConn *conn, const char *address);
-
-/* ---- redis_scan.c ---- */
-
-/*
- * Deletes every key that matches the glob and every lease of such a key, by
- * SCAN and UNLINK in chunks.  Counts deleted keys into *deleted.
- * "glob" is a full glob, prefix included (see rtc_glob_escape in key.h).
- */
-extern RtcConnResult rtc_cmd_delete_matching(RtcConn *conn, const char *glob,
-											 size_t globlen, int timeout_ms,
-											 uint64 *deleted);
 
 #endif							/* RTC_REDIS_CMD_H */

@@ -260,6 +260,26 @@ rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
 	conn->outstanding++;
 }
 
+void
+rtc_conn_append_strings(RtcConn *conn,...)
+{
+	const char *argv[24];
+	size_t		argvlen[24];
+	int			argc = 0;
+	const char *arg;
+	va_list		args;
+
+	va_start(args, conn);
+	while ((arg = va_arg(args, const char *)) != NULL)
+	{
+		Assert(argc < lengthof(argv));
+		argv[argc] = arg;
+		argvlen[argc++] = strlen(arg);
+	}
+	va_end(args);
+	rtc_conn_append(conn, argc, argv, argvlen);
+}
+
 RtcConnResult
 rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 				  int *nreplies)

@@ -104,6 +104,9 @@ extern const char *rtc_conn_error(RtcConn *conn);
 extern void rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
 							const size_t *argvlen);
 
+/* The same for C strings, up to NULL. */
+extern void rtc_conn_append_strings(RtcConn *conn,...);
+
 /*
  * Waiting in rtc_conn_open() and rtc_conn_exchange() resets MyLatch: a process
  * with other reasons to be woken must look at them again afterwards.

@@ -173,7 +173,7 @@ connect_one(RtcConn *conn, const struct sockaddr *addr, socklen_t addrlen,
 			return false;
 		}
 		if (!rtc_conn_wait(conn, WL_SOCKET_CONNECTED, deadline,
-							 rtc_wait_redis_connect))
+						   rtc_wait_redis_connect))
 		{
 			rtc_conn_fail(conn, "could not connect: timeout");
 			return false;
@@ -285,8 +285,8 @@ start_tls(RtcConn *conn, const char *host, int64 deadline)
 			return false;
 		}
 		if (!rtc_conn_wait(conn, step == RTC_TLS_WANT_READ ?
-							 WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE,
-							 deadline, rtc_wait_redis_connect))
+						   WL_SOCKET_READABLE : WL_SOCKET_WRITEABLE,
+						   deadline, rtc_wait_redis_connect))
 		{
 			rtc_conn_fail(conn, "could not establish TLS: timeout");
 			return false;

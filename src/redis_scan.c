@@ -25,7 +25,7 @@
 #include "utils/memutils.h"
 
 #include "key.h"
-#include "redis_cmd.h"
+#include "redis_scan.h"
 #include "redis_conn.h"
 
 /* Buckets that one SCAN step looks at, and most keys of one UNLINK. */
@@ -42,23 +42,22 @@ static bool read_step(RtcConn *conn, const RtcReply *reply,
 static int	append_unlinks(RtcConn *conn, const RtcReply *keys);
 static void append_scan(RtcConn *conn, const char *cursor, const char *glob,
 						size_t globlen);
-static bool covers_suffix(const char *glob, size_t len);
 
 /*
  * Deletes matching keys and their leases.  A lease is named {key}~lease, or
  * key~lease if the key has a hash tag of its own (see rtc_lease_name()).
+ *
+ * All leases go before the first value.  The other way round, a reader from
+ * before could store its value behind the scan of the values and have its
+ * lease deleted too late.
  */
 RtcConnResult
-rtc_cmd_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
-						int timeout_ms, uint64 *deleted)
+rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
+					int timeout_ms, uint64 *deleted)
 {
 	RtcConnResult result;
 	StringInfoData lease;
 	uint64		leases = 0;
-
-	result = scan(conn, glob, globlen, timeout_ms, deleted);
-	if (result != RTC_CONN_OK)
-		return result;
 
 	initStringInfo(&lease);
 	appendStringInfoChar(&lease, '{');
@@ -66,7 +65,7 @@ rtc_cmd_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
 	appendStringInfoString(&lease, "}" RTC_LEASE_SUFFIX);
 	result = scan(conn, lease.data, lease.len, timeout_ms, &leases);
 
-	if (result == RTC_CONN_OK && !covers_suffix(glob, globlen))
+	if (result == RTC_CONN_OK)
 	{
 		resetStringInfo(&lease);
 		appendBinaryStringInfo(&lease, glob, globlen);
@@ -75,6 +74,8 @@ rtc_cmd_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
 	}
 
 	pfree(lease.data);
+	if (result == RTC_CONN_OK)
+		result = scan(conn, glob, globlen, timeout_ms, deleted);
 	return result;
 }
 
@@ -211,21 +212,4 @@ append_scan(RtcConn *conn, const char *cursor, const char *glob,
 	strlen(RTC_SCAN_COUNT)};
 
 	rtc_conn_append(conn, lengthof(argv), argv, argvlen);
-}
-
-/*
- * Does the glob match whatever matches the glob with a suffix behind it?  It
- * does when it ends in a star, one that is neither escaped nor part of a
- * bracket expression.
- */
-static bool
-covers_suffix(const char *glob, size_t len)
-{
-	size_t		backslashes = 0;
-
-	if (len == 0 || glob[len - 1] != '*' || memchr(glob, '[', len) != NULL)
-		return false;
-	while (backslashes + 1 < len && glob[len - 2 - backslashes] == '\\')
-		backslashes++;
-	return backslashes % 2 == 0;
 }

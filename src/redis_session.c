@@ -19,7 +19,7 @@
 #include "common/hashfn.h"
 
 #include "guc.h"
-#include "redis_cmd.h"
+#include "redis_session.h"
 #include "redis_conn.h"
 #include "redis_password.h"
 #include "redis_url.h"
@@ -44,7 +44,7 @@ rtc_redis_url_hash(void)
 }
 
 RtcConnResult
-rtc_cmd_open(RtcConn *conn, const char *address)
+rtc_session_open(RtcConn *conn, const char *address)
 {
 	RtcRedisUrl url;
 	const char *detail;

@@ -30,7 +30,6 @@
 
 #include "access/transam.h"
 #include "access/xlog.h"
-#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -47,9 +46,11 @@
 #include "compat.h"
 #include "guc.h"
 #include "relay.h"
+#include "relay_info.h"
+#include "shmem.h"
 #include "slot.h"
 #include "stream.h"
-#include "wal_reader.h"
+#include "wal_bounds.h"
 
 #define RTC_RESTART_SECONDS	5
 
@@ -69,8 +70,6 @@
 /* Links to what this process was told last. */
 static char *url_in_use = NULL;
 static char *prefix_in_use = NULL;
-static RtcRelayState state = RTC_RELAY_STOPPED;
-static TimestampTz behind_since = 0;
 
 static TimestampTz retry_at = 0;
 static int	backoff = 0;
@@ -87,7 +86,6 @@ static void try_connect(void);
 static void went_down(void);
 static void wait(RtcStreamResult result);
 static long idle_timeout(void);
-static void note_error(const char *text);
 
 void
 rtc_relay_register(void)
@@ -155,11 +153,7 @@ set_up(void)
 												ALLOCSET_DEFAULT_SIZES));
 	before_shmem_exit(at_exit, 0);
 
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.pid = MyProcPid;
-	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
-	rtc_shared->relay.behind_since = 0;
-	LWLockRelease(rtc_shared->lock);
+	rtc_relay_started();
 	rtc_shared->relay_latch = MyLatch;
 
 	rtc_stream_init();
@@ -175,11 +169,7 @@ at_exit(int code, Datum arg)
 {
 	rtc_shared->relay_latch = NULL;
 	rtc_stream_disconnect();
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.pid = 0;
-	rtc_shared->relay.state = RTC_RELAY_STOPPED;
-	rtc_shared->relay.connected_at = 0;
-	LWLockRelease(rtc_shared->lock);
+	rtc_relay_stopped();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
 }
 
@@ -286,17 +276,11 @@ upkeep(void)
 		return;
 	if (rtc_slot_ensure(&problem))
 		rtc_slot_advance(rtc_stream_restart());
-	if (strcmp(rtc_shared->relay.slot_problem, problem) != 0)
-	{
-		LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-		strlcpy(rtc_shared->relay.slot_problem, problem, RTC_ERROR_LEN);
-		LWLockRelease(rtc_shared->lock);
-		if (problem[0] != '\0')
-			ereport(WARNING,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("rtcache has no replication slot: %s", problem),
-					 errdetail("WAL may be removed before it is applied; the cache in Redis is then cleared.")));
-	}
+	if (rtc_relay_note_slot(problem) && problem[0] != '\0')
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rtcache has no replication slot: %s", problem),
+				 errdetail("WAL may be removed before it is applied; the cache in Redis is then cleared.")));
 }
 
 static void
@@ -325,12 +309,12 @@ went_down(void)
 		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
 	retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
 
-	note_error(rtc_stream_error());
-	if (state != RTC_RELAY_FENCED)
+	rtc_relay_note_error(rtc_stream_error());
+	if (rtc_relay_get_state() != RTC_RELAY_FENCED)
 		rtc_relay_set_state(RTC_RELAY_CONNECTING);
 	ereport(WARNING,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 state == RTC_RELAY_FENCED
+			 rtc_relay_get_state() == RTC_RELAY_FENCED
 			 ? errmsg("rtcache does not write to Redis: %s",
 					  rtc_stream_error())
 			 : errmsg("rtcache lost Redis: %s", rtc_stream_error()),
@@ -402,56 +386,4 @@ idle_timeout(void)
 		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
 		return RTC_WAIT_TRANSACTIONS;
 	return RTC_WAIT_IDLE;
-}
-
-/* ---------------- telling ---------------- */
-
-void
-rtc_relay_set_state(RtcRelayState new_state)
-{
-	if (state == new_state)
-		return;
-	state = new_state;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.state = new_state;
-	if (new_state == RTC_RELAY_CONNECTING || new_state == RTC_RELAY_OFF ||
-		new_state == RTC_RELAY_FENCED)
-		rtc_shared->relay.connected_at = 0;
-	LWLockRelease(rtc_shared->lock);
-}
-
-void
-rtc_relay_connected(const char *address)
-{
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	strlcpy(rtc_shared->relay.address, address,
-			sizeof(rtc_shared->relay.address));
-	rtc_shared->relay.url_hash = hash_bytes((unsigned char *) rtc_redis_url,
-											strlen(rtc_redis_url));
-	rtc_shared->relay.connected_at = GetCurrentTimestamp();
-	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
-	LWLockRelease(rtc_shared->lock);
-	pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
-}
-
-void
-rtc_relay_behind(TimestampTz commit_time)
-{
-	if ((behind_since == 0) == (commit_time == 0))
-		return;
-	behind_since = commit_time;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	if (commit_time == 0)
-		rtc_shared->relay.last_commit_at = GetCurrentTimestamp();
-	rtc_shared->relay.behind_since = commit_time;
-	LWLockRelease(rtc_shared->lock);
-}
-
-static void
-note_error(const char *text)
-{
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	strlcpy(rtc_shared->relay.last_error, text, RTC_ERROR_LEN);
-	rtc_shared->relay.last_error_at = GetCurrentTimestamp();
-	LWLockRelease(rtc_shared->lock);
 }

@@ -194,7 +194,7 @@ parse_keys(RtcRule *rule, int nargs, char **args, TupleDesc desc,
 	return rule;
 }
 
-RtcRule    *
+RtcRule *
 rtc_rule_parse(RtcRuleKind kind, int nargs, char **args, TupleDesc desc,
 			   RtcFault *fault)
 {

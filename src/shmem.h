@@ -47,8 +47,8 @@ typedef enum RtcPrefixState
 	RTC_PREFIX_FREE = 0,
 	RTC_PREFIX_REQUESTED,		/* a backend wants it, the relay has to act */
 	RTC_PREFIX_READY,			/* registered in Redis, empty or coherent */
-	RTC_PREFIX_UNUSABLE			/* another database has it; asked again when
-								 * a name or the setting changes */
+	RTC_PREFIX_UNUSABLE			/* another database has it; asked again when a
+								 * name or the setting changes */
 } RtcPrefixState;
 
 typedef struct RtcPrefix
@@ -120,8 +120,8 @@ typedef struct RtcShared
 	pg_atomic_uint64 read_lsn;	/* WAL read up to here */
 	pg_atomic_uint64 applied_lsn;	/* Redis has every commit up to here */
 	pg_atomic_uint64 stored_lsn;	/* position verified to be stored in Redis */
-	pg_atomic_uint64 wake_lsn;	/* newest commit with ops; the relay polls
-								 * for its flush */
+	pg_atomic_uint64 wake_lsn;	/* newest commit with ops; the relay polls for
+								 * its flush */
 	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
 
 	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves */

@@ -41,10 +41,11 @@
 #include "compat.h"
 #include "guc.h"
 #include "prefix.h"
-#include "redis_cmd.h"
-#include "relay.h"
+#include "redis_session.h"
+#include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "wal_bounds.h"
 
 /* The position is stored at least this often, for others to see us alive. */
 #define RTC_HEARTBEAT_MS	10000
@@ -63,11 +64,11 @@ void
 rtc_stream_init(void)
 {
 	rtc_stream.work = AllocSetContextCreate(CurrentMemoryContext,
-										"rtcache relay work",
-										ALLOCSET_DEFAULT_SIZES);
+											"rtcache relay work",
+											ALLOCSET_DEFAULT_SIZES);
 	rtc_stream.replies = AllocSetContextCreate(CurrentMemoryContext,
-										   "rtcache relay replies",
-										   ALLOCSET_DEFAULT_SIZES);
+											   "rtcache relay replies",
+											   ALLOCSET_DEFAULT_SIZES);
 	rtc_stream.conn = rtc_conn_create("rtcache-relay");
 	rtc_stream.reader = rtc_wal_reader_create();
 	rtc_stream.batch = rtc_batch_create();
@@ -85,7 +86,7 @@ rtc_stream_connect(void)
 	rtc_stream_disconnect();
 	MemoryContextReset(rtc_stream.work);
 	old = MemoryContextSwitchTo(rtc_stream.work);
-	if (rtc_cmd_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
+	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK)
 	{
 		rtc_stream.pos = pos;
@@ -449,7 +450,7 @@ store_position(void)
 	if (rtc_batch_ops(rtc_stream.batch) == 0 && rtc_stream.announced &&
 		!rtc_stream.have_event)
 		rtc_stream.done_lsn = Max(rtc_stream.done_lsn,
-							  rtc_wal_reader_lsn(rtc_stream.reader));
+								  rtc_wal_reader_lsn(rtc_stream.reader));
 	next.lsn = Max(rtc_stream.done_lsn, rtc_stream.pos.lsn);
 
 	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);

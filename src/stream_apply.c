@@ -24,8 +24,8 @@
 #include "guc.h"
 #include "key.h"
 #include "prefix.h"
-#include "redis_cmd.h"
-#include "relay.h"
+#include "redis_scan.h"
+#include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
 
@@ -195,8 +195,8 @@ delete_matching(const char *prefix, const RtcOp *op)
 		appendBinaryStringInfo(&glob, op->key, op->keylen);
 	else
 		appendStringInfoChar(&glob, '*');
-	result = rtc_cmd_delete_matching(rtc_stream.conn, glob.data, glob.len,
-									 rtc_command_timeout, &deleted);
+	result = rtc_delete_matching(rtc_stream.conn, glob.data, glob.len,
+								 rtc_command_timeout, &deleted);
 	MemoryContextSwitchTo(old);
 	if (result != RTC_CONN_OK)
 		return rtc_stream_down();

@@ -24,8 +24,6 @@
  */
 #include "postgres.h"
 
-#include <unistd.h>
-
 #include "access/rmgr.h"
 #include "access/transam.h"
 #include "access/xact.h"
@@ -42,6 +40,7 @@
 
 #include "compat.h"
 #include "stats.h"
+#include "wal_bounds.h"
 #include "wal_reader.h"
 
 /* Messages up to this size are kept, as long as all kept ones fit below. */
@@ -103,7 +102,6 @@ static int	read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
 					  XLogRecPtr target, char *page);
 static bool read_record(RtcWalReader *reader, XLogReaderState *state,
 						char **errormsg);
-static bool segment_exists(XLogSegNo segno, TimeLineID tli);
 static void note_message(RtcWalReader *reader, RtcWalEvent *event);
 static bool note_xact(RtcWalReader *reader, RtcWalEvent *event);
 static bool read_message_record(XLogReaderState *state, RtcMessage *msg);
@@ -147,28 +145,6 @@ rtc_wal_reader_seek(RtcWalReader *reader, XLogRecPtr lsn)
 	while ((xact = hash_seq_search(&seq)) != NULL)
 		forget(reader, xact->xid);
 	reader->lsn = lsn;
-}
-
-/*
- * The server remembers which segment it removed last only since it started,
- * so look for the file as well.
- */
-bool
-rtc_wal_available(XLogRecPtr lsn)
-{
-	TimeLineID	tli = GetWALInsertionTimeLine();
-	XLogSegNo	segno;
-
-	XLByteToSeg(lsn, segno, wal_segment_size);
-	if (segno <= XLogGetLastRemovedSegno())
-		return false;
-	while (tli > 0)
-	{
-		if (segment_exists(segno, tli))
-			return true;
-		tli--;
-	}
-	return false;
 }
 
 void
@@ -292,22 +268,6 @@ rtc_wal_reader_restart(RtcWalReader *reader)
 }
 
 /*
- * The insert position stands behind the header of the next page when the
- * last one is full; XLogFlush() wants the end of what there is.
- */
-XLogRecPtr
-rtc_wal_insert_end(void)
-{
-	XLogRecPtr	lsn = GetXLogInsertRecPtr();
-
-	if (XLogSegmentOffset(lsn, wal_segment_size) == SizeOfXLogLongPHD)
-		lsn -= SizeOfXLogLongPHD;
-	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
-		lsn -= SizeOfXLogShortPHD;
-	return lsn;
-}
-
-/*
  * A transaction that was not running when WAL ended at dead_from has its end
  * before that, or none at all.
  */
@@ -385,15 +345,6 @@ read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
 	}
 	return read_local_xlog_page_no_wait(state, page_ptr, req_len, target,
 										page);
-}
-
-static bool
-segment_exists(XLogSegNo segno, TimeLineID tli)
-{
-	char		path[MAXPGPATH];
-
-	XLogFilePath(path, tli, segno, wal_segment_size);
-	return access(path, F_OK) == 0;
 }
 
 /* ---------------- what the records say ---------------- */

@@ -47,9 +47,6 @@ extern RtcWalReader *rtc_wal_reader_create(void);
 /* Forgets all open transactions and goes to the start of a record. */
 extern void rtc_wal_reader_seek(RtcWalReader *reader, XLogRecPtr lsn);
 
-/* Is the WAL from lsn on still there, as far as one can tell? */
-extern bool rtc_wal_available(XLogRecPtr lsn);
-
 /*
  * Reads on to the next event.  After RTC_WAL_COMMIT the transaction's ops
  * must be taken with rtc_wal_reader_next_op(), or be given up with
@@ -76,9 +73,6 @@ extern XLogRecPtr rtc_wal_reader_lsn(RtcWalReader *reader);
  * message of a transaction that is open or not taken yet, or lsn() itself.
  */
 extern XLogRecPtr rtc_wal_reader_restart(RtcWalReader *reader);
-
-/* End of the WAL written so far; may be passed to XLogFlush(). */
-extern XLogRecPtr rtc_wal_insert_end(void);
 
 /*
  * Forgets transactions that ended without a record, in a crash.  Cheap;

@@ -64,7 +64,8 @@ sub set_conf
 {
 	my ($self, $name, $value) = @_;
 
-	$self->adjust_conf('postgresql.conf', $name, "'$value'");
+	# the last one counts; adjust_conf would need one to be there already
+	$self->append_conf('postgresql.conf', "$name = '$value'");
 	$self->reload;
 	return;
 }
@@ -96,12 +97,13 @@ sub cache_wait
 		"SELECT cache_wait(timeout => '$timeout s')") eq 't';
 }
 
+# The relay belongs to no database, hence pg_stat_activity does not show it.
+# Needs the extension in "postgres".
 sub relay_pid
 {
 	my ($self) = @_;
 
-	return $self->safe_psql('postgres',
-		q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'rtcache%'});
+	return $self->safe_psql('postgres', 'SELECT pid FROM rtcache_relay');
 }
 
 # Kills the relay in its tracks, which makes the server restart all of its
@@ -123,8 +125,7 @@ sub wait_other_relay
 	for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		my ($status, $now) = $self->psql('postgres',
-			q{SELECT pid FROM pg_stat_activity WHERE backend_type LIKE 'rtcache%'}
-		);
+			'SELECT pid FROM rtcache_relay');
 
 		return 1 if $status == 0 && $now ne '' && $now ne $pid;
 		usleep(50_000);

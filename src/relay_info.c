@@ -1,0 +1,121 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay_info.c
+ *		What the relay tells about itself.
+ *
+ * Others see it in the view rtcache_relay; backends need the address and the
+ * URL to connect to the same Redis.
+ *
+ * Model: written by the relay alone, under the lock of RtcShared, and only
+ * when something changes.  Raises nothing.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "redis_session.h"
+#include "relay_info.h"
+
+/* What was told last. */
+static RtcRelayState state = RTC_RELAY_STOPPED;
+static TimestampTz behind_since = 0;
+
+void
+rtc_relay_started(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.pid = MyProcPid;
+	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
+	rtc_shared->relay.behind_since = 0;
+	LWLockRelease(rtc_shared->lock);
+}
+
+void
+rtc_relay_stopped(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.pid = 0;
+	rtc_shared->relay.state = RTC_RELAY_STOPPED;
+	rtc_shared->relay.connected_at = 0;
+	LWLockRelease(rtc_shared->lock);
+}
+
+RtcRelayState
+rtc_relay_get_state(void)
+{
+	return state;
+}
+
+void
+rtc_relay_set_state(RtcRelayState new_state)
+{
+	if (state == new_state)
+		return;
+	state = new_state;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.state = new_state;
+	if (new_state == RTC_RELAY_CONNECTING || new_state == RTC_RELAY_OFF ||
+		new_state == RTC_RELAY_FENCED)
+		rtc_shared->relay.connected_at = 0;
+	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * Tells where Redis is, and that every connection to it has to be verified
+ * anew.
+ */
+void
+rtc_relay_connected(const char *address)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.address, address,
+			sizeof(rtc_shared->relay.address));
+	rtc_shared->relay.url_hash = rtc_redis_url_hash();
+	rtc_shared->relay.connected_at = GetCurrentTimestamp();
+	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
+	LWLockRelease(rtc_shared->lock);
+	pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
+}
+
+void
+rtc_relay_behind(TimestampTz commit_time)
+{
+	if ((behind_since == 0) == (commit_time == 0))
+		return;
+	behind_since = commit_time;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	if (commit_time == 0)
+		rtc_shared->relay.last_commit_at = GetCurrentTimestamp();
+	rtc_shared->relay.behind_since = commit_time;
+	LWLockRelease(rtc_shared->lock);
+}
+
+void
+rtc_relay_note_error(const char *text)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.last_error, text, RTC_ERROR_LEN);
+	rtc_shared->relay.last_error_at = GetCurrentTimestamp();
+	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * Notes what is wrong with the slot; true if that is news.
+ */
+bool
+rtc_relay_note_slot(const char *problem)
+{
+	if (strcmp(rtc_shared->relay.slot_problem, problem) == 0)
+		return false;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.slot_problem, problem, RTC_ERROR_LEN);
+	LWLockRelease(rtc_shared->lock);
+	return true;
+}

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay_info.h
+ *		What the relay tells about itself.  See relay_info.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_RELAY_INFO_H
+#define RTC_RELAY_INFO_H
+
+#include "postgres.h"
+
+#include "shmem.h"
+
+/* The worker runs; it does not any more. */
+extern void rtc_relay_started(void);
+extern void rtc_relay_stopped(void);
+
+extern void rtc_relay_set_state(RtcRelayState state);
+extern RtcRelayState rtc_relay_get_state(void);
+
+/* Connected to this numeric address ("" = unix socket). */
+extern void rtc_relay_connected(const char *address);
+
+/* A commit of this time is to be applied; 0 = nothing waits. */
+extern void rtc_relay_behind(TimestampTz commit_time);
+
+/* Something went wrong; and what is wrong with the slot ("" = nothing). */
+extern void rtc_relay_note_error(const char *text);
+extern bool rtc_relay_note_slot(const char *problem);
+
+#endif							/* RTC_RELAY_INFO_H */

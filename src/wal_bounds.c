@@ -1,0 +1,68 @@
+/*-------------------------------------------------------------------------
+ *
+ * wal_bounds.c
+ *		Where WAL begins and ends.
+ *
+ * Model: any process of a server that is not in recovery.  Raises nothing.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+
+#include "wal_bounds.h"
+
+static bool segment_exists(XLogSegNo segno, TimeLineID tli);
+
+/*
+ * The server remembers which segment it removed last only since it started,
+ * so look for the file as well.
+ */
+bool
+rtc_wal_available(XLogRecPtr lsn)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+	XLogSegNo	segno;
+
+	XLByteToSeg(lsn, segno, wal_segment_size);
+	if (segno <= XLogGetLastRemovedSegno())
+		return false;
+	while (tli > 0)
+	{
+		if (segment_exists(segno, tli))
+			return true;
+		tli--;
+	}
+	return false;
+}
+
+/*
+ * The insert position stands behind the header of the next page when the
+ * last one is full; XLogFlush() wants the end of what there is.
+ */
+XLogRecPtr
+rtc_wal_insert_end(void)
+{
+	XLogRecPtr	lsn = GetXLogInsertRecPtr();
+
+	if (XLogSegmentOffset(lsn, wal_segment_size) == SizeOfXLogLongPHD)
+		lsn -= SizeOfXLogLongPHD;
+	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		lsn -= SizeOfXLogShortPHD;
+	return lsn;
+}
+
+static bool
+segment_exists(XLogSegNo segno, TimeLineID tli)
+{
+	char		path[MAXPGPATH];
+
+	XLogFilePath(path, tli, segno, wal_segment_size);
+	return access(path, F_OK) == 0;
+}

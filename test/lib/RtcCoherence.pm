@@ -1,0 +1,112 @@
+# Does Redis hold what the database says?
+#
+#	use RtcCoherence;
+#	create_heroes($node);
+#	...
+#	same_as_table($node, $redis, 'all is there');
+#	same_as_table($node, $redis, 'nothing is stale', partial => 1);
+#
+# The table "hero" is (id int, name text) with a write-through rule for the key
+# "hero:{id}".  After a clear, keys may be missing: "partial".
+
+package RtcCoherence;
+
+use strict;
+use warnings;
+
+use parent 'Exporter';
+
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @EXPORT = qw(create_heroes same_as_table reads logged start_again);
+
+sub create_heroes
+{
+	my ($node) = @_;
+
+	$node->safe_psql('postgres', q{
+		CREATE EXTENSION rtcache;
+		CREATE TABLE hero (id int PRIMARY KEY, name text);
+		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
+			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');
+	});
+	return;
+}
+
+# Waits for the relay, then compares every key with its row; a test.
+sub same_as_table
+{
+	my ($node, $redis, $name, %option) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	if (!$node->cache_wait)
+	{
+		diag('Redis does not catch up');
+		return fail($name);
+	}
+
+	my %row = map { /^(\d+) (.*)$/ } split /\n/,
+	  $node->safe_psql('postgres', q{SELECT id, row_to_json(h) FROM hero h},
+		extra_params => [ '-F', ' ' ]);
+	my @keys = @{ $redis->query('KEYS', 'postgres:hero:*') };
+	my @wrong;
+
+	while (my @chunk = splice @keys, 0, 1000)
+	{
+		my $values = $redis->query('MGET', @chunk);
+
+		foreach my $i (0 .. $#chunk)
+		{
+			my ($id) = $chunk[$i] =~ /:(\d+)$/ or next;
+			my $row = delete $row{$id};
+
+			push @wrong, "$chunk[$i] is $values->[$i], should be "
+			  . (defined $row ? $row : 'deleted')
+			  unless defined $row && $values->[$i] eq $row;
+		}
+	}
+	push @wrong, map { "$_ is missing" } sort { $a <=> $b } keys %row
+	  unless $option{partial};
+	diag(scalar(@wrong) . " keys are wrong") if @wrong;
+	diag($_) foreach splice @wrong, 0, 3;
+	return ok(!@wrong, $name) if !@wrong;
+	return fail($name);
+}
+
+# What cache_get gives for a hero, as text; in a new session, or in this one.
+sub reads
+{
+	my ($node, $id, $session) = @_;
+	my $sql = "SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id')->>'name'";
+
+	return $session
+	  ? $session->query_safe($sql)
+	  : $node->safe_psql('postgres', $sql);
+}
+
+# Waits for a line of the server's log behind an offset; a test result.
+sub logged
+{
+	my ($node, $regexp, $offset) = @_;
+
+	return eval { $node->wait_for_log($regexp, $offset || 0); 1 } || 0;
+}
+
+# Starts a node whose postmaster was killed: its children may take a moment
+# to go.
+sub start_again
+{
+	my ($node) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		return 1 if $node->start(fail_ok => 1);
+		usleep(100_000);
+		# it may have taken the dead one's pid file for its own
+		$node->stop('fast', fail_ok => 1);
+	}
+	return 0;
+}
+
+1;
