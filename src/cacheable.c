@@ -450,7 +450,7 @@ brings_money(Node *node)
 		case T_FuncExpr:
 			if (((FuncExpr *) node)->funcid >= FirstNormalObjectId)
 				return true;
-			/* FALLTHROUGH */
+			return type_may_hold_money(exprType(node));
 		case T_CoerceViaIO:
 		case T_Const:
 		case T_Param:

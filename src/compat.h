@@ -16,10 +16,13 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "commands/dbcommands.h"	/* get_database_name, before 19 */
 #include "executor/executor.h"
 #include "fmgr.h"
 #include "parser/parse_relation.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"	/* get_database_name, from 19 on */
+#include "utils/wait_event.h"
 
 #if PG_VERSION_NUM < 150000
 #error "rtcache needs PostgreSQL 15 or later"
@@ -42,13 +45,24 @@
 	LogLogicalMessage((prefix), (message), (size), (transactional))
 #endif
 
-#if PG_VERSION_NUM >= 170000
+#if PG_VERSION_NUM >= 190000
+#define ReplicationSlotCreate_compat(name, db_specific, persistency) \
+	ReplicationSlotCreate((name), (db_specific), (persistency), false, \
+						  false, false, false)
+#elif PG_VERSION_NUM >= 170000
 #define ReplicationSlotCreate_compat(name, db_specific, persistency) \
 	ReplicationSlotCreate((name), (db_specific), (persistency), false, \
 						  false, false)
 #else
 #define ReplicationSlotCreate_compat(name, db_specific, persistency) \
 	ReplicationSlotCreate((name), (db_specific), (persistency), false)
+#endif
+
+/* Does some process hold the slot? */
+#if PG_VERSION_NUM >= 190000
+#define slot_is_active_compat(slot) ((slot)->active_proc != INVALID_PROC_NUMBER)
+#else
+#define slot_is_active_compat(slot) ((slot)->active_pid != 0)
 #endif
 
 #if PG_VERSION_NUM >= 180000

@@ -272,7 +272,7 @@ my_owner(char owner[RTC_OWNER_LEN])
 	struct stat st;
 
 	(void) gethostname(host, sizeof(host) - 1);
-	if (stat(RTC_SEAL_FILE, &st) != 0)
+	if (stat(XLOG_CONTROL_FILE, &st) != 0)
 		memset(&st, 0, sizeof(st));
 	snprintf(where, sizeof(where), "%s:%s:%llu:%llu", host, DataDir,
 			 (unsigned long long) st.st_dev, (unsigned long long) st.st_ino);

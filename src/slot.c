@@ -57,7 +57,7 @@ rtc_slot_ensure(const char **problem)
 	}
 
 	slot = SearchNamedReplicationSlot(RTC_NAME, true);
-	if (slot != NULL && (SlotIsLogical(slot) || slot->active_pid != 0))
+	if (slot != NULL && (SlotIsLogical(slot) || slot_is_active_compat(slot)))
 	{
 		*problem = "somebody else uses replication slot \"rtcache\"";
 		return false;
@@ -119,7 +119,7 @@ rtc_slot_drop(void)
 	if (MyReplicationSlot == NULL)
 	{
 		slot = SearchNamedReplicationSlot(RTC_NAME, true);
-		if (slot == NULL || SlotIsLogical(slot) || slot->active_pid != 0)
+		if (slot == NULL || SlotIsLogical(slot) || slot_is_active_compat(slot))
 			return;
 	}
 	drop_slot();

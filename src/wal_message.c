@@ -29,7 +29,6 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "replication/message.h"
 
