@@ -36,6 +36,9 @@
 /* A batch with this many bytes is full, whatever rtcache.batch_size says. */
 #define RTC_BATCH_BYTES		(4 * 1024 * 1024)
 
+/* A batch may take the command timeout once more for each of these. */
+#define RTC_BYTES_PER_TIMEOUT (64 * 1024)
+
 /* Keys in one UNLINK. */
 #define RTC_UNLINK_CHUNK	1000
 
@@ -182,7 +185,10 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	RtcReply   *replies;
 	int			nreplies;
 	RtcReply   *exec;
+	int			timeout;
 
+	timeout = Min((double) rtc_command_timeout *
+				  (1 + batch->bytes / RTC_BYTES_PER_TIMEOUT), INT_MAX);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
 	append_unlinks(batch, conn);
@@ -190,8 +196,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
 
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	if (rtc_conn_exchange(conn, timeout, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_BATCH_FAILED;
 
 	/* MULTI, the commands as they were queued, EXEC, WATCH */

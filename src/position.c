@@ -34,6 +34,7 @@
 
 #include "access/timeline.h"
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/timestamp.h"

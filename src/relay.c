@@ -151,12 +151,11 @@ set_up(void)
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
 												"rtcache relay",
 												ALLOCSET_DEFAULT_SIZES));
+	rtc_stream_init();
 	before_shmem_exit(at_exit, 0);
 
 	rtc_relay_started();
 	rtc_shared->relay_latch = MyLatch;
-
-	rtc_stream_init();
 	gate_xid = ReadNextFullTransactionId();
 	rtc_relay_set_state(RTC_RELAY_CONNECTING);
 }
