@@ -110,7 +110,8 @@ OBJS = \
 	src/wal_bounds.o \
 	src/wal_message.o \
 	src/wal_reader.o \
-	src/xact.o
+	src/xact.o \
+	src/xid.o
 
 DATA = $(wildcard sql/$(EXTENSION)--*.sql)
 

@@ -194,13 +194,13 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	append_unlinks(batch, conn);
 	rtc_position_append(conn, pos);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
-	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_position_append_watch(conn);
 
 	if (rtc_conn_exchange(conn, timeout, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_BATCH_FAILED;
 
-	/* MULTI, the commands as they were queued, EXEC, WATCH */
-	exec = &replies[nreplies - 2];
+	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
+	exec = &replies[nreplies - 3];
 	for (int i = 0; i < nreplies; i++)
 		if (!reply_is_good(conn, &replies[i]))
 			return RTC_BATCH_FAILED;
@@ -209,7 +209,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		rtc_conn_fail(conn, "somebody else changed the position in Redis");
 		return RTC_BATCH_LOST;
 	}
-	if (exec->type != RTC_REPLY_ARRAY || exec->nelems != nreplies - 3)
+	if (exec->type != RTC_REPLY_ARRAY || exec->nelems != nreplies - 4)
 	{
 		rtc_conn_fail(conn, "unexpected reply to EXEC");
 		return RTC_BATCH_FAILED;
@@ -218,6 +218,11 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		if (!reply_is_good(conn, &exec->elems[i]))
 			return RTC_BATCH_FAILED;
 
+	if (!rtc_position_is_mine(&replies[nreplies - 1], pos))
+	{
+		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
+		return RTC_BATCH_LOST;
+	}
 	count(batch);
 	return RTC_BATCH_APPLIED;
 }

@@ -58,6 +58,16 @@
 	ReplicationSlotCreate((name), (db_specific), (persistency), false)
 #endif
 
+/* Has the server given the slot up?  Before 16 only its LSN tells. */
+#if PG_VERSION_NUM >= 160000
+#define slot_is_invalid_compat(slot) \
+	((slot)->data.invalidated != RS_INVAL_NONE || \
+	 XLogRecPtrIsInvalid((slot)->data.restart_lsn))
+#else
+#define slot_is_invalid_compat(slot) \
+	XLogRecPtrIsInvalid((slot)->data.restart_lsn)
+#endif
+
 /* Does some process hold the slot? */
 #if PG_VERSION_NUM >= 190000
 #define slot_is_active_compat(slot) ((slot)->active_proc != INVALID_PROC_NUMBER)

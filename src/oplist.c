@@ -44,6 +44,12 @@
 /* A message is closed when it has grown to this; one op may exceed it. */
 #define RTC_MESSAGE_TARGET	(256 * 1024)
 
+/*
+ * Ops of a level that are worth a message of their own while the level still
+ * runs.  When it ends, fewer are written as well.
+ */
+#define RTC_MIN_WRITE_OUT	(32 * 1024)
+
 /* Set on the offset of an op that a later one on the same key replaces. */
 #define RTC_SUPERSEDED		((uint32) 1 << 31)
 
@@ -135,7 +141,7 @@ rtc_oplist_add(const RtcOp *op)
 	touch_bucket(op);
 
 	start = level_start(&seq);
-	if (list.buf.len > start &&
+	if (list.buf.len - start >= RTC_MIN_WRITE_OUT &&
 		list.buf.len + size > rtc_xact_buffer * (Size) 1024)
 		write_out(start, seq);
 
@@ -159,19 +165,19 @@ rtc_oplist_add(const RtcOp *op)
 
 	/* another PRE_COMMIT callback has made an op behind ours */
 	if (list.flushed)
-		(void) rtc_oplist_flush();
+		rtc_oplist_flush();
 }
 
 /*
  * Writes what is left, before the transaction commits or is prepared.
  */
-bool
+void
 rtc_oplist_flush(void)
 {
-	if (!list.active)
-		return false;
 	list.flushed = true;
 	rtc_stamp_raise();
+	if (!list.active)
+		return;
 	list.nmarks = 0;
 	write_out(0, list.segment[0].first_seq);
 
@@ -200,7 +206,12 @@ rtc_oplist_flush(void)
 		}
 		list.unlogged = false;
 	}
-	return true;
+}
+
+bool
+rtc_oplist_is_active(void)
+{
+	return list.active;
 }
 
 void
@@ -208,6 +219,24 @@ rtc_oplist_reset(void)
 {
 	/* the memory goes with TopTransactionContext */
 	memset(&list, 0, sizeof(list));
+}
+
+/*
+ * A subtransaction is about to end well.  A loop of many small ones never
+ * fills the buffer at any one level, so the limit is kept here as well.
+ */
+void
+rtc_oplist_pre_subcommit(void)
+{
+	uint64		seq;
+	int			start;
+
+	if (!list.active)
+		return;
+	start = level_start(&seq);
+	if (list.buf.len > start &&
+		list.buf.len > rtc_xact_buffer * (Size) 1024)
+		write_out(start, seq);
 }
 
 void

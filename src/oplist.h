@@ -25,11 +25,20 @@ extern void rtc_oplist_add(const RtcOp *op);
 
 /* ---- for xact.c only ---- */
 
-/* PRE_COMMIT, PRE_PREPARE: writes what is left; false if there was nothing. */
-extern bool rtc_oplist_flush(void);
+/*
+ * PRE_COMMIT, PRE_PREPARE: writes what is left, and from now on every op at
+ * once.  May raise.
+ */
+extern void rtc_oplist_flush(void);
+
+/* Has this transaction had ops? */
+extern bool rtc_oplist_is_active(void);
 
 /* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */
 extern void rtc_oplist_reset(void);
+
+/* PRE_COMMIT of a subtransaction: keeps the buffer's limit.  May raise. */
+extern void rtc_oplist_pre_subcommit(void);
 
 /* End of a subtransaction at this nest level.  No allocation, no error. */
 extern void rtc_oplist_subcommit(int nestlevel);

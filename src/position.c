@@ -208,6 +208,20 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 							NULL);
 }
 
+void
+rtc_position_append_watch(RtcConn *conn)
+{
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "HGET", rtc_position_key(), "owner", NULL);
+}
+
+bool
+rtc_position_is_mine(const RtcReply *reply, const RtcPosition *pos)
+{
+	return reply->type == RTC_REPLY_STRING &&
+		strcmp(reply->str, pos->owner) == 0;
+}
+
 int64
 rtc_unix_ms(void)
 {
@@ -241,6 +255,7 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 	else if (strcmp(name, "key_id") == 0)
 		strlcpy(pos->key_id, value, sizeof(pos->key_id));
 	else if (strncmp(name, PREFIX_FIELD, strlen(PREFIX_FIELD)) == 0 &&
+			 namelen > strlen(PREFIX_FIELD) &&
 			 namelen - strlen(PREFIX_FIELD) < RTC_MAX_PREFIX_LEN)
 	{
 		strlcpy(pos->prefix[pos->nprefixes], name + strlen(PREFIX_FIELD),

@@ -69,6 +69,15 @@ extern RtcDecision rtc_position_decide(const RtcPosition *pos, char *reason,
 /* Appends the command that stores the position; for use inside MULTI. */
 extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
 
+/*
+ * Appends what watches the position for the next EXEC and asks, in the same
+ * breath, whose it is now: between the last EXEC and the WATCH somebody else
+ * may have taken it.  The second function judges the reply.
+ */
+extern void rtc_position_append_watch(RtcConn *conn);
+extern bool rtc_position_is_mine(const RtcReply *reply,
+								 const RtcPosition *pos);
+
 /* Milliseconds of Unix time, for seen_ms. */
 extern int64 rtc_unix_ms(void);
 

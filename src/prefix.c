@@ -169,14 +169,6 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 	RtcPrefixResult result;
 	uint64		deleted = 0;
 
-	if (!rtc_prefix_expand(rtc_key_prefix, dbname, prefix))
-	{
-		snprintf(error, error_size,
-				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
-				 dbname);
-		return RTC_PREFIX_SKIP;
-	}
-
 	/* From here on until the end no lookup uses either prefix. */
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	entry = find_entry(dboid);
@@ -193,12 +185,21 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 		memset(entry, 0, sizeof(*entry));
 	else
 		strlcpy(old, entry->prefix, sizeof(old));
-	if (strcmp(old, prefix) == 0)
-		old[0] = '\0';
 	entry->state = RTC_PREFIX_REQUESTED;
 	entry->dboid = dboid;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
 	entry->named_at = named_at;
+	if (!rtc_prefix_expand(rtc_key_prefix, dbname, prefix))
+	{
+		entry->state = RTC_PREFIX_UNUSABLE;
+		LWLockRelease(rtc_shared->lock);
+		snprintf(error, error_size,
+				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
+				 dbname);
+		return RTC_PREFIX_SKIP;
+	}
+	if (strcmp(old, prefix) == 0)
+		old[0] = '\0';
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 	{
 		RtcPrefix  *other = &rtc_shared->prefix[i];
@@ -328,6 +329,9 @@ clear_prefix(RtcConn *conn, const char *prefix, uint64 *deleted)
 	uint64		n = 0;
 	RtcConnResult result;
 
+	/* an empty one would be everybody's keys */
+	if (prefix[0] == '\0')
+		return RTC_CONN_OK;
 	initStringInfo(&glob);
 	rtc_glob_escape(&glob, prefix, strlen(prefix));
 	appendStringInfoChar(&glob, '*');
@@ -401,7 +405,7 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 		exec += 2;
 	}
 	rtc_conn_append_strings(conn, "EXEC", NULL);
-	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_position_append_watch(conn);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	if (replies[exec].type == RTC_REPLY_NIL)

@@ -50,7 +50,6 @@
 #include "shmem.h"
 #include "slot.h"
 #include "stream.h"
-#include "wal_bounds.h"
 
 #define RTC_RESTART_SECONDS	5
 
@@ -266,7 +265,7 @@ upkeep(void)
 	if (nprepared > 0 ||
 		TimestampDifferenceExceeds(last, now, RTC_UPKEEP_INTERVAL))
 		nprepared = rtc_stamp_settle(InvalidTransactionId,
-									 rtc_wal_insert_end());
+									 InvalidXLogRecPtr);
 
 	if (!TimestampDifferenceExceeds(last, now, RTC_UPKEEP_INTERVAL))
 		return;

@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "key.h"
 #include "shmem.h"
 
 RtcShared  *rtc_shared = NULL;
@@ -87,6 +88,7 @@ rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN])
 	uint64		generation;
 	RtcPrefix  *entry = NULL;
 	RtcPrefix  *unused = NULL;
+	char		expanded[RTC_MAX_PREFIX_LEN];
 	bool		requested = false;
 
 	generation = pg_atomic_read_u64(&rtc_shared->prefix_generation);
@@ -121,6 +123,17 @@ rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN])
 			entry = p;
 	}
 	have_kept = false;
+
+	/* known from the position in Redis, which does not tell the name */
+	if (entry != NULL && entry->state == RTC_PREFIX_READY &&
+		entry->dbname[0] == '\0' &&
+		rtc_prefix_expand(rtc_key_prefix, dbname, expanded) &&
+		strcmp(expanded, entry->prefix) == 0)
+	{
+		strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
+		entry->named_at = GetXLogInsertRecPtr();
+	}
+
 	if (entry != NULL && entry->state == RTC_PREFIX_READY &&
 		strcmp(entry->dbname, dbname) == 0)
 	{

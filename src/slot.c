@@ -149,7 +149,7 @@ slot_is_usable(void)
 	bool		usable;
 
 	SpinLockAcquire(&slot->mutex);
-	usable = !XLogRecPtrIsInvalid(slot->data.restart_lsn);
+	usable = !slot_is_invalid_compat(slot);
 	SpinLockRelease(&slot->mutex);
 	return usable;
 }

@@ -35,14 +35,14 @@
 #include "postgres.h"
 
 #include "access/twophase.h"
-#include "access/xlog.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "storage/procarray.h"
 #include "utils/memutils.h"
 
 #include "shmem.h"
 #include "stamps.h"
+#include "wal_bounds.h"
+#include "xid.h"
 
 /* Above this many buckets the set becomes a bitmap. */
 #define RTC_MAX_LISTED	1024
@@ -56,6 +56,7 @@ typedef struct RtcTouched
 	uint32	   *bucket;
 	uint8	   *bits;			/* one bit for each bucket of the server */
 	RtcPreparedSlot *slot;		/* between PRE_PREPARE and PREPARE */
+	TransactionId slot_xid;		/* what we entered there */
 } RtcTouched;
 
 static RtcTouched touched;
@@ -142,6 +143,20 @@ rtc_stamp_read_lsn(const RtcStampRead *read)
 void
 rtc_stamp_touch(uint32 bucket)
 {
+	if (touched.slot != NULL)
+	{
+		/* another PRE_PREPARE callback behind ours: the slot has the set */
+		RtcPreparedSlot *slot = touched.slot;
+
+		if (slot->nbuckets == RTC_PREPARED_BUCKETS)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("too many writes to the cache while a transaction is being prepared")));
+		raise_pending(bucket);
+		slot->bucket[slot->nbuckets++] = bucket;
+		return;
+	}
+
 	if (touched.bits == NULL)
 	{
 		/* rows of a statement often touch the same few in turn */
@@ -226,8 +241,7 @@ rtc_stamp_abort(void)
 	 * the pending counts; whoever frees the slot lowers them.
 	 */
 	if (touched.slot != NULL)
-		(void) settle_slot(touched.slot,
-						   pg_atomic_read_u32(&touched.slot->xid),
+		(void) settle_slot(touched.slot, touched.slot_xid,
 						   InvalidXLogRecPtr);
 	else if (touched.raised)
 		for (int pos = 0; next_touched(&pos, &bucket);)
@@ -262,6 +276,7 @@ rtc_stamp_pre_prepare(TransactionId xid)
 	pg_write_barrier();
 	pg_atomic_write_u32(&slot->xid, xid);
 	touched.slot = slot;
+	touched.slot_xid = xid;
 }
 
 void
@@ -292,10 +307,11 @@ rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn)
 		if (!TransactionIdIsNormal(owner))
 			continue;
 		if ((TransactionIdIsValid(xid) && owner != xid) ||
-			TransactionIdIsInProgress(owner))
+			rtc_xid_in_progress(owner))
 			left++;
 		else
-			(void) settle_slot(slot, owner, lsn);
+			(void) settle_slot(slot, owner, XLogRecPtrIsInvalid(lsn)
+							   ? rtc_wal_insert_end() : lsn);
 	}
 	return left;
 }
@@ -379,7 +395,7 @@ claim_slot(TransactionId xid)
 				return slot;
 		}
 		/* the relay may not have settled what is over */
-		(void) rtc_stamp_settle(InvalidTransactionId, GetXLogInsertRecPtr());
+		(void) rtc_stamp_settle(InvalidTransactionId, InvalidXLogRecPtr);
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),

@@ -97,8 +97,9 @@ extern void rtc_stamp_prepare(void);
 /* ---- the relay ---- */
 
 /*
- * Settles prepared transactions that are over, stamping them with lsn.
- * xid: just this one; InvalidTransactionId: all that are no longer running.
+ * Settles prepared transactions that are over, stamping them with lsn, the
+ * end of the record that ended them; invalid: the end of WAL when they were
+ * found to be over.  xid: just this one; InvalidTransactionId: all that are no longer running.
  * Returns how many are still prepared.
  */
 extern int	rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn);

@@ -46,6 +46,7 @@
 #include "stream.h"
 #include "stream_internal.h"
 #include "wal_bounds.h"
+#include "xid.h"
 
 /* The position is stored at least this often, for others to see us alive. */
 #define RTC_HEARTBEAT_MS	10000
@@ -56,6 +57,7 @@ static bool start_resume(void);
 static bool check_drained(void);
 static void catch_up(void);
 static RtcStreamResult handle_event(bool *done);
+static bool heartbeat(bool *beaten);
 static bool store_position(void);
 static void published(XLogRecPtr lsn);
 static void open_l2(void);
@@ -137,8 +139,18 @@ rtc_stream_work(void)
 
 	MemoryContextReset(rtc_stream.work);
 	old = MemoryContextSwitchTo(rtc_stream.work);
-	if (!rtc_stream_register_requested())
+	if (!rtc_conn_check(rtc_stream.conn))
+	{
+		rtc_stream_down();
 		result = RTC_STREAM_DOWN;
+	}
+	else if (!check_drained() || !rtc_stream_register_requested())
+		result = RTC_STREAM_DOWN;
+	if (rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
+	{
+		rtc_wal_reader_prune(rtc_stream.reader);
+		rtc_stream.pruned_ms = rtc_unix_ms();
+	}
 	while (result == RTC_STREAM_MORE && !done)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -204,6 +216,9 @@ start_resume(void)
 {
 	XLogRecPtr	end = rtc_wal_insert_end();
 	uint64		stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
+
+	/* lookups wait until all of this is applied, which takes its flush */
+	XLogFlush(end);
 
 	ereport(LOG,
 			(errmsg("connected to Redis, which stands at %X/%X on timeline %u",
@@ -338,6 +353,7 @@ static RtcStreamResult
 handle_event(bool *done)
 {
 	RtcWalEvent *event = &rtc_stream.event;
+	bool		beaten;
 
 	switch (event->kind)
 	{
@@ -348,9 +364,9 @@ handle_event(bool *done)
 				rtc_wal_reader_done(rtc_stream.reader);
 				break;
 			}
-			if (TransactionIdIsInProgress(event->xid))
+			if (rtc_xid_in_progress(event->xid))
 			{
-				if (!rtc_stream_send())
+				if (!rtc_stream_send() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;
 				return RTC_STREAM_NOT_VISIBLE;
 			}
@@ -386,15 +402,20 @@ handle_event(bool *done)
 				rtc_stream.seen_lsn = event->lsn;
 				if (!rtc_stream_send() || !check_drained())
 					return RTC_STREAM_DOWN;
+				/* nothing was sent, so nobody has noticed if Redis hung up */
+				if (!sent && !rtc_conn_check(rtc_stream.conn))
+				{
+					rtc_stream_down();
+					return RTC_STREAM_DOWN;
+				}
 				published(rtc_stream.seen_lsn);
 				rtc_relay_behind(0);
 				catch_up();
-				if (rtc_unix_ms() - rtc_stream.stored_ms >= RTC_HEARTBEAT_MS)
-				{
-					rtc_wal_reader_prune(rtc_stream.reader);
-					if (!store_position())
-						return RTC_STREAM_DOWN;
-				}
+				if (!heartbeat(&beaten))
+					return RTC_STREAM_DOWN;
+				/* a wake-up may have been missed while waiting for Redis */
+				if (beaten)
+					return RTC_STREAM_MORE;
 				return sent ? RTC_STREAM_LINGER : RTC_STREAM_IDLE;
 			}
 	}
@@ -417,18 +438,34 @@ rtc_stream_send(void)
 	int			nops = rtc_batch_ops(rtc_stream.batch);
 	bool		complete = rtc_stream.done_lsn > rtc_stream.pos.verified_lsn;
 
-	if (nops == 0)
+	/* a commit that only deleted by pattern moves the position as well */
+	if (nops == 0 && !complete)
 		return true;
 	if (!store_position())
 		return false;
 	rtc_batch_reset(rtc_stream.batch);
 	pg_atomic_fetch_add_u64(&rtc_shared->relay_batches, 1);
 	if (complete)
+	{
 		published(rtc_stream.done_lsn);
+		rtc_stream.seen_lsn = Max(rtc_stream.seen_lsn, rtc_stream.done_lsn);
+		catch_up();
+	}
 	ereport(DEBUG1,
 			(errmsg_internal("rtcache: applied %d ops up to %X/%X", nops,
 							 LSN_FORMAT_ARGS(rtc_stream.done_lsn))));
 	return true;
+}
+
+/*
+ * Stores the position now and then even if nothing is to be applied: it moves
+ * on with WAL, and others see that we are alive.
+ */
+static bool
+heartbeat(bool *beaten)
+{
+	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >= RTC_HEARTBEAT_MS;
+	return !*beaten || store_position();
 }
 
 /*

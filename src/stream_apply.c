@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -60,6 +61,7 @@ rtc_stream_apply_commit(void)
 
 	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, &gone))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (msg->dboid != dboid || msg->first_seq != seq)
 		{
 			dboid = msg->dboid;
@@ -170,6 +172,7 @@ rtc_stream_register_requested(void)
 
 	while (rtc_prefix_requested(&dboid, dbname, &named_at))
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!rtc_stream_send() ||
 			register_prefix(dboid, dbname, named_at) == RTC_TARGET_DOWN)
 			return false;

@@ -36,6 +36,7 @@
 #include "seal.h"
 #include "stats.h"
 #include "wal_message.h"
+#include "xid.h"
 
 #define RTC_MESSAGE_VERSION 1
 
@@ -56,7 +57,6 @@ static void write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 						  uint32 nops, uint64 first_seq);
 static const char *my_database_name(void);
 static bool take(const char **pos, const char *end, void *dst, size_t n);
-static FullTransactionId full_xid_of(TransactionId xid);
 
 void
 rtc_op_encode(StringInfo buf, const RtcOp *op)
@@ -182,7 +182,7 @@ rtc_message_read(const char *data, size_t len, TransactionId xid, Oid dboid,
 	return transactional == (header.kind == RTC_MESSAGE_OPS) &&
 		header.dboid == dboid &&
 		TransactionIdIsNormal(xid) &&
-		header.fxid == U64FromFullTransactionId(full_xid_of(xid)) &&
+		header.fxid == U64FromFullTransactionId(rtc_full_xid(xid)) &&
 		rtc_seal_verify(data + RTC_SEAL_LEN, len - RTC_SEAL_LEN, header.seal);
 }
 
@@ -215,18 +215,4 @@ take(const char **pos, const char *end, void *dst, size_t n)
 	memcpy(dst, *pos, n);
 	*pos += n;
 	return true;
-}
-
-/*
- * Full xid of a WAL record's xid: the only one in the 2^31 before the next.
- */
-static FullTransactionId
-full_xid_of(TransactionId xid)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (xid > XidFromFullTransactionId(next))
-		epoch--;
-	return FullTransactionIdFromEpochAndXid(epoch, xid);
 }

@@ -16,7 +16,7 @@
  *
  * Model: used by the relay alone.  WAL is read with the server's XLogReader,
  * which follows timelines by itself.  Running into the end of flushed WAL,
- * or into WAL that has been removed, is an event; damaged WAL is an ERROR.
+ * or into WAL that has been removed or is damaged, is an event.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -55,6 +55,7 @@ typedef struct RtcMessageRef
 {
 	XLogRecPtr	lsn;			/* start of its record */
 	uint64		first_seq;
+	uint64		seal;			/* the first bytes of its seal */
 	char	   *kept;			/* the message, or NULL: read it again */
 	uint32		keptlen;
 } RtcMessageRef;
@@ -100,6 +101,7 @@ struct RtcWalReader
 static XLogReaderState *make_reader(RtcReadPrivate *private);
 static int	read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
 					  XLogRecPtr target, char *page);
+static void complain(XLogRecPtr lsn, const char *errormsg);
 static bool read_record(RtcWalReader *reader, XLogReaderState *state,
 						char **errormsg);
 static void note_message(RtcWalReader *reader, RtcWalEvent *event);
@@ -169,11 +171,10 @@ rtc_wal_reader_next(RtcWalReader *reader, RtcWalEvent *event)
 			else if (reader->scan_private.core.end_of_wal)
 				event->kind = RTC_WAL_END;
 			else
-				ereport(ERROR,
-						(errcode(ERRCODE_DATA_CORRUPTED),
-						 errmsg("could not read WAL at %X/%X: %s",
-								LSN_FORMAT_ARGS(reader->lsn),
-								errormsg ? errormsg : "unknown error")));
+			{
+				complain(reader->lsn, errormsg);
+				event->kind = RTC_WAL_GONE;
+			}
 			/* no record that ends before what was flushed is left unread */
 			event->lsn = Max(reader->lsn, flushed);
 			return;
@@ -223,7 +224,9 @@ rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 		/* the same message twice: a replay inside the transaction */
 		if (reader->current > 0 &&
 			reader->ref[reader->current].first_seq ==
-			reader->ref[reader->current - 1].first_seq)
+			reader->ref[reader->current - 1].first_seq &&
+			reader->ref[reader->current].seal ==
+			reader->ref[reader->current - 1].seal)
 		{
 			rtc_stat_inc(RTC_STAT_MESSAGES_REFUSED);
 			reader->current++;
@@ -270,10 +273,14 @@ rtc_wal_reader_restart(RtcWalReader *reader)
 /*
  * A transaction that was not running when WAL ended at dead_from has its end
  * before that, or none at all.
+ *
+ * Asking for the oldest running one never looks into pg_subtrans, where the
+ * parents of dead subtransactions may be gone.
  */
 void
 rtc_wal_reader_prune(RtcWalReader *reader)
 {
+	TransactionId oldest = GetOldestActiveTransactionId_compat();
 	HASH_SEQ_STATUS seq;
 	RtcOpenXact *xact;
 
@@ -285,7 +292,7 @@ rtc_wal_reader_prune(RtcWalReader *reader)
 			if (reader->lsn >= xact->dead_from)
 				forget(reader, xact->xid);
 		}
-		else if (!TransactionIdIsInProgress(xact->xid))
+		else if (TransactionIdPrecedes(xact->xid, oldest))
 			xact->dead_from = rtc_wal_insert_end();
 	}
 }
@@ -308,6 +315,21 @@ make_reader(RtcReadPrivate *private)
 				 errmsg("out of memory"),
 				 errdetail("Failed while allocating a WAL reader.")));
 	return state;
+}
+
+/*
+ * Reports WAL that is there but makes no sense: damaged, or read from where
+ * no record begins, since the position was written on other WAL than ours.
+ * A clear repairs what follows from it.
+ */
+static void
+complain(XLogRecPtr lsn, const char *errormsg)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("could not read WAL at %X/%X: %s",
+					LSN_FORMAT_ARGS(lsn),
+					errormsg ? errormsg : "unknown error")));
 }
 
 /*
@@ -411,6 +433,7 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 	ref = &xact->ref[xact->nrefs++];
 	ref->lsn = reader->scan->ReadRecPtr;
 	ref->first_seq = msg.first_seq;
+	memcpy(&ref->seal, rec->message + rec->prefix_size, sizeof(ref->seal));
 	ref->kept = NULL;
 	ref->keptlen = 0;
 	if (rec->message_size <= RTC_KEEP_MESSAGE &&
@@ -559,6 +582,8 @@ compare_refs(const void *a, const void *b)
 
 	if (x->first_seq != y->first_seq)
 		return x->first_seq < y->first_seq ? -1 : 1;
+	if (x->seal != y->seal)
+		return x->seal < y->seal ? -1 : 1;
 	return x->lsn < y->lsn ? -1 : x->lsn > y->lsn;
 }
 
@@ -584,16 +609,10 @@ open_message(RtcWalReader *reader, RtcMessageRef *ref, bool *gone)
 		XLogBeginRead(state, ref->lsn);
 		if (!read_record(reader, state, &errormsg))
 		{
-			if (reader->fetch_private.gone)
-			{
-				*gone = true;
-				return false;
-			}
-			ereport(ERROR,
-					(errcode(ERRCODE_DATA_CORRUPTED),
-					 errmsg("could not read WAL at %X/%X: %s",
-							LSN_FORMAT_ARGS(ref->lsn),
-							errormsg ? errormsg : "unknown error")));
+			if (!reader->fetch_private.gone)
+				complain(ref->lsn, errormsg);
+			*gone = true;
+			return false;
 		}
 		rec = (xl_logical_message *) XLogRecGetData(state);
 		valid = XLogRecGetRmid(state) == RM_LOGICALMSG_ID &&

@@ -28,7 +28,8 @@ typedef enum RtcWalEventKind
 	RTC_WAL_SETTLED,			/* a prepared transaction is over */
 	RTC_WAL_PAUSE,				/* nothing yet, but there is more to read */
 	RTC_WAL_END,				/* nothing more is flushed */
-	RTC_WAL_GONE				/* the WAL to read has been removed */
+	RTC_WAL_GONE				/* the WAL to read has been removed, or is
+								 * damaged */
 } RtcWalEventKind;
 
 typedef struct RtcWalEvent
@@ -50,7 +51,7 @@ extern void rtc_wal_reader_seek(RtcWalReader *reader, XLogRecPtr lsn);
 /*
  * Reads on to the next event.  After RTC_WAL_COMMIT the transaction's ops
  * must be taken with rtc_wal_reader_next_op(), or be given up with
- * rtc_wal_reader_done(), before reading on.  Raises for damaged WAL.
+ * rtc_wal_reader_done(), before reading on.
  */
 extern void rtc_wal_reader_next(RtcWalReader *reader, RtcWalEvent *event);
 

@@ -36,9 +36,6 @@ static void subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 							 SubTransactionId parentSubid, void *arg);
 static void wake_relay_for(XLogRecPtr lsn);
 
-/* Has this transaction, or the part of it behind PRE_COMMIT, ops? */
-static bool has_ops = false;
-
 void
 rtc_xact_init(void)
 {
@@ -52,33 +49,29 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			has_ops = rtc_oplist_flush();
+			rtc_oplist_flush();
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
-			has_ops = rtc_oplist_flush();
-			if (has_ops)
-				rtc_stamp_pre_prepare(GetTopTransactionId());
+			rtc_oplist_flush();
+			rtc_stamp_pre_prepare(GetTopTransactionId());
 			break;
 
 		case XACT_EVENT_COMMIT:
 			rtc_stamp_commit(XactLastCommitEnd);
-			if (has_ops)
+			if (rtc_oplist_is_active())
 				wake_relay_for(XactLastCommitEnd);
 			rtc_oplist_reset();
-			has_ops = false;
 			break;
 
 		case XACT_EVENT_PREPARE:
 			rtc_stamp_prepare();
 			rtc_oplist_reset();
-			has_ops = false;
 			break;
 
 		case XACT_EVENT_ABORT:
 			rtc_stamp_abort();
 			rtc_oplist_reset();
-			has_ops = false;
 			break;
 
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
@@ -93,7 +86,9 @@ static void
 subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 				 SubTransactionId parentSubid, void *arg)
 {
-	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	if (event == SUBXACT_EVENT_PRE_COMMIT_SUB)
+		rtc_oplist_pre_subcommit();
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 		rtc_oplist_subcommit(GetCurrentTransactionNestLevel());
 	else if (event == SUBXACT_EVENT_ABORT_SUB)
 		rtc_oplist_subabort(GetCurrentTransactionNestLevel());

@@ -68,10 +68,12 @@ sub same_as_table
 	}
 	push @wrong, map { "$_ is missing" } sort { $a <=> $b } keys %row
 	  unless $option{partial};
-	diag(scalar(@wrong) . " keys are wrong") if @wrong;
+	my $count = @wrong;
+
+	ok($count == 0, $name);
+	diag("$count keys are wrong") if $count;
 	diag($_) foreach splice @wrong, 0, 3;
-	return ok(!@wrong, $name) if !@wrong;
-	return fail($name);
+	return $count == 0;
 }
 
 # What cache_get gives for a hero, as text; in a new session, or in this one.

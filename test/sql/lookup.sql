@@ -56,7 +56,7 @@ SELECT * FROM list('s:docs', 'SELECT doc FROM hero ORDER BY id');
 SELECT * FROM list('s:docs', 'SELECT doc FROM hero ORDER BY id');
 SELECT * FROM list('s:arrays', $$VALUES ('[1, [2]]'::jsonb), ('[]'), ('null'), ('7')$$);
 SELECT * FROM list('s:arrays', $$VALUES ('[1, [2]]'::jsonb), ('[]'), ('null'), ('7')$$);
-SELECT * FROM get('s:table', 'TABLE hero LIMIT 1');
+SELECT * FROM get('s:table', 'TABLE hero ORDER BY id LIMIT 1');
 SELECT * FROM get('s:values', 'VALUES (1, ''x'')');
 SELECT * FROM get('s:with', 'WITH x AS (SELECT max(id) AS top FROM hero) SELECT * FROM x');
 SELECT * FROM get('s:union', 'SELECT 1 AS n UNION SELECT 1');
@@ -67,7 +67,7 @@ SELECT * FROM get('s:parens', '(SELECT 1 AS n)');
 -- arguments: text, of the type that the query asks for
 SELECT * FROM get('a:1', 'SELECT name FROM hero WHERE id = $1', '{1}');
 SELECT * FROM get('a:1', 'SELECT name FROM hero WHERE id = $1', '{1}');
-SELECT * FROM get('a:2', 'SELECT $1::int + $2::int AS sum, $3::text AS t, $1::int[] IS NULL AS a', '{1,2,x}') \g /dev/null
+SELECT * FROM get('a:2', 'SELECT $1::int + $2::int AS sum, $3::text AS t', '{1,2,x}');
 SELECT * FROM get('a:3', 'SELECT $1::int + $2::int AS sum, $3::text AS t', '{1,2,NULL}');
 SELECT * FROM get('a:4', 'SELECT $1::int[] AS a, $2::date AS d', ARRAY['{3,4}', '2026-01-02']);
 SELECT * FROM get('a:5', 'SELECT $1 AS unknown', ARRAY['it''s; DROP TABLE hero']);
@@ -95,7 +95,7 @@ SELECT error($$SELECT cache_get('t:e', 'SELECT 1 AS n', ttl => '2000 years')$$);
 
 -- more than one row
 SELECT error($$SELECT cache_get('e:rows', 'SELECT id FROM hero')$$);
-SELECT error($$SELECT cache_get('e:rows', 'SELECT 1 FROM generate_series(1, 1000000000)')$$);
+SELECT error($$SELECT cache_get('e:rows', 'SELECT generate_series(1, 1000000000) AS n')$$);
 SELECT cache_exists('e:rows');
 -- an error of the query gives the lease back: the next lookup can fill
 SELECT * FROM get('e:rows', 'SELECT id FROM hero WHERE id = 1');
@@ -145,14 +145,6 @@ INSERT INTO hero VALUES (50);
 ROLLBACK TO s;
 SELECT * FROM get('w:3', 'SELECT 1 AS n');
 COMMIT;
--- a transaction with ops has written
-BEGIN;
-SELECT cache_set('w:4', '{"n": 1}');
-SELECT cache_get('w:4', 'SELECT 2 AS n');
-COMMIT;
-SELECT cache_wait();
-SELECT * FROM get('w:4', 'SELECT 2 AS n');
-
 -- isolation levels that must not see what is new
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT * FROM get('i:1', 'SELECT 1 AS n');
@@ -182,12 +174,12 @@ CREATE FUNCTION answer_volatile() RETURNS int LANGUAGE sql VOLATILE AS 'SELECT 4
 CREATE FUNCTION answer_stable() RETURNS int LANGUAGE sql STABLE AS 'SELECT 42';
 CREATE FUNCTION answer_immutable() RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 42; END';
 SELECT q, (list('u:' || n, q)).how
-  FROM unnest(ARRAY['SELECT random() AS n', 'SELECT answer_volatile() AS n', 'SELECT nextval(''seq'') AS n',
+  FROM unnest(ARRAY['SELECT random() AS n', 'SELECT answer_volatile() AS n',
 	'SELECT 1 AS n FROM hero WHERE random() < 2', 'SELECT clock_timestamp() IS NULL AS n',
 	'SELECT 1 AS n ORDER BY random()', 'SELECT 1 AS n LIMIT answer_volatile()',
 	'SELECT * FROM generate_series(1, 2) AS n WHERE n < answer_volatile()',
 	'SELECT (SELECT random()) AS n', 'WITH w AS (SELECT random() AS n) SELECT n FROM w',
-	'SELECT gen_random_uuid() AS n']) WITH ORDINALITY AS t (q, n);
+	'SELECT gen_random_uuid() AS n', 'SELECT nextval(''seq'') AS n']) WITH ORDINALITY AS t (q, n);
 SELECT q, (list('u:' || n, q)).how
   FROM unnest(ARRAY['SELECT now() IS NULL AS n', 'SELECT current_date IS NULL AS n', 'SELECT localtimestamp IS NULL AS n',
 	'SELECT * FROM hero WHERE born < current_timestamp', 'SELECT ''now''::timestamptz IS NULL AS n',
@@ -203,9 +195,11 @@ SELECT q, (list('u:' || n, q)).how
 SELECT q, (list('u:' || n, q)).how
   FROM unnest(ARRAY['SELECT count(*) AS n FROM pg_class WHERE false', 'SELECT * FROM information_schema.tables WHERE false',
 	'SELECT n FROM temporary', 'SELECT id FROM hero JOIN temporary ON n = id', 'SELECT last_value FROM seq',
-	'SELECT id FROM hero WHERE id = 1 FOR UPDATE', 'SELECT id FROM hero FOR KEY SHARE',
-	'SELECT * FROM (SELECT id FROM hero FOR SHARE) AS s', 'SELECT id FROM hero TABLESAMPLE BERNOULLI (100)'])
-	WITH ORDINALITY AS t (q, n);
+	'SELECT id FROM hero TABLESAMPLE BERNOULLI (100)']) WITH ORDINALITY AS t (q, n);
+SELECT * FROM get('u:lock', 'SELECT id FROM hero WHERE id = 1 FOR UPDATE');
+SELECT * FROM get('u:lock', 'SELECT id FROM hero WHERE id = 1 FOR KEY SHARE');
+SELECT * FROM get('u:lock', 'SELECT * FROM (SELECT id FROM hero WHERE id = 1 FOR SHARE) AS s');
+SELECT cache_exists('u:lock');
 -- an argument can name a moment as well
 SELECT * FROM get('u:moment', 'SELECT $1::timestamptz > ''2026-01-01'' AS n', '{now}');
 SELECT * FROM get('u:date', 'SELECT $1::date = ''2026-01-01'' AS n', '{2026-01-01}');
@@ -266,6 +260,7 @@ SELECT cache_get('d:1', 'SELECT * FROM hero WHERE id = 2');
 ALTER TABLE hero ADD more int DEFAULT 5;
 SELECT cache_wait();
 SELECT * FROM get('d:2', 'SELECT * FROM hero WHERE id = 2');
+DROP VIEW heroes;
 ALTER TABLE hero DROP more, ALTER name TYPE varchar(3) USING left(name, 3);
 SELECT cache_wait();
 SELECT * FROM get('d:3', 'SELECT * FROM hero WHERE id = 2');
@@ -316,7 +311,7 @@ FETCH 1 FROM c;
 ROLLBACK TO s;
 COMMIT;
 
-DROP TABLE hero, temporary CASCADE;
+DROP TABLE hero, temporary;
 DROP SEQUENCE seq;
 DROP VIEW clock;
 DROP FUNCTION answer_volatile, answer_stable, answer_immutable, inner_lookup, self_lookup, liar, liar_write;

@@ -4,10 +4,12 @@
 #	- where WAL is gone it clears
 #	- lookups do not believe such a Redis before that, neither in sessions that
 #	  were connected nor in new ones, although the relay has not noticed
+#	- an idle relay notices by itself that Redis hangs up
 
 use strict;
 use warnings;
 
+use POSIX ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -138,11 +140,22 @@ foreach my $wal ('kept', 'gone')
 	unlink $redis->dir . '/dump.rdb';
 }
 
+# Seconds of processor time that the relay has used.
+sub relay_cpu
+{
+	my @field = split / /, slurp_file('/proc/' . $node->relay_pid . '/stat');
+
+	return ($field[13] + $field[14]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
 # Nothing was written since the snapshot: it is as good as what was lost.
 $redis->save_rdb('same.rdb');
+my $cpu = relay_cpu();
 my $clears = $node->stat('clears');
 my $hits = $node->stat('l2_hits');
 $redis->kill9;
+ok($node->wait_state('connecting'), 'an idle relay sees that Redis is gone');
+cmp_ok(relay_cpu() - $cpu, '<', 1, 'without looking all the time');
 $redis->restore_rdb('same.rdb');
 $redis->start;
 $node->reload;

@@ -1,0 +1,264 @@
+# Nobody writes to the cache through pg_logical_emit_message: messages that
+# somebody made up, damaged copies of a real one, a real one sent again by
+# another transaction, or by the same one, change nothing in Redis and are
+# counted.  The key of the messages: its mode, a wrong one, a lost one (a clear),
+# a damaged one (the server does not start, and says why).
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+use RtcNode;
+use RtcRedis;
+
+my $redis = RtcRedis->new('main');
+$redis->start;
+my $node = RtcNode->new('main', redis => $redis, conf => 'autovacuum = off');
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION rtcache;
+	CREATE TABLE hero (id int PRIMARY KEY, name text);
+	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
+		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
+	INSERT INTO hero VALUES (1, 'Ada');
+	CREATE ROLE mallory;
+	CREATE DATABASE other;
+});
+ok($node->wait_streaming, 'the relay streams');
+ok($node->cache_wait);
+
+# The bytes of our messages in WAL, from an LSN on; all in one segment.
+sub messages_since
+{
+	my ($lsn) = @_;
+	my ($file, $offset) = split /\|/, $node->safe_psql('postgres',
+		"SELECT file_name, file_offset FROM pg_walfile_name_offset('$lsn'::pg_lsn)");
+	my $wal = slurp_file($node->data_dir . "/pg_wal/$file");
+	my $stream = '';
+	my @found;
+
+	# without page headers
+	for (my $page = $offset - $offset % 8192; $page < length $wal; $page += 8192)
+	{
+		my $header = $page == 0 ? 40 : 24;
+		my $from = $offset > $page + $header ? $offset : $page + $header;
+
+		$stream .= substr $wal, $from, $page + 8192 - $from;
+	}
+	# xl_logical_message: database, transactional, prefix_size, message_size
+	while ($stream =~ /(?=(....)([\0\1])...\x08\0{7}(........)rtcache\0)/gs)
+	{
+		my $size = unpack 'Q', $3;
+
+		push @found, substr $stream, pos($stream) + 24 + 8, $size;
+	}
+	return @found;
+}
+
+sub insert_lsn { return $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()'); }
+
+# All that Redis holds, except the position.
+sub dump_redis
+{
+	my @keys = sort grep { !/^rtcache:/ } split /\n/, $redis->cli('KEYS', '*');
+
+	return join "\n", map { "$_=" . ($redis->cli('GET', $_) // '(nil)') } @keys;
+}
+
+sub emit
+{
+	my ($bytes, $transactional) = @_;
+
+	return sprintf "SELECT pg_logical_emit_message(%s, 'rtcache', '\\x%s'::bytea);",
+	  $transactional ? 'true' : 'false', unpack 'H*', $bytes;
+}
+
+# Runs SQL, and checks that the messages in it were refused.
+sub check_refused
+{
+	my ($what, $n, $sql, $dbname) = @_;
+	my $before = dump_redis();
+	my $refused = $node->stat('messages_refused');
+
+	$node->safe_psql($dbname || 'postgres', $sql);
+	ok($node->cache_wait, "$what: the relay has read it");
+	is($node->stat('messages_refused') - $refused, $n, "$what: refused");
+	is(dump_redis(), $before, "$what: Redis is as it was");
+}
+
+# a real one
+my $lsn = insert_lsn();
+$node->safe_psql('postgres', q{UPDATE hero SET name = 'Grace'});
+ok($node->cache_wait);
+my @real = messages_since($lsn);
+is(scalar @real, 1, 'a real message is found in WAL');
+like($real[0], qr/"name":"Grace"/, 'with the value');
+is(dump_redis(), 'postgres:hero:1={"id":1,"name":"Grace"}', 'it has been applied');
+$node->safe_psql('postgres', q{UPDATE hero SET name = 'Barbara'});
+ok($node->cache_wait);
+is($node->stat('messages_refused'), 0, 'nothing was refused so far');
+
+# made up
+check_refused('made up by a role without rights', 6, q{
+	SET ROLE mallory;
+	SELECT pg_logical_emit_message(true, 'rtcache', '');
+	SELECT pg_logical_emit_message(true, 'rtcache', 'FLUSHALL');
+	SELECT pg_logical_emit_message(false, 'rtcache', 'FLUSHALL');
+	SELECT pg_logical_emit_message(true, 'rtcache', repeat('x', 200));
+	SELECT pg_logical_emit_message(false, 'rtcache', repeat('x', 200));
+	SELECT pg_logical_emit_message(true, 'rtcache', repeat('x', 200000));
+});
+check_refused('another prefix is none of ours', 0, q{
+	SELECT pg_logical_emit_message(true, 'rtcache2', 'x');
+	SELECT pg_logical_emit_message(true, 'rtcach', 'x');
+	SELECT pg_logical_emit_message(true, '', 'x')});
+
+# sent again by another transaction
+check_refused('replayed', 1, 'SET ROLE mallory;' . emit($real[0], 1));
+check_refused('replayed, not transactional', 1, 'SET ROLE mallory;' . emit($real[0], 0));
+check_refused('replayed in another database', 1, emit($real[0], 1), 'other');
+check_refused('replayed in a savepoint', 1,
+	'BEGIN; CREATE TEMP TABLE t (); SAVEPOINT s; ' . emit($real[0], 1) . 'COMMIT');
+
+# damaged, and with a header that fits the transaction that sends it
+my $sql = '';
+my $n = 0;
+foreach my $length (0 .. 60, length($real[0]) - 1)
+{
+	$sql .= emit(substr($real[0], 0, $length), 1);
+	$n++;
+}
+check_refused('truncated', $n, $sql);
+
+$sql = '';
+$n = 0;
+foreach my $at (0 .. length($real[0]) - 1)
+{
+	my $damaged = $real[0];
+
+	substr($damaged, $at, 1) ^= chr(1 << $at % 8);
+	$sql .= emit($damaged, 1);
+	$n++;
+}
+check_refused('with a bit flipped', $n, "BEGIN;$sql COMMIT");
+check_refused('with something behind it', 1, emit("$real[0]x", 1));
+
+# header: seal 16, version 1, kind 1, dbnamelen 2, dboid 4, fxid 8, ...
+my $current = sprintf q{
+	DO $$
+	DECLARE
+		message bytea := '\x%s';
+		xid bytea := int8send(pg_current_xact_id()::text::int8);
+	BEGIN
+		FOR i IN 0 .. 7 LOOP
+			message := set_byte(message, 24 + i, get_byte(xid, 7 - i));
+		END LOOP;
+		PERFORM pg_logical_emit_message(true, 'rtcache', message);
+	END $$}, unpack 'H*', $real[0];
+check_refused('with the xid of the sender', 1, $current);
+(my $gap = $real[0]) =~ s/^(.{17})./$1\x02/s;
+check_refused('a made-up gap mark', 1, emit($gap, 0));
+is($node->stat('clears'), 1, 'does not clear');
+
+# sent again by the same transaction: it is written early, read from WAL, and
+# sent again behind a later value of the same key
+$lsn = insert_lsn();
+my $refused = $node->stat('messages_refused');
+my $session = $node->background_psql('postgres');
+$session->query_safe(q{
+	SET rtcache.xact_buffer = '64kB';
+	BEGIN;
+	SELECT cache_set('k', '"old"');
+	SELECT cache_set('big', to_jsonb(repeat('x', 100000)));
+	SELECT cache_set('k', '"new"');
+	SELECT pg_switch_wal()});
+my @early = messages_since($lsn);
+ok(@early >= 1, 'a transaction has written early');
+my ($mine) = grep { /"old"/ } @early;
+ok(defined $mine, 'its first message is found');
+$session->query_safe(emit($mine, 1) . emit($mine, 1) . 'COMMIT');
+$session->quit;
+ok($node->cache_wait);
+is($redis->cli('GET', 'postgres:k'), '"new"', 'sending it again changes nothing');
+is($node->stat('messages_refused') - $refused, 2, 'and is refused');
+is($redis->cli('STRLEN', 'postgres:big'), 100002, 'the rest of the transaction counts');
+
+# and the relay is still of use
+$node->safe_psql('postgres', q{UPDATE hero SET name = 'Hedy'});
+ok($node->cache_wait);
+is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"Hedy"}', 'real messages are obeyed');
+my @warnings = slurp_file($node->logfile) =~
+  /WARNING:  ignoring a WAL message with prefix "rtcache"/g;
+is(scalar @warnings, 1, 'the log tells once a minute');
+
+# The key file
+my $file = $node->data_dir . '/rtcache.key';
+
+sub write_key
+{
+	my ($bytes) = @_;
+
+	open my $out, '>', $file or die $!;
+	binmode $out;
+	print $out $bytes;
+	close $out;
+}
+
+is(sprintf('%o', (stat $file)[2] & 07777), '600', 'the mode of the key file');
+is(-s $file, 32, 'its size');
+my $key = slurp_file($file);
+is($node->safe_psql('postgres', q{SELECT pg_read_binary_file('rtcache.key') IS NOT NULL}),
+	't', '(a superuser can read it)');
+
+# messages that are sealed with the old key and were not applied
+$redis->sigstop;
+$node->safe_psql('postgres', q{UPDATE hero SET name = 'unseen'});
+$node->stop;
+write_key('k' x 32);
+$redis->sigcont;
+$node->start;
+ok($node->wait_streaming, 'the relay streams with another key');
+is($redis->cli('GET', 'postgres:hero:1'), undef, 'the cache was cleared');
+
+foreach my $lost (0, 1)
+{
+	$node->safe_psql('postgres', q{UPDATE hero SET name = 'before'});
+	ok($node->cache_wait);
+	$node->stop('immediate') if $lost;
+	$node->stop if !$lost;
+	if ($lost) { unlink $file or die $!; }
+	else { write_key('K' x 32); }
+	my $offset = -s $node->logfile;
+	$node->start;
+	ok($node->wait_streaming, $lost ? 'a lost key' : 'a changed key');
+	like(slurp_file($node->logfile, $offset),
+		qr/clearing the cache in Redis: the key of WAL messages is a new one/,
+		'clears');
+	is($redis->cli('GET', 'postgres:hero:1'), undef, 'the cache');
+	is(sprintf('%o', (stat $file)[2] & 07777), '600', 'the mode is right');
+	$node->safe_psql('postgres', q{UPDATE hero SET name = 'after'});
+	ok($node->cache_wait);
+	is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"after"}', 'writes arrive');
+}
+
+$node->stop;
+foreach my $bytes ('', 'short', 'k' x 33)
+{
+	my $offset = -s $node->logfile;
+
+	write_key($bytes);
+	is($node->start(fail_ok => 1), 0, 'no start with a key of ' . length($bytes) . ' bytes');
+	like(slurp_file($node->logfile, $offset),
+		qr/FATAL:  file "rtcache.key" is not a key.*DETAIL:  It must hold 32 bytes.*HINT:  Remove the file/s,
+		'the log says why');
+}
+write_key($key);
+$node->start;
+ok($node->wait_streaming, 'with the old key it starts');
+
+ok($node->no_crash, 'no process has crashed');
+$node->stop;
+done_testing();
