@@ -328,6 +328,8 @@ relay_state_name(RtcRelayState state)
 			return "replaying";
 		case RTC_RELAY_CLEARING:
 			return "clearing";
+		case RTC_RELAY_FULL:
+			return "full";
 		case RTC_RELAY_DRAINING:
 			return "draining";
 		case RTC_RELAY_STREAMING:

@@ -13,7 +13,8 @@
  * the EXEC travel together: fencing costs no round trip.
  *
  * Every reply is checked, those inside EXEC too: out of memory, READONLY,
- * MOVED, LOADING, NOAUTH, NOPERM all mean that the batch was not applied.
+ * MOVED, LOADING, NOAUTH, NOPERM all mean that the batch was not applied.  A
+ * Redis that is out of memory still deletes, though: see stream.c.
  *
  * Model: used by the relay alone.  Redis trouble is a result.
  *
@@ -88,7 +89,8 @@ struct RtcBatch
 };
 
 static void append_sets(RtcBatch *batch, RtcConn *conn);
-static void append_unlinks(RtcBatch *batch, RtcConn *conn);
+static int	batch_timeout(RtcBatch *batch);
+static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
 static bool reply_is_good(RtcConn *conn, RtcReply *reply);
 static void count(RtcBatch *batch);
 
@@ -185,22 +187,28 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	RtcReply   *replies;
 	int			nreplies;
 	RtcReply   *exec;
-	int			timeout;
 
-	timeout = Min((double) rtc_command_timeout *
-				  (1 + batch->bytes / RTC_BYTES_PER_TIMEOUT), INT_MAX);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
-	append_unlinks(batch, conn);
+	append_unlinks(batch, conn, false);
 	rtc_position_append(conn, pos);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
 
-	if (rtc_conn_exchange(conn, timeout, &replies, &nreplies) != RTC_CONN_OK)
+	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
+						  &nreplies) != RTC_CONN_OK)
 		return RTC_BATCH_FAILED;
 
 	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
 	exec = &replies[nreplies - 3];
+	if (exec->type == RTC_REPLY_ERROR)
+		for (int i = 0; i < nreplies; i++)
+			if (replies[i].type == RTC_REPLY_ERROR &&
+				strncmp(replies[i].str, "OOM ", 4) == 0)
+			{
+				rtc_stat_inc(RTC_STAT_ERRORS);
+				return RTC_BATCH_FULL;
+			}
 	for (int i = 0; i < nreplies; i++)
 		if (!reply_is_good(conn, &replies[i]))
 			return RTC_BATCH_FAILED;
@@ -227,6 +235,33 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	return RTC_BATCH_APPLIED;
 }
 
+RtcConnResult
+rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	if (batch->nops == 0)
+		return RTC_CONN_OK;
+	append_unlinks(batch, conn, true);
+	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	for (int i = 0; i < nreplies; i++)
+		if (!reply_is_good(conn, &replies[i]))
+			return RTC_CONN_FAILED;
+	rtc_stat_add(RTC_STAT_DELS, batch->nops);
+	return RTC_CONN_OK;
+}
+
+static int
+batch_timeout(RtcBatch *batch)
+{
+	double		timeouts = 1 + batch->bytes / RTC_BYTES_PER_TIMEOUT;
+
+	return (int) Min(timeouts * rtc_command_timeout, INT_MAX);
+}
+
 static void
 append_sets(RtcBatch *batch, RtcConn *conn)
 {
@@ -249,10 +284,11 @@ append_sets(RtcBatch *batch, RtcConn *conn)
 }
 
 /*
- * Deleted keys, and the leases of all touched ones.
+ * Deleted keys, and the leases of all touched ones; all: those that are set
+ * as well.
  */
 static void
-append_unlinks(RtcBatch *batch, RtcConn *conn)
+append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 {
 	const char *argv[RTC_UNLINK_CHUNK + 2];
 	size_t		argvlen[RTC_UNLINK_CHUNK + 2];
@@ -274,7 +310,7 @@ append_unlinks(RtcBatch *batch, RtcConn *conn)
 	lease_start = 0;
 	for (int i = 0; i < batch->nops; i++)
 	{
-		if (!batch->op[i]->is_set)
+		if (all || !batch->op[i]->is_set)
 		{
 			argv[argc] = batch->op[i]->key;
 			argvlen[argc++] = batch->op[i]->keylen;

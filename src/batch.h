@@ -23,6 +23,7 @@ typedef enum RtcBatchResult
 	RTC_BATCH_APPLIED,			/* every reply was checked */
 	RTC_BATCH_FAILED,			/* not applied, or nobody knows; the
 								 * connection is closed */
+	RTC_BATCH_FULL,				/* not applied: Redis has no memory for it */
 	RTC_BATCH_LOST				/* not applied: somebody else changed the
 								 * position; the connection is closed */
 } RtcBatchResult;
@@ -51,5 +52,11 @@ extern bool rtc_batch_full(RtcBatch *batch);
  */
 extern RtcBatchResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
 										const RtcPosition *pos);
+
+/*
+ * Deletes all keys of the batch and their leases, without the position, which
+ * a Redis that is out of memory still allows.
+ */
+extern RtcConnResult rtc_batch_unlink(RtcBatch *batch, RtcConn *conn);
 
 #endif							/* RTC_BATCH_H */

@@ -37,6 +37,8 @@ typedef enum RtcRelayState
 	RTC_RELAY_REPLAYING,		/* applying what Redis missed */
 	RTC_RELAY_CLEARING,			/* deleting what rtcache owns in Redis */
 	RTC_RELAY_DRAINING,			/* cleared; transactions from before still run */
+	RTC_RELAY_FULL,				/* Redis is out of memory: keys are only
+								 * deleted */
 	RTC_RELAY_STREAMING,		/* caught up */
 	RTC_RELAY_FENCED			/* another server owns the prefix */
 } RtcRelayState;

@@ -21,6 +21,11 @@
  * Lookups may use Redis (L2 open) when everything that was in WAL at the time
  * of connecting has been applied, and the horizon has passed.
  *
+ * A Redis that is out of memory refuses the position, and with it the batch,
+ * but it still deletes.  Then all keys of the batch are deleted instead, the
+ * position stays where it is, and lookups stay away, until it is accepted
+ * again.  Nothing stale remains, and deleting may be what makes room.
+ *
  * Model: used by the relay alone, no transaction, no database.  Any trouble
  * with Redis ends in "down"; all state is then rebuilt by the next connect.
  * Batches and replies live in a context that is reset after each batch.
@@ -51,6 +56,9 @@
 /* The position is stored at least this often, for others to see us alive. */
 #define RTC_HEARTBEAT_MS	10000
 
+/* And tried again so often when Redis was out of memory. */
+#define RTC_RETRY_MS		1000
+
 RtcStream	rtc_stream;
 
 static bool start_resume(void);
@@ -59,6 +67,7 @@ static void catch_up(void);
 static RtcStreamResult handle_event(bool *done);
 static bool heartbeat(bool *beaten);
 static bool store_position(void);
+static bool delete_instead(void);
 static void published(XLogRecPtr lsn);
 static void open_l2(void);
 
@@ -96,6 +105,7 @@ rtc_stream_connect(void)
 		rtc_stream.announced = false;
 		rtc_stream.replayed = 0;
 		rtc_stream.have_event = false;
+		rtc_stream.full = false;
 		rtc_stream.seen_lsn = InvalidXLogRecPtr;
 		rtc_stream.drained_lsn = InvalidXLogRecPtr;
 		rtc_batch_reset(rtc_stream.batch);
@@ -325,7 +335,7 @@ check_drained(void)
 static void
 catch_up(void)
 {
-	if (rtc_stream.pos.horizon != 0 ||
+	if (rtc_stream.pos.horizon != 0 || rtc_stream.full ||
 		rtc_stream.seen_lsn < rtc_stream.target_lsn)
 		return;
 	if (!rtc_stream.announced)
@@ -464,7 +474,8 @@ rtc_stream_send(void)
 static bool
 heartbeat(bool *beaten)
 {
-	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >= RTC_HEARTBEAT_MS;
+	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >=
+		(rtc_stream.full ? RTC_RETRY_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || store_position();
 }
 
@@ -492,8 +503,11 @@ store_position(void)
 
 	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
 	MemoryContextSwitchTo(old);
+	if (result == RTC_BATCH_FULL)
+		return delete_instead();
 	if (result != RTC_BATCH_APPLIED)
 		return rtc_stream_down();
+	rtc_stream.full = false;
 
 	rtc_stream.pos.lsn = next.lsn;
 	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
@@ -503,6 +517,33 @@ store_position(void)
 	}
 	rtc_stream.stored_ms = rtc_unix_ms();
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
+	return true;
+}
+
+/*
+ * Redis is out of memory: deletes the keys of the batch.
+ */
+static bool
+delete_instead(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
+	RtcConnResult result;
+
+	rtc_stream_close_l2();
+	if (!rtc_stream.full)
+		ereport(WARNING,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("Redis is out of memory"),
+				 errdetail("Until it accepts writes again, keys are deleted instead of written, and lookups do without it."),
+				 errhint("Raise \"maxmemory\" of Redis or choose a \"maxmemory-policy\" of volatile-*.")));
+	rtc_stream.full = true;
+	rtc_stream.announced = false;
+	rtc_relay_set_state(RTC_RELAY_FULL);
+	result = rtc_batch_unlink(rtc_stream.batch, rtc_stream.conn);
+	MemoryContextSwitchTo(old);
+	if (result != RTC_CONN_OK)
+		return rtc_stream_down();
+	rtc_stream.stored_ms = rtc_unix_ms();
 	return true;
 }
 

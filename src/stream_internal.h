@@ -32,6 +32,7 @@ typedef struct RtcStream
 	XLogRecPtr	done_lsn;		/* commits up to here are in Redis or batch */
 	XLogRecPtr	target_lsn;		/* L2 opens when this is applied */
 	XLogRecPtr	drained_lsn;	/* the horizon passed here; 0 = not yet */
+	bool		full;			/* Redis is out of memory: only delete */
 	bool		announced;		/* said that we caught up */
 	uint64		replayed;		/* commits applied before that */
 	RtcWalEvent event;			/* the next one */
