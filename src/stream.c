@@ -149,6 +149,7 @@ rtc_stream_work(void)
 
 	MemoryContextReset(rtc_stream.work);
 	old = MemoryContextSwitchTo(rtc_stream.work);
+	/* when nothing is sent, nobody else notices that Redis hung up */
 	if (!rtc_conn_check(rtc_stream.conn))
 	{
 		rtc_stream_down();
@@ -412,12 +413,6 @@ handle_event(bool *done)
 				rtc_stream.seen_lsn = event->lsn;
 				if (!rtc_stream_send() || !check_drained())
 					return RTC_STREAM_DOWN;
-				/* nothing was sent, so nobody has noticed if Redis hung up */
-				if (!sent && !rtc_conn_check(rtc_stream.conn))
-				{
-					rtc_stream_down();
-					return RTC_STREAM_DOWN;
-				}
 				published(rtc_stream.seen_lsn);
 				rtc_relay_behind(0);
 				catch_up();
