@@ -288,7 +288,12 @@ sub _obey
 	}
 	elsif ($do eq 'hits') { return { hits => $hits }; }
 	elsif ($do eq 'commands') { return { commands => [ splice @commands ] }; }
-	elsif ($do eq 'cut_all') { _close($_) foreach values %links; }
+	elsif ($do eq 'cut_all')
+	{
+		my @all = values %links;
+
+		_close($_) foreach @all;
+	}
 	return { ok => 1 };
 }
 
