@@ -186,6 +186,13 @@ cache_del_pattern(PG_FUNCTION_ARGS)
 				 errdetail("The pattern has %zu bytes; the limit is %d bytes.",
 						   len, RTC_MAX_KEY_LEN)));
 
+	if (!rtc_glob_is_complete(VARDATA_ANY(glob), len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid key pattern"),
+				 errdetail("A \"[\" is not closed, or nothing follows a backslash at the end."),
+				 errhint("Escape a special character with a backslash to mean itself.")));
+
 	op.kind = RTC_OP_PATTERN;
 	op.key = VARDATA_ANY(glob);
 	op.keylen = len;

@@ -11,8 +11,9 @@
  * A stable one that comes with the server must be on the list below, which has
  * those whose result depends on nothing but their arguments and the settings
  * that pin.c pins; the others read the clock, the session or the catalogs.
- * A stable function of the user's is taken at its word: it reads tables, and
- * the key and its time to live say when the answer is out of date.
+ * A stable function of the user's spoils it as well.  What it reads is not in
+ * the query: nobody could check whether another role may read it too, or
+ * whether row-level security shows it something else.
  *
  * MODEL: called by query.c when a query is prepared, in a transaction with the
  * relations of the query locked.  Reads catalogs, keeps no state.
@@ -41,6 +42,7 @@
 
 /* Reasons.  Short and stable: they are shown to users. */
 #define REASON_VOLATILE		"volatile function"
+#define REASON_FUNCTION		"function that is not immutable"
 #define REASON_SESSION		"depends on the session"
 #define REASON_CATALOG		"system catalog"
 #define REASON_TEMPORARY	"temporary table"
@@ -238,7 +240,7 @@ judge_function(Oid funcid)
 	}
 
 	if (funcid >= FirstNormalObjectId)
-		return NULL;
+		return REASON_FUNCTION;
 
 	name = get_func_name(funcid);
 	if (name == NULL || is_listed(name, clock_functions))

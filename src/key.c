@@ -136,6 +136,26 @@ rtc_lease_name(StringInfo buf, const char *key, size_t len)
 	appendStringInfoString(buf, RTC_LEASE_SUFFIX);
 }
 
+bool
+rtc_glob_is_complete(const char *glob, size_t len)
+{
+	bool		in_bracket = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if (glob[i] == '\\')
+		{
+			if (++i == len)
+				return false;
+		}
+		else if (glob[i] == '[')
+			in_bracket = true;
+		else if (glob[i] == ']')
+			in_bracket = false;
+	}
+	return !in_bracket;
+}
+
 void
 rtc_glob_escape(StringInfo buf, const char *text, size_t len)
 {

@@ -40,6 +40,13 @@ extern bool rtc_key_is_valid(const char *key, size_t len);
 /* Appends the name of the lease of a full key (prefix included). */
 extern void rtc_lease_name(StringInfo buf, const char *key, size_t len);
 
+/*
+ * Does a glob keep its meaning with something behind it?  Not if a bracket
+ * expression is open at its end, or a backslash is the last byte.  Leases are
+ * named after keys, and found by the glob with a suffix.
+ */
+extern bool rtc_glob_is_complete(const char *glob, size_t len);
+
 /* Appends text with the glob characters of Redis escaped by backslash. */
 extern void rtc_glob_escape(StringInfo buf, const char *text, size_t len);
 

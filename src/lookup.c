@@ -56,6 +56,7 @@
 #include "breaker.h"
 #include "guc.h"
 #include "key.h"
+#include "oplist.h"
 #include "query.h"
 #include "redis_cmd.h"
 #include "rtcache.h"
@@ -176,7 +177,8 @@ may_bypass(Lookup *l, RtcCounter *reason)
 		*reason = RTC_STAT_BYPASS_NOT_READY;
 	else if (!rtc_enabled)
 		*reason = RTC_STAT_BYPASS_DISABLED;
-	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+			 rtc_oplist_is_active())
 		*reason = RTC_STAT_BYPASS_WROTE;	/* it must see its own writes */
 	else if (IsolationUsesXactSnapshot())
 		*reason = RTC_STAT_BYPASS_ISOLATION;	/* it must not see new ones */
@@ -302,6 +304,8 @@ use_value(Lookup *l, const RtcValue *value)
 {
 	Jsonb	   *answer;
 
+	/* first of all: who may not read must not drop either */
+	rtc_query_check_access(l->query);
 	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
 	answer = parse_value(value);
 	if (answer == NULL ||
@@ -312,7 +316,6 @@ use_value(Lookup *l, const RtcValue *value)
 		rtc_stat_inc(RTC_STAT_CORRUPT);
 		return NULL;
 	}
-	rtc_query_check_access(l->query);
 	rtc_stat_inc(RTC_STAT_L2_HITS);
 	return answer;
 }

@@ -103,6 +103,7 @@ rtc_position_claim(RtcPosition *pos)
 	pos->timeline_begin = timeline_begin(tli, readTimeLineHistory(tli));
 	strlcpy(pos->key_id, rtc_shared->key_id, sizeof(pos->key_id));
 	my_owner(pos->owner);
+	strlcpy(rtc_shared->owner, pos->owner, RTC_OWNER_LEN);
 }
 
 RtcDecision

@@ -17,11 +17,10 @@
 #include "redis_conn.h"
 #include "rtcache.h"
 #include "seal.h"
+#include "shmem.h"
 
 /* A server that has not written its position for this long is gone (ms). */
 #define RTC_OWNER_SILENCE	60000
-
-#define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
 
 /* The hash "rtcache:position:<system identifier>" in Redis. */
 typedef struct RtcPosition

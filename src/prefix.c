@@ -37,10 +37,13 @@
 #include "stats.h"
 
 #define OWNERS_KEY	"rtcache:owners"
+#define RTC_SYSID_LEN	64
 
 static RtcPrefix *find_entry(Oid dboid);
 static RtcConnResult clear_prefix(RtcConn *conn, const char *prefix,
 								  uint64 *deleted);
+static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
+								char owner[RTC_SYSID_LEN]);
 static RtcPrefixResult check_owner(RtcConn *conn, const char *prefix,
 								   char *error, size_t error_size);
 static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
@@ -165,7 +168,7 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 	char		old[RTC_MAX_PREFIX_LEN] = "";
 	char		expanded[RTC_MAX_PREFIX_LEN];
 	RtcPrefix  *entry;
-	RtcPrefix  *taken = NULL;
+	bool		usable;
 	RtcPrefixResult result;
 	uint64		deleted = 0;
 
@@ -189,18 +192,14 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 	entry->dboid = dboid;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
 	entry->named_at = named_at;
-	if (!rtc_prefix_expand(rtc_key_prefix, dbname, prefix))
-	{
-		entry->state = RTC_PREFIX_UNUSABLE;
-		LWLockRelease(rtc_shared->lock);
+	usable = rtc_prefix_expand(rtc_key_prefix, dbname, prefix);
+	if (!usable)
 		snprintf(error, error_size,
 				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
 				 dbname);
-		return RTC_PREFIX_SKIP;
-	}
 	if (strcmp(old, prefix) == 0)
 		old[0] = '\0';
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	for (int i = 0; i < RTC_MAX_PREFIXES && usable; i++)
 	{
 		RtcPrefix  *other = &rtc_shared->prefix[i];
 
@@ -218,23 +217,25 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 			strcmp(expanded, prefix) != 0)
 			memset(other, 0, sizeof(*other));
 		else
-			taken = other;
-	}
-	if (taken != NULL)
-	{
-		snprintf(error, error_size,
-				 "key prefix \"%s\" is used by database \"%s\" already",
-				 prefix, taken->dbname);
-		entry->state = RTC_PREFIX_UNUSABLE;
-		LWLockRelease(rtc_shared->lock);
-		return RTC_PREFIX_SKIP;
+		{
+			usable = false;
+			snprintf(error, error_size,
+					 "key prefix \"%s\" is used by database \"%s\" already",
+					 prefix, other->dbname);
+		}
 	}
 	moved();
 	LWLockRelease(rtc_shared->lock);
 
-	result = check_owner(conn, prefix, error, error_size);
-	if (result != RTC_PREFIX_OK)
-		return result;
+	/* one that has none any more must not leave keys that nobody cares for */
+	if (!usable)
+		prefix[0] = '\0';
+	else
+	{
+		result = check_owner(conn, prefix, error, error_size);
+		if (result != RTC_PREFIX_OK)
+			return result;
+	}
 	if (clear_prefix(conn, prefix, &deleted) != RTC_CONN_OK ||
 		(old[0] != '\0' &&
 		 clear_prefix(conn, old, &deleted) != RTC_CONN_OK))
@@ -250,17 +251,60 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 		strlcpy(entry->prefix, prefix, sizeof(entry->prefix));
 		/* a backend may have asked for a newer name meanwhile */
 		if (strcmp(entry->dbname, dbname) == 0)
-			entry->state = RTC_PREFIX_READY;
+			entry->state = usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE;
 	}
 	moved();
 	LWLockRelease(rtc_shared->lock);
 
+	if (!usable)
+		return RTC_PREFIX_SKIP;
 	ereport(LOG,
 			(errmsg("registered key prefix \"%s\" of database \"%s\" in Redis",
 					prefix, dbname),
 			 errdetail("%llu old keys were deleted.",
 					   (unsigned long long) deleted)));
 	return RTC_PREFIX_OK;
+}
+
+/*
+ * While we were away, another database system may have taken over what the
+ * position says is ours.  Its keys are not for us to delete or to keep.
+ */
+RtcConnResult
+rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
+{
+	const char *mine = strrchr(rtc_position_key(), ':') + 1;
+	char		owner[RTC_SYSID_LEN];
+
+	for (int i = pos->nprefixes - 1; i >= 0; i--)
+	{
+		if (find_owner(conn, pos->prefix[i], owner) != RTC_CONN_OK)
+			return RTC_CONN_FAILED;
+		if (strcmp(owner, mine) == 0)
+			continue;
+		ereport(LOG,
+				(errmsg("key prefix \"%s\" in Redis is not ours any more",
+						pos->prefix[i]),
+				 errdetail("Its owner is \"%s\".", owner)));
+		LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+		for (int j = 0; j < RTC_MAX_PREFIXES; j++)
+		{
+			RtcPrefix  *entry = &rtc_shared->prefix[j];
+
+			if (strcmp(entry->prefix, pos->prefix[i]) != 0)
+				continue;
+			entry->prefix[0] = '\0';
+			entry->state = RTC_PREFIX_REQUESTED;
+		}
+		moved();
+		LWLockRelease(rtc_shared->lock);
+
+		pos->nprefixes--;
+		memmove(pos->prefix[i], pos->prefix[pos->nprefixes],
+				RTC_MAX_PREFIX_LEN);
+		pos->prefix_dboid[i] = pos->prefix_dboid[pos->nprefixes];
+	}
+	return RTC_CONN_OK;
 }
 
 RtcConnResult
@@ -344,6 +388,24 @@ clear_prefix(RtcConn *conn, const char *prefix, uint64 *deleted)
 }
 
 /*
+ * Which database system has the prefix?  "" = none.
+ */
+static RtcConnResult
+find_owner(RtcConn *conn, const char *prefix, char owner[RTC_SYSID_LEN])
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	owner[0] = '\0';
+	rtc_conn_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (replies[0].type == RTC_REPLY_STRING)
+		strlcpy(owner, replies[0].str, RTC_SYSID_LEN);
+	return RTC_CONN_OK;
+}
+
+/*
  * Makes sure that no other database system uses the prefix.
  */
 static RtcPrefixResult
@@ -353,17 +415,14 @@ check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
 	RtcReply   *replies;
 	int			nreplies;
 	char		key[128];
-	char		other[64];
+	char		other[RTC_SYSID_LEN];
 	int64		seen_ms;
 
-	rtc_conn_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+	if (find_owner(conn, prefix, other) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
-	if (replies[0].type != RTC_REPLY_STRING ||
-		strcmp(replies[0].str, mine) == 0)
+	if (other[0] == '\0' || strcmp(other, mine) == 0)
 		return RTC_PREFIX_OK;
 
-	strlcpy(other, replies[0].str, sizeof(other));
 	snprintf(key, sizeof(key), "rtcache:position:%s", other);
 	rtc_conn_append_strings(conn, "HGET", key, "seen", NULL);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
@@ -390,13 +449,17 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 	char		value[16];
 	RtcReply   *replies;
 	int			nreplies;
-	int			exec = 3;
+	int			exec = 1;
 
-	snprintf(field, sizeof(field), "prefix:%s", prefix);
-	snprintf(value, sizeof(value), "%u", dboid);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
-	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
-	rtc_conn_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
+	if (prefix[0] != '\0')
+	{
+		snprintf(field, sizeof(field), "prefix:%s", prefix);
+		snprintf(value, sizeof(value), "%u", dboid);
+		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		rtc_conn_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
+		exec += 2;
+	}
 	if (old[0] != '\0')
 	{
 		snprintf(field, sizeof(field), "prefix:%s", old);

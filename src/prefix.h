@@ -58,6 +58,12 @@ extern RtcPrefixResult rtc_prefix_register(RtcConn *conn, Oid dboid,
 										   XLogRecPtr named_at,
 										   char *error, size_t error_size);
 
+/*
+ * Takes the prefixes that belong to another database system now out of a
+ * position that was loaded, and out of shared memory.
+ */
+extern RtcConnResult rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos);
+
 /* Deletes every key that the position or shared memory says is ours. */
 extern RtcConnResult rtc_prefix_clear_all(RtcConn *conn,
 										  const RtcPosition *pos,

@@ -432,8 +432,10 @@ rtc_query_prepare(const char *text, ArrayType *args)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("wrong number of query arguments"),
-				 errdetail("The query has %d parameters, %d values were given.",
-						   plan->source->num_params, nargs)));
+				 errdetail_plural("The query has %d parameter, %d values were given.",
+								  "The query has %d parameters, %d values were given.",
+								  plan->source->num_params,
+								  plan->source->num_params, nargs)));
 
 	if (query->uncacheable == NULL && plan->reads_moments)
 	{

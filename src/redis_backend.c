@@ -66,7 +66,7 @@ static void report_failure(void);
 static int64 now_ms(void);
 
 /*
- * Can Redis be used now?  Connects and verifies if need be.
+ * Closes the connection, if there is one.
  */
 static void
 disconnect(void)
@@ -183,8 +183,9 @@ relay_address(uint32 url, char *address, size_t addresslen)
 static Verdict
 verify_server(void)
 {
-	const char *hmget[] = {"HMGET", rtc_position_key(), "lsn", "timeline"};
-	size_t		hmgetlen[] = {5, strlen(rtc_position_key()), 3, 8};
+	const char *hmget[] = {"HMGET", rtc_position_key(), "lsn", "timeline",
+	"owner"};
+	size_t		hmgetlen[] = {5, strlen(rtc_position_key()), 3, 8, 5};
 	const char *role[] = {"ROLE"};
 	size_t		rolelen[] = {4};
 	XLogRecPtr	stored;
@@ -224,7 +225,7 @@ verify_server(void)
 }
 
 /*
- * Is the position {lsn, timeline} ours, and not behind?
+ * Is the position {lsn, timeline, owner} ours, and not behind?
  */
 static bool
 position_is_good(const RtcReply *position, XLogRecPtr stored)
@@ -235,9 +236,11 @@ position_is_good(const RtcReply *position, XLogRecPtr stored)
 	unsigned long timeline;
 	int			used = 0;
 
-	if (position->type != RTC_REPLY_ARRAY || position->nelems != 2 ||
+	if (position->type != RTC_REPLY_ARRAY || position->nelems != 3 ||
 		position->elems[0].type != RTC_REPLY_STRING ||
-		position->elems[1].type != RTC_REPLY_STRING)
+		position->elems[1].type != RTC_REPLY_STRING ||
+		position->elems[2].type != RTC_REPLY_STRING ||
+		strcmp(position->elems[2].str, rtc_shared->owner) != 0)
 		return false;
 
 	if (sscanf(position->elems[0].str, "%X/%X%n", &high, &low, &used) != 2 ||
@@ -250,6 +253,20 @@ position_is_good(const RtcReply *position, XLogRecPtr stored)
 	timeline = strtoul(position->elems[1].str, &end, 10);
 	return errno == 0 && end != position->elems[1].str && *end == '\0' &&
 		timeline == GetWALInsertionTimeLine();
+}
+
+/*
+ * Another server has taken over what is in Redis, and our relay may not know
+ * it yet: what is read or stored over this connection does not count.
+ */
+void
+rtc_backend_distrust(void)
+{
+	rtc_conn_fail(conn, "another server has taken over");
+	elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
+	rtc_breaker_success();
+	distrust_generation = conn_generation;
+	distrust_until = now_ms() + RTC_DISTRUST_MS;
 }
 
 void

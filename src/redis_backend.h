@@ -36,6 +36,9 @@ extern void rtc_backend_append(int argc, const char *const *argv,
  */
 extern RtcReply *rtc_backend_ask(int nexpected);
 
+/* Gives the connection up: the position in Redis belongs to somebody else. */
+extern void rtc_backend_distrust(void);
+
 /* Is the reply an error of this kind ("WRONGTYPE")? */
 extern bool rtc_reply_is_error(const RtcReply *reply, const char *code);
 

@@ -26,10 +26,12 @@
 #include "key.h"
 #include "redis_backend.h"
 #include "redis_cmd.h"
+#include "redis_session.h"
+#include "shmem.h"
 #include "redis_conn.h"
 
 /* Most arguments that one of our scripts takes, keys included. */
-#define RTC_SCRIPT_MAX_ARGS 5
+#define RTC_SCRIPT_MAX_ARGS 8
 
 typedef struct Script
 {
@@ -38,10 +40,16 @@ typedef struct Script
 } Script;
 
 /*
- * KEYS: key, lease.  ARGV: token, milliseconds.  Returns {1, value, pttl},
- * {2} = lease granted, or {0} = busy.  An error of GET is the reply then.
+ * Lease and fill look whose the position is.  Only the relay is fenced by
+ * WATCH; a session of a server that was replaced could otherwise go on to
+ * store what it reads there, until its relay notices.
+ *
+ * KEYS: key, lease, position.  ARGV: token, milliseconds, owner.  Returns
+ * {1, value, pttl}, {2} = lease granted, {0} = busy, or {3} = not ours.  An
+ * error of GET is the reply then.
  */
 static Script lease_script = {
+	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[3] then return {3} end "
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"if type(v) == 'table' then return v end "
 	"if v then return {1, v, redis.call('PTTL', KEYS[1])} end "
@@ -50,8 +58,12 @@ static Script lease_script = {
 	"return {0}"
 };
 
-/* KEYS: key, lease.  ARGV: token, value, milliseconds (0 = no expiry). */
+/*
+ * KEYS: key, lease, position.  ARGV: token, value, milliseconds (0 = no
+ * expiry), owner.
+ */
 static Script fill_script = {
+	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[4] then return 0 end "
 	"if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end "
 	"if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2]) "
 	"else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end "
@@ -89,7 +101,8 @@ rtc_cmd_ready(void)
 }
 
 /*
- * Looks a key up, with the time it has left, in one round trip.
+ * Looks a key up, with the time it has left, in one round trip, which also
+ * asks whether the position is still ours.
  */
 RtcGetResult
 rtc_cmd_get(const char *key, size_t keylen, RtcValue *value)
@@ -98,6 +111,8 @@ rtc_cmd_get(const char *key, size_t keylen, RtcValue *value)
 	const char *pttl[] = {"PTTL", key};
 	size_t		getlen[] = {3, keylen};
 	size_t		pttllen[] = {4, keylen};
+	const char *owner[] = {"HGET", rtc_position_key(), "owner"};
+	size_t		ownerlen[] = {4, strlen(owner[1]), 5};
 	RtcReply   *replies;
 
 	if (!rtc_backend_begin())
@@ -105,10 +120,18 @@ rtc_cmd_get(const char *key, size_t keylen, RtcValue *value)
 
 	rtc_backend_append(lengthof(get), get, getlen);
 	rtc_backend_append(lengthof(pttl), pttl, pttllen);
-	replies = rtc_backend_ask(2);
+	rtc_backend_append(lengthof(owner), owner, ownerlen);
+	replies = rtc_backend_ask(3);
 	if (replies == NULL)
 		return RTC_GET_FAILED;
 
+	if (replies[2].type != RTC_REPLY_ERROR &&
+		(replies[2].type != RTC_REPLY_STRING ||
+		 strcmp(replies[2].str, rtc_shared->owner) != 0))
+	{
+		rtc_backend_distrust();
+		return RTC_GET_FAILED;
+	}
 	if (rtc_reply_is_error(&replies[0], "WRONGTYPE"))
 	{
 		rtc_breaker_success();
@@ -116,10 +139,12 @@ rtc_cmd_get(const char *key, size_t keylen, RtcValue *value)
 	}
 	if ((replies[0].type != RTC_REPLY_STRING &&
 		 replies[0].type != RTC_REPLY_NIL) ||
-		replies[1].type != RTC_REPLY_INTEGER)
+		replies[1].type != RTC_REPLY_INTEGER ||
+		replies[2].type == RTC_REPLY_ERROR)
 	{
-		rtc_backend_refuse(replies[0].type == RTC_REPLY_ERROR ? &replies[0] : &replies[1],
-						   "GET");
+		rtc_backend_refuse(replies[0].type == RTC_REPLY_ERROR ? &replies[0] :
+						   replies[1].type == RTC_REPLY_ERROR ? &replies[1] :
+						   &replies[2], "GET");
 		return RTC_GET_FAILED;
 	}
 	rtc_breaker_success();
@@ -162,10 +187,12 @@ rtc_cmd_lease(const char *key, size_t keylen, char token[RTC_TOKEN_LEN],
 	rtc_lease_name(&lease, key, keylen);
 
 	{
-		const char *args[] = {key, lease.data, token, ttl};
-		size_t		lens[] = {keylen, lease.len, strlen(token), strlen(ttl)};
+		const char *args[] = {key, lease.data, rtc_position_key(), token, ttl,
+		rtc_shared->owner};
+		size_t		lens[] = {keylen, lease.len, strlen(args[2]), strlen(token),
+		strlen(ttl), strlen(args[5])};
 
-		reply = run_script(&lease_script, 2, 2, args, lens);
+		reply = run_script(&lease_script, 3, 3, args, lens);
 	}
 	pfree(lease.data);
 	if (reply == NULL)
@@ -181,6 +208,11 @@ rtc_cmd_lease(const char *key, size_t keylen, char token[RTC_TOKEN_LEN],
 	if (reply->type == RTC_REPLY_ARRAY && reply->nelems >= 1 &&
 		elems[0].type == RTC_REPLY_INTEGER)
 	{
+		if (elems[0].integer == 3)
+		{
+			rtc_backend_distrust();
+			return RTC_GET_FAILED;
+		}
 		if (elems[0].integer == 0 || elems[0].integer == 2)
 		{
 			rtc_breaker_success();
@@ -215,11 +247,12 @@ rtc_cmd_fill(const char *key, size_t keylen, const char *token,
 	initStringInfo(&lease);
 	rtc_lease_name(&lease, key, keylen);
 	{
-		const char *args[] = {key, lease.data, token, value, ttl};
-		size_t		lens[] = {keylen, lease.len, strlen(token), vallen,
-		strlen(ttl)};
+		const char *args[] = {key, lease.data, rtc_position_key(), token,
+		value, ttl, rtc_shared->owner};
+		size_t		lens[] = {keylen, lease.len, strlen(args[2]), strlen(token),
+		vallen, strlen(ttl), strlen(args[6])};
 
-		reply = run_script(&fill_script, 2, 3, args, lens);
+		reply = run_script(&fill_script, 3, 4, args, lens);
 	}
 	pfree(lease.data);
 	if (reply == NULL)

@@ -27,6 +27,7 @@
 
 #define RTC_MAX_PREFIXES	256 /* databases with a cache, per server */
 #define RTC_ERROR_LEN		256
+#define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
 
 /* What the relay is doing; shown by rtcache_relay. */
 typedef enum RtcRelayState
@@ -133,6 +134,12 @@ typedef struct RtcShared
 	pg_atomic_uint64 relay_ops; /* ops applied */
 	pg_atomic_uint64 relay_commits; /* commits applied */
 	pg_atomic_uint64 stats_reset;	/* TimestampTz */
+
+	/*
+	 * Names this data directory in the position.  Written once, by the relay,
+	 * before the gate to Redis first opens.
+	 */
+	char		owner[RTC_OWNER_LEN];
 
 	RtcBreaker	breaker;
 	RtcRelayInfo relay;

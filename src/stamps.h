@@ -99,8 +99,8 @@ extern void rtc_stamp_prepare(void);
 /*
  * Settles prepared transactions that are over, stamping them with lsn, the
  * end of the record that ended them; invalid: the end of WAL when they were
- * found to be over.  xid: just this one; InvalidTransactionId: all that are no longer running.
- * Returns how many are still prepared.
+ * found to be over.  xid: just this one; InvalidTransactionId: all that are
+ * no longer running.  Returns how many are still prepared.
  */
 extern int	rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn);
 

@@ -98,7 +98,8 @@ rtc_stream_connect(void)
 	MemoryContextReset(rtc_stream.work);
 	old = MemoryContextSwitchTo(rtc_stream.work);
 	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
-		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK)
+		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
+		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK)
 	{
 		rtc_stream.pos = pos;
 		rtc_stream.error[0] = '\0';

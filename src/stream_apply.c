@@ -74,7 +74,8 @@ rtc_stream_apply_commit(void)
 			continue;
 		pg_atomic_fetch_add_u64(&rtc_shared->relay_ops, 1);
 		if (op.kind == RTC_OP_SET || op.kind == RTC_OP_DEL)
-			rtc_batch_add(rtc_stream.batch, prefix, &op, rtc_stream.pos.horizon != 0 || rtc_stream.full);
+			rtc_batch_add(rtc_stream.batch, prefix, &op,
+						  rtc_stream.pos.horizon != 0 || rtc_stream.full);
 		else if (!rtc_stream_send() || !delete_matching(prefix, &op))
 			return false;
 		if (rtc_batch_full(rtc_stream.batch) && !rtc_stream_send())

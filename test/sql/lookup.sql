@@ -203,7 +203,8 @@ SELECT cache_exists('u:lock');
 -- an argument can name a moment as well
 SELECT * FROM get('u:moment', 'SELECT $1::timestamptz > ''2026-01-01'' AS n', '{now}');
 SELECT * FROM get('u:date', 'SELECT $1::date = ''2026-01-01'' AS n', '{2026-01-01}');
--- and queries that are everybody's
+-- and queries that are everybody's, but for the first: what a stable function
+-- reads, nobody can check
 SELECT q, (list('y:' || n, q)).how
   FROM unnest(ARRAY['SELECT answer_stable() AS n', 'SELECT answer_immutable() AS n', 'SELECT id FROM heroes',
 	'SELECT born + interval ''1 day'' AS n FROM hero', 'SELECT to_char(born, ''YYYY-MM'') AS n FROM hero',
@@ -213,12 +214,12 @@ SELECT q, (list('y:' || n, q)).how
 	'SELECT date_trunc(''day'', timestamptz ''2026-01-02 03:04:05'') AS n', 'SELECT upper(name) FROM hero WHERE name LIKE ''A%'''])
 	WITH ORDINALITY AS t (q, n);
 
--- a function that looks something up
+-- a function that looks something up: its own lookups are cached
 CREATE FUNCTION inner_lookup(id int) RETURNS jsonb LANGUAGE sql STABLE AS
 	$$SELECT cache_get('n:' || id, 'SELECT id, name FROM hero WHERE id = $1', ARRAY[id::text])$$;
 SELECT * FROM get('n:outer', 'SELECT inner_lookup(1) AS a, inner_lookup(2) AS b');
 SELECT * FROM get('n:outer', 'SELECT inner_lookup(1) AS a, inner_lookup(2) AS b');
--- with the same key: it finds the lease taken
+-- with the same key
 CREATE FUNCTION self_lookup() RETURNS jsonb LANGUAGE sql STABLE AS $$SELECT cache_get('n:self', 'SELECT 7 AS n')$$;
 SELECT * FROM get('n:self', 'SELECT self_lookup()');
 SELECT * FROM get('n:self', 'SELECT self_lookup()');
