@@ -61,6 +61,9 @@ sub same_as_table
 			my ($id) = $chunk[$i] =~ /:(\d+)$/ or next;
 			my $row = delete $row{$id};
 
+			# a lookup may have found no row, which is cached as well
+			$row = 'null' unless defined $row || $values->[$i] ne 'null';
+
 			push @wrong, "$chunk[$i] is $values->[$i], should be "
 			  . (defined $row ? $row : 'deleted')
 			  unless defined $row && $values->[$i] eq $row;
