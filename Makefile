@@ -73,10 +73,13 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/flight.o \
 	src/guc.o \
 	src/key.o \
+	src/l1.o \
 	src/lookup.o \
 	src/oplist.o \
+	src/peek.o \
 	src/pin.o \
 	src/position.o \
 	src/prefix.o \
@@ -106,6 +109,7 @@ OBJS = \
 	src/stream_apply.o \
 	src/template.o \
 	src/trigger.o \
+	src/trust.o \
 	src/ttl.o \
 	src/wal_bounds.o \
 	src/wal_message.o \

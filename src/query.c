@@ -28,13 +28,17 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/cryptohash.h"
 #include "common/hashfn.h"
+#include "common/sha2.h"
 #include "executor/executor.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "nodes/nodes.h"
 #include "storage/lmgr.h"
 #include "storage/sinval.h"
 #include "tcop/tcopprot.h"
@@ -45,6 +49,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
@@ -66,13 +71,16 @@ typedef struct KeptKey
 typedef struct KeptPlan
 {
 	KeptKey		key;
+	RtcQueryId	id;
 	MemoryContext context;		/* holds all of this */
 	const char *text;
+	int			textlen;
 	const char *search_path;	/* the setting, not what it resolves to */
 	CachedPlanSource *source;
 	RtcVerdict	verdict;
 	bool		reads_moments;	/* a parameter may be given as 'now' */
 	bool		access_checked; /* the user may run it */
+	bool		dropped;		/* in plans_dropped */
 	uint64		catalog_changes;	/* as counted when this was made */
 	int			refcount;		/* calls that hold it */
 	dlist_node	node;			/* in plans_by_use or plans_dropped */
@@ -87,8 +95,11 @@ typedef struct KeptEntry
 struct RtcQuery
 {
 	KeptPlan   *plan;
+	const char *text;
+	int			textlen;
 	ArrayType  *args;			/* text[]; NULL = none */
 	const char *uncacheable;	/* why not to cache this call's answer */
+	bool		locked;			/* what the query reads */
 	MemoryContextCallback release;
 };
 
@@ -96,6 +107,7 @@ static HTAB *plans;				/* KeptEntry by KeptKey */
 static dlist_head plans_by_use = DLIST_STATIC_INIT(plans_by_use);	/* latest first */
 static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when unused */
 static int	nplans;				/* in plans_by_use */
+static KeptPlan *latest;		/* the one used last, not dropped; or NULL */
 
 /* Counts changes of roles, of their memberships, and of functions. */
 static uint64 catalog_changes;
@@ -133,9 +145,14 @@ init_plans(void)
 static void
 drop_plan(KeptPlan *plan)
 {
+	if (plan->dropped)
+		return;
 	hash_search(plans, &plan->key, HASH_REMOVE, NULL);
 	dlist_delete(&plan->node);
 	nplans--;
+	plan->dropped = true;
+	if (latest == plan)
+		latest = NULL;
 	dlist_push_head(&plans_dropped, &plan->node);
 }
 
@@ -233,9 +250,63 @@ check_query_tree(List *queries)
 				 errdetail("The query has a data-modifying statement in WITH.")));
 }
 
+/* Adds what a table or view looks like. */
+static void
+describe_relation(StringInfo buf, Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		appendStringInfo(buf, "%s %u %d %d;", NameStr(att->attname),
+						 att->atttypid, att->atttypmod, att->attisdropped);
+	}
+	relation_close(rel, NoLock);
+}
+
+/*
+ * Computes which query it is.  What the parser and the rewriter have made of
+ * the text goes in as well as the text: so a name that means another table, a
+ * view that has been replaced and a table that has other columns make another
+ * query of it.  Functions may look names up in the search path.  A hash that
+ * could be forged would let one query have the answer of another.
+ */
+static void
+compute_id(KeptPlan *plan, List *queries)
+{
+	StringInfoData buf;
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	pg_cryptohash_ctx *ctx;
+	List	   *schemas = fetch_search_path(false);
+	char	   *tree = nodeToString(queries);
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	appendStringInfo(&buf, "%d:%s %d:%s %s", plan->textlen, plan->text,
+					 (int) strlen(plan->search_path), plan->search_path, tree);
+	foreach(lc, schemas)
+		appendStringInfo(&buf, " %u", lfirst_oid(lc));
+	foreach(lc, plan->verdict.relids)
+	{
+		appendStringInfo(&buf, " %u ", lfirst_oid(lc));
+		describe_relation(&buf, lfirst_oid(lc));
+	}
+
+	ctx = pg_cryptohash_create(PG_SHA256);
+	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) buf.data, buf.len) < 0 ||
+		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute SHA-256 hash");
+	pg_cryptohash_free(ctx);
+	memcpy(&plan->id, digest, sizeof(plan->id));
+}
+
 /* Parses, analyzes and keeps a query.  Locks what it reads. */
 static KeptPlan *
-make_plan(const KeptKey *key, const char *text)
+make_plan(const KeptKey *key, const char *text, int textlen)
 {
 	ErrorContextCallback callback;
 	MemoryContext context;
@@ -259,7 +330,8 @@ make_plan(const KeptKey *key, const char *text)
 	plan = palloc0(sizeof(KeptPlan));
 	plan->key = *key;
 	plan->context = context;
-	plan->text = pstrdup(text);
+	plan->text = pnstrdup(text, textlen);
+	plan->textlen = textlen;
 	plan->search_path = pstrdup(namespace_search_path);
 	plan->catalog_changes = catalog_changes;
 
@@ -279,6 +351,7 @@ make_plan(const KeptKey *key, const char *text)
 	rtc_judge_query(queries, plan->text, &plan->verdict);
 	for (int i = 0; i < ntypes; i++)
 		plan->reads_moments |= rtc_type_reads_moments(types[i]);
+	compute_id(plan, queries);
 	PopActiveSnapshot();
 
 	CompleteCachedPlan(plan->source, queries, NULL, types, ntypes, NULL, NULL,
@@ -331,24 +404,43 @@ lock_relations(KeptPlan *plan, bool acquire)
 	}
 }
 
-/* Finds or makes the plan of a query text. */
+/* Is this the plan of a text, for the current user? */
+static bool
+is_plan_of(KeptPlan *plan, const char *text, int textlen)
+{
+	return plan->textlen == textlen &&
+		memcmp(plan->text, text, textlen) == 0 &&
+		plan->key.userid == GetUserId() &&
+		strcmp(plan->search_path, namespace_search_path) == 0;
+}
+
+/*
+ * Finds or makes the plan of a query text.  *locked says whether what it reads
+ * is locked.
+ */
 static KeptPlan *
-find_plan(const char *text)
+find_plan(const char *text, int textlen, bool *locked)
 {
 	KeptKey		key;
 	KeptEntry  *entry;
 
 	if (plans == NULL)
 		init_plans();
-	free_dropped_plans();
+	if (!dlist_is_empty(&plans_dropped))
+		free_dropped_plans();
 
 	/* Privileges can change without a lock that would have told us. */
 	AcceptInvalidationMessages();
 
+	*locked = false;
+	if (latest != NULL && is_plan_of(latest, text, textlen) &&
+		plan_is_current(latest))
+		return latest;
+
 	memset(&key, 0, sizeof(key));
 	key.hash = hash_bytes_extended((const unsigned char *) namespace_search_path,
 								   strlen(namespace_search_path), 0);
-	key.hash = hash_bytes_extended((const unsigned char *) text, strlen(text),
+	key.hash = hash_bytes_extended((const unsigned char *) text, textlen,
 								   key.hash);
 	key.userid = GetUserId();
 
@@ -357,22 +449,18 @@ find_plan(const char *text)
 	{
 		KeptPlan   *plan = entry->plan;
 
-		if (strcmp(plan->text, text) == 0 &&
-			strcmp(plan->search_path, namespace_search_path) == 0 &&
-			plan_is_current(plan))
+		if (is_plan_of(plan, text, textlen) && plan_is_current(plan))
 		{
-			/* Whoever is changing a relation has told us once we have it. */
-			lock_relations(plan, true);
-			if (plan_is_current(plan))
-			{
-				dlist_move_head(&plans_by_use, &plan->node);
-				return plan;
-			}
-			lock_relations(plan, false);
+			dlist_move_head(&plans_by_use, &plan->node);
+			latest = plan;
+			return plan;
 		}
 		drop_plan(plan);
 	}
-	return make_plan(&key, text);
+
+	*locked = true;
+	latest = make_plan(&key, text, textlen);
+	return latest;
 }
 
 /* Memory context callback: the call is over. */
@@ -381,7 +469,8 @@ release_query(void *arg)
 {
 	RtcQuery   *query = arg;
 
-	query->plan->refcount--;
+	if (query->plan != NULL)
+		query->plan->refcount--;
 }
 
 /* The arguments as texts, NULL for a NULL. */
@@ -403,30 +492,18 @@ split_args(ArrayType *args, char ***texts)
 	return n;
 }
 
-RtcQuery *
-rtc_query_prepare(const char *text, ArrayType *args)
+/* Finds the plan of a call, and checks the arguments against it. */
+static void
+attach_plan(RtcQuery *query)
 {
-	RtcQuery   *query = palloc0(sizeof(RtcQuery));
-	KeptPlan   *plan;
-	int			nargs = 0;
+	ArrayType  *args = query->args;
+	int			nargs = args == NULL ? 0 :
+		ArrayGetNItems(ARR_NDIM(args), ARR_DIMS(args));
+	KeptPlan   *plan = find_plan(query->text, query->textlen, &query->locked);
 
-	if (args != NULL)
-	{
-		if (ARR_NDIM(args) > 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("query arguments must be a one-dimensional array")));
-		nargs = ArrayGetNItems(ARR_NDIM(args), ARR_DIMS(args));
-	}
-
-	plan = find_plan(text);
 	plan->refcount++;
 	query->plan = plan;
-	query->args = args;
 	query->uncacheable = plan->verdict.reason;
-	query->release.func = release_query;
-	query->release.arg = query;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
 
 	if (nargs != plan->source->num_params)
 		ereport(ERROR,
@@ -448,7 +525,65 @@ rtc_query_prepare(const char *text, ArrayType *args)
 				query->uncacheable = RTC_UNCACHEABLE_TIME;
 		}
 	}
+}
+
+RtcQuery *
+rtc_query_prepare(const char *text, int len, ArrayType *args)
+{
+	RtcQuery   *query = palloc(sizeof(RtcQuery));
+
+	if (args != NULL && ARR_NDIM(args) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("query arguments must be a one-dimensional array")));
+
+	query->plan = NULL;
+	query->text = text;
+	query->textlen = len;
+	query->args = args;
+	query->release.func = release_query;
+	query->release.arg = query;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
+	attach_plan(query);
 	return query;
+}
+
+void
+rtc_query_lock(RtcQuery *query)
+{
+	while (!query->locked)
+	{
+		KeptPlan   *plan = query->plan;
+
+		/* Whoever is changing a relation has told us once we have it. */
+		lock_relations(plan, true);
+		if (plan_is_current(plan))
+			query->locked = true;
+		else
+		{
+			lock_relations(plan, false);
+			drop_plan(plan);
+			plan->refcount--;
+			query->plan = NULL;
+			attach_plan(query);
+		}
+	}
+}
+
+const RtcQueryId *
+rtc_query_id(const RtcQuery *query)
+{
+	return &query->plan->id;
+}
+
+bool
+rtc_query_may_run(const RtcQuery *query)
+{
+	/*
+	 * Whoever hooks into privilege checks (to audit them, say) gets to see
+	 * every use.
+	 */
+	return query->plan->access_checked && ExecutorCheckPerms_hook == NULL;
 }
 
 const char *
@@ -549,11 +684,7 @@ rtc_query_check_access(RtcQuery *query)
 	MemoryContext context;
 	MemoryContext oldcontext;
 
-	/*
-	 * Whoever hooks into privilege checks (to audit them, say) gets to see
-	 * every use.
-	 */
-	if (query->plan->access_checked && ExecutorCheckPerms_hook == NULL)
+	if (rtc_query_may_run(query))
 		return;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache check",
