@@ -58,7 +58,7 @@ is($node->safe_psql('postgres', q{SELECT count(*) >= 90 FROM cache_l1_keys(100) 
 my $script = PostgreSQL::Test::Utils::tempdir() . '/many.sql';
 append_to_file($script, q{
 \set i random(1, 200000)
-SELECT 1 / (cache_get('k' || :i, $$SELECT $1::int AS id, repeat('x', 100) AS x$$, ARRAY[:i::text]) ->> 'id' = :'i')::int;
+SELECT 1 / (cache_get('k' || :i, $$SELECT $1::int AS id, repeat('x', 100) AS x$$, ARRAY[:i::text]) ->> 'id' = :i::text)::int;
 SELECT 1 / (jsonb_array_length(cache_list('l' || :i % 200, $$SELECT repeat('y', 90) AS y FROM generate_series(1, $1 % 50 * 20) AS i$$, ARRAY[(:i % 200)::text])) = :i % 200 % 50 * 20)::int;
 });
 $node->PostgreSQL::Test::Cluster::command_ok([ 'pgbench', '-n', '-M', 'prepared', '-c', '8', '-j', '2', '-t', '5000', '-f', $script,
