@@ -73,7 +73,7 @@ AS 'MODULE_PATHNAME', 'cache_peek'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_peek(text) IS
-'returns what Redis holds under a key, which may be older than the database; NULL if nothing. Errors: 22023 bad key, 55000 not preloaded.';
+'returns what is cached under a key; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 55000 not preloaded.';
 
 CREATE FUNCTION cache_exists(key text)
 RETURNS boolean
@@ -81,7 +81,7 @@ AS 'MODULE_PATHNAME', 'cache_exists'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_exists(text) IS
-'tells whether Redis holds a value under a key. Errors: 22023 bad key, 55000 not preloaded.';
+'tells whether a value is cached under a key. Errors: 22023 bad key, 55000 not preloaded.';
 
 CREATE FUNCTION cache_ttl(key text)
 RETURNS interval
@@ -89,7 +89,7 @@ AS 'MODULE_PATHNAME', 'cache_ttl'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_ttl(text) IS
-'returns the time after which Redis will drop a key; NULL if it holds none or it does not expire. Errors: 22023 bad key, 55000 not preloaded.';
+'returns the time that a cached value has left; NULL if there is none or it does not expire. Errors: 22023 bad key, 55000 not preloaded.';
 
 CREATE FUNCTION cache_key(VARIADIC parts text[])
 RETURNS text
