@@ -77,10 +77,13 @@ OBJS = \
 	src/guc.o \
 	src/key.o \
 	src/l1.o \
+	src/l1_evict.o \
+	src/l1_view.o \
 	src/lookup.o \
 	src/oplist.o \
 	src/peek.o \
 	src/pin.o \
+	src/plan.o \
 	src/position.o \
 	src/prefix.o \
 	src/query.o \

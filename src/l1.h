@@ -15,7 +15,7 @@
 #include "storage/lwlock.h"
 #include "utils/jsonb.h"
 
-#include "query.h"
+#include "plan.h"
 #include "stamps.h"
 
 /* LWLocks that shmem.c has to get for us. */

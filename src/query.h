@@ -16,18 +16,10 @@
 #include "utils/jsonb.h"
 
 #include "pin.h"
+#include "plan.h"
 
 /* A query that was checked, with its arguments: one call of cache_get. */
 typedef struct RtcQuery RtcQuery;
-
-/*
- * Which query it is: the same for the same text with the same meaning (tables
- * and their columns, functions, search_path), whoever asks.  Not to be forged.
- */
-typedef struct RtcQueryId
-{
-	uint64		part[2];
-} RtcQueryId;
 
 /*
  * Parses and checks the query text (not NUL-terminated) with its text
