@@ -73,11 +73,17 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/flight.o \
 	src/guc.o \
 	src/key.o \
+	src/l1.o \
+	src/l1_evict.o \
+	src/l1_view.o \
 	src/lookup.o \
 	src/oplist.o \
+	src/peek.o \
 	src/pin.o \
+	src/plan.o \
 	src/position.o \
 	src/prefix.o \
 	src/query.o \
@@ -106,6 +112,7 @@ OBJS = \
 	src/stream_apply.o \
 	src/template.o \
 	src/trigger.o \
+	src/trust.o \
 	src/ttl.o \
 	src/wal_bounds.o \
 	src/wal_message.o \

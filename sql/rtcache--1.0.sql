@@ -73,7 +73,7 @@ AS 'MODULE_PATHNAME', 'cache_peek'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_peek(text) IS
-'returns what Redis holds under a key, which may be older than the database; NULL if nothing. Errors: 22023 bad key, 55000 not preloaded.';
+'returns what is cached under a key; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 55000 not preloaded.';
 
 CREATE FUNCTION cache_exists(key text)
 RETURNS boolean
@@ -81,7 +81,7 @@ AS 'MODULE_PATHNAME', 'cache_exists'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_exists(text) IS
-'tells whether Redis holds a value under a key. Errors: 22023 bad key, 55000 not preloaded.';
+'tells whether a value is cached under a key. Errors: 22023 bad key, 55000 not preloaded.';
 
 CREATE FUNCTION cache_ttl(key text)
 RETURNS interval
@@ -89,7 +89,7 @@ AS 'MODULE_PATHNAME', 'cache_ttl'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_ttl(text) IS
-'returns the time after which Redis will drop a key; NULL if it holds none or it does not expire. Errors: 22023 bad key, 55000 not preloaded.';
+'returns the time that a cached value has left; NULL if there is none or it does not expire. Errors: 22023 bad key, 55000 not preloaded.';
 
 CREATE FUNCTION cache_key(VARIADIC parts text[])
 RETURNS text
@@ -156,6 +156,7 @@ COMMENT ON FUNCTION cache_health() IS
 'tells what must be right for the cache to work, one line each, and whether it is';
 
 CREATE FUNCTION cache_stats(
+    OUT l1_hits bigint,
     OUT l2_hits bigint,
     OUT misses bigint,
     OUT fills bigint,
@@ -171,6 +172,7 @@ CREATE FUNCTION cache_stats(
     OUT bypass_breaker bigint,
     OUT bypass_error bigint,
     OUT lease_busy bigint,
+    OUT fill_waits bigint,
     OUT errors bigint,
     OUT corrupt bigint,
     OUT too_large bigint,
@@ -224,6 +226,35 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION rtcache_relay() IS
 'returns what the relay is doing. Errors: 55000 not preloaded.';
 
+CREATE FUNCTION rtcache_l1(
+    OUT open boolean,
+    OUT entries bigint,
+    OUT bytes bigint,
+    OUT budget bigint,
+    OUT stored bigint,
+    OUT evictions bigint,
+    OUT refused bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'rtcache_l1'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_l1() IS
+'returns what the cache in shared memory holds, all databases together. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION cache_l1_keys(
+    max_keys integer DEFAULT 100,
+    OUT key text,
+    OUT bytes bigint,
+    OUT ttl_ms bigint,
+    OUT survived bigint,
+    OUT visited boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cache_l1_keys'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_l1_keys(integer) IS
+'returns the hottest keys of this database in shared memory: those that eviction has spared most often. Errors: 55000 not preloaded.';
+
 -- Who is to read a view needs SELECT on it and EXECUTE on its function.
 
 CREATE VIEW rtcache_stats AS
@@ -231,9 +262,10 @@ CREATE VIEW rtcache_stats AS
 
 COMMENT ON VIEW rtcache_stats IS
 'counters of this server: lookups by outcome, fills, operations applied to Redis, messages in WAL';
+COMMENT ON COLUMN rtcache_stats.l1_hits IS 'lookups answered from shared memory';
 COMMENT ON COLUMN rtcache_stats.l2_hits IS 'lookups answered by Redis';
 COMMENT ON COLUMN rtcache_stats.misses IS 'lookups that ran the query although the cache was usable';
-COMMENT ON COLUMN rtcache_stats.fills IS 'computed values stored in Redis';
+COMMENT ON COLUMN rtcache_stats.fills IS 'computed values stored in a cache';
 COMMENT ON COLUMN rtcache_stats.fills_refused IS 'computed values not stored because a write came in between or the lease ran out';
 COMMENT ON COLUMN rtcache_stats.bypasses IS 'lookups that ran the query without use of the cache; the sum of the next columns';
 COMMENT ON COLUMN rtcache_stats.bypass_disabled IS 'because rtcache.enabled was off';
@@ -246,6 +278,7 @@ COMMENT ON COLUMN rtcache_stats.bypass_lag IS 'because Redis did not have a comm
 COMMENT ON COLUMN rtcache_stats.bypass_breaker IS 'because the circuit breaker was open';
 COMMENT ON COLUMN rtcache_stats.bypass_error IS 'because Redis failed during the lookup';
 COMMENT ON COLUMN rtcache_stats.lease_busy IS 'misses that another reader was about to fill';
+COMMENT ON COLUMN rtcache_stats.fill_waits IS 'hits on a value that another reader computed while the lookup waited for it';
 COMMENT ON COLUMN rtcache_stats.errors IS 'errors and timeouts of Redis, in all processes';
 COMMENT ON COLUMN rtcache_stats.corrupt IS 'values in Redis that were not JSON and were dropped';
 COMMENT ON COLUMN rtcache_stats.too_large IS 'values above rtcache.max_value_size that were not stored';
@@ -259,6 +292,19 @@ COMMENT ON COLUMN rtcache_stats.message_bytes IS 'bytes of these messages';
 COMMENT ON COLUMN rtcache_stats.messages_refused IS 'messages in WAL that failed the check of their seal and were ignored';
 COMMENT ON COLUMN rtcache_stats.clears IS 'times the relay cleared all keys of a database';
 COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
+
+CREATE VIEW rtcache_l1 AS
+    SELECT * FROM @extschema@.rtcache_l1();
+
+COMMENT ON VIEW rtcache_l1 IS
+'the cache in shared memory: how full it is, and what has happened since the server started';
+COMMENT ON COLUMN rtcache_l1.open IS 'whether it is used; not while transactions from before the start of the server are open';
+COMMENT ON COLUMN rtcache_l1.entries IS 'answers in it, outdated ones that have not been evicted included';
+COMMENT ON COLUMN rtcache_l1.bytes IS 'memory they take';
+COMMENT ON COLUMN rtcache_l1.budget IS 'rtcache.l1_size in bytes; 0: there is no such cache';
+COMMENT ON COLUMN rtcache_l1.stored IS 'answers stored';
+COMMENT ON COLUMN rtcache_l1.evictions IS 'answers evicted to make room';
+COMMENT ON COLUMN rtcache_l1.refused IS 'answers not stored because they take more than a 16th of it';
 
 CREATE VIEW rtcache_relay AS
     SELECT * FROM @extschema@.rtcache_relay();
@@ -306,3 +352,6 @@ REVOKE ALL ON FUNCTION cache_health() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_relay() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_l1() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_l1_keys(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_l1_keys(integer) TO pg_monitor;

@@ -40,6 +40,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "key.h"
+#include "l1.h"
 #include "oplist.h"
 #include "rtcache.h"
 #include "rule.h"
@@ -452,6 +453,17 @@ report(ReturnSetInfo *rsinfo, const char *name, bool ok, const char *detail)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* Until the relay has opened the gate, nothing is read from a cache. */
+static void
+report_gate(ReturnSetInfo *rsinfo)
+{
+	bool		open = pg_atomic_read_u32(&rtc_shared->gate_open) != 0;
+
+	report(rsinfo, "gate", open, open ?
+		   "No transaction from before the server's start is left." :
+		   "Transactions from before the server's start, perhaps prepared ones, are still open, or the relay does not run.");
+}
+
 /* The part of cache_health() that is about the relay and its way to Redis. */
 static void
 report_relay(ReturnSetInfo *rsinfo)
@@ -481,10 +493,7 @@ report_relay(ReturnSetInfo *rsinfo)
 		   info.slot_problem[0] == '\0' ?
 		   "No problem with the replication slot is known." :
 		   psprintf("WAL for Redis is not kept: %s", info.slot_problem));
-	report(rsinfo, "gate", pg_atomic_read_u32(&rtc_shared->gate_open) != 0,
-		   pg_atomic_read_u32(&rtc_shared->gate_open) != 0 ?
-		   "No transaction from before the server's start is left." :
-		   "Transactions from before the server's start, perhaps prepared ones, are still open.");
+	report_gate(rsinfo);
 	report(rsinfo, "caught_up", open,
 		   !open ? "Redis is not used for reading until the relay has caught up." :
 		   bytes >= 0 ? psprintf(INT64_FORMAT " bytes of WAL are not applied yet.",
@@ -511,9 +520,16 @@ cache_health(PG_FUNCTION_ARGS)
 	if (rtc_shared == NULL)
 		return (Datum) 0;
 
-	report(rsinfo, "redis_url", RtcRedisConfigured(),
+	report(rsinfo, "redis_url", RtcRedisConfigured() || rtc_l1_exists(),
 		   RtcRedisConfigured() ? "A Redis is configured." :
-		   "rtcache.redis_url is empty: nothing is cached.");
+		   rtc_l1_exists() ?
+		   "rtcache.redis_url is empty: answers are cached in shared memory." :
+		   "rtcache.redis_url is empty and rtcache.l1_size is 0: nothing is cached.");
+	if (!RtcRedisConfigured())
+	{
+		report_gate(rsinfo);
+		return (Datum) 0;
+	}
 	report(rsinfo, "wal_level", wal_level >= WAL_LEVEL_REPLICA,
 		   wal_level >= WAL_LEVEL_REPLICA ? "wal_level is sufficient." :
 		   "wal_level must be replica or logical.");

@@ -36,7 +36,9 @@ int			rtc_command_timeout = RTC_COMMAND_TIMEOUT_DEFAULT;
 int			rtc_connect_timeout = RTC_CONNECT_TIMEOUT_DEFAULT;
 int			rtc_default_ttl = RTC_DEFAULT_TTL_DEFAULT;
 bool		rtc_enabled = true;
+int			rtc_fill_wait = RTC_FILL_WAIT_DEFAULT;
 char	   *rtc_key_prefix = NULL;
+int			rtc_l1_size = RTC_L1_SIZE_DEFAULT;
 int			rtc_lease_ttl = RTC_LEASE_TTL_DEFAULT;
 int			rtc_max_value_size = RTC_MAX_VALUE_SIZE_DEFAULT;
 int			rtc_max_wal_lag = RTC_MAX_WAL_LAG_DEFAULT;
@@ -158,6 +160,19 @@ RtcDefineSettings(void)
 							 NULL,	/* assign hook */
 							 NULL); /* show hook */
 
+	DefineCustomIntVariable("rtcache.fill_wait",	/* name */
+							"Sets how long a reader waits for another one that is computing the same value.",	/* short description */
+							"Zero means that it does not wait and runs the query itself.",	/* long description */
+							&rtc_fill_wait, /* variable */
+							RTC_FILL_WAIT_DEFAULT,	/* default value */
+							RTC_FILL_WAIT_MIN,	/* min value */
+							RTC_FILL_WAIT_MAX,	/* max value */
+							PGC_USERSET,	/* context */
+							GUC_UNIT_MS,	/* flags */
+							NULL,	/* check hook */
+							NULL,	/* assign hook */
+							NULL);	/* show hook */
+
 	DefineCustomStringVariable("rtcache.key_prefix",	/* name */
 							   "Sets the prefix of all keys in Redis.", /* short description */
 							   "\"%d\" stands for the name of the database, \"%%\" for a percent sign.",	/* long description */
@@ -168,6 +183,21 @@ RtcDefineSettings(void)
 							   check_key_prefix,	/* check hook */
 							   NULL,	/* assign hook */
 							   NULL);	/* show hook */
+
+	/* A POSTMASTER setting cannot be defined once the server is up. */
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomIntVariable("rtcache.l1_size",	/* name */
+								"Sets the size of the cache in shared memory.", /* short description */
+								"Zero means that there is none.",	/* long description */
+								&rtc_l1_size,	/* variable */
+								RTC_L1_SIZE_DEFAULT,	/* default value */
+								RTC_L1_SIZE_MIN,	/* min value */
+								RTC_L1_SIZE_MAX,	/* max value */
+								PGC_POSTMASTER, /* context */
+								GUC_UNIT_MB,	/* flags */
+								NULL,	/* check hook */
+								NULL,	/* assign hook */
+								NULL);	/* show hook */
 
 	/* SUSET: nobody else can fill a key while a lease on it lasts. */
 	DefineCustomIntVariable("rtcache.lease_ttl",	/* name */
@@ -232,7 +262,6 @@ RtcDefineSettings(void)
 							   NULL,	/* assign hook */
 							   NULL);	/* show hook */
 
-	/* A POSTMASTER setting cannot be defined once the server is up. */
 	if (process_shared_preload_libraries_in_progress)
 		DefineCustomIntVariable("rtcache.stamp_buckets",	/* name */
 								"Sets the number of dependency buckets in shared memory.",	/* short description */

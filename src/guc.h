@@ -41,6 +41,14 @@
 #define RTC_DEFAULT_TTL_MIN				0
 #define RTC_DEFAULT_TTL_MAX				INT_MAX
 
+#define RTC_FILL_WAIT_DEFAULT			1000
+#define RTC_FILL_WAIT_MIN				0
+#define RTC_FILL_WAIT_MAX				600000
+
+#define RTC_L1_SIZE_DEFAULT				64
+#define RTC_L1_SIZE_MIN					0
+#define RTC_L1_SIZE_MAX					(256 * 1024)
+
 #define RTC_LEASE_TTL_DEFAULT			10000
 #define RTC_LEASE_TTL_MIN				100
 #define RTC_LEASE_TTL_MAX				600000
@@ -73,7 +81,9 @@ extern int	rtc_command_timeout;	/* ms */
 extern int	rtc_connect_timeout;	/* ms */
 extern int	rtc_default_ttl;	/* s, 0 = does not expire */
 extern bool rtc_enabled;
+extern int	rtc_fill_wait;		/* ms, 0 = do not wait */
 extern char *rtc_key_prefix;	/* template: %d = database name, %% = % */
+extern int	rtc_l1_size;		/* MB, 0 = off */
 extern int	rtc_lease_ttl;		/* ms */
 extern int	rtc_max_value_size; /* kB */
 extern int	rtc_max_wal_lag;	/* MB */

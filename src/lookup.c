@@ -1,22 +1,28 @@
 /*-------------------------------------------------------------------------
  *
  * lookup.c
- *		cache_get and its kin: the read path.
+ *		cache_get and cache_list: the read path.
  *
  * The promise is that cache_get() returns what its query would have returned
  * at some moment of the call.  This is how it is kept:
  *
  * 1.  Stamps.  For everything the answer depends on we look for writers that
- *	   are committing.  If there is one, its write may be visible without
- *	   having been stamped, and nothing is known: bypass.
+ *	   are committing, and then take the version.  If there is one, its write
+ *	   may be visible without having been stamped, and nothing is known:
+ *	   bypass.
  *
- * 2.  Trust.  Redis counts only if the relay vouches for it (l2_generation is
- *	   odd), if it has been given every write that the stamps know of
- *	   (last_lsn <= applied_lsn), and if our connection goes to the Redis that
- *	   the relay means (rtc_cmd_ready).  A value found then contains every
- *	   commit that was visible when we began.
+ * 2.  L1.  An answer to the same question that was stored with the same
+ *	   versions contains every commit that was visible when we began.  All
+ *	   that is stored there comes from a snapshot, or from Redis by step 3,
+ *	   later than the stamps it is stored with.  So if a writer came in
+ *	   between, its versions are not those that the next reader takes.  Until
+ *	   the gate is open there is no L1: prepared transactions from before the
+ *	   start of the server commit without a stamp.
  *
- * 3.  The lease.  Without a value we ask for the right to store one, then take
+ * 3.  Trust.  Redis counts if trust.c says so.  A value found then contains
+ *	   every commit that was visible when we began.
+ *
+ * 4.  The lease.  Without a value we ask for the right to store one, then take
  *	   a fresh snapshot, run the query and store the answer if the lease is
  *	   still there.  A write that the snapshot does not see becomes visible
  *	   later, hence the relay applies it later than the lease was granted, and
@@ -27,6 +33,10 @@
  *	   deletes the leases that exist when it begins.  Had it begun before ours
  *	   was granted, nothing would take that away.  Hence what Redis says counts
  *	   only if l2_generation is, afterwards, what it was before.
+ *
+ * Of many who miss, one goes on to 3 and 4 and the others wait for it: those of
+ * this server by flight.c, those of other servers by the lease.  A value they
+ * get that way is judged by stamps taken after the wait.
  *
  * MODEL: any backend, inside a transaction, as the current user.  Redis is
  * asked by redis_cmd.c, which raises for query cancel and termination only.
@@ -44,18 +54,19 @@
 #include "access/xlog.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-#include "breaker.h"
+#include "compat.h"
+#include "flight.h"
 #include "guc.h"
 #include "key.h"
+#include "l1.h"
 #include "oplist.h"
 #include "query.h"
 #include "redis_cmd.h"
@@ -63,40 +74,45 @@
 #include "shmem.h"
 #include "stamps.h"
 #include "stats.h"
+#include "trust.h"
 #include "ttl.h"
 
-/* One key, and on what grounds Redis is believed about it. */
-typedef struct CacheKey
-{
-	const char *key;			/* as the user gave it */
-	uint32		keylen;
-	StringInfoData name;		/* with prefix: its name in Redis */
-	uint64		l2_generation;	/* while trust was established */
-	uint64		prefix_generation;
-} CacheKey;
+/* How often to ask for a value that another server's reader is computing. */
+#define POLL_MIN_MS		1
+#define POLL_MAX_MS		50
 
 typedef struct Lookup
 {
-	CacheKey	key;
+	RtcL1Question question;		/* with the key, as the user gave it */
+	RtcStampRead stamps;
+	RtcTrust	trust;			/* valid once Redis is trusted */
 	RtcQuery   *query;
 	bool		one_row;		/* cache_get; else cache_list */
+	bool		use_l1;			/* it can be read and filled */
+	bool		in_vain;		/* nobody will find our answer */
+	bool		stored;			/* in Redis */
 	int64		ttl_ms;			/* 0 = does not expire */
+	char		token[RTC_TOKEN_LEN];	/* of the lease */
+	instr_time	leased_at;
+	int			lease_ms;
 } Lookup;
 
 static Jsonb *lookup(Lookup *l);
+static Jsonb *look_further(Lookup *l);
+static bool wait_for_others(Lookup *l, Jsonb **answer, bool *ours);
+static Jsonb *fetch(Lookup *l);
+static bool ask_redis(Lookup *l, Jsonb **answer, bool *leased,
+					  RtcCounter *reason);
 static bool may_bypass(Lookup *l, RtcCounter *reason);
-static bool trust_redis(CacheKey *key, RtcCounter *reason);
-static bool trust_holds(const CacheKey *key);
+static bool take_stamps(Lookup *l);
+static Jsonb *run(Lookup *l);
 static Jsonb *use_value(Lookup *l, const RtcValue *value);
-static Jsonb *run_and_fill(Lookup *l, const char *token, instr_time leased_at,
-						   int lease_ms);
-static void fill(Lookup *l, const char *token, Jsonb *answer);
+static Jsonb *run_with_lease(Lookup *l);
+static void fill(Lookup *l, Jsonb *answer);
+static void store(Lookup *l, Jsonb *answer, int64 ttl_ms);
 
 PG_FUNCTION_INFO_V1(cache_get);
 PG_FUNCTION_INFO_V1(cache_list);
-PG_FUNCTION_INFO_V1(cache_peek);
-PG_FUNCTION_INFO_V1(cache_exists);
-PG_FUNCTION_INFO_V1(cache_ttl);
 
 /*
  * The read path.  NULL = the query returns no row.
@@ -104,67 +120,236 @@ PG_FUNCTION_INFO_V1(cache_ttl);
 static Jsonb *
 lookup(Lookup *l)
 {
-	CacheKey   *key = &l->key;
 	RtcCounter	reason;
-	RtcGetResult found;
-	RtcValue	value;
-	char		token[RTC_TOKEN_LEN];
-	int			lease_ms = rtc_lease_ttl;
-	instr_time	leased_at;
 	Jsonb	   *answer;
 
-	if (may_bypass(l, &reason) || !trust_redis(key, &reason))
+	if (may_bypass(l, &reason))
 	{
 		rtc_stat_inc(reason);
-		return rtc_query_run(l->query, l->one_row);
+		return run(l);
 	}
 
-	found = rtc_cmd_get(key->name.data, key->name.len, &value);
-	if (found == RTC_GET_HIT && trust_holds(key))
+	/* Whether this user may have an answer is known before there is one. */
+	if (!rtc_query_may_run(l->query))
 	{
-		answer = use_value(l, &value);
-		if (answer != NULL)
-			return answer;
-		rtc_cmd_drop(key->name.data, key->name.len, value.value, value.len);
-		found = RTC_GET_MISS;
-	}
-	else if (found == RTC_GET_CORRUPT)
-	{
-		rtc_stat_inc(RTC_STAT_CORRUPT);
-		rtc_cmd_drop(key->name.data, key->name.len, NULL, 0);
-		found = RTC_GET_MISS;
-	}
-
-	if (found == RTC_GET_MISS)
-	{
-		INSTR_TIME_SET_CURRENT(leased_at);
-		found = rtc_cmd_lease(key->name.data, key->name.len, token, lease_ms,
-							  &value);
-		if (found == RTC_GET_HIT && trust_holds(key))
+		rtc_query_lock(l->query);
+		if (rtc_query_uncacheable(l->query) != NULL)
 		{
-			answer = use_value(l, &value);
-			if (answer != NULL)
-				return answer;
+			rtc_stat_inc(RTC_STAT_BYPASS_QUERY);
+			return run(l);
 		}
+		l->question.id = rtc_query_id(l->query);
 	}
 
-	if (found == RTC_GET_FAILED)
-		rtc_stat_inc(RTC_STAT_BYPASS_ERROR);
-	else if (!trust_holds(key))
+	/* Pending before version, and both before everything else. */
+	l->use_l1 = rtc_l1_exists() &&
+		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
+		!RecoveryInProgress();
+	if (!take_stamps(l))
 	{
-		rtc_stat_inc(RTC_STAT_BYPASS_NOT_READY);
+		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
+		return run(l);
+	}
+	if (l->use_l1 &&
+		rtc_l1_get(&l->question, &l->stamps, &answer, NULL))
+	{
+		rtc_query_check_access(l->query);
+		rtc_stat_inc(RTC_STAT_L1_HITS);
+		return answer;
+	}
+	return look_further(l);
+}
+
+/*
+ * The answer is not in L1: gets it from Redis or the query, or waits for
+ * somebody who does.
+ */
+static Jsonb *
+look_further(Lookup *l)
+{
+	Jsonb	   *volatile answer = NULL;
+	Jsonb	   *found;
+	bool		ours = false;
+	uint64		question;
+
+	/* From here on it takes as long as the query. */
+	rtc_query_lock(l->query);
+	if (rtc_query_uncacheable(l->query) != NULL)
+	{
+		rtc_stat_inc(RTC_STAT_BYPASS_QUERY);
+		return run(l);
+	}
+	l->question.id = rtc_query_id(l->query);
+
+	if (!l->use_l1)
+		return fetch(l);
+	if (wait_for_others(l, &found, &ours))
+		return found;
+	if (!ours)
+		return fetch(l);
+
+	question = rtc_l1_question_hash(&l->question);
+	PG_TRY();
+	{
+		answer = fetch(l);
+	}
+	PG_CATCH();
+	{
+		rtc_flight_land(question, false);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	rtc_flight_land(question, l->in_vain);
+	return answer;
+}
+
+/*
+ * Waits for those who are computing the same answer.  True = *answer is
+ * theirs, or the lookup had to bypass the cache; else we have to compute it,
+ * for all who wait (ours) or for ourselves.
+ */
+static bool
+wait_for_others(Lookup *l, Jsonb **answer, bool *ours)
+{
+	uint64		question = rtc_l1_question_hash(&l->question);
+	instr_time	start;
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(start);
+	for (;;)
+	{
+		RtcFlightResult result;
+
+		INSTR_TIME_SET_CURRENT(now);
+		INSTR_TIME_SUBTRACT(now, start);
+		result = rtc_flight_board(question, rtc_fill_wait -
+								  (int64) INSTR_TIME_GET_MILLISEC(now));
+		if (result == RTC_FLIGHT_ALONE)
+			return false;
+		*ours = result == RTC_FLIGHT_OURS;
+
+		/*
+		 * Whoever has it now may have got it just after somebody landed, so
+		 * look once more.  What was taken before a wait does not count.
+		 */
+		if (!*ours && !take_stamps(l))
+		{
+			rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
+			*answer = run(l);
+			return true;
+		}
+		if (rtc_l1_get(&l->question, &l->stamps, answer, NULL))
+		{
+			if (*ours)
+				rtc_flight_land(question, false);
+			else
+				rtc_stat_inc(RTC_STAT_FILL_WAITS);
+			rtc_query_check_access(l->query);
+			rtc_stat_inc(RTC_STAT_L1_HITS);
+			return true;
+		}
+		if (*ours)
+			return false;
+	}
+}
+
+/*
+ * Gets the answer from Redis or from the query, and stores it.
+ */
+static Jsonb *
+fetch(Lookup *l)
+{
+	Jsonb	   *answer;
+	RtcCounter	reason;
+	bool		leased = false;
+
+	if (ask_redis(l, &answer, &leased, &reason))
+		return answer;
+
+	/* Without L1 there is no cache in this case. */
+	rtc_stat_inc(l->use_l1 ? RTC_STAT_MISSES : reason);
+	answer = leased ? run_with_lease(l) : run(l);
+	store(l, answer, l->ttl_ms);
+	return answer;
+}
+
+/*
+ * Looks for the answer in Redis.  False = it is not there; leased: we may
+ * store it; reason: what a lookup without L1 counts then.
+ */
+static bool
+ask_redis(Lookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
+{
+	static uint32 wait_event = 0;
+	RtcTrust   *trust = &l->trust;
+	RtcGetResult found;
+	RtcValue	value;
+	int			delay = POLL_MIN_MS;
+	int			waited = 0;
+
+	if (!rtc_trust_redis(trust, &l->stamps, l->question.key,
+						 l->question.keylen, reason))
+		return false;
+
+	found = rtc_cmd_get(trust->name.data, trust->name.len, &value);
+	for (;;)
+	{
+		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
+		{
+			*answer = use_value(l, &value);
+			if (*answer != NULL)
+				return true;
+			rtc_cmd_drop(trust->name.data, trust->name.len, value.value,
+						 value.len);
+			found = RTC_GET_MISS;
+		}
+		else if (found == RTC_GET_CORRUPT)
+		{
+			rtc_stat_inc(RTC_STAT_CORRUPT);
+			rtc_cmd_drop(trust->name.data, trust->name.len, NULL, 0);
+			found = RTC_GET_MISS;
+		}
+
+		if (found == RTC_GET_BUSY)
+		{
+			if (waited == 0)
+				rtc_stat_inc(RTC_STAT_LEASE_BUSY);
+			if (waited >= rtc_fill_wait || !rtc_trust_holds(trust))
+				break;
+			if (wait_event == 0)
+				wait_event = WaitEventExtensionNew_compat("RtcacheFillPoll");
+			delay = Min(delay, rtc_fill_wait - waited);
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 delay, wait_event);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+			waited += delay;
+			delay = Min(2 * delay, POLL_MAX_MS);
+		}
+		else if (found != RTC_GET_MISS)
+			break;
+
+		l->lease_ms = rtc_lease_ttl;
+		INSTR_TIME_SET_CURRENT(l->leased_at);
+		found = rtc_cmd_lease(trust->name.data, trust->name.len, l->token,
+							  l->lease_ms, &value);
+		if (found == RTC_GET_CORRUPT)
+			break;
+	}
+
+	*reason = RTC_STAT_MISSES;
+	if (found == RTC_GET_FAILED)
+		*reason = RTC_STAT_BYPASS_ERROR;
+	else if (!rtc_trust_holds(trust))
+	{
+		*reason = RTC_STAT_BYPASS_NOT_READY;
 		if (found == RTC_GET_LEASED)
-			rtc_cmd_unlease(key->name.data, key->name.len, token);
+			rtc_cmd_unlease(trust->name.data, trust->name.len, l->token);
 	}
 	else
-	{
-		rtc_stat_inc(RTC_STAT_MISSES);
-		if (found == RTC_GET_LEASED)
-			return run_and_fill(l, token, leased_at, lease_ms);
-		if (found == RTC_GET_BUSY)
-			rtc_stat_inc(RTC_STAT_LEASE_BUSY);
-	}
-	return rtc_query_run(l->query, l->one_row);
+		*leased = found == RTC_GET_LEASED;
+	return false;
 }
 
 /*
@@ -190,109 +375,21 @@ may_bypass(Lookup *l, RtcCounter *reason)
 }
 
 /*
- * Establishes that Redis can be asked about a key, and fills in its name.
+ * Takes the stamps of everything that the answer depends on; false = somebody
+ * is committing a write to it.
  */
 static bool
-trust_redis(CacheKey *key, RtcCounter *reason)
+take_stamps(Lookup *l)
 {
-	RtcStampRead stamps;
-	RtcBreakerState breaker;
-	char		prefix[RTC_MAX_PREFIX_LEN];
-
-	*reason = RTC_STAT_BYPASS_NOT_READY;
-	if (!RtcRedisConfigured() || RecoveryInProgress())
-		return false;
-
-	/* Pending before version, and both before everything else. */
-	stamps.n = 0;
-	rtc_stamp_read_add(&stamps, rtc_stamp_bucket(RTC_DEP_KEY, MyDatabaseId,
-												 key->key, key->keylen));
-	rtc_stamp_read_add(&stamps, rtc_stamp_bucket(RTC_DEP_DATABASE,
-												 MyDatabaseId, "", 0));
-	if (!rtc_stamp_read_take(&stamps))
-	{
-		*reason = RTC_STAT_BYPASS_PENDING;
-		return false;
-	}
-
-	key->prefix_generation = pg_atomic_read_u64(&rtc_shared->prefix_generation);
-	if (!rtc_l2_open(&key->l2_generation) || !rtc_my_prefix(prefix))
-		return false;
-
-	if (rtc_stamp_read_lsn(&stamps) >
-		pg_atomic_read_u64(&rtc_shared->applied_lsn))
-	{
-		*reason = RTC_STAT_BYPASS_LAG;
-		return false;
-	}
-
-	breaker = rtc_breaker_state();
-	if (!rtc_cmd_ready())
-	{
-		*reason = breaker == RTC_BREAKER_CLOSED ? RTC_STAT_BYPASS_ERROR :
-			RTC_STAT_BYPASS_BREAKER;
-		return false;
-	}
-
-	initStringInfo(&key->name);
-	appendStringInfoString(&key->name, prefix);
-	appendBinaryStringInfo(&key->name, key->key, key->keylen);
-	return true;
+	rtc_stamps_of_key(&l->stamps, l->question.key, l->question.keylen);
+	return rtc_stamp_read_take(&l->stamps);
 }
 
-/*
- * Has the relay vouched for Redis, and for the prefix, all the while?
- */
-static bool
-trust_holds(const CacheKey *key)
-{
-	uint64		generation;
-
-	pg_read_barrier();
-	return rtc_l2_open(&generation) && generation == key->l2_generation &&
-		pg_atomic_read_u64(&rtc_shared->prefix_generation) ==
-		key->prefix_generation;
-}
-
-/*
- * Reads a value found in Redis, which may be anything.  NULL = not JSON, or
- * nothing that jsonb can hold.
- */
 static Jsonb *
-parse_value(const RtcValue *value)
+run(Lookup *l)
 {
-	MemoryContext context = CurrentMemoryContext;
-	Jsonb	   *volatile result = NULL;
-
-	if (!pg_verifymbstr(value->value, value->len, true))
-		return NULL;
-
-	/*
-	 * jsonb_in() computes in memory and holds nothing that would need a
-	 * subtransaction to let go, so its errors can be caught as xml.c does
-	 * with those of its parser.
-	 */
-	PG_TRY();
-	{
-		result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-													CStringGetDatum(value->value)));
-	}
-	PG_CATCH();
-	{
-		switch (ERRCODE_TO_CATEGORY(geterrcode()))
-		{
-			case ERRCODE_DATA_EXCEPTION:
-			case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
-				MemoryContextSwitchTo(context);
-				FlushErrorState();
-				result = NULL;
-				break;
-			default:
-				PG_RE_THROW();
-		}
-	}
-	PG_END_TRY();
-	return result;
+	rtc_query_lock(l->query);
+	return rtc_query_run(l->query, l->one_row);
 }
 
 /*
@@ -307,7 +404,7 @@ use_value(Lookup *l, const RtcValue *value)
 	/* first of all: who may not read must not drop either */
 	rtc_query_check_access(l->query);
 	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
-	answer = parse_value(value);
+	answer = rtc_parse_value(value);
 	if (answer == NULL ||
 		(!l->one_row &&
 		 (!JB_ROOT_IS_ARRAY(answer) || JB_ROOT_IS_SCALAR(answer))))
@@ -317,6 +414,7 @@ use_value(Lookup *l, const RtcValue *value)
 		return NULL;
 	}
 	rtc_stat_inc(RTC_STAT_L2_HITS);
+	store(l, answer, value->ttl_ms);
 	return answer;
 }
 
@@ -325,8 +423,7 @@ use_value(Lookup *l, const RtcValue *value)
  * need not wait for it to expire.  Not if somebody is waiting for us to stop.
  */
 static void
-unlease_after_error(const CacheKey *key, const char *token,
-					MemoryContext context)
+unlease_after_error(Lookup *l, MemoryContext context)
 {
 	switch (ERRCODE_TO_CATEGORY(geterrcode()))
 	{
@@ -340,7 +437,7 @@ unlease_after_error(const CacheKey *key, const char *token,
 	/* Nothing may come between the error and its report. */
 	HOLD_INTERRUPTS();
 	context = MemoryContextSwitchTo(context);
-	rtc_cmd_unlease(key->name.data, key->name.len, token);
+	rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	MemoryContextSwitchTo(context);
 	RESUME_INTERRUPTS();
 }
@@ -349,47 +446,45 @@ unlease_after_error(const CacheKey *key, const char *token,
  * Runs the query while we hold the lease, and stores the answer.
  */
 static Jsonb *
-run_and_fill(Lookup *l, const char *token, instr_time leased_at, int lease_ms)
+run_with_lease(Lookup *l)
 {
-	CacheKey   *key = &l->key;
 	MemoryContext context = CurrentMemoryContext;
 	Jsonb	   *volatile answer = NULL;
 	instr_time	now;
 
 	PG_TRY();
 	{
-		answer = rtc_query_run(l->query, l->one_row);
+		answer = run(l);
 	}
 	PG_CATCH();
 	{
-		unlease_after_error(key, token, context);
+		unlease_after_error(l, context);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
 
 	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, leased_at);
-	if (INSTR_TIME_GET_MILLISEC(now) >= lease_ms)
+	INSTR_TIME_SUBTRACT(now, l->leased_at);
+	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			 !trust_holds(key))
+			 !rtc_trust_holds(&l->trust))
 	{
 		/* The query has written, or the relay would not vouch for this. */
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
-		rtc_cmd_unlease(key->name.data, key->name.len, token);
+		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}
 	else
-		fill(l, token, answer);
+		fill(l, answer);
 	return answer;
 }
 
 /*
- * Stores an answer, if it is not too large and the lease is still ours.
+ * Stores an answer in Redis, if it is not too large and the lease is still ours.
  */
 static void
-fill(Lookup *l, const char *token, Jsonb *answer)
+fill(Lookup *l, Jsonb *answer)
 {
-	CacheKey   *key = &l->key;
 	StringInfoData text;
 	int			stored;
 
@@ -406,15 +501,16 @@ fill(Lookup *l, const char *token, Jsonb *answer)
 	if (text.len == 0 || text.len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		rtc_cmd_unlease(key->name.data, key->name.len, token);
+		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}
 	else
 	{
-		stored = rtc_cmd_fill(key->name.data, key->name.len, token,
-							  text.data, text.len, l->ttl_ms);
+		stored = rtc_cmd_fill(l->trust.name.data, l->trust.name.len,
+							  l->token, text.data, text.len, l->ttl_ms);
 		if (stored > 0)
 		{
 			rtc_stat_inc(RTC_STAT_FILLS);
+			l->stored = true;
 			rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text.len);
 		}
 		else if (stored == 0)
@@ -424,21 +520,30 @@ fill(Lookup *l, const char *token, Jsonb *answer)
 }
 
 /*
- * Takes the key argument of a function.
+ * Stores an answer in L1.
  */
 static void
-get_key(FunctionCallInfo fcinfo, CacheKey *key)
+store(Lookup *l, Jsonb *answer, int64 ttl_ms)
 {
-	text	   *arg;
+	if (!l->use_l1)
+		return;
 
-	if (PG_ARGISNULL(0))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("cache key must not be null")));
-	arg = PG_GETARG_TEXT_PP(0);
-	key->key = VARDATA_ANY(arg);
-	key->keylen = VARSIZE_ANY_EXHDR(arg);
-	rtc_key_check(key->key, key->keylen);
+	l->in_vain = true;
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;					/* the query has written */
+	if (answer != NULL && VARSIZE(answer) > RtcMaxValueBytes())
+	{
+		rtc_stat_inc(RTC_STAT_TOO_LARGE);
+		return;
+	}
+	if (!rtc_stamp_read_valid(&l->stamps))
+		l->in_vain = false;		/* nobody could use it, now is another time */
+	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))
+	{
+		l->in_vain = false;
+		if (!l->stored)
+			rtc_stat_inc(RTC_STAT_FILLS);
+	}
 }
 
 /*
@@ -448,10 +553,20 @@ static Datum
 lookup_function(FunctionCallInfo fcinfo, bool one_row)
 {
 	Lookup		l;
+	text	   *key;
+	text	   *query;
+	ArrayType  *args = NULL;
 	Jsonb	   *answer;
 	JsonbValue	scalar;
 
-	get_key(fcinfo, &l.key);
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("cache key must not be null")));
+	key = PG_GETARG_TEXT_PP(0);
+	l.question.key = VARDATA_ANY(key);
+	l.question.keylen = VARSIZE_ANY_EXHDR(key);
+	rtc_key_check(l.question.key, l.question.keylen);
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -462,12 +577,22 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("tags are not supported by this version")));
+	if (!PG_ARGISNULL(2))
+		args = PG_GETARG_ARRAYTYPE_P(2);
 
 	/* The query is checked even if its answer will be found in a cache. */
+	query = PG_GETARG_TEXT_PP(1);
 	l.one_row = one_row;
-	l.query = rtc_query_prepare(text_to_cstring(PG_GETARG_TEXT_PP(1)),
-								PG_ARGISNULL(2) ? NULL :
-								PG_GETARG_ARRAYTYPE_P(2));
+	l.use_l1 = false;
+	l.in_vain = false;
+	l.stored = false;
+	l.query = rtc_query_prepare(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
+								args);
+	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);
+	l.question.id = rtc_query_id(l.query);
+	l.question.args = args != NULL ? VARDATA(args) : NULL;
+	l.question.argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
+	l.question.one_row = one_row;
 	answer = lookup(&l);
 
 	/* No row is cached as JSON null, so a JSON null counts as no row. */
@@ -489,69 +614,4 @@ Datum
 cache_list(PG_FUNCTION_ARGS)
 {
 	return lookup_function(fcinfo, false);
-}
-
-/*
- * What is cached under a key, be it fresh or not there at all: NULL.  A
- * cached NULL is a JSON null here.
- */
-Datum
-cache_peek(PG_FUNCTION_ARGS)
-{
-	CacheKey	key;
-	RtcCounter	reason;
-	RtcValue	value;
-	Jsonb	   *result = NULL;
-
-	rtc_require_preload();
-	get_key(fcinfo, &key);
-	if (trust_redis(&key, &reason) &&
-		rtc_cmd_get(key.name.data, key.name.len, &value) == RTC_GET_HIT &&
-		trust_holds(&key))
-		result = parse_value(&value);
-	if (result == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(result);
-}
-
-/* Asks Redis how long a key has to live; as rtc_cmd_pttl(). */
-static int64
-peek_ttl(FunctionCallInfo fcinfo)
-{
-	CacheKey	key;
-	RtcCounter	reason;
-	int64		ttl_ms;
-
-	rtc_require_preload();
-	get_key(fcinfo, &key);
-	if (!trust_redis(&key, &reason))
-		return -3;
-	ttl_ms = rtc_cmd_pttl(key.name.data, key.name.len);
-	return trust_holds(&key) ? ttl_ms : -3;
-}
-
-/*
- * Is something cached under this key?
- */
-Datum
-cache_exists(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_BOOL(peek_ttl(fcinfo) >= -1);
-}
-
-/*
- * Time that a key has to live.  NULL = nothing is cached, or it does not
- * expire: cache_exists() tells which.
- */
-Datum
-cache_ttl(PG_FUNCTION_ARGS)
-{
-	int64		ttl_ms = peek_ttl(fcinfo);
-	Interval   *result;
-
-	if (ttl_ms < 0)
-		PG_RETURN_NULL();
-	result = palloc0(sizeof(Interval));
-	result->time = ttl_ms * 1000;
-	PG_RETURN_INTERVAL_P(result);
 }

@@ -3,24 +3,11 @@
  * query.c
  *		Prepares, checks and runs the query behind a cache lookup.
  *
- * The plan of a query text is kept for the life of the backend, up to
- * MAX_PLANS of them, so that a lookup which finds its answer in a cache pays
- * for a hash of the text and not for parsing it.  The server's plan cache does
- * the keeping and tells by its invalidation when a plan is out of date; then we
- * start over from the text, because the types of parameters and the verdict of
- * cacheable.c may have changed as well.
- *
  * MODEL: any backend, inside a transaction; backend-private state only.
- * Queries run as the current user, with the server's own checks.  Plans are
- * kept apart by user and search_path, so that nothing that was found out for
- * one user (privileges, row-level security, what a name means) is ever used
- * for another.
+ * Queries run as the current user, with the server's own checks.
  *
- * A query may run functions that look something up themselves, even with the
- * same text, so a plan in use must not go away.  Every call holds a reference,
- * released by a reset callback of the memory context it was made in: that
- * works for errors too.  The callback frees nothing; plans that are out of use
- * are freed when the next one is looked for.
+ * Every call holds a reference to its plan (see plan.c), released by a reset
+ * callback of the memory context it was made in: that works for errors too.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -28,352 +15,30 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "executor/executor.h"
-#include "lib/ilist.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
-#include "storage/sinval.h"
-#include "tcop/tcopprot.h"
-#include "tcop/utility.h"
 #include "utils/builtins.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 #include "cacheable.h"
 #include "collect.h"
 #include "compat.h"
 #include "query.h"
 
-/* Plans kept by a backend, those in use not counted. */
-#define MAX_PLANS 256
-
-typedef struct KeptKey
-{
-	uint64		hash;			/* of text and search_path */
-	Oid			userid;			/* who runs it */
-	uint32		unused;			/* zero */
-} KeptKey;
-
-typedef struct KeptPlan
-{
-	KeptKey		key;
-	MemoryContext context;		/* holds all of this */
-	const char *text;
-	const char *search_path;	/* the setting, not what it resolves to */
-	CachedPlanSource *source;
-	RtcVerdict	verdict;
-	bool		reads_moments;	/* a parameter may be given as 'now' */
-	bool		access_checked; /* the user may run it */
-	uint64		catalog_changes;	/* as counted when this was made */
-	int			refcount;		/* calls that hold it */
-	dlist_node	node;			/* in plans_by_use or plans_dropped */
-} KeptPlan;
-
-typedef struct KeptEntry
-{
-	KeptKey		key;
-	KeptPlan   *plan;
-} KeptEntry;
-
 struct RtcQuery
 {
-	KeptPlan   *plan;
+	RtcKeptPlan *plan;
+	const char *text;
+	int			textlen;
 	ArrayType  *args;			/* text[]; NULL = none */
 	const char *uncacheable;	/* why not to cache this call's answer */
+	bool		locked;			/* what the query reads */
 	MemoryContextCallback release;
 };
-
-static HTAB *plans;				/* KeptEntry by KeptKey */
-static dlist_head plans_by_use = DLIST_STATIC_INIT(plans_by_use);	/* latest first */
-static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when unused */
-static int	nplans;				/* in plans_by_use */
-
-/* Counts changes of roles, of their memberships, and of functions. */
-static uint64 catalog_changes;
-
-static void
-count_catalog_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	catalog_changes++;
-}
-
-static void
-init_plans(void)
-{
-	HASHCTL		info;
-
-	info.keysize = sizeof(KeptKey);
-	info.entrysize = sizeof(KeptEntry);
-	info.hcxt = TopMemoryContext;
-	plans = hash_create("rtcache plans", MAX_PLANS, &info,
-						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-
-	/*
-	 * What privileges depend on.  Changes of relations invalidate the plan
-	 * itself, as do those of functions that are not built in.
-	 */
-	CacheRegisterSyscacheCallback(AUTHOID, count_catalog_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, count_catalog_change,
-								  (Datum) 0);
-	CacheRegisterSyscacheCallback(DATABASEOID, count_catalog_change,
-								  (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, count_catalog_change, (Datum) 0);
-}
-
-/* Takes a plan out of the cache; it stays in memory while it is in use. */
-static void
-drop_plan(KeptPlan *plan)
-{
-	hash_search(plans, &plan->key, HASH_REMOVE, NULL);
-	dlist_delete(&plan->node);
-	nplans--;
-	dlist_push_head(&plans_dropped, &plan->node);
-}
-
-/* Frees dropped plans that nobody uses any more. */
-static void
-free_dropped_plans(void)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &plans_dropped)
-	{
-		KeptPlan   *plan = dlist_container(KeptPlan, node, iter.cur);
-
-		if (plan->refcount > 0)
-			continue;
-		dlist_delete(&plan->node);
-		DropCachedPlan(plan->source);
-		MemoryContextDelete(plan->context);
-	}
-}
-
-/*
- * Shows where in the cached query an error is, not where in the statement that
- * contains it as a string.
- */
-static void
-query_error_callback(void *arg)
-{
-	const char *text = arg;
-	int			position = geterrposition();
-
-	if (position > 0)
-	{
-		errposition(0);
-		internalerrposition(position);
-		internalerrquery(text);
-	}
-	else
-		errcontext("cached query \"%s\"", text);
-}
-
-static void
-push_error_context(ErrorContextCallback *callback, const char *text)
-{
-	callback->callback = query_error_callback;
-	callback->arg = unconstify(char *, text);
-	callback->previous = error_context_stack;
-	error_context_stack = callback;
-}
-
-/* Parses the text and makes sure that it is one SELECT. */
-static RawStmt *
-parse_query(const char *text)
-{
-	List	   *statements = pg_parse_query(text);
-	RawStmt    *statement;
-
-	if (list_length(statements) != 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("cached query must be exactly one statement"),
-				 errdetail_plural("The query text has %d statement.",
-								  "The query text has %d statements.",
-								  list_length(statements),
-								  list_length(statements)),
-				 errhint("Pass one SELECT, and values for $1, $2 and so on as \"args\".")));
-
-	statement = linitial_node(RawStmt, statements);
-	if (!IsA(statement->stmt, SelectStmt))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cached query must be a SELECT"),
-				 errdetail("The query is %s.",
-						   CreateCommandName(statement->stmt)),
-				 errhint("SELECT, VALUES, TABLE and WITH ... SELECT can be cached.")));
-	return statement;
-}
-
-/* Refuses what looks like a SELECT and changes something. */
-static void
-check_query_tree(List *queries)
-{
-	Query	   *query = linitial_node(Query, queries);
-
-	if (list_length(queries) != 1 || query->commandType != CMD_SELECT ||
-		query->utilityStmt != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cached query must be a SELECT"),
-				 errdetail("SELECT INTO creates a table.")));
-	if (query->hasModifyingCTE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cached query must be a SELECT"),
-				 errdetail("The query has a data-modifying statement in WITH.")));
-}
-
-/* Parses, analyzes and keeps a query.  Locks what it reads. */
-static KeptPlan *
-make_plan(const KeptKey *key, const char *text)
-{
-	ErrorContextCallback callback;
-	MemoryContext context;
-	MemoryContext scratch;
-	MemoryContext oldcontext;
-	KeptPlan   *plan;
-	KeptEntry  *entry;
-	RawStmt    *statement;
-	List	   *queries;
-	Oid		   *types = NULL;
-	int			ntypes = 0;
-	int			nestlevel;
-
-	/* Children of the caller's context, until all has gone well. */
-	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache plan",
-									ALLOCSET_SMALL_SIZES);
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "rtcache parse",
-									ALLOCSET_DEFAULT_SIZES);
-
-	oldcontext = MemoryContextSwitchTo(context);
-	plan = palloc0(sizeof(KeptPlan));
-	plan->key = *key;
-	plan->context = context;
-	plan->text = pstrdup(text);
-	plan->search_path = pstrdup(namespace_search_path);
-	plan->catalog_changes = catalog_changes;
-
-	/* Literals are read by the parser. */
-	nestlevel = rtc_pin_query_settings(true);
-	push_error_context(&callback, plan->text);
-	MemoryContextSwitchTo(scratch);
-
-	statement = parse_query(plan->text);
-	plan->source = CreateCachedPlan(statement, plan->text,
-									CreateCommandTag(statement->stmt));
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	queries = pg_analyze_and_rewrite_varparams(statement, plan->text, &types,
-											   &ntypes, NULL);
-	check_query_tree(queries);
-	rtc_judge_query(queries, plan->text, &plan->verdict);
-	for (int i = 0; i < ntypes; i++)
-		plan->reads_moments |= rtc_type_reads_moments(types[i]);
-	PopActiveSnapshot();
-
-	CompleteCachedPlan(plan->source, queries, NULL, types, ntypes, NULL, NULL,
-					   CURSOR_OPT_PARALLEL_OK, false);
-
-	MemoryContextSwitchTo(context);
-	plan->verdict.relids = list_copy(plan->verdict.relids);
-	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);
-
-	entry = hash_search(plans, key, HASH_ENTER, NULL);
-	entry->plan = plan;
-	SaveCachedPlan(plan->source);	/* cannot fail from here on */
-	MemoryContextSetParent(context, TopMemoryContext);
-	dlist_push_head(&plans_by_use, &plan->node);
-	nplans++;
-
-	error_context_stack = callback.previous;
-	MemoryContextSwitchTo(oldcontext);
-	rtc_unpin_settings(nestlevel);
-	MemoryContextDelete(scratch);
-
-	if (nplans > MAX_PLANS)
-		drop_plan(dlist_tail_element(KeptPlan, node, &plans_by_use));
-	return plan;
-}
-
-/* Is what we know of the query still true? */
-static bool
-plan_is_current(KeptPlan *plan)
-{
-	return plan->source->is_valid &&
-		plan->catalog_changes == catalog_changes &&
-		!plan->verdict.names_moment &&
-		search_path_matches_compat(plan->source->search_path);
-}
-
-/* Locks the relations of a plan as the server's plan cache would. */
-static void
-lock_relations(KeptPlan *plan, bool acquire)
-{
-	ListCell   *relid;
-	ListCell   *mode;
-
-	forboth(relid, plan->verdict.relids, mode, plan->verdict.lockmodes)
-	{
-		if (acquire)
-			LockRelationOid(lfirst_oid(relid), lfirst_int(mode));
-		else
-			UnlockRelationOid(lfirst_oid(relid), lfirst_int(mode));
-	}
-}
-
-/* Finds or makes the plan of a query text. */
-static KeptPlan *
-find_plan(const char *text)
-{
-	KeptKey		key;
-	KeptEntry  *entry;
-
-	if (plans == NULL)
-		init_plans();
-	free_dropped_plans();
-
-	/* Privileges can change without a lock that would have told us. */
-	AcceptInvalidationMessages();
-
-	memset(&key, 0, sizeof(key));
-	key.hash = hash_bytes_extended((const unsigned char *) namespace_search_path,
-								   strlen(namespace_search_path), 0);
-	key.hash = hash_bytes_extended((const unsigned char *) text, strlen(text),
-								   key.hash);
-	key.userid = GetUserId();
-
-	entry = hash_search(plans, &key, HASH_FIND, NULL);
-	if (entry != NULL)
-	{
-		KeptPlan   *plan = entry->plan;
-
-		if (strcmp(plan->text, text) == 0 &&
-			strcmp(plan->search_path, namespace_search_path) == 0 &&
-			plan_is_current(plan))
-		{
-			/* Whoever is changing a relation has told us once we have it. */
-			lock_relations(plan, true);
-			if (plan_is_current(plan))
-			{
-				dlist_move_head(&plans_by_use, &plan->node);
-				return plan;
-			}
-			lock_relations(plan, false);
-		}
-		drop_plan(plan);
-	}
-	return make_plan(&key, text);
-}
 
 /* Memory context callback: the call is over. */
 static void
@@ -381,7 +46,8 @@ release_query(void *arg)
 {
 	RtcQuery   *query = arg;
 
-	query->plan->refcount--;
+	if (query->plan != NULL)
+		query->plan->refcount--;
 }
 
 /* The arguments as texts, NULL for a NULL. */
@@ -403,30 +69,18 @@ split_args(ArrayType *args, char ***texts)
 	return n;
 }
 
-RtcQuery *
-rtc_query_prepare(const char *text, ArrayType *args)
+/* Finds the plan of a call, and checks the arguments against it. */
+static void
+attach_plan(RtcQuery *query)
 {
-	RtcQuery   *query = palloc0(sizeof(RtcQuery));
-	KeptPlan   *plan;
-	int			nargs = 0;
+	ArrayType  *args = query->args;
+	int			nargs = args == NULL ? 0 :
+	ArrayGetNItems(ARR_NDIM(args), ARR_DIMS(args));
+	RtcKeptPlan *plan = rtc_plan_find(query->text, query->textlen, &query->locked);
 
-	if (args != NULL)
-	{
-		if (ARR_NDIM(args) > 1)
-			ereport(ERROR,
-					(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-					 errmsg("query arguments must be a one-dimensional array")));
-		nargs = ArrayGetNItems(ARR_NDIM(args), ARR_DIMS(args));
-	}
-
-	plan = find_plan(text);
 	plan->refcount++;
 	query->plan = plan;
-	query->args = args;
 	query->uncacheable = plan->verdict.reason;
-	query->release.func = release_query;
-	query->release.arg = query;
-	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
 
 	if (nargs != plan->source->num_params)
 		ereport(ERROR,
@@ -450,7 +104,65 @@ rtc_query_prepare(const char *text, ArrayType *args)
 				query->uncacheable = RTC_UNCACHEABLE_TIME;
 		}
 	}
+}
+
+RtcQuery *
+rtc_query_prepare(const char *text, int len, ArrayType *args)
+{
+	RtcQuery   *query = palloc(sizeof(RtcQuery));
+
+	if (args != NULL && ARR_NDIM(args) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("query arguments must be a one-dimensional array")));
+
+	query->plan = NULL;
+	query->text = text;
+	query->textlen = len;
+	query->args = args;
+	query->release.func = release_query;
+	query->release.arg = query;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
+	attach_plan(query);
 	return query;
+}
+
+void
+rtc_query_lock(RtcQuery *query)
+{
+	while (!query->locked)
+	{
+		RtcKeptPlan *plan = query->plan;
+
+		/* Whoever is changing a relation has told us once we have it. */
+		rtc_plan_lock(plan, true);
+		if (rtc_plan_is_current(plan))
+			query->locked = true;
+		else
+		{
+			rtc_plan_lock(plan, false);
+			rtc_plan_drop(plan);
+			plan->refcount--;
+			query->plan = NULL;
+			attach_plan(query);
+		}
+	}
+}
+
+const RtcQueryId *
+rtc_query_id(const RtcQuery *query)
+{
+	return &query->plan->id;
+}
+
+bool
+rtc_query_may_run(const RtcQuery *query)
+{
+	/*
+	 * Whoever hooks into privilege checks (to audit them, say) gets to see
+	 * every use.
+	 */
+	return query->plan->access_checked && ExecutorCheckPerms_hook == NULL;
 }
 
 const char *
@@ -510,7 +222,7 @@ start_execution(Execution *exec, RtcQuery *query, DestReceiver *dest,
 	ParamListInfo params;
 
 	exec->nestlevel = rtc_pin_query_settings(query->plan->verdict.money);
-	push_error_context(&exec->callback, query->plan->text);
+	rtc_plan_push_error_context(&exec->callback, query->plan->text);
 
 	/* Functions of types, and the planner, may look at tables. */
 	PushActiveSnapshot(GetTransactionSnapshot());
@@ -551,11 +263,7 @@ rtc_query_check_access(RtcQuery *query)
 	MemoryContext context;
 	MemoryContext oldcontext;
 
-	/*
-	 * Whoever hooks into privilege checks (to audit them, say) gets to see
-	 * every use.
-	 */
-	if (query->plan->access_checked && ExecutorCheckPerms_hook == NULL)
+	if (rtc_query_may_run(query))
 		return;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache check",

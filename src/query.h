@@ -16,20 +16,38 @@
 #include "utils/jsonb.h"
 
 #include "pin.h"
+#include "plan.h"
 
 /* A query that was checked, with its arguments: one call of cache_get. */
 typedef struct RtcQuery RtcQuery;
 
 /*
- * Parses and checks the query text with its text arguments (NULL = none), or
- * finds it in this backend's cache of plans.  Also locks what the query reads,
- * as using a prepared statement does.  The result lives in the current memory
- * context and keeps the plan in memory as long; args must live as long.
+ * Parses and checks the query text (not NUL-terminated) with its text
+ * arguments (NULL = none), or finds it in this backend's cache of plans.  The
+ * result lives in the current memory context and keeps the plan in memory as
+ * long; text and args must live as long.
  * Errors: those of the query itself, 42601 not exactly one statement,
  * 0A000 not a SELECT (or VALUES, TABLE), 2202E args not one-dimensional,
  * 22023 number of args differs from the query's parameters.
  */
-extern RtcQuery *rtc_query_prepare(const char *text, ArrayType *args);
+extern RtcQuery *rtc_query_prepare(const char *text, int len,
+								   ArrayType *args);
+
+/*
+ * Locks what the query reads, as using a prepared statement does, and prepares
+ * it anew if that shows that it has changed: what the functions below say may
+ * then be something else.  Errors: as rtc_query_prepare().
+ */
+extern void rtc_query_lock(RtcQuery *query);
+
+/* Which query it is. */
+extern const RtcQueryId *rtc_query_id(const RtcQuery *query);
+
+/*
+ * Is it known that the current user may run the query?  Otherwise lock it and
+ * call rtc_query_check_access().
+ */
+extern bool rtc_query_may_run(const RtcQuery *query);
 
 /* NULL if the answer may be cached, else a short reason ("volatile function"). */
 extern const char *rtc_query_uncacheable(const RtcQuery *query);

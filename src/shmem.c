@@ -4,7 +4,8 @@
  *		The one shared-memory struct of rtcache.
  *
  * Everything that processes share is in RtcShared: one allocation, sized
- * here, with the bucket and prepared-slot arrays behind the struct.
+ * here, with the bucket and prepared-slot arrays behind the struct.  Only the
+ * memory of the cache itself is another one, which l1.c divides.
  *
  * Model: created by the postmaster, again after each crash restart, when all
  * of it starts from zero.  One LWLock protects the relay's report and the
@@ -26,7 +27,11 @@
 #include "compat.h"
 #include "guc.h"
 #include "key.h"
+#include "l1.h"
 #include "shmem.h"
+
+/* Of the cache in shared memory, and its locks. */
+#define L1_NAME	RTC_NAME "_l1"
 
 RtcShared  *rtc_shared = NULL;
 
@@ -177,6 +182,11 @@ shmem_request(void)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shmem_size());
 	RequestNamedLWLockTranche(RTC_NAME, 1);
+	if (rtc_l1_size > 0)
+	{
+		RequestAddinShmemSpace(rtc_l1_size_bytes());
+		RequestNamedLWLockTranche(L1_NAME, RTC_L1_LOCKS);
+	}
 }
 
 static void
@@ -196,6 +206,13 @@ shmem_startup(void)
 		fill_zeroed(shared);
 		rtc_seal_load(shared->seal_key);
 		rtc_seal_key_id(shared->seal_key, shared->key_id);
+	}
+	if (rtc_l1_size > 0)
+	{
+		void	   *place = ShmemInitStruct(L1_NAME, rtc_l1_size_bytes(),
+											&found);
+
+		rtc_l1_init(place, GetNamedLWLockTranche(L1_NAME), found);
 	}
 	LWLockRelease(AddinShmemInitLock);
 	rtc_shared = shared;
@@ -249,6 +266,13 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u32(&shared->breaker.trips, 0);
 	pg_atomic_init_u64(&shared->breaker.retry_at, 0);
 	ConditionVariableInit(&shared->applied_cv);
+	for (int i = 0; i < RTC_FLIGHTS; i++)
+	{
+		pg_atomic_init_u64(&shared->flight[i].question, 0);
+		pg_atomic_init_u64(&shared->flight[i].landings, 0);
+		pg_atomic_init_u64(&shared->flight[i].in_vain, 0);
+		ConditionVariableInit(&shared->flight[i].landed);
+	}
 }
 
 static Size

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "breaker.h"
+#include "flight.h"
 #include "rtcache.h"
 #include "seal.h"
 #include "stamps.h"
@@ -144,6 +145,7 @@ typedef struct RtcShared
 	RtcBreaker	breaker;
 	RtcRelayInfo relay;
 	RtcPrefix	prefix[RTC_MAX_PREFIXES];
+	RtcFlight	flight[RTC_FLIGHTS];
 	RtcStatStripe stats[RTC_STAT_STRIPES];
 
 	/* Arrays behind the struct, in the same allocation. */

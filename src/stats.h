@@ -17,9 +17,10 @@
 /* Every counter, in the order of the columns of rtcache_stats. */
 typedef enum RtcCounter
 {
+	RTC_STAT_L1_HITS,			/* lookups answered from shared memory */
 	RTC_STAT_L2_HITS,			/* lookups answered by Redis */
 	RTC_STAT_MISSES,			/* lookups that ran the query, cache usable */
-	RTC_STAT_FILLS,				/* computed values stored in Redis */
+	RTC_STAT_FILLS,				/* computed values stored in a cache */
 	RTC_STAT_FILLS_REFUSED,		/* computed values not stored: lease lost */
 	RTC_STAT_BYPASS_DISABLED,	/* rtcache.enabled is off */
 	RTC_STAT_BYPASS_NOT_READY,	/* no Redis, or the relay has not caught up */
@@ -31,6 +32,8 @@ typedef enum RtcCounter
 	RTC_STAT_BYPASS_BREAKER,	/* the breaker is open */
 	RTC_STAT_BYPASS_ERROR,		/* Redis failed during the lookup */
 	RTC_STAT_LEASE_BUSY,		/* misses that another reader was filling */
+	RTC_STAT_FILL_WAITS,		/* hits on what another reader computed
+								 * meanwhile */
 	RTC_STAT_ERRORS,			/* Redis errors and timeouts, all processes */
 	RTC_STAT_CORRUPT,			/* values in Redis that were not JSON */
 	RTC_STAT_TOO_LARGE,			/* values above rtcache.max_value_size */

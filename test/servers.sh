@@ -42,6 +42,8 @@ start_postgres()
 		unix_socket_directories = '$TMPDIR'
 		shared_preload_libraries = 'rtcache'
 		rtcache.redis_url = 'unix://$REDIS_SOCKET'
+		# the tests want to see what Redis does
+		rtcache.l1_size = 0
 		wal_level = replica
 		max_prepared_transactions = 20
 		fsync = off

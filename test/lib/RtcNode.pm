@@ -25,6 +25,8 @@ $SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 
 # Makes an initialized node that is not started.  Options:
 #	redis		RtcRedis or RtcFakeRedis; without it, redis_url is empty
+#	l1			1 = with the cache in shared memory, which hides from most tests
+#				what they want to see; without redis it is there anyway
 #	conf		further lines for postgresql.conf
 #	preload		0 = rtcache is not preloaded
 #	init		options for init(); wal_level is replica in any case
@@ -54,6 +56,8 @@ CONF
 	$self->append_conf('postgresql.conf',
 		"rtcache.redis_url = '" . $option{redis}->url . "'")
 	  if $option{redis};
+	$self->append_conf('postgresql.conf', "rtcache.l1_size = 0")
+	  if $preload && $option{redis} && !$option{l1};
 	$self->append_conf('postgresql.conf', $option{conf}) if $option{conf};
 	return $self;
 }

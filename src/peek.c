@@ -1,0 +1,147 @@
+/*-------------------------------------------------------------------------
+ *
+ * peek.c
+ *		cache_peek and its kin: what is cached under a key.
+ *
+ * They look where cache_get() would, in the same order and with the same
+ * conditions, but have no query to compare with: whatever answer is there
+ * counts, be it that of cache_get() or of cache_list().
+ *
+ * MODEL: any backend, inside a transaction.  Redis is asked by redis_cmd.c,
+ * which raises for query cancel and termination only.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+#include "key.h"
+#include "l1.h"
+#include "redis_cmd.h"
+#include "shmem.h"
+#include "stamps.h"
+#include "trust.h"
+
+/* Nothing is known of the key; as rtc_cmd_pttl(). */
+#define TTL_UNKNOWN	(-3)
+
+PG_FUNCTION_INFO_V1(cache_peek);
+PG_FUNCTION_INFO_V1(cache_exists);
+PG_FUNCTION_INFO_V1(cache_ttl);
+
+/*
+ * Takes the key argument and its stamps; false = a writer is committing.
+ */
+static bool
+get_key(FunctionCallInfo fcinfo, RtcL1Question *question,
+		RtcStampRead *stamps)
+{
+	text	   *key = PG_GETARG_TEXT_PP(0);
+
+	rtc_require_preload();
+	memset(question, 0, sizeof(RtcL1Question));
+	question->key = VARDATA_ANY(key);
+	question->keylen = VARSIZE_ANY_EXHDR(key);
+	rtc_key_check(question->key, question->keylen);
+	question->hash = rtc_l1_hash(question->key, question->keylen);
+	rtc_stamps_of_key(stamps, question->key, question->keylen);
+	return rtc_stamp_read_take(stamps);
+}
+
+/* Looks into L1; as rtc_l1_get(). */
+static bool
+peek_l1(const RtcL1Question *question, const RtcStampRead *stamps,
+		Jsonb **answer, int64 *ttl_ms)
+{
+	return rtc_l1_exists() && !RecoveryInProgress() &&
+		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
+		rtc_l1_get(question, stamps, answer, ttl_ms);
+}
+
+/*
+ * What is cached under a key; be it outdated or not there at all: NULL.  A
+ * cached NULL is a JSON null here.
+ */
+Datum
+cache_peek(PG_FUNCTION_ARGS)
+{
+	RtcL1Question question;
+	RtcStampRead stamps;
+	RtcTrust	trust;
+	RtcCounter	reason;
+	RtcValue	value;
+	Jsonb	   *result = NULL;
+
+	if (!get_key(fcinfo, &question, &stamps))
+		PG_RETURN_NULL();
+	if (peek_l1(&question, &stamps, &result, NULL))
+	{
+		if (result == NULL)
+			return DirectFunctionCall1(jsonb_in, CStringGetDatum("null"));
+		PG_RETURN_JSONB_P(result);
+	}
+	if (rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
+						&reason) &&
+		rtc_cmd_get(trust.name.data, trust.name.len, &value) == RTC_GET_HIT &&
+		rtc_trust_holds(&trust))
+		result = rtc_parse_value(&value);
+	if (result == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(result);
+}
+
+/* How long a key has to live; as rtc_cmd_pttl(). */
+static int64
+peek_ttl(FunctionCallInfo fcinfo)
+{
+	RtcL1Question question;
+	RtcStampRead stamps;
+	RtcTrust	trust;
+	RtcCounter	reason;
+	Jsonb	   *answer;
+	int64		ttl_ms;
+
+	if (!get_key(fcinfo, &question, &stamps))
+		return TTL_UNKNOWN;
+	if (peek_l1(&question, &stamps, &answer, &ttl_ms))
+		return ttl_ms;
+	if (!rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
+						 &reason))
+		return TTL_UNKNOWN;
+	ttl_ms = rtc_cmd_pttl(trust.name.data, trust.name.len);
+	return rtc_trust_holds(&trust) ? ttl_ms : TTL_UNKNOWN;
+}
+
+/*
+ * Is something cached under this key?
+ */
+Datum
+cache_exists(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(peek_ttl(fcinfo) >= -1);
+}
+
+/*
+ * Time that a key has to live.  NULL = nothing is cached, or it does not
+ * expire: cache_exists() tells which.
+ */
+Datum
+cache_ttl(PG_FUNCTION_ARGS)
+{
+	int64		ttl_ms = peek_ttl(fcinfo);
+	Interval   *result;
+
+	if (ttl_ms < 0)
+		PG_RETURN_NULL();
+	result = palloc0(sizeof(Interval));
+	result->time = ttl_ms * 1000;
+	PG_RETURN_INTERVAL_P(result);
+}

@@ -1,0 +1,76 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.h
+ *		The plans that a backend keeps.  See plan.c.
+ *
+ * Private to query.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_PLAN_H
+#define RTC_PLAN_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "utils/plancache.h"
+
+#include "cacheable.h"
+
+/*
+ * Which query it is: the same for the same text with the same meaning (tables
+ * and their columns, functions, search_path), whoever asks.  Not to be forged.
+ */
+typedef struct RtcQueryId
+{
+	uint64		part[2];
+} RtcQueryId;
+
+typedef struct RtcKeptKey
+{
+	uint64		hash;			/* of text and search_path */
+	Oid			userid;			/* who runs it */
+	uint32		unused;			/* zero */
+} RtcKeptKey;
+
+typedef struct RtcKeptPlan
+{
+	RtcKeptKey	key;
+	RtcQueryId	id;
+	MemoryContext context;		/* holds all of this */
+	const char *text;
+	int			textlen;
+	const char *search_path;	/* the setting, not what it resolves to */
+	CachedPlanSource *source;
+	RtcVerdict	verdict;
+	bool		reads_moments;	/* a parameter may be given as 'now' */
+	bool		access_checked; /* the user may run it */
+	bool		dropped;		/* in plans_dropped */
+	uint64		catalog_changes;	/* as counted when this was made */
+	int			refcount;		/* calls that hold it */
+	dlist_node	node;			/* in plans_by_use or plans_dropped */
+} RtcKeptPlan;
+
+/*
+ * Finds or makes the plan of a query text.  *locked says whether what it reads
+ * is locked.  Errors: see rtc_query_prepare().
+ */
+extern RtcKeptPlan *rtc_plan_find(const char *text, int textlen,
+								  bool *locked);
+
+/* Takes a plan out of the cache; it stays in memory while it is in use. */
+extern void rtc_plan_drop(RtcKeptPlan *plan);
+
+/* Is what we know of the query still true? */
+extern bool rtc_plan_is_current(RtcKeptPlan *plan);
+
+/* Locks the relations of a plan as the server's plan cache would. */
+extern void rtc_plan_lock(RtcKeptPlan *plan, bool acquire);
+
+/* Shows where in the cached query an error is; the caller pops it. */
+extern void rtc_plan_push_error_context(ErrorContextCallback *callback,
+										const char *text);
+
+#endif							/* RTC_PLAN_H */

@@ -1,0 +1,133 @@
+/*-------------------------------------------------------------------------
+ *
+ * trust.c
+ *		On what grounds Redis is believed about a key.
+ *
+ * Redis counts only if the relay vouches for it (l2_generation is odd), if it
+ * has been given every write that the stamps know of (last_lsn <=
+ * applied_lsn), and if our connection goes to the Redis that the relay means
+ * (rtc_cmd_ready).  A value found then contains every commit that was visible
+ * when the stamps were taken.
+ *
+ * MODEL: any backend, inside a transaction.  Redis is asked by redis_cmd.c,
+ * which raises for query cancel and termination only.  No lock is held.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/fmgrprotos.h"
+
+#include "breaker.h"
+#include "guc.h"
+#include "rtcache.h"
+#include "shmem.h"
+#include "trust.h"
+
+void
+rtc_stamps_of_key(RtcStampRead *stamps, const char *key, uint32 keylen)
+{
+	static bool known = false;
+	static uint32 database;		/* the bucket of ours */
+
+	if (!known)
+	{
+		database = rtc_stamp_bucket(RTC_DEP_DATABASE, MyDatabaseId, "", 0);
+		known = true;
+	}
+	stamps->n = 0;
+	rtc_stamp_read_add(stamps, rtc_stamp_bucket(RTC_DEP_KEY, MyDatabaseId,
+												key, keylen));
+	rtc_stamp_read_add(stamps, database);
+}
+
+bool
+rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
+				uint32 keylen, RtcCounter *reason)
+{
+	RtcBreakerState breaker;
+	char		prefix[RTC_MAX_PREFIX_LEN];
+
+	*reason = RTC_STAT_BYPASS_NOT_READY;
+	if (!RtcRedisConfigured() || RecoveryInProgress())
+		return false;
+
+	trust->prefix_generation =
+		pg_atomic_read_u64(&rtc_shared->prefix_generation);
+	if (!rtc_l2_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
+		return false;
+
+	if (rtc_stamp_read_lsn(stamps) >
+		pg_atomic_read_u64(&rtc_shared->applied_lsn))
+	{
+		*reason = RTC_STAT_BYPASS_LAG;
+		return false;
+	}
+
+	breaker = rtc_breaker_state();
+	if (!rtc_cmd_ready())
+	{
+		*reason = breaker == RTC_BREAKER_CLOSED ? RTC_STAT_BYPASS_ERROR :
+			RTC_STAT_BYPASS_BREAKER;
+		return false;
+	}
+
+	initStringInfo(&trust->name);
+	appendStringInfoString(&trust->name, prefix);
+	appendBinaryStringInfo(&trust->name, key, keylen);
+	return true;
+}
+
+bool
+rtc_trust_holds(const RtcTrust *trust)
+{
+	uint64		generation;
+
+	pg_read_barrier();
+	return rtc_l2_open(&generation) && generation == trust->l2_generation &&
+		pg_atomic_read_u64(&rtc_shared->prefix_generation) ==
+		trust->prefix_generation;
+}
+
+Jsonb *
+rtc_parse_value(const RtcValue *value)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb	   *volatile result = NULL;
+
+	if (!pg_verifymbstr(value->value, value->len, true))
+		return NULL;
+
+	/*
+	 * jsonb_in() computes in memory and holds nothing that would need a
+	 * subtransaction to let go, so its errors can be caught as xml.c does
+	 * with those of its parser.
+	 */
+	PG_TRY();
+	{
+		result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+													CStringGetDatum(value->value)));
+	}
+	PG_CATCH();
+	{
+		switch (ERRCODE_TO_CATEGORY(geterrcode()))
+		{
+			case ERRCODE_DATA_EXCEPTION:
+			case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+				MemoryContextSwitchTo(context);
+				FlushErrorState();
+				result = NULL;
+				break;
+			default:
+				PG_RE_THROW();
+		}
+	}
+	PG_END_TRY();
+	return result;
+}

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * trust.h
+ *		On what grounds Redis is believed about a key.  See trust.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_TRUST_H
+#define RTC_TRUST_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/jsonb.h"
+
+#include "redis_cmd.h"
+#include "stamps.h"
+#include "stats.h"
+
+/* One key, and on what grounds Redis is believed about it. */
+typedef struct RtcTrust
+{
+	StringInfoData name;		/* with prefix: its name in Redis */
+	uint64		l2_generation;	/* while trust was established */
+	uint64		prefix_generation;
+} RtcTrust;
+
+/* Adds what every answer under a key depends on. */
+extern void rtc_stamps_of_key(RtcStampRead *stamps, const char *key,
+							  uint32 keylen);
+
+/*
+ * Establishes that Redis can be asked about a key whose stamps were taken, and
+ * found quiet, before.  False: why not, as the counter of bypasses.
+ */
+extern bool rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps,
+							const char *key, uint32 keylen,
+							RtcCounter *reason);
+
+/* Has the relay vouched for Redis, and for the prefix, all the while? */
+extern bool rtc_trust_holds(const RtcTrust *trust);
+
+/*
+ * Reads a value found in Redis, which may be anything.  NULL = not JSON, or
+ * nothing that jsonb can hold.
+ */
+extern Jsonb *rtc_parse_value(const RtcValue *value);
+
+#endif							/* RTC_TRUST_H */
