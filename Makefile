@@ -73,8 +73,11 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/dep.o \
+	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
+	src/interest.o \
 	src/key.o \
 	src/l1.o \
 	src/l1_evict.o \

@@ -67,6 +67,7 @@
 #include "guc.h"
 #include "key.h"
 #include "l1.h"
+#include "lookup_internal.h"
 #include "oplist.h"
 #include "query.h"
 #include "redis_cmd.h"
@@ -77,39 +78,11 @@
 #include "trust.h"
 #include "ttl.h"
 
-/* How often to ask for a value that another server's reader is computing. */
-#define POLL_MIN_MS		1
-#define POLL_MAX_MS		50
-
-typedef struct Lookup
-{
-	RtcL1Question question;		/* with the key, as the user gave it */
-	RtcStampRead stamps;
-	RtcTrust	trust;			/* valid once Redis is trusted */
-	RtcQuery   *query;
-	bool		one_row;		/* cache_get; else cache_list */
-	bool		use_l1;			/* it can be read and filled */
-	bool		in_vain;		/* nobody will find our answer */
-	bool		stored;			/* in Redis */
-	int64		ttl_ms;			/* 0 = does not expire */
-	char		token[RTC_TOKEN_LEN];	/* of the lease */
-	instr_time	leased_at;
-	int			lease_ms;
-} Lookup;
-
-static Jsonb *lookup(Lookup *l);
-static Jsonb *look_further(Lookup *l);
-static bool wait_for_others(Lookup *l, Jsonb **answer, bool *ours);
-static Jsonb *fetch(Lookup *l);
-static bool ask_redis(Lookup *l, Jsonb **answer, bool *leased,
-					  RtcCounter *reason);
-static bool may_bypass(Lookup *l, RtcCounter *reason);
-static bool take_stamps(Lookup *l);
-static Jsonb *run(Lookup *l);
-static Jsonb *use_value(Lookup *l, const RtcValue *value);
-static Jsonb *run_with_lease(Lookup *l);
-static void fill(Lookup *l, Jsonb *answer);
-static void store(Lookup *l, Jsonb *answer, int64 ttl_ms);
+static Jsonb *lookup(RtcLookup *l);
+static Jsonb *look_further(RtcLookup *l);
+static bool wait_for_others(RtcLookup *l, Jsonb **answer, bool *ours);
+static bool may_bypass(RtcLookup *l, RtcCounter *reason);
+static bool take_stamps(RtcLookup *l);
 
 PG_FUNCTION_INFO_V1(cache_get);
 PG_FUNCTION_INFO_V1(cache_list);
@@ -118,7 +91,7 @@ PG_FUNCTION_INFO_V1(cache_list);
  * The read path.  NULL = the query returns no row.
  */
 static Jsonb *
-lookup(Lookup *l)
+lookup(RtcLookup *l)
 {
 	RtcCounter	reason;
 	Jsonb	   *answer;
@@ -126,7 +99,7 @@ lookup(Lookup *l)
 	if (may_bypass(l, &reason))
 	{
 		rtc_stat_inc(reason);
-		return run(l);
+		return rtc_lookup_run(l);
 	}
 
 	/* Whether this user may have an answer is known before there is one. */
@@ -136,7 +109,7 @@ lookup(Lookup *l)
 		if (rtc_query_uncacheable(l->query) != NULL)
 		{
 			rtc_stat_inc(RTC_STAT_BYPASS_QUERY);
-			return run(l);
+			return rtc_lookup_run(l);
 		}
 		l->question.id = rtc_query_id(l->query);
 	}
@@ -148,7 +121,7 @@ lookup(Lookup *l)
 	if (!take_stamps(l))
 	{
 		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
-		return run(l);
+		return rtc_lookup_run(l);
 	}
 	if (l->use_l1 &&
 		rtc_l1_get(&l->question, &l->stamps, &answer, NULL))
@@ -165,7 +138,7 @@ lookup(Lookup *l)
  * somebody who does.
  */
 static Jsonb *
-look_further(Lookup *l)
+look_further(RtcLookup *l)
 {
 	Jsonb	   *volatile answer = NULL;
 	Jsonb	   *found;
@@ -177,21 +150,21 @@ look_further(Lookup *l)
 	if (rtc_query_uncacheable(l->query) != NULL)
 	{
 		rtc_stat_inc(RTC_STAT_BYPASS_QUERY);
-		return run(l);
+		return rtc_lookup_run(l);
 	}
 	l->question.id = rtc_query_id(l->query);
 
 	if (!l->use_l1)
-		return fetch(l);
+		return rtc_lookup_fetch(l);
 	if (wait_for_others(l, &found, &ours))
 		return found;
 	if (!ours)
-		return fetch(l);
+		return rtc_lookup_fetch(l);
 
 	question = rtc_l1_question_hash(&l->question);
 	PG_TRY();
 	{
-		answer = fetch(l);
+		answer = rtc_lookup_fetch(l);
 	}
 	PG_CATCH();
 	{
@@ -209,7 +182,7 @@ look_further(Lookup *l)
  * for all who wait (ours) or for ourselves.
  */
 static bool
-wait_for_others(Lookup *l, Jsonb **answer, bool *ours)
+wait_for_others(RtcLookup *l, Jsonb **answer, bool *ours)
 {
 	uint64		question = rtc_l1_question_hash(&l->question);
 	instr_time	start;
@@ -235,7 +208,7 @@ wait_for_others(Lookup *l, Jsonb **answer, bool *ours)
 		if (!*ours && !take_stamps(l))
 		{
 			rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
-			*answer = run(l);
+			*answer = rtc_lookup_run(l);
 			return true;
 		}
 		if (rtc_l1_get(&l->question, &l->stamps, answer, NULL))
@@ -254,109 +227,10 @@ wait_for_others(Lookup *l, Jsonb **answer, bool *ours)
 }
 
 /*
- * Gets the answer from Redis or from the query, and stores it.
- */
-static Jsonb *
-fetch(Lookup *l)
-{
-	Jsonb	   *answer;
-	RtcCounter	reason;
-	bool		leased = false;
-
-	if (ask_redis(l, &answer, &leased, &reason))
-		return answer;
-
-	/* Without L1 there is no cache in this case. */
-	rtc_stat_inc(l->use_l1 ? RTC_STAT_MISSES : reason);
-	answer = leased ? run_with_lease(l) : run(l);
-	store(l, answer, l->ttl_ms);
-	return answer;
-}
-
-/*
- * Looks for the answer in Redis.  False = it is not there; leased: we may
- * store it; reason: what a lookup without L1 counts then.
- */
-static bool
-ask_redis(Lookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
-{
-	static uint32 wait_event = 0;
-	RtcTrust   *trust = &l->trust;
-	RtcGetResult found;
-	RtcValue	value;
-	int			delay = POLL_MIN_MS;
-	int			waited = 0;
-
-	if (!rtc_trust_redis(trust, &l->stamps, l->question.key,
-						 l->question.keylen, reason))
-		return false;
-
-	found = rtc_cmd_get(trust->name.data, trust->name.len, &value);
-	for (;;)
-	{
-		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
-		{
-			*answer = use_value(l, &value);
-			if (*answer != NULL)
-				return true;
-			rtc_cmd_drop(trust->name.data, trust->name.len, value.value,
-						 value.len);
-			found = RTC_GET_MISS;
-		}
-		else if (found == RTC_GET_CORRUPT)
-		{
-			rtc_stat_inc(RTC_STAT_CORRUPT);
-			rtc_cmd_drop(trust->name.data, trust->name.len, NULL, 0);
-			found = RTC_GET_MISS;
-		}
-
-		if (found == RTC_GET_BUSY)
-		{
-			if (waited == 0)
-				rtc_stat_inc(RTC_STAT_LEASE_BUSY);
-			if (waited >= rtc_fill_wait || !rtc_trust_holds(trust))
-				break;
-			if (wait_event == 0)
-				wait_event = WaitEventExtensionNew_compat("RtcacheFillPoll");
-			delay = Min(delay, rtc_fill_wait - waited);
-			(void) WaitLatch(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 delay, wait_event);
-			ResetLatch(MyLatch);
-			CHECK_FOR_INTERRUPTS();
-			waited += delay;
-			delay = Min(2 * delay, POLL_MAX_MS);
-		}
-		else if (found != RTC_GET_MISS)
-			break;
-
-		l->lease_ms = rtc_lease_ttl;
-		INSTR_TIME_SET_CURRENT(l->leased_at);
-		found = rtc_cmd_lease(trust->name.data, trust->name.len, l->token,
-							  l->lease_ms, &value);
-		if (found == RTC_GET_CORRUPT)
-			break;
-	}
-
-	*reason = RTC_STAT_MISSES;
-	if (found == RTC_GET_FAILED)
-		*reason = RTC_STAT_BYPASS_ERROR;
-	else if (!rtc_trust_holds(trust))
-	{
-		*reason = RTC_STAT_BYPASS_NOT_READY;
-		if (found == RTC_GET_LEASED)
-			rtc_cmd_unlease(trust->name.data, trust->name.len, l->token);
-	}
-	else
-		*leased = found == RTC_GET_LEASED;
-	return false;
-}
-
-/*
  * Is this a lookup that no cache may answer, nor learn from?
  */
 static bool
-may_bypass(Lookup *l, RtcCounter *reason)
+may_bypass(RtcLookup *l, RtcCounter *reason)
 {
 	if (rtc_shared == NULL)
 		*reason = RTC_STAT_BYPASS_NOT_READY;
@@ -379,171 +253,18 @@ may_bypass(Lookup *l, RtcCounter *reason)
  * is committing a write to it.
  */
 static bool
-take_stamps(Lookup *l)
+take_stamps(RtcLookup *l)
 {
-	rtc_stamps_of_key(&l->stamps, l->question.key, l->question.keylen);
+	rtc_stamps_of(&l->stamps, l->question.key, l->question.keylen, l->dep,
+				  l->ndeps);
 	return rtc_stamp_read_take(&l->stamps);
 }
 
-static Jsonb *
-run(Lookup *l)
+Jsonb *
+rtc_lookup_run(RtcLookup *l)
 {
 	rtc_query_lock(l->query);
 	return rtc_query_run(l->query, l->one_row);
-}
-
-/*
- * Makes an answer of a value found in Redis.  NULL = it is corrupt.  Raises
- * what the query would raise if this user may not have the answer.
- */
-static Jsonb *
-use_value(Lookup *l, const RtcValue *value)
-{
-	Jsonb	   *answer;
-
-	/* first of all: who may not read must not drop either */
-	rtc_query_check_access(l->query);
-	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
-	answer = rtc_parse_value(value);
-	if (answer == NULL ||
-		(!l->one_row &&
-		 (!JB_ROOT_IS_ARRAY(answer) || JB_ROOT_IS_SCALAR(answer))))
-	{
-		/* A list is always an array. */
-		rtc_stat_inc(RTC_STAT_CORRUPT);
-		return NULL;
-	}
-	rtc_stat_inc(RTC_STAT_L2_HITS);
-	store(l, answer, value->ttl_ms);
-	return answer;
-}
-
-/*
- * Gives the lease back after an error of the query, so that the next lookup
- * need not wait for it to expire.  Not if somebody is waiting for us to stop.
- */
-static void
-unlease_after_error(Lookup *l, MemoryContext context)
-{
-	switch (ERRCODE_TO_CATEGORY(geterrcode()))
-	{
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-			return;
-		default:
-			break;
-	}
-
-	/* Nothing may come between the error and its report. */
-	HOLD_INTERRUPTS();
-	context = MemoryContextSwitchTo(context);
-	rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
-	MemoryContextSwitchTo(context);
-	RESUME_INTERRUPTS();
-}
-
-/*
- * Runs the query while we hold the lease, and stores the answer.
- */
-static Jsonb *
-run_with_lease(Lookup *l)
-{
-	MemoryContext context = CurrentMemoryContext;
-	Jsonb	   *volatile answer = NULL;
-	instr_time	now;
-
-	PG_TRY();
-	{
-		answer = run(l);
-	}
-	PG_CATCH();
-	{
-		unlease_after_error(l, context);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, l->leased_at);
-	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
-		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
-	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			 !rtc_trust_holds(&l->trust))
-	{
-		/* The query has written, or the relay would not vouch for this. */
-		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
-		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
-	}
-	else
-		fill(l, answer);
-	return answer;
-}
-
-/*
- * Stores an answer in Redis, if it is not too large and the lease is still ours.
- */
-static void
-fill(Lookup *l, Jsonb *answer)
-{
-	StringInfoData text;
-	int			stored;
-
-	/*
-	 * Text has more than an eighth of the bytes that jsonb takes; so there is
-	 * no need to make it for an answer that is much too large.
-	 */
-	initStringInfo(&text);
-	if (answer == NULL)
-		appendStringInfoString(&text, "null");
-	else if (VARSIZE(answer) / 8 <= RtcMaxValueBytes())
-		(void) JsonbToCString(&text, &answer->root, VARSIZE(answer));
-
-	if (text.len == 0 || text.len > RtcMaxValueBytes())
-	{
-		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
-	}
-	else
-	{
-		stored = rtc_cmd_fill(l->trust.name.data, l->trust.name.len,
-							  l->token, text.data, text.len, l->ttl_ms);
-		if (stored > 0)
-		{
-			rtc_stat_inc(RTC_STAT_FILLS);
-			l->stored = true;
-			rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text.len);
-		}
-		else if (stored == 0)
-			rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
-	}
-	pfree(text.data);
-}
-
-/*
- * Stores an answer in L1.
- */
-static void
-store(Lookup *l, Jsonb *answer, int64 ttl_ms)
-{
-	if (!l->use_l1)
-		return;
-
-	l->in_vain = true;
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		return;					/* the query has written */
-	if (answer != NULL && VARSIZE(answer) > RtcMaxValueBytes())
-	{
-		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		return;
-	}
-	if (!rtc_stamp_read_valid(&l->stamps))
-		l->in_vain = false;		/* nobody could use it, now is another time */
-	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))
-	{
-		l->in_vain = false;
-		if (!l->stored)
-			rtc_stat_inc(RTC_STAT_FILLS);
-	}
 }
 
 /*
@@ -552,7 +273,7 @@ store(Lookup *l, Jsonb *answer, int64 ttl_ms)
 static Datum
 lookup_function(FunctionCallInfo fcinfo, bool one_row)
 {
-	Lookup		l;
+	RtcLookup	l;
 	text	   *key;
 	text	   *query;
 	ArrayType  *args = NULL;
@@ -586,6 +307,8 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 	l.use_l1 = false;
 	l.in_vain = false;
 	l.stored = false;
+	l.owned = false;
+	l.ndeps = 0;
 	l.query = rtc_query_prepare(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
 								args);
 	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);

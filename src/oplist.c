@@ -530,9 +530,7 @@ touch_bucket(const RtcOp *op)
 	if (rtc_shared == NULL)
 		return;
 	if (op->kind == RTC_OP_SET || op->kind == RTC_OP_DEL)
-		rtc_stamp_touch(rtc_stamp_bucket(RTC_DEP_KEY, MyDatabaseId,
-										 op->key, op->keylen));
+		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
 	else
-		rtc_stamp_touch(rtc_stamp_bucket(RTC_DEP_DATABASE, MyDatabaseId,
-										 "", 0));
+		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
 }

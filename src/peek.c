@@ -52,7 +52,7 @@ get_key(FunctionCallInfo fcinfo, RtcL1Question *question,
 	question->keylen = VARSIZE_ANY_EXHDR(key);
 	rtc_key_check(question->key, question->keylen);
 	question->hash = rtc_l1_hash(question->key, question->keylen);
-	rtc_stamps_of_key(stamps, question->key, question->keylen);
+	rtc_stamps_of(stamps, question->key, question->keylen, NULL, 0);
 	return rtc_stamp_read_take(stamps);
 }
 

@@ -261,6 +261,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->relay_ops, 0);
 	pg_atomic_init_u64(&shared->relay_commits, 0);
 	pg_atomic_init_u64(&shared->stats_reset, GetCurrentTimestamp());
+	rtc_interest_init(&shared->interest);
 	pg_atomic_init_u32(&shared->breaker.state, RTC_BREAKER_CLOSED);
 	pg_atomic_init_u32(&shared->breaker.failures, 0);
 	pg_atomic_init_u32(&shared->breaker.trips, 0);

@@ -21,6 +21,7 @@
 
 #include "breaker.h"
 #include "flight.h"
+#include "interest.h"
 #include "rtcache.h"
 #include "seal.h"
 #include "stamps.h"
@@ -143,6 +144,7 @@ typedef struct RtcShared
 	char		owner[RTC_OWNER_LEN];
 
 	RtcBreaker	breaker;
+	RtcInterest interest;
 	RtcRelayInfo relay;
 	RtcPrefix	prefix[RTC_MAX_PREFIXES];
 	RtcFlight	flight[RTC_FLIGHTS];

@@ -35,7 +35,6 @@
 #include "postgres.h"
 
 #include "access/twophase.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -70,12 +69,9 @@ static bool settle_slot(RtcPreparedSlot *slot, TransactionId xid,
 						XLogRecPtr lsn);
 
 uint32
-rtc_stamp_bucket(RtcDepKind kind, Oid dboid, const char *name, uint32 len)
+rtc_stamp_bucket(RtcDep dep)
 {
-	uint64		hash = hash_bytes_extended((const unsigned char *) name, len,
-										   ((uint64) kind << 32) | dboid);
-
-	return (uint32) hash & rtc_shared->bucket_mask;
+	return (uint32) dep & rtc_shared->bucket_mask;
 }
 
 /* ---------------- readers ---------------- */
@@ -265,8 +261,7 @@ rtc_stamp_pre_prepare(TransactionId xid)
 			slot->bucket[n] = bucket;
 	if (n > RTC_PREPARED_BUCKETS)
 	{
-		slot->bucket[0] = rtc_stamp_bucket(RTC_DEP_DATABASE, MyDatabaseId,
-										   "", 0);
+		slot->bucket[0] = rtc_stamp_bucket(rtc_dep_database());
 		raise_pending(slot->bucket[0]);
 		for (int pos = 0; next_touched(&pos, &bucket);)
 			lower_pending(bucket);

@@ -17,6 +17,8 @@
 #include "access/xlogdefs.h"
 #include "port/atomics.h"
 
+#include "dep.h"
+
 /*
  * One bucket.  Many dependencies may share one, which costs a hit and never
  * an answer.  No lock: see stamps.c for the order of reads and writes.
@@ -40,20 +42,12 @@ typedef struct RtcPreparedSlot
 	uint32		bucket[RTC_PREPARED_BUCKETS];
 } RtcPreparedSlot;
 
-/* Kinds of dependency; the value is part of the bucket's hash. */
-typedef enum RtcDepKind
-{
-	RTC_DEP_KEY = 1,			/* one cache key of one database */
-	RTC_DEP_DATABASE = 2		/* every key of one database */
-} RtcDepKind;
-
-/* Bucket number of a dependency.  Pure. */
-extern uint32 rtc_stamp_bucket(RtcDepKind kind, Oid dboid,
-							   const char *name, uint32 len);
+/* Bucket number of a dependency. */
+extern uint32 rtc_stamp_bucket(RtcDep dep);
 
 /* ---- readers ---- */
 
-#define RTC_MAX_READ_DEPS 16
+#define RTC_MAX_READ_DEPS 66
 
 /* What a reader remembers of its dependencies. */
 typedef struct RtcStampRead

@@ -31,20 +31,22 @@
 #include "trust.h"
 
 void
-rtc_stamps_of_key(RtcStampRead *stamps, const char *key, uint32 keylen)
+rtc_stamps_of(RtcStampRead *stamps, const char *key, uint32 keylen,
+			  const RtcDep *deps, int ndeps)
 {
 	static bool known = false;
 	static uint32 database;		/* the bucket of ours */
 
 	if (!known)
 	{
-		database = rtc_stamp_bucket(RTC_DEP_DATABASE, MyDatabaseId, "", 0);
+		database = rtc_stamp_bucket(rtc_dep_database());
 		known = true;
 	}
 	stamps->n = 0;
-	rtc_stamp_read_add(stamps, rtc_stamp_bucket(RTC_DEP_KEY, MyDatabaseId,
-												key, keylen));
+	rtc_stamp_read_add(stamps, rtc_stamp_bucket(rtc_dep_key(key, keylen)));
 	rtc_stamp_read_add(stamps, database);
+	for (int i = 0; i < ndeps; i++)
+		rtc_stamp_read_add(stamps, rtc_stamp_bucket(deps[i]));
 }
 
 bool

@@ -27,9 +27,9 @@ typedef struct RtcTrust
 	uint64		prefix_generation;
 } RtcTrust;
 
-/* Adds what every answer under a key depends on. */
-extern void rtc_stamps_of_key(RtcStampRead *stamps, const char *key,
-							  uint32 keylen);
+/* What an answer under a key depends on: that, the database, and "deps". */
+extern void rtc_stamps_of(RtcStampRead *stamps, const char *key,
+						  uint32 keylen, const RtcDep *deps, int ndeps);
 
 /*
  * Establishes that Redis can be asked about a key whose stamps were taken, and

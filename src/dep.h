@@ -1,0 +1,49 @@
+/*-------------------------------------------------------------------------
+ *
+ * dep.h
+ *		Dependencies: what a cached answer was computed from.  See dep.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_DEP_H
+#define RTC_DEP_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+
+/*
+ * A dependency, by its hash.  Two that collide cost a hit and never an answer.
+ * Its lower bits are its stamp bucket (stamps.h), all of it the name of its
+ * tag set in Redis (key.h).
+ */
+typedef uint64 RtcDep;
+
+/* One cache key of the current database. */
+extern RtcDep rtc_dep_key(const char *key, size_t len);
+
+/* Every key of the current database; every answer depends on it. */
+extern RtcDep rtc_dep_database(void);
+
+/* A tag that the user names. */
+extern RtcDep rtc_dep_tag(const char *tag, size_t len);
+
+/* Any row of a relation: every write to it moves this one. */
+extern RtcDep rtc_dep_relation(Oid relid);
+
+/*
+ * Whatever changes a relation otherwise than row by row: TRUNCATE, DDL, and
+ * transactions that touch too many rows to name them.  Who depends on some
+ * rows of a relation depends on this as well.
+ */
+extern RtcDep rtc_dep_bulk(Oid relid);
+
+/*
+ * The rows whose column has a value, of which "hash" is the type's extended
+ * hash (seed 0, collation of the column).
+ */
+extern RtcDep rtc_dep_value(Oid relid, AttrNumber attnum, uint64 hash);
+
+#endif							/* RTC_DEP_H */

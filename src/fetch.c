@@ -1,0 +1,292 @@
+/*-------------------------------------------------------------------------
+ *
+ * fetch.c
+ *		The second half of the read path: the answer is not in L1.
+ *
+ * Redis is asked, if it can be trusted; else, or if it does not have the
+ * answer, the query is run, and the answer is stored where it can be.  Why this
+ * is right is told at the head of lookup.c, steps 3 and 4.
+ *
+ * MODEL: as lookup.c, of which this is a part.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
+#include "utils/builtins.h"
+
+#include "compat.h"
+#include "guc.h"
+#include "lookup_internal.h"
+#include "stats.h"
+
+/* How often to ask for a value that another server's reader is computing. */
+#define POLL_MIN_MS		1
+#define POLL_MAX_MS		50
+
+static bool ask_redis(RtcLookup *l, Jsonb **answer, bool *leased,
+					  RtcCounter *reason);
+static Jsonb *use_value(RtcLookup *l, const RtcValue *value);
+static Jsonb *run_with_lease(RtcLookup *l);
+static void fill(RtcLookup *l, Jsonb *answer);
+static void store(RtcLookup *l, Jsonb *answer, int64 ttl_ms);
+
+/*
+ * Gets the answer from Redis or from the query, and stores it.
+ */
+Jsonb *
+rtc_lookup_fetch(RtcLookup *l)
+{
+	Jsonb	   *answer;
+	RtcCounter	reason;
+	bool		leased = false;
+
+	if (ask_redis(l, &answer, &leased, &reason))
+		return answer;
+
+	/* Without L1 there is no cache in this case. */
+	rtc_stat_inc(l->use_l1 ? RTC_STAT_MISSES : reason);
+	answer = leased ? run_with_lease(l) : rtc_lookup_run(l);
+	store(l, answer, l->ttl_ms);
+	return answer;
+}
+
+/*
+ * Looks for the answer in Redis.  False = it is not there; leased: we may
+ * store it; reason: what a lookup without L1 counts then.
+ */
+static bool
+ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
+{
+	static uint32 wait_event = 0;
+	RtcTrust   *trust = &l->trust;
+	RtcGetResult found;
+	RtcValue	value;
+	int			delay = POLL_MIN_MS;
+	int			waited = 0;
+
+	if (!rtc_trust_redis(trust, &l->stamps, l->question.key,
+						 l->question.keylen, reason))
+		return false;
+
+	found = rtc_cmd_get(trust->name.data, trust->name.len, &value);
+	for (;;)
+	{
+		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
+		{
+			*answer = use_value(l, &value);
+			if (*answer != NULL)
+				return true;
+			rtc_cmd_drop(trust->name.data, trust->name.len, value.value,
+						 value.len);
+			found = RTC_GET_MISS;
+		}
+		else if (found == RTC_GET_CORRUPT)
+		{
+			rtc_stat_inc(RTC_STAT_CORRUPT);
+			rtc_cmd_drop(trust->name.data, trust->name.len, NULL, 0);
+			found = RTC_GET_MISS;
+		}
+
+		if (found == RTC_GET_BUSY)
+		{
+			if (waited == 0)
+				rtc_stat_inc(RTC_STAT_LEASE_BUSY);
+			if (waited >= rtc_fill_wait || !rtc_trust_holds(trust))
+				break;
+			if (wait_event == 0)
+				wait_event = WaitEventExtensionNew_compat("RtcacheFillPoll");
+			delay = Min(delay, rtc_fill_wait - waited);
+			(void) WaitLatch(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+							 delay, wait_event);
+			ResetLatch(MyLatch);
+			CHECK_FOR_INTERRUPTS();
+			waited += delay;
+			delay = Min(2 * delay, POLL_MAX_MS);
+		}
+		else if (found != RTC_GET_MISS)
+			break;
+
+		l->lease_ms = rtc_lease_ttl;
+		INSTR_TIME_SET_CURRENT(l->leased_at);
+		found = rtc_cmd_lease(trust->name.data, trust->name.len, l->token,
+							  l->lease_ms, &value);
+		if (found == RTC_GET_CORRUPT)
+			break;
+	}
+
+	*reason = RTC_STAT_MISSES;
+	if (found == RTC_GET_FAILED)
+		*reason = RTC_STAT_BYPASS_ERROR;
+	else if (!rtc_trust_holds(trust))
+	{
+		*reason = RTC_STAT_BYPASS_NOT_READY;
+		if (found == RTC_GET_LEASED)
+			rtc_cmd_unlease(trust->name.data, trust->name.len, l->token);
+	}
+	else
+		*leased = found == RTC_GET_LEASED;
+	return false;
+}
+
+/*
+ * Makes an answer of a value found in Redis.  NULL = it is corrupt.  Raises
+ * what the query would raise if this user may not have the answer.
+ */
+static Jsonb *
+use_value(RtcLookup *l, const RtcValue *value)
+{
+	Jsonb	   *answer;
+
+	/* first of all: who may not read must not drop either */
+	rtc_query_check_access(l->query);
+	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
+	answer = rtc_parse_value(value);
+	if (answer == NULL ||
+		(!l->one_row &&
+		 (!JB_ROOT_IS_ARRAY(answer) || JB_ROOT_IS_SCALAR(answer))))
+	{
+		/* A list is always an array. */
+		rtc_stat_inc(RTC_STAT_CORRUPT);
+		return NULL;
+	}
+	rtc_stat_inc(RTC_STAT_L2_HITS);
+	store(l, answer, value->ttl_ms);
+	return answer;
+}
+
+/*
+ * Gives the lease back after an error of the query, so that the next lookup
+ * need not wait for it to expire.  Not if somebody is waiting for us to stop.
+ */
+static void
+unlease_after_error(RtcLookup *l, MemoryContext context)
+{
+	switch (ERRCODE_TO_CATEGORY(geterrcode()))
+	{
+		case ERRCODE_OPERATOR_INTERVENTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+			return;
+		default:
+			break;
+	}
+
+	/* Nothing may come between the error and its report. */
+	HOLD_INTERRUPTS();
+	context = MemoryContextSwitchTo(context);
+	rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
+	MemoryContextSwitchTo(context);
+	RESUME_INTERRUPTS();
+}
+
+/*
+ * Runs the query while we hold the lease, and stores the answer.
+ */
+static Jsonb *
+run_with_lease(RtcLookup *l)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb	   *volatile answer = NULL;
+	instr_time	now;
+
+	PG_TRY();
+	{
+		answer = rtc_lookup_run(l);
+	}
+	PG_CATCH();
+	{
+		unlease_after_error(l, context);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, l->leased_at);
+	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
+		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
+	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+			 !rtc_trust_holds(&l->trust))
+	{
+		/* The query has written, or the relay would not vouch for this. */
+		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
+		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
+	}
+	else
+		fill(l, answer);
+	return answer;
+}
+
+/*
+ * Stores an answer in Redis, if it is not too large and the lease is still ours.
+ */
+static void
+fill(RtcLookup *l, Jsonb *answer)
+{
+	StringInfoData text;
+	int			stored;
+
+	/*
+	 * Text has more than an eighth of the bytes that jsonb takes; so there is
+	 * no need to make it for an answer that is much too large.
+	 */
+	initStringInfo(&text);
+	if (answer == NULL)
+		appendStringInfoString(&text, "null");
+	else if (VARSIZE(answer) / 8 <= RtcMaxValueBytes())
+		(void) JsonbToCString(&text, &answer->root, VARSIZE(answer));
+
+	if (text.len == 0 || text.len > RtcMaxValueBytes())
+	{
+		rtc_stat_inc(RTC_STAT_TOO_LARGE);
+		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
+	}
+	else
+	{
+		stored = rtc_cmd_fill(l->trust.name.data, l->trust.name.len,
+							  l->token, text.data, text.len, l->ttl_ms);
+		if (stored > 0)
+		{
+			rtc_stat_inc(RTC_STAT_FILLS);
+			l->stored = true;
+			rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text.len);
+		}
+		else if (stored == 0)
+			rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
+	}
+	pfree(text.data);
+}
+
+/*
+ * Stores an answer in L1.
+ */
+static void
+store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
+{
+	if (!l->use_l1)
+		return;
+
+	l->in_vain = true;
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+		return;					/* the query has written */
+	if (answer != NULL && VARSIZE(answer) > RtcMaxValueBytes())
+	{
+		rtc_stat_inc(RTC_STAT_TOO_LARGE);
+		return;
+	}
+	if (!rtc_stamp_read_valid(&l->stamps))
+		l->in_vain = false;		/* nobody could use it, now is another time */
+	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))
+	{
+		l->in_vain = false;
+		if (!l->stored)
+			rtc_stat_inc(RTC_STAT_FILLS);
+	}
+}

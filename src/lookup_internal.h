@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup_internal.h
+ *		One call of cache_get() or cache_list(), between lookup.c and fetch.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_LOOKUP_INTERNAL_H
+#define RTC_LOOKUP_INTERNAL_H
+
+#include "postgres.h"
+
+#include "portability/instr_time.h"
+#include "utils/jsonb.h"
+
+#include "dep.h"
+#include "l1.h"
+#include "query.h"
+#include "redis_cmd.h"
+#include "stamps.h"
+#include "trust.h"
+
+typedef struct RtcLookup
+{
+	RtcL1Question question;		/* with the key, as the user gave it */
+	RtcStampRead stamps;
+	RtcTrust	trust;			/* valid once Redis is trusted */
+	RtcQuery   *query;
+	bool		one_row;		/* cache_get; else cache_list */
+	bool		use_l1;			/* it can be read and filled */
+	bool		in_vain;		/* nobody will find our answer */
+	bool		stored;			/* in Redis */
+	bool		owned;			/* a rule stores this very answer under the
+								 * key */
+	int64		ttl_ms;			/* 0 = does not expire */
+	char		token[RTC_TOKEN_LEN];	/* of the lease */
+	instr_time	leased_at;
+	int			lease_ms;
+
+	/*
+	 * What the answer depends on besides its key and its database.  All have
+	 * stamps; in Redis they are tag sets, unless the key is owned.
+	 */
+	int			ndeps;
+	RtcDep		dep[RTC_MAX_READ_DEPS - 2];
+} RtcLookup;
+
+/* Gets the answer from Redis or from the query, and stores it. */
+extern Jsonb *rtc_lookup_fetch(RtcLookup *l);
+
+/* Runs the query. */
+extern Jsonb *rtc_lookup_run(RtcLookup *l);
+
+#endif							/* RTC_LOOKUP_INTERNAL_H */
