@@ -69,11 +69,14 @@ else
 
 OBJS = \
 	src/admin.o \
+	src/attach.o \
 	src/batch.o \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/ddl.o \
 	src/dep.o \
+	src/depset.o \
 	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
@@ -106,6 +109,7 @@ OBJS = \
 	src/rtcache.o \
 	src/rule.o \
 	src/rule_check.o \
+	src/rule_view.o \
 	src/seal.o \
 	src/shmem.o \
 	src/slot.o \
@@ -114,6 +118,7 @@ OBJS = \
 	src/stream.o \
 	src/stream_apply.o \
 	src/template.o \
+	src/track.o \
 	src/trigger.o \
 	src/trust.o \
 	src/ttl.o \

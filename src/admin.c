@@ -38,6 +38,7 @@
 #include "admin.h"
 #include "breaker.h"
 #include "compat.h"
+#include "dep.h"
 #include "guc.h"
 #include "key.h"
 #include "l1.h"
@@ -51,6 +52,7 @@
 
 PG_FUNCTION_INFO_V1(cache_set);
 PG_FUNCTION_INFO_V1(cache_del);
+PG_FUNCTION_INFO_V1(cache_invalidate);
 PG_FUNCTION_INFO_V1(cache_del_pattern);
 PG_FUNCTION_INFO_V1(cache_clear);
 PG_FUNCTION_INFO_V1(cache_key);
@@ -159,6 +161,42 @@ cache_del(PG_FUNCTION_ARGS)
 		key = DatumGetTextPP(keys[i]);
 		rtc_key_check(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 		add_del(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	}
+	PG_RETURN_VOID();
+}
+
+/* cache_invalidate(VARIADIC tags text[]): all or, if one is bad, none. */
+Datum
+cache_invalidate(PG_FUNCTION_ARGS)
+{
+	Datum	   *tags;
+	bool	   *nulls;
+	int			n;
+
+	rtc_require_preload();
+	require_argument(fcinfo, 0, "tags");
+	get_texts(PG_GETARG_ARRAYTYPE_P(0), &tags, &nulls, &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		text	   *tag;
+		size_t		len;
+
+		if (nulls[i])
+			continue;
+		tag = DatumGetTextPP(tags[i]);
+		len = VARSIZE_ANY_EXHDR(tag);
+		if (len == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("cache tag must not be empty")));
+		if (len > RTC_MAX_KEY_LEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("cache tag is too long"),
+					 errdetail("The tag has %zu bytes; the limit is %d bytes.",
+							   len, RTC_MAX_KEY_LEN)));
+		(void) rtc_oplist_add_dep(rtc_dep_tag(VARDATA_ANY(tag), len));
 	}
 	PG_RETURN_VOID();
 }

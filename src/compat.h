@@ -90,7 +90,28 @@
 #define GetOldestActiveTransactionId_compat() GetOldestActiveTransactionId()
 #endif
 
+/* ---- triggers ---- */
+
+/* Sets when a trigger fires; also for its clones in partitions. */
+#if PG_VERSION_NUM >= 160000
+#define EnableDisableTrigger_compat(rel, name, fires_when, lockmode) \
+	EnableDisableTrigger((rel), (name), InvalidOid, (fires_when), false, \
+						 true, (lockmode))
+#else
+#define EnableDisableTrigger_compat(rel, name, fires_when, lockmode) \
+	EnableDisableTrigger((rel), (name), (fires_when), false, (lockmode))
+#endif
+
 /* ---- planner, executor, privileges ---- */
+
+/* Does the role own the object?  Before 16 there is one function a class. */
+#if PG_VERSION_NUM >= 160000
+#define relation_ownercheck_compat(relid, roleid) \
+	object_ownercheck(RelationRelationId, (relid), (roleid))
+#else
+#define relation_ownercheck_compat(relid, roleid) \
+	pg_class_ownercheck((relid), (roleid))
+#endif
 
 /* Does a plan's search path match the session's? */
 #if PG_VERSION_NUM >= 170000

@@ -76,6 +76,8 @@ rtc_stream_apply_commit(void)
 		if (op.kind == RTC_OP_SET || op.kind == RTC_OP_DEL)
 			rtc_batch_add(rtc_stream.batch, prefix, &op,
 						  rtc_stream.pos.horizon != 0 || rtc_stream.full);
+		else if (op.kind == RTC_OP_TAG)
+			continue;
 		else if (!rtc_stream_send() || !delete_matching(prefix, &op))
 			return false;
 		if (rtc_batch_full(rtc_stream.batch) && !rtc_stream_send())

@@ -3,7 +3,7 @@
  * xact.c
  *		The only transaction callbacks of rtcache.
  *
- * What happens when, for a transaction that has ops:
+ * What happens when, for a transaction that has ops or changes dependencies:
  *
  *		PRE_COMMIT	stamps go pending, the ops go to WAL.  The last place
  *		PRE_PREPARE	where anything may be raised.
@@ -58,7 +58,9 @@ xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_COMMIT:
-			rtc_stamp_commit(XactLastCommitEnd);
+			/* with nothing for Redis to apply it need not catch up, either */
+			rtc_stamp_commit(rtc_oplist_is_active() ? XactLastCommitEnd :
+							 InvalidXLogRecPtr);
 			if (rtc_oplist_is_active())
 				wake_relay_for(XactLastCommitEnd);
 			rtc_oplist_reset();
