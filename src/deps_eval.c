@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "nodes/value.h"
 #include "utils/snapmgr.h"
 
 #include "deps.h"
@@ -143,6 +144,7 @@ rtc_deps_explain(RtcDepPlan *plan, ArrayType *args)
 		RtcRelationDeps *deps = lfirst(lc);
 		RtcDepInfo *info = palloc0(sizeof(RtcDepInfo));
 		StringInfoData detail;
+		List	   *said = NIL;
 		ListCell   *cell;
 		RtcDep		dep[RTC_MAX_PINNED];
 		int			n = 0;
@@ -172,10 +174,10 @@ rtc_deps_explain(RtcDepPlan *plan, ArrayType *args)
 								 RTC_MAX_PINNED);
 				break;
 			}
-			/* the same may be said more than once */
-			if (strstr(detail.data, one.data) == NULL)
+			if (!list_member(said, makeString(one.data)))
 				appendStringInfo(&detail, "%s%s",
 								 detail.len > 0 ? " OR " : "", one.data);
+			said = lappend(said, makeString(one.data));
 		}
 		info->detail = detail.data;
 	}
