@@ -74,9 +74,14 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/covered.o \
 	src/ddl.o \
 	src/dep.o \
+	src/deps.o \
+	src/deps_eval.o \
 	src/depset.o \
+	src/explain.o \
+	src/facts.o \
 	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
@@ -89,6 +94,7 @@ OBJS = \
 	src/oplist.o \
 	src/peek.o \
 	src/pin.o \
+	src/pins.o \
 	src/plan.o \
 	src/position.o \
 	src/prefix.o \

@@ -44,6 +44,8 @@ ON ddl_command_end
 WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER TRIGGER', 'ALTER TYPE', 'CREATE INDEX', 'CREATE TABLE', 'CREATE TRIGGER', 'REFRESH MATERIALIZED VIEW')
 EXECUTE FUNCTION rtcache_check_rules();
 
+ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
+
 COMMENT ON EVENT TRIGGER rtcache_check_rules IS
 'checks rules of rtcache when they are created and when their tables are altered, and drops answers that DDL makes stale';
 
@@ -141,7 +143,7 @@ AS 'MODULE_PATHNAME', 'cache_get'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
-'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: not supported yet. No row is NULL. Errors: 21000 more than one row, 22023 bad key, ttl or number of args, 42601 not a single statement, 0A000 not a SELECT.';
+'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 0A000 not a SELECT.';
 
 CREATE FUNCTION cache_list(key text, query text, args text[] DEFAULT NULL, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL)
 RETURNS jsonb
@@ -230,6 +232,14 @@ COMMENT ON FUNCTION cache_clear() IS
 --
 -- Seeing it
 --
+
+CREATE FUNCTION cache_explain(query text, args text[] DEFAULT NULL, OUT relation text, OUT dependency text, OUT detail text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cache_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 4;
+
+COMMENT ON FUNCTION cache_explain(text, text[]) IS
+'tells whether the answer of a query can be cached, and what it depends on: one line for the query (cacheable, or not, and why), then one for each relation: row (which), table (all of it), or TTL only (why its writes go by unseen). args: parameters as for cache_get, may be left out. Errors: as cache_get.';
 
 CREATE FUNCTION cache_wait(lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT '5 seconds')
 RETURNS boolean
@@ -445,6 +455,7 @@ REVOKE ALL ON FUNCTION cache_del(text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_invalidate(text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_del_pattern(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_clear() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_explain(text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_wait(pg_lsn, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_health() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;

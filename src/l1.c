@@ -162,6 +162,64 @@ same_versions(Entry *e, const RtcStampRead *stamps)
 	return true;
 }
 
+/*
+ * Is what it was stored with still the case?  Pending before version, as a
+ * reader takes stamps.
+ */
+static bool
+stamps_hold(Entry *e)
+{
+	Cursor		c;
+	Dep			dep;
+
+	cursor_begin(&c, e);
+	for (int i = 0; i < e->ndeps; i++)
+	{
+		RtcBucket  *b;
+
+		cursor_get(&c, &dep, sizeof(dep));
+		b = &rtc_shared->bucket[dep.bucket];
+		if (pg_atomic_read_u32(&b->pending) != 0)
+			return false;
+		pg_read_barrier();
+		if (pg_atomic_read_u64(&b->version) != dep.version)
+			return false;
+	}
+	pg_read_barrier();
+	return true;
+}
+
+/*
+ * Takes the answer of an entry, at the cursor, unless it has expired.  Under
+ * the partition's lock.
+ */
+static bool
+take(Entry *e, Cursor *c, Jsonb **answer, int64 *ttl_ms)
+{
+	int64		left = -1;
+
+	if (e->expires_at != 0)
+	{
+		left = e->expires_at - rtc_l1_now_us();
+		if (left <= 0)
+			return false;
+	}
+	*answer = NULL;
+	if (e->valuelen > 0)
+	{
+		/* too little memory for the copy: a miss like any other */
+		*answer = palloc_extended(e->valuelen, MCXT_ALLOC_NO_OOM);
+		if (*answer == NULL)
+			return false;
+		cursor_get(c, *answer, e->valuelen);
+	}
+	if (pg_atomic_read_u32(&e->visited) == 0)
+		pg_atomic_write_u32(&e->visited, 1);
+	if (ttl_ms != NULL)
+		*ttl_ms = left < 0 ? -1 : left / 1000;
+	return true;
+}
+
 bool
 rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 		   Jsonb **answer, int64 *ttl_ms)
@@ -170,49 +228,41 @@ rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 	BlockNo    *where;
 	Cursor		c;
 	Entry	   *e;
-	bool		hit = false;
-	int64		left = -1;
+	bool		hit;
 
 	LWLockAcquire(lock, LW_SHARED);
 	e = find(q, &where, &c);
-	if (e != NULL && same_versions(e, stamps) &&
-		(q->id == NULL ||
-		 (memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
-		  e->one_row == q->one_row && e->argslen == q->argslen &&
-		  cursor_equals(&c, q->args, q->argslen))))
+	hit = e != NULL && same_versions(e, stamps) &&
+		memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
+		e->one_row == q->one_row && e->argslen == q->argslen &&
+		cursor_equals(&c, q->args, q->argslen) &&
+		take(e, &c, answer, ttl_ms);
+	LWLockRelease(lock);
+	return hit;
+}
+
+bool
+rtc_l1_peek(const RtcL1Question *q, Jsonb **answer, int64 *ttl_ms)
+{
+	LWLock	   *lock = partition_lock(partition_of(q->hash));
+	BlockNo    *where;
+	Cursor		c;
+	Entry	   *e;
+	bool		hit = false;
+
+	LWLockAcquire(lock, LW_SHARED);
+	e = find(q, &where, &c);
+	if (e != NULL && stamps_hold(e))
 	{
-		if (q->id == NULL)
+		/* the arguments, whatever they are, are in the way */
+		for (uint32 i = 0; i < e->argslen; i++)
 		{
-			/* the arguments, whatever they are, are in the way */
-			for (uint32 i = 0; i < e->argslen; i++)
-			{
-				(void) cursor_span(&c, 1);
-				c.pos++;
-			}
+			(void) cursor_span(&c, 1);
+			c.pos++;
 		}
-		if (e->expires_at != 0)
-			left = e->expires_at - rtc_l1_now_us();
-		if (e->expires_at == 0 || left > 0)
-		{
-			hit = true;
-			*answer = NULL;
-			if (e->valuelen > 0)
-			{
-				/* too little memory for the copy: a miss like any other */
-				*answer = palloc_extended(e->valuelen, MCXT_ALLOC_NO_OOM);
-				if (*answer != NULL)
-					cursor_get(&c, *answer, e->valuelen);
-				else
-					hit = false;
-			}
-			if (pg_atomic_read_u32(&e->visited) == 0)
-				pg_atomic_write_u32(&e->visited, 1);
-		}
+		hit = take(e, &c, answer, ttl_ms);
 	}
 	LWLockRelease(lock);
-
-	if (hit && ttl_ms != NULL)
-		*ttl_ms = left < 0 ? -1 : left / 1000;
 	return hit;
 }
 

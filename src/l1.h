@@ -28,7 +28,7 @@ typedef struct RtcL1Question
 	uint64		hash;			/* of database and key: rtc_l1_hash() */
 	const char *key;
 	uint32		keylen;
-	const RtcQueryId *id;		/* NULL = whatever was asked under this key */
+	const RtcQueryId *id;
 	const char *args;			/* the query's arguments, as bytes */
 	uint32		argslen;
 	bool		one_row;
@@ -51,6 +51,14 @@ extern uint64 rtc_l1_question_hash(const RtcL1Question *question);
 extern bool rtc_l1_get(const RtcL1Question *question,
 					   const RtcStampRead *stamps, Jsonb **answer,
 					   int64 *ttl_ms);
+
+/*
+ * Looks for whatever answer is there under a key (only hash, key and keylen of
+ * the question count), if nothing that it depends on is known to have been
+ * written since.  Otherwise as rtc_l1_get().
+ */
+extern bool rtc_l1_peek(const RtcL1Question *question, Jsonb **answer,
+						int64 *ttl_ms);
 
 /*
  * Stores an answer that was computed from a snapshot taken after the stamps.

@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 
 #include "dep.h"
+#include "deps.h"
 #include "l1.h"
 #include "query.h"
 #include "redis_cmd.h"
@@ -32,6 +33,7 @@ typedef struct RtcLookup
 	bool		use_l1;			/* it can be read and filled */
 	bool		in_vain;		/* nobody will find our answer */
 	bool		stored;			/* in Redis */
+	bool		tagged;			/* dep[] are the caller's tags */
 	bool		owned;			/* a rule stores this very answer under the
 								 * key */
 	int64		ttl_ms;			/* 0 = does not expire */
@@ -44,8 +46,11 @@ typedef struct RtcLookup
 	 * stamps; in Redis they are tag sets, unless the key is owned.
 	 */
 	int			ndeps;
-	RtcDep		dep[RTC_MAX_READ_DEPS - 2];
+	RtcDep		dep[RTC_MAX_NAMED_DEPS];
 } RtcLookup;
+
+StaticAssertDecl(RTC_MAX_NAMED_DEPS + 2 <= RTC_MAX_READ_DEPS,
+				 "each dependency must have a stamp");
 
 /* Gets the answer from Redis or from the query, and stores it. */
 extern Jsonb *rtc_lookup_fetch(RtcLookup *l);

@@ -56,14 +56,13 @@ get_key(FunctionCallInfo fcinfo, RtcL1Question *question,
 	return rtc_stamp_read_take(stamps);
 }
 
-/* Looks into L1; as rtc_l1_get(). */
+/* Looks into L1; as rtc_l1_peek(). */
 static bool
-peek_l1(const RtcL1Question *question, const RtcStampRead *stamps,
-		Jsonb **answer, int64 *ttl_ms)
+peek_l1(const RtcL1Question *question, Jsonb **answer, int64 *ttl_ms)
 {
 	return rtc_l1_exists() && !RecoveryInProgress() &&
 		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
-		rtc_l1_get(question, stamps, answer, ttl_ms);
+		rtc_l1_peek(question, answer, ttl_ms);
 }
 
 /*
@@ -82,7 +81,7 @@ cache_peek(PG_FUNCTION_ARGS)
 
 	if (!get_key(fcinfo, &question, &stamps))
 		PG_RETURN_NULL();
-	if (peek_l1(&question, &stamps, &result, NULL))
+	if (peek_l1(&question, &result, NULL))
 	{
 		if (result == NULL)
 			return DirectFunctionCall1(jsonb_in, CStringGetDatum("null"));
@@ -111,7 +110,7 @@ peek_ttl(FunctionCallInfo fcinfo)
 
 	if (!get_key(fcinfo, &question, &stamps))
 		return TTL_UNKNOWN;
-	if (peek_l1(&question, &stamps, &answer, &ttl_ms))
+	if (peek_l1(&question, &answer, &ttl_ms))
 		return ttl_ms;
 	if (!rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
 						 &reason))

@@ -18,6 +18,7 @@
 #include "utils/plancache.h"
 
 #include "cacheable.h"
+#include "deps.h"
 
 /*
  * Which query it is: the same for the same text with the same meaning (tables
@@ -45,8 +46,10 @@ typedef struct RtcKeptPlan
 	const char *search_path;	/* the setting, not what it resolves to */
 	CachedPlanSource *source;
 	RtcVerdict	verdict;
+	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
 	bool		reads_moments;	/* a parameter may be given as 'now' */
 	bool		access_checked; /* the user may run it */
+	bool		outdated;		/* what its deps are made of has changed */
 	bool		dropped;		/* in plans_dropped */
 	uint64		catalog_changes;	/* as counted when this was made */
 	int			refcount;		/* calls that hold it */
