@@ -69,6 +69,7 @@ else
 
 OBJS = \
 	src/admin.o \
+	src/arg.o \
 	src/attach.o \
 	src/batch.o \
 	src/breaker.o \
@@ -92,6 +93,7 @@ OBJS = \
 	src/l1_view.o \
 	src/lookup.o \
 	src/oplist.o \
+	src/owned.o \
 	src/peek.o \
 	src/pin.o \
 	src/pins.o \

@@ -51,6 +51,8 @@ cache_explain(PG_FUNCTION_ARGS)
 	text	   *source;
 	RtcQuery   *query;
 	const char *reason;
+	const char *key;
+	size_t		keylen;
 	ListCell   *lc;
 
 	if (PG_ARGISNULL(0))
@@ -65,10 +67,15 @@ cache_explain(PG_FUNCTION_ARGS)
 	rtc_query_lock(query);
 	rtc_query_check_access(query);
 	reason = rtc_query_uncacheable(query);
-	put_row(result, NULL, reason == NULL ? "cacheable" : "not cacheable",
-			reason);
 	if (reason != NULL)
+	{
+		put_row(result, NULL, "not cacheable", reason);
 		return (Datum) 0;
+	}
+	key = rtc_query_owned_key(query, &keylen);
+	put_row(result, NULL, "cacheable",
+			key != NULL ? psprintf("stored by a rule under the key %s", key) :
+			NULL);
 
 	foreach(lc, rtc_query_explain(query))
 	{

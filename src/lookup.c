@@ -89,6 +89,7 @@ static Jsonb *look_further(RtcLookup *l);
 static bool wait_for_others(RtcLookup *l, Jsonb **answer, bool *ours);
 static bool may_bypass(RtcLookup *l, RtcCounter *reason);
 static bool name_deps(RtcLookup *l);
+static bool is_owned(RtcLookup *l);
 static bool take_stamps(RtcLookup *l);
 
 PG_FUNCTION_INFO_V1(cache_get);
@@ -166,9 +167,7 @@ look_further(RtcLookup *l)
 		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
 		return rtc_lookup_run(l);
 	}
-	if (l->one_row && (!l->tagged || l->ndeps == 0))
-		l->owned = rtc_query_owned(l->query, l->question.key,
-								   l->question.keylen);
+	l->owned = is_owned(l);
 
 	if (!l->use_l1)
 		return rtc_lookup_fetch(l);
@@ -294,6 +293,21 @@ name_deps(RtcLookup *l)
 	memcpy(l->dep, dep, n * sizeof(RtcDep));
 	l->ndeps = n;
 	return true;
+}
+
+/* Is the answer what a rule stores under this key? */
+static bool
+is_owned(RtcLookup *l)
+{
+	const char *key;
+	size_t		keylen;
+
+	/* who gives tags wants them to count */
+	if (!l->one_row || (l->tagged && l->ndeps > 0))
+		return false;
+	key = rtc_query_owned_key(l->query, &keylen);
+	return key != NULL && keylen == l->question.keylen &&
+		memcmp(key, l->question.key, keylen) == 0;
 }
 
 /* Takes the tags that the caller gives for what the answer depends on. */

@@ -24,24 +24,21 @@
 #include "fmgr.h"
 #include "nodes/primnodes.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
+#include "arg.h"
 #include "pins.h"
 #include "template.h"
 
 /* A constant, or a parameter that is a value or an array of them. */
 typedef struct PinItem
 {
-	int			param;			/* its number; 0 = constant */
+	RtcArg		arg;			/* parameter */
 	bool		isnull;			/* constant: it is NULL */
 	RtcDep		dep;			/* constant: its rows */
 	const char *text;			/* constant: for people */
-	bool		is_text;		/* parameter: the text itself is the value */
-	FmgrInfo	input;			/* parameter: reads it */
-	Oid			ioparam;
-	Oid			elemtype;		/* of an array; else invalid */
+	Oid			elemtype;		/* parameter: of an array; else invalid */
 	int16		elemlen;
 	bool		elembyval;
 	char		elemalign;
@@ -101,13 +98,9 @@ add_param(RtcPin *pin, const Param *param, bool is_array)
 {
 	PinItem    *item = &pin->item[pin->nitems++];
 	Oid			type = param->paramtype;
-	Oid			input;
 
 	pin->has_params = true;
-	item->param = param->paramid;
-	getTypeInputInfo(type, &input, &item->ioparam);
-	fmgr_info_cxt(input, &item->input, CurrentMemoryContext);
-	item->is_text = input == F_TEXTIN || input == F_VARCHARIN;
+	rtc_arg_init(&item->arg, param, CurrentMemoryContext);
 	if (is_array)
 	{
 		type = get_element_type(type);
@@ -251,26 +244,6 @@ rtc_pin_reads_settings(const RtcPin *pin)
 	return pin->reads_settings;
 }
 
-/* Reads a parameter; false = NULL. */
-static bool
-read_param(PinItem *item, ArrayType *args, Datum *value)
-{
-	int			subscript;
-	bool		isnull;
-	Datum		arg;
-
-	/* There are as many as the query has parameters: query.c has seen to it. */
-	subscript = ARR_LBOUND(args)[0] + item->param - 1;
-	arg = array_get_element(PointerGetDatum(args), 1, &subscript, -1, -1,
-							false, TYPALIGN_INT, &isnull);
-	if (isnull)
-		return false;
-	*value = item->is_text ? arg :
-		InputFunctionCall(&item->input, TextDatumGetCString(arg),
-						  item->ioparam, -1);
-	return true;
-}
-
 /* Adds a dependency that is not there yet; -1 = there is no room. */
 static int
 add_dep(RtcDep *dep, int n, int max, RtcDep new)
@@ -297,12 +270,12 @@ rtc_pin_evaluate(RtcPin *pin, ArrayType *args, RtcDep *dep, int n, int max)
 		bool	   *isnull;
 		int			nelements;
 
-		if (item->param == 0)
+		if (item->arg.number == 0)
 		{
 			if (!item->isnull)
 				n = add_dep(dep, n, max, item->dep);
 		}
-		else if (read_param(item, args, &value))
+		else if (rtc_arg_read(&item->arg, args, &value))
 		{
 			if (!OidIsValid(item->elemtype))
 			{
@@ -338,16 +311,16 @@ rtc_pin_describe(RtcPin *pin, ArrayType *args, StringInfo buf)
 		bool	   *isnull;
 		int			nelements;
 
-		if (item->param == 0)
+		if (item->arg.number == 0)
 			appendStringInfo(&list, "%s%s", comma, item->text);
 		else if (args == NULL && OidIsValid(item->elemtype))
 		{
-			appendStringInfo(buf, "%s = ANY ($%d)", pin->column, item->param);
+			appendStringInfo(buf, "%s = ANY ($%d)", pin->column, item->arg.number);
 			return;
 		}
 		else if (args == NULL)
-			appendStringInfo(&list, "%s$%d", comma, item->param);
-		else if (!read_param(item, args, &value))
+			appendStringInfo(&list, "%s$%d", comma, item->arg.number);
+		else if (!rtc_arg_read(&item->arg, args, &value))
 			appendStringInfo(&list, "%sNULL", comma);
 		else if (OidIsValid(item->elemtype))
 		{

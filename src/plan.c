@@ -102,6 +102,12 @@ note_relation_change(Datum arg, Oid relid)
 	}
 }
 
+uint64
+rtc_plan_relation_changes(void)
+{
+	return relation_changes;
+}
+
 static void
 init_plans(void)
 {
@@ -350,6 +356,8 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 		plan->deps = rtc_deps_analyze(queries, context);
 		if (plan->deps == NULL)
 			plan->verdict.reason = RTC_UNCACHEABLE_RELATIONS;
+		else
+			plan->owned = rtc_owned_analyze(queries, context);
 	}
 	PopActiveSnapshot();
 

@@ -19,6 +19,7 @@
 
 #include "cacheable.h"
 #include "deps.h"
+#include "owned.h"
 
 /*
  * Which query it is: the same for the same text with the same meaning (tables
@@ -47,6 +48,7 @@ typedef struct RtcKeptPlan
 	CachedPlanSource *source;
 	RtcVerdict	verdict;
 	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
+	RtcOwned   *owned;			/* NULL if no rule stores it */
 	bool		reads_moments;	/* a parameter may be given as 'now' */
 	bool		access_checked; /* the user may run it */
 	bool		outdated;		/* what its deps are made of has changed */
@@ -71,6 +73,9 @@ extern bool rtc_plan_is_current(RtcKeptPlan *plan);
 
 /* Locks the relations of a plan as the server's plan cache would. */
 extern void rtc_plan_lock(RtcKeptPlan *plan, bool acquire);
+
+/* Counts changes of relations that this backend has heard of. */
+extern uint64 rtc_plan_relation_changes(void);
 
 /* Shows where in the cached query an error is; the caller pops it. */
 extern void rtc_plan_push_error_context(ErrorContextCallback *callback,

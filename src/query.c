@@ -207,10 +207,21 @@ rtc_query_explain(RtcQuery *query)
 	return infos;
 }
 
-bool
-rtc_query_owned(RtcQuery *query, const char *key, size_t keylen)
+const char *
+rtc_query_owned_key(RtcQuery *query, size_t *keylen)
 {
-	return false;
+	RtcKeptPlan *plan = query->plan;
+	ErrorContextCallback callback;
+	const char *key;
+
+	if (plan->owned == NULL ||
+		(query->args == NULL && plan->source->num_params > 0))
+		return NULL;
+	rtc_plan_push_error_context(&callback, plan->text);
+	key = rtc_owned_key(plan->owned, query->args, rtc_plan_relation_changes(),
+						keylen);
+	error_context_stack = callback.previous;
+	return key;
 }
 
 const char *

@@ -69,10 +69,10 @@ extern int	rtc_query_deps(RtcQuery *query, RtcDep *dep, int max);
 extern List *rtc_query_explain(RtcQuery *query);
 
 /*
- * Is the answer what a rule of the query's only table stores under this key?
- * See owned.c.
+ * The key under which a rule of the query's only table stores the answer of
+ * cache_get(), see owned.c; NULL = none does.
  */
-extern bool rtc_query_owned(RtcQuery *query, const char *key, size_t keylen);
+extern const char *rtc_query_owned_key(RtcQuery *query, size_t *keylen);
 
 /* NULL if the answer may be cached, else a short reason ("volatile function"). */
 extern const char *rtc_query_uncacheable(const RtcQuery *query);

@@ -261,6 +261,12 @@ rtc_row_json_make(TupleDesc desc, List *names, RtcFault *fault)
 	return row;
 }
 
+AttrNumber
+rtc_row_json_column(const RtcRowJson *row, int n)
+{
+	return n < row->ncolumns ? row->column[n].attnum : InvalidAttrNumber;
+}
+
 bool
 rtc_row_json_needs_pin(const RtcRowJson *row)
 {

@@ -37,6 +37,9 @@ extern RtcRowJson *rtc_row_json_make(TupleDesc desc, List *names,
 extern bool rtc_row_json_append(RtcRowJson *row, HeapTuple tuple,
 								TupleDesc desc, StringInfo buf, size_t limit);
 
+/* The n-th column, counted from 0; InvalidAttrNumber behind the last one. */
+extern AttrNumber rtc_row_json_column(const RtcRowJson *row, int n);
+
 /* Does the text of any column depend on session settings? */
 extern bool rtc_row_json_needs_pin(const RtcRowJson *row);
 

@@ -13,8 +13,7 @@ ALTER SYSTEM SET rtcache.l1_size = '64MB';
 ALTER SYSTEM SET shared_buffers = '256MB';
 CREATE EXTENSION rtcache;
 CREATE TABLE hero (id int PRIMARY KEY, name text, about text);
-CREATE TRIGGER c AFTER INSERT OR UPDATE OR DELETE ON hero
-	FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate('hero:{id}');
+SELECT cache_attach('hero', key => 'hero:{id}', mode => 'del');
 INSERT INTO hero SELECT i, 'hero ' || i, repeat('x', 60) FROM generate_series(1, 10000) AS i;
 VACUUM ANALYZE hero;
 
