@@ -188,10 +188,12 @@ alter_table_parts(const CollectedCommand *command, Oid table)
 	foreach(lc, command->d.alterTable.subcmds)
 	{
 		const CollectedATSubcmd *part = lfirst(lc);
+		const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
+		Oid			other = InvalidOid;
 
 		if (!IsA(part->parsetree, AlterTableCmd))
 			continue;
-		switch (((const AlterTableCmd *) part->parsetree)->subtype)
+		switch (cmd->subtype)
 		{
 			case AT_AddIndex:
 			case AT_AddIndexConstraint:
@@ -202,14 +204,21 @@ alter_table_parts(const CollectedCommand *command, Oid table)
 				if (command->d.alterTable.objectId != table)
 					lock_descendants(table);	/* of an index */
 				break;
+			case AT_DetachPartition:
+			case AT_DetachPartitionFinalize:
+				/* not told as the address of the part is */
+				other = RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
+										 NoLock, true);
+				break;
 			default:
 				break;
 		}
 
 		/* the other table: a partition, a parent that was */
-		if (part->address.classId == RelationRelationId &&
-			OidIsValid(part->address.objectId))
-			relation_changed(table_of(part->address.objectId));
+		if (part->address.classId == RelationRelationId)
+			other = part->address.objectId;
+		if (OidIsValid(other))
+			relation_changed(table_of(other));
 	}
 }
 
