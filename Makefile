@@ -73,6 +73,7 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/commit_wait.o \
 	src/dep.o \
 	src/fetch.o \
 	src/flight.o \
@@ -89,6 +90,7 @@ OBJS = \
 	src/plan.o \
 	src/position.o \
 	src/prefix.o \
+	src/publish.o \
 	src/query.o \
 	src/redis_backend.o \
 	src/redis_cmd.o \

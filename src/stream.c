@@ -43,6 +43,7 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 
+#include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
 #include "prefix.h"
@@ -552,7 +553,9 @@ published(XLogRecPtr lsn)
 	if (lsn <= pg_atomic_read_u64(&rtc_shared->applied_lsn))
 		return;
 	pg_atomic_write_u64(&rtc_shared->applied_lsn, lsn);
+	pg_memory_barrier();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+	rtc_commit_wait_wake(lsn);
 }
 
 /* ---------------- trust ---------------- */
