@@ -290,7 +290,8 @@ rtc_stamp_prepared(void)
 	if (pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
 		return true;
 	for (int i = 0; i < rtc_shared->nprepared; i++)
-		if (pg_atomic_read_u32(&rtc_shared->prepared[i].xid) != InvalidTransactionId)
+		if (pg_atomic_read_u32(&rtc_shared->prepared[i].xid) != InvalidTransactionId &&
+			rtc_shared->prepared[i].nbuckets > 0)
 			return true;
 	return false;
 }
