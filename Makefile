@@ -112,6 +112,7 @@ OBJS = \
 	src/shmem.o \
 	src/slot.o \
 	src/stamps.o \
+	src/standby.o \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \

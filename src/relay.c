@@ -405,6 +405,8 @@ idle_timeout(void)
 	if (rtc_stream_is_connected() &&
 		pg_atomic_read_u64(&rtc_shared->wake_lsn) > GetFlushRecPtr(NULL))
 		return RTC_WAIT_UNFLUSHED;
+	if (rtc_stream_is_connected() && rtc_stream_is_untold())
+		return RTC_TELL_MS;
 	if (nprepared > 0 || rtc_stream_is_draining() ||
 		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
 		return RTC_WAIT_TRANSACTIONS;
