@@ -14,6 +14,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use RtcCoherence;
 use RtcFakeRedis;
@@ -24,7 +25,7 @@ my $redis = RtcRedis->new('main');
 $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
 my $node = RtcNode->new('main', redis => $fake, init => { allows_streaming => 1 },
-	conf => "rtcache.breaker_cooldown = 100\nautovacuum = off\ncheckpoint_timeout = 1h");
+	conf => "rtcache.breaker_cooldown = 100\nautovacuum = off\nbgwriter_lru_maxpages = 0\ncheckpoint_timeout = 1h");
 $node->start;
 create_heroes($node);
 $node->safe_psql('postgres', q{INSERT INTO hero SELECT i, 'v1' FROM generate_series(1, 10) i;
@@ -51,6 +52,24 @@ sub hits
 	return $standby->poll_query_until('postgres', qq{
 		SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id')->>'name' = '$name';
 		SELECT l2_hits > } . $standby->stat('l2_hits') . ' FROM rtcache_stats', "t\nt");
+}
+
+# Waits until Redis knows that it has all that the standby has replayed.
+sub redis_is_told
+{
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my $position = $redis->cli('KEYS', 'rtcache:position:*');
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my $lsn = $redis->cli('HGET', $position, 'verified_lsn');
+
+		return pass('Redis has all that the standby has')
+		  if $standby->safe_psql('postgres', "SELECT '$lsn' >= pg_last_wal_replay_lsn()") eq 't';
+		usleep(100_000);
+	}
+	diag($redis->cli('HGETALL', $position));
+	return fail('Redis has all that the standby has');
 }
 
 # A lookup that must not be answered by Redis
@@ -84,6 +103,7 @@ is(reads($standby, 1, $session), 'v2', 'a reader');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'v3' WHERE id = 1});
 ok($node->cache_wait);
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"v3"}', 'Redis is ahead of the standby');
+redis_is_told();
 my $l2_hits = $standby->stat('l2_hits');
 is(join(' ', map { reads($standby, 1, $session) } 1 .. 20), join(' ', ('v2') x 20),
 	'the reader does not see the future');
@@ -104,6 +124,7 @@ $node->safe_psql('postgres', q{UPDATE hero SET name = 'big' WHERE id = 1;
 	INSERT INTO hero SELECT i, 'big' FROM generate_series(1000, 1100) i; COMMIT});
 ok($fake->wait_hits(1), 'a transaction is applied in part');
 is($redis->cli('GET', 'postgres:hero:2'), '{"id":2,"name":"big"}', 'Redis has some of it');
+redis_is_told();
 is(reads($standby, 2), 'v1', 'a standby that has not replayed it does not see it');
 $fake->clear;
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
