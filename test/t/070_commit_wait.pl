@@ -26,7 +26,7 @@ use RtcRedis;
 my $redis = RtcRedis->new('main');
 $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
-my $node = RtcNode->new('main', redis => $fake, conf => 'rtcache.batch_delay = 1000');
+my $node = RtcNode->new('main', redis => $fake, conf => "rtcache.batch_delay = 1000\nwal_writer_delay = 10s");
 $node->start;
 create_heroes($node);
 $node->safe_psql('postgres', q{
