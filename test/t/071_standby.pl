@@ -182,6 +182,7 @@ my $lists = q{SELECT cache_get('fresh', 'SELECT name FROM hero WHERE id = 3')->>
 $node->safe_psql('postgres', q{CREATE TRIGGER hero_fresh AFTER INSERT OR UPDATE OR DELETE ON hero
 	FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate('fresh')});
 $node->safe_psql('postgres', q{ALTER SYSTEM SET wal_writer_delay = '10s'});
+$node->safe_psql('postgres', q{ALTER SYSTEM SET rtcache.command_timeout = '10s'});
 $node->reload;
 my $walwriter = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'});
 my $reader = $node->background_psql('postgres');
@@ -192,6 +193,7 @@ ok($node->cache_wait);
 is($reader->query_safe($lists), 'v1', 'a fill');
 is($redis->cli('GET', 'postgres:fresh'), '{"name": "v1"}', 'is there');
 $redis->cli('DEL', 'postgres:fresh');
+my $refused = $node->stat('fills_refused');
 kill 'STOP', $walwriter;
 $fake->rule(match => '^EVALSHA', action => 'delay', ms => 1000, count => 1);
 $reader->query_until(qr//, "$lists;\n");
@@ -201,6 +203,7 @@ ok( $node->poll_query_until('postgres', qq{
 	'a lookup asks for a lease');
 $writer->query_safe(q{UPDATE hero SET name = 'async' WHERE id = 3});
 $reader->query_safe('SELECT 1');
+is($node->stat('fills_refused'), $refused + 1, 'the fill is refused');
 is($redis->cli('EXISTS', 'postgres:fresh'), 0, 'it does not store what it sees of a commit that is not flushed');
 $node->stop('immediate');
 $reader->{run}->kill_kill;
