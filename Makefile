@@ -75,6 +75,7 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/commit_wait.o \
 	src/covered.o \
 	src/ddl.o \
 	src/dep.o \
@@ -100,6 +101,7 @@ OBJS = \
 	src/plan.o \
 	src/position.o \
 	src/prefix.o \
+	src/publish.o \
 	src/query.o \
 	src/redis_backend.o \
 	src/redis_cmd.o \
@@ -122,6 +124,7 @@ OBJS = \
 	src/shmem.o \
 	src/slot.o \
 	src/stamps.o \
+	src/standby.o \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \

@@ -287,6 +287,8 @@ CREATE FUNCTION cache_stats(
     OUT message_bytes bigint,
     OUT messages_refused bigint,
     OUT clears bigint,
+    OUT commit_waits bigint,
+    OUT commit_waits_given_up bigint,
     OUT stats_reset timestamptz)
 RETURNS record
 AS 'MODULE_PATHNAME', 'cache_stats'
@@ -393,6 +395,8 @@ COMMENT ON COLUMN rtcache_stats.messages IS 'messages written to WAL';
 COMMENT ON COLUMN rtcache_stats.message_bytes IS 'bytes of these messages';
 COMMENT ON COLUMN rtcache_stats.messages_refused IS 'messages in WAL that failed the check of their seal and were ignored';
 COMMENT ON COLUMN rtcache_stats.clears IS 'times the relay cleared all keys of a database';
+COMMENT ON COLUMN rtcache_stats.commit_waits IS 'commits that waited for Redis because of rtcache.commit_wait';
+COMMENT ON COLUMN rtcache_stats.commit_waits_given_up IS 'of these, those that gave up: timeout, cancel or termination';
 COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
 
 CREATE VIEW rtcache_l1 AS

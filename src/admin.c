@@ -37,6 +37,7 @@
 
 #include "admin.h"
 #include "breaker.h"
+#include "commit_wait.h"
 #include "compat.h"
 #include "dep.h"
 #include "guc.h"
@@ -310,7 +311,7 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 			break;
 
 		/* The relay may have started only now: wake it every second. */
-		rtc_wake_relay();
+		rtc_hurry_relay(Min(target, rtc_wal_insert_end()));
 		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv,
 										   Min(left, 1000),
 										   wait_event);

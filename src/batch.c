@@ -4,9 +4,10 @@
  *		Ops of committed transactions on their way to Redis.
  *
  * A batch is one MULTI ... EXEC: the last op on each key wins, SETs, then one
- * UNLINK of all deleted keys and of the leases of every touched key, and the
- * new position.  Deleting the lease is what makes the late fill of a reader
- * fail who computed its value before the write.
+ * UNLINK of all deleted keys and of the leases of every touched key, a PUBLISH
+ * of each key if that is asked for, and the new position.  Deleting the lease is
+ * what makes the late fill of a reader fail who computed its value before the
+ * write.
  *
  * The position is watched all the time between two batches, so the EXEC of a
  * relay that lost its office does nothing.  The WATCH for the next batch and
@@ -31,6 +32,7 @@
 #include "batch.h"
 #include "guc.h"
 #include "key.h"
+#include "publish.h"
 #include "redis_session.h"
 #include "stats.h"
 
@@ -91,6 +93,7 @@ struct RtcBatch
 static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
 static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
+static void append_publish(RtcBatch *batch, RtcConn *conn);
 static bool reply_is_good(RtcConn *conn, RtcReply *reply);
 static void count(RtcBatch *batch);
 
@@ -191,6 +194,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
 	append_unlinks(batch, conn, false);
+	append_publish(batch, conn);
 	rtc_position_append(conn, pos);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
@@ -244,6 +248,7 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 	if (batch->nops == 0)
 		return RTC_CONN_OK;
 	append_unlinks(batch, conn, true);
+	append_publish(batch, conn);
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
@@ -329,6 +334,14 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 		rtc_conn_append(conn, argc, argv, argvlen);
 	pfree(leases.data);
 	pfree(lease_end);
+}
+
+static void
+append_publish(RtcBatch *batch, RtcConn *conn)
+{
+	for (int i = 0; i < batch->nops; i++)
+		if (!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
+			break;
 }
 
 /*

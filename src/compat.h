@@ -83,6 +83,13 @@
 	ReplicationSlotAcquire((name), (nowait))
 #endif
 
+/* This process's place in the array of processes. */
+#if PG_VERSION_NUM >= 170000
+#define my_proc_number_compat() MyProcNumber
+#else
+#define my_proc_number_compat() (MyProc->pgprocno)
+#endif
+
 #if PG_VERSION_NUM >= 190000
 #define GetOldestActiveTransactionId_compat() \
 	GetOldestActiveTransactionId(false, true)

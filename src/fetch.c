@@ -17,6 +17,7 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -25,6 +26,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "lookup_internal.h"
+#include "standby.h"
 #include "stats.h"
 
 /* How often to ask for a value that another server's reader is computing. */
@@ -48,6 +50,19 @@ rtc_lookup_fetch(RtcLookup *l)
 	RtcCounter	reason;
 	bool		leased = false;
 
+	if (RecoveryInProgress())
+	{
+		RtcValue	value;
+
+		if (rtc_standby_get(l->question.key, l->question.keylen, &value))
+		{
+			answer = use_value(l, &value);
+			if (answer != NULL)
+				return answer;
+		}
+		rtc_stat_inc(RTC_STAT_BYPASS_NOT_READY);
+		return rtc_lookup_run(l);
+	}
 	if (ask_redis(l, &answer, &leased, &reason))
 		return answer;
 
@@ -213,9 +228,14 @@ run_with_lease(RtcLookup *l)
 	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			 !rtc_trust_holds(&l->trust))
+			 !rtc_trust_holds(&l->trust) ||
+			 !rtc_stamp_read_valid(&l->stamps))
 	{
-		/* The query has written, or the relay would not vouch for this. */
+		/*
+		 * The query has written, or the relay would not vouch for this, or
+		 * the answer may show a commit that Redis has not got yet.  That one
+		 * may not even be flushed, and a crash would undo it.
+		 */
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}

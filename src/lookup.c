@@ -31,12 +31,14 @@
  *	   still there.  A write that the snapshot does not see becomes visible
  *	   later, hence the relay applies it later than the lease was granted, and
  *	   to apply a write to a key is to delete its lease: either the fill is
- *	   refused, or its value is deleted.  So the stamps need not be looked at
- *	   again; what does need it is the relay's word.  A relay that closes Redis
- *	   may go on to clear it *instead of* applying writes, and such a clear
- *	   deletes the leases that exist when it begins.  Had it begun before ours
- *	   was granted, nothing would take that away.  Hence what Redis says counts
- *	   only if l2_generation is, afterwards, what it was before.
+ *	   refused, or its value is deleted.  The stamps are looked at again for
+ *	   another reason: a commit that the snapshot does see may not be flushed
+ *	   yet, and Redis must not show it before.  And what does need to be looked
+ *	   at again is the relay's word.  A relay that closes Redis may go on to
+ *	   clear it *instead of* applying writes, and such a clear deletes the
+ *	   leases that exist when it begins.  Had it begun before ours was granted,
+ *	   nothing would take that away.  Hence what Redis says counts only if
+ *	   l2_generation is, afterwards, what it was before.
  *
  * Of many who miss, one goes on to 3 and 4 and the others wait for it: those of
  * this server by flight.c, those of other servers by the lease.  A value they

@@ -146,6 +146,31 @@ rtc_backend_begin(void)
 }
 
 /*
+ * There is no relay here that knows where Redis is.
+ */
+bool
+rtc_backend_begin_standby(void)
+{
+	uint32		url = rtc_redis_url_hash();
+
+	if (rtc_shared == NULL || !rtc_breaker_allow())
+		return false;
+	if (conn != NULL && conn_url == url && !conn_verified &&
+		rtc_conn_is_open(conn) && rtc_conn_check(conn))
+		return true;
+	if (conn == NULL)
+		conn = rtc_conn_create("rtcache-backend");
+
+	/* after a promotion it does not count */
+	conn_verified = false;
+	conn_url = url;
+	if (rtc_session_open(conn, NULL) == RTC_CONN_OK)
+		return true;
+	report_failure();
+	return false;
+}
+
+/*
  * Is there a connection that was verified and still counts?
  */
 bool

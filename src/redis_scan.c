@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 
 #include "key.h"
+#include "publish.h"
 #include "redis_scan.h"
 #include "redis_conn.h"
 
@@ -34,6 +35,8 @@
 
 static RtcConnResult scan(RtcConn *conn, const char *glob, size_t globlen,
 						  int timeout_ms, uint64 *deleted);
+static RtcConnResult publish(RtcConn *conn, const char *glob, size_t globlen,
+							 int timeout_ms);
 static RtcConnResult scan_steps(RtcConn *conn, const char *glob,
 								size_t globlen, int timeout_ms,
 								MemoryContext step, uint64 *deleted);
@@ -76,7 +79,29 @@ rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
 	pfree(lease.data);
 	if (result == RTC_CONN_OK)
 		result = scan(conn, glob, globlen, timeout_ms, deleted);
+	if (result == RTC_CONN_OK)
+		result = publish(conn, glob, globlen, timeout_ms);
 	return result;
+}
+
+/*
+ * Tells subscribers what was deleted, whether or not it was there: they may
+ * know keys that Redis has not had for long.
+ */
+static RtcConnResult
+publish(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms)
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	if (!rtc_publish_glob(conn, glob, globlen))
+		return RTC_CONN_OK;
+	if (rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (replies[0].type != RTC_REPLY_ERROR)
+		return RTC_CONN_OK;
+	rtc_conn_fail(conn, "%s", replies[0].str);
+	return RTC_CONN_FAILED;
 }
 
 /*

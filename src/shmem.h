@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "breaker.h"
+#include "commit_wait.h"
 #include "flight.h"
 #include "interest.h"
 #include "rtcache.h"
@@ -90,6 +91,7 @@ typedef struct RtcRelayInfo
 typedef struct RtcShared
 {
 	LWLock	   *lock;			/* protects prefix[] and relay */
+	LWLock	   *wait_lock;		/* protects waiters */
 
 	/* The seal; written once at startup. */
 	uint8		seal_key[RTC_SEAL_KEY_LEN];
@@ -129,6 +131,20 @@ typedef struct RtcShared
 								 * its flush */
 	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
 
+	/*
+	 * The newest LSN that anybody waits for, and: does the relay let commits
+	 * collect, so that only those who wait need to wake it?
+	 */
+	pg_atomic_uint64 wait_lsn;
+	pg_atomic_uint32 lingers;
+
+	/*
+	 * Since when the relay has not been at work on Redis; 0 = it is.  A
+	 * TimestampTz; the relay writes it.
+	 */
+	pg_atomic_uint64 down_since;
+
+	dlist_head	waiters;		/* of RtcWaiter, by LSN */
 	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves */
 	Latch	   *relay_latch;	/* the relay's, NULL = not running */
 
@@ -155,6 +171,7 @@ typedef struct RtcShared
 	RtcBucket  *bucket;
 	int			nprepared;
 	RtcPreparedSlot *prepared;
+	RtcWaiter  *waiter;			/* by number of the process */
 } RtcShared;
 
 /* NULL when not preloaded. */

@@ -101,6 +101,9 @@ extern void rtc_stamp_prepare(void);
  */
 extern int	rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn);
 
+/* May there be a prepared transaction that has touched anything? */
+extern bool rtc_stamp_prepared(void);
+
 /* Sizes, for shmem.c. */
 extern int	rtc_prepared_slots(void);
 

@@ -46,6 +46,8 @@ typedef enum RtcCounter
 	RTC_STAT_MESSAGE_BYTES,		/* their bytes */
 	RTC_STAT_MESSAGES_REFUSED,	/* WAL messages that failed the seal check */
 	RTC_STAT_CLEARS,			/* whole-prefix clears by the relay */
+	RTC_STAT_COMMIT_WAITS,		/* commits that waited for Redis */
+	RTC_STAT_COMMIT_WAITS_GIVEN_UP, /* in vain */
 	RTC_STAT_COUNT
 } RtcCounter;
 

@@ -59,6 +59,9 @@ rtc_stream_apply_commit(void)
 	Oid			dboid = InvalidOid;
 	RtcTarget	target = RTC_TARGET_NONE;
 
+	/* before any of it is sent */
+	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
+									rtc_stream.event.lsn);
 	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, &gone))
 	{
 		CHECK_FOR_INTERRUPTS();
