@@ -97,6 +97,7 @@ OBJS = \
 	src/redis_password.o \
 	src/redis_reply.o \
 	src/redis_scan.o \
+	src/redis_script.o \
 	src/redis_session.o \
 	src/redis_tls.o \
 	src/redis_url.o \
@@ -113,6 +114,8 @@ OBJS = \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \
+	src/sweep.o \
+	src/tag_drop.o \
 	src/template.o \
 	src/trigger.o \
 	src/trust.o \

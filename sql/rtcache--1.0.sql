@@ -178,6 +178,7 @@ CREATE FUNCTION cache_stats(
     OUT too_large bigint,
     OUT sets bigint,
     OUT dels bigint,
+    OUT tag_drops bigint,
     OUT pattern_dels bigint,
     OUT bytes_read bigint,
     OUT bytes_written bigint,
@@ -284,6 +285,7 @@ COMMENT ON COLUMN rtcache_stats.corrupt IS 'values in Redis that were not JSON a
 COMMENT ON COLUMN rtcache_stats.too_large IS 'values above rtcache.max_value_size that were not stored';
 COMMENT ON COLUMN rtcache_stats.sets IS 'values written to Redis by the relay';
 COMMENT ON COLUMN rtcache_stats.dels IS 'keys deleted in Redis by the relay';
+COMMENT ON COLUMN rtcache_stats.tag_drops IS 'keys deleted in Redis because what they depend on has changed';
 COMMENT ON COLUMN rtcache_stats.pattern_dels IS 'keys deleted in Redis by pattern or clear';
 COMMENT ON COLUMN rtcache_stats.bytes_read IS 'bytes of values read from Redis by lookups';
 COMMENT ON COLUMN rtcache_stats.bytes_written IS 'bytes of values sent to Redis by the relay and by fills';

@@ -18,26 +18,19 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
-#include "common/sha1.h"
 #include "lib/stringinfo.h"
 
 #include "breaker.h"
 #include "key.h"
 #include "redis_backend.h"
 #include "redis_cmd.h"
+#include "redis_script.h"
 #include "redis_session.h"
 #include "shmem.h"
 #include "redis_conn.h"
 
 /* Most arguments that one of our scripts takes, keys included. */
 #define RTC_SCRIPT_MAX_ARGS 8
-
-typedef struct Script
-{
-	const char *text;
-	char		sha[SHA1_DIGEST_LENGTH * 2 + 1];	/* "" = not computed yet */
-} Script;
 
 /*
  * Lease and fill look whose the position is.  Only the relay is fenced by
@@ -48,7 +41,7 @@ typedef struct Script
  * {1, value, pttl}, {2} = lease granted, {0} = busy, or {3} = not ours.  An
  * error of GET is the reply then.
  */
-static Script lease_script = {
+static RtcScript lease_script = {
 	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[3] then return {3} end "
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"if type(v) == 'table' then return v end "
@@ -62,7 +55,7 @@ static Script lease_script = {
  * KEYS: key, lease, position.  ARGV: token, value, milliseconds (0 = no
  * expiry), owner.
  */
-static Script fill_script = {
+static RtcScript fill_script = {
 	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[4] then return 0 end "
 	"if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end "
 	"if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2]) "
@@ -72,14 +65,14 @@ static Script fill_script = {
 };
 
 /* KEYS: lease.  ARGV: token. */
-static Script unlease_script = {
+static RtcScript unlease_script = {
 	"if redis.call('GET', KEYS[1]) == ARGV[1] then "
 	"return redis.call('DEL', KEYS[1]) end "
 	"return 0"
 };
 
 /* KEYS: key.  ARGV: the value, or nothing = anything that is no string. */
-static Script drop_script = {
+static RtcScript drop_script = {
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"local bad "
 	"if type(v) == 'table' then "
@@ -90,9 +83,8 @@ static Script drop_script = {
 	"return 0"
 };
 
-static RtcReply *run_script(Script *script, int nkeys, int nargs,
+static RtcReply *run_script(RtcScript *script, int nkeys, int nargs,
 							const char *const *args, const size_t *arglens);
-static void compute_sha(Script *script);
 
 bool
 rtc_cmd_ready(void)
@@ -350,7 +342,7 @@ rtc_cmd_pttl(const char *key, size_t keylen)
  * then the text is sent.
  */
 static RtcReply *
-run_script(Script *script, int nkeys, int nargs, const char *const *args,
+run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 		   const size_t *arglens)
 {
 	const char *argv[RTC_SCRIPT_MAX_ARGS + 3];
@@ -361,12 +353,10 @@ run_script(Script *script, int nkeys, int nargs, const char *const *args,
 
 	Assert(nkeys + nargs <= RTC_SCRIPT_MAX_ARGS);
 
-	if (script->sha[0] == '\0')
-		compute_sha(script);
 	snprintf(numkeys, sizeof(numkeys), "%d", nkeys);
 
 	argv[argc++] = "EVALSHA";
-	argv[argc++] = script->sha;
+	argv[argc++] = rtc_script_sha(script);
 	argv[argc++] = numkeys;
 	for (int i = 0; i < 3; i++)
 		argvlen[i] = strlen(argv[i]);
@@ -388,28 +378,4 @@ run_script(Script *script, int nkeys, int nargs, const char *const *args,
 	argvlen[1] = strlen(script->text);
 	rtc_backend_append(argc, argv, argvlen);
 	return rtc_backend_ask(1);
-}
-
-/*
- * Computes the hash by which Redis knows a script.
- */
-static void
-compute_sha(Script *script)
-{
-	uint8		digest[SHA1_DIGEST_LENGTH];
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA1);
-
-	/*
-	 * Where SHA-1 is not to be had, any other name will do as well: Redis
-	 * does not know it, and is sent the text each time.
-	 */
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (const uint8 *) script->text,
-							 strlen(script->text)) < 0 ||
-		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
-		memset(digest, 0, sizeof(digest));
-	pg_cryptohash_free(ctx);
-
-	for (int i = 0; i < SHA1_DIGEST_LENGTH; i++)
-		snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
 }

@@ -30,7 +30,9 @@ typedef enum RtcOpKind
 	RTC_OP_SET = 1,				/* store value under key, for ttl_ms */
 	RTC_OP_DEL = 2,				/* delete key */
 	RTC_OP_PATTERN = 3,			/* delete every key that matches the glob */
-	RTC_OP_CLEAR = 4			/* delete every key of the database */
+	RTC_OP_CLEAR = 4,			/* delete every key of the database */
+	RTC_OP_TAG = 5				/* delete every key that depends on something;
+								 * key: the bytes of the RtcDep */
 } RtcOpKind;
 
 /*

@@ -50,6 +50,8 @@
 #include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "sweep.h"
+#include "tag_drop.h"
 #include "wal_bounds.h"
 #include "xid.h"
 
@@ -99,8 +101,10 @@ rtc_stream_connect(void)
 	old = MemoryContextSwitchTo(rtc_stream.work);
 	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
-		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK)
+		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK &&
+		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK)
 	{
+		rtc_sweep_restart();
 		rtc_stream.pos = pos;
 		rtc_stream.error[0] = '\0';
 		rtc_stream.announced = false;
@@ -158,6 +162,12 @@ rtc_stream_work(void)
 	}
 	else if (!check_drained() || !rtc_stream_register_requested())
 		result = RTC_STREAM_DOWN;
+	else if (rtc_sweep_due() == 0 &&
+			 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK)
+	{
+		rtc_stream_down();
+		result = RTC_STREAM_DOWN;
+	}
 	if (rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
 		rtc_wal_reader_prune(rtc_stream.reader);

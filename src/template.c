@@ -189,7 +189,7 @@ rtc_template_parse(const char *text, TupleDesc desc, RtcFault *fault)
 								  RTC_MAX_KEY_LEN));
 	if (!rtc_key_is_valid(text, len))
 		return malformed(fault, text,
-						 _("Keys that begin with \"~\" or end in \"~lease\" are used by rtcache itself."));
+						 _("Keys that begin with \"~\" or end in \"~lease\" or \"~query\" are used by rtcache itself."));
 
 	for (const char *c = text; *c; c++)
 	{

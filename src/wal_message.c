@@ -33,6 +33,7 @@
 #include "replication/message.h"
 
 #include "compat.h"
+#include "dep.h"
 #include "seal.h"
 #include "stats.h"
 #include "wal_message.h"
@@ -84,7 +85,9 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 	memset(op, 0, sizeof(*op));
 	if (!take(&p, end, &kind, 1) || !take(&p, end, &op->keylen, 4))
 		return false;
-	if (kind < RTC_OP_SET || kind > RTC_OP_CLEAR)
+	if (kind < RTC_OP_SET || kind > RTC_OP_TAG)
+		return false;
+	if (kind == RTC_OP_TAG && op->keylen != sizeof(RtcDep))
 		return false;
 	op->kind = (RtcOpKind) kind;
 	if (kind == RTC_OP_SET &&
