@@ -89,6 +89,7 @@ OBJS = \
 	src/plan.o \
 	src/position.o \
 	src/prefix.o \
+	src/provenance.o \
 	src/query.o \
 	src/redis_backend.o \
 	src/redis_cmd.o \

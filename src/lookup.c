@@ -52,6 +52,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -112,6 +113,7 @@ lookup(RtcLookup *l)
 			return rtc_lookup_run(l);
 		}
 		l->question.id = rtc_query_id(l->query);
+		l->question.privileges = rtc_query_privileges(l->query);
 	}
 
 	/* Pending before version, and both before everything else. */
@@ -153,6 +155,7 @@ look_further(RtcLookup *l)
 		return rtc_lookup_run(l);
 	}
 	l->question.id = rtc_query_id(l->query);
+	l->question.privileges = rtc_query_privileges(l->query);
 
 	if (!l->use_l1)
 		return rtc_lookup_fetch(l);
@@ -248,6 +251,44 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
 	return true;
 }
 
+/* Takes the tags that the caller gives for what the answer depends on. */
+static void
+take_tags(RtcLookup *l, ArrayType *tags)
+{
+	Datum	   *tag;
+	bool	   *isnull;
+	int			n;
+
+	if (ARR_NDIM(tags) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("tags must be a one-dimensional array")));
+	deconstruct_array(tags, TEXTOID, -1, false, TYPALIGN_INT, &tag, &isnull,
+					  &n);
+	if (n > lengthof(l->dep))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many tags"),
+				 errdetail("%d tags were given, the limit is %d.", n,
+						   (int) lengthof(l->dep))));
+	for (int i = 0; i < n; i++)
+	{
+		text	   *name;
+
+		if (isnull[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("tag must not be null")));
+		name = DatumGetTextPP(tag[i]);
+		if (VARSIZE_ANY_EXHDR(name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("tag must not be empty")));
+		l->dep[l->ndeps++] = rtc_dep_tag(VARDATA_ANY(name),
+										 VARSIZE_ANY_EXHDR(name));
+	}
+}
+
 /*
  * Takes the stamps of everything that the answer depends on; false = somebody
  * is committing a write to it.
@@ -294,10 +335,9 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 				 errmsg("cached query must not be null")));
 	l.ttl_ms = PG_ARGISNULL(3) ? rtc_default_ttl_ms() :
 		rtc_ttl_ms(PG_GETARG_INTERVAL_P(3));
+	l.ndeps = 0;
 	if (!PG_ARGISNULL(4))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("tags are not supported by this version")));
+		take_tags(&l, PG_GETARG_ARRAYTYPE_P(4));
 	if (!PG_ARGISNULL(2))
 		args = PG_GETARG_ARRAYTYPE_P(2);
 
@@ -308,11 +348,11 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 	l.in_vain = false;
 	l.stored = false;
 	l.owned = false;
-	l.ndeps = 0;
 	l.query = rtc_query_prepare(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
 								args);
 	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);
 	l.question.id = rtc_query_id(l.query);
+	l.question.privileges = rtc_query_privileges(l.query);
 	l.question.args = args != NULL ? VARDATA(args) : NULL;
 	l.question.argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
 	l.question.one_row = one_row;

@@ -45,6 +45,7 @@ typedef struct RtcKeptPlan
 	const char *search_path;	/* the setting, not what it resolves to */
 	CachedPlanSource *source;
 	RtcVerdict	verdict;
+	const char *privileges;		/* what whoever sees the answer needs */
 	bool		reads_moments;	/* a parameter may be given as 'now' */
 	bool		access_checked; /* the user may run it */
 	bool		dropped;		/* in plans_dropped */

@@ -261,6 +261,14 @@ rtc_row_json_make(TupleDesc desc, List *names, RtcFault *fault)
 	return row;
 }
 
+List *
+rtc_row_json_columns(const RtcRowJson *row, List *columns)
+{
+	for (int i = 0; i < row->ncolumns; i++)
+		columns = list_append_unique_int(columns, row->column[i].attnum);
+	return columns;
+}
+
 bool
 rtc_row_json_needs_pin(const RtcRowJson *row)
 {

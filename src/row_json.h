@@ -37,6 +37,9 @@ extern RtcRowJson *rtc_row_json_make(TupleDesc desc, List *names,
 extern bool rtc_row_json_append(RtcRowJson *row, HeapTuple tuple,
 								TupleDesc desc, StringInfo buf, size_t limit);
 
+/* Adds the numbers of the columns to a list of int. */
+extern List *rtc_row_json_columns(const RtcRowJson *row, List *columns);
+
 /* Does the text of any column depend on session settings? */
 extern bool rtc_row_json_needs_pin(const RtcRowJson *row);
 

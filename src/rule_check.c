@@ -73,12 +73,12 @@ typedef struct DdlObject
 } DdlObject;
 
 /*
- * rule_kind
+ * rtc_rule_kind
  *		Which of our trigger functions is this, if any?  It is known by its C
  *		symbol and as a member of the extension, whatever its schema.
  */
-static RtcRuleKind
-rule_kind(Oid function)
+RtcRuleKind
+rtc_rule_kind(Oid function)
 {
 	HeapTuple	tuple;
 	Datum		prosrc;
@@ -295,7 +295,7 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 		/* One that is off harms nobody; switching it on is ALTER TABLE. */
 		if (trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
-		kind = rule_kind(trigger->tgfoid);
+		kind = rtc_rule_kind(trigger->tgfoid);
 		if (kind == RTC_RULE_NONE)
 			continue;
 

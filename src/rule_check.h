@@ -14,6 +14,11 @@
 
 #include "fmgr.h"
 
+#include "rule.h"
+
+/* Which of our trigger functions is this, if any? */
+extern RtcRuleKind rtc_rule_kind(Oid function);
+
 /* Event trigger function, at ddl_command_end. */
 extern PGDLLEXPORT Datum rtcache_check_rules(PG_FUNCTION_ARGS);
 
