@@ -531,6 +531,13 @@ touch_bucket(const RtcOp *op)
 		return;
 	if (op->kind == RTC_OP_SET || op->kind == RTC_OP_DEL)
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
+	else if (op->kind == RTC_OP_TAG)
+	{
+		RtcDep		dep;
+
+		memcpy(&dep, op->key, sizeof(dep));
+		rtc_stamp_touch(rtc_stamp_bucket(dep));
+	}
 	else
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
 }
