@@ -38,6 +38,7 @@
 #include "admin.h"
 #include "breaker.h"
 #include "compat.h"
+#include "dep.h"
 #include "guc.h"
 #include "key.h"
 #include "l1.h"
@@ -54,6 +55,7 @@ PG_FUNCTION_INFO_V1(cache_del);
 PG_FUNCTION_INFO_V1(cache_del_pattern);
 PG_FUNCTION_INFO_V1(cache_clear);
 PG_FUNCTION_INFO_V1(cache_key);
+PG_FUNCTION_INFO_V1(cache_invalidate);
 PG_FUNCTION_INFO_V1(cache_wait);
 PG_FUNCTION_INFO_V1(cache_health);
 PG_FUNCTION_INFO_V1(rtcache_relay);
@@ -279,6 +281,30 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 	}
 	ConditionVariableCancelSleep();
 	return reached;
+}
+
+/* Stands in for what is made elsewhere. */
+Datum
+cache_invalidate(PG_FUNCTION_ARGS)
+{
+	Datum	   *tags;
+	bool	   *nulls;
+	int			n;
+
+	rtc_require_preload();
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false,
+					  TYPALIGN_INT, &tags, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		text	   *tag = DatumGetTextPP(tags[i]);
+		RtcDep		dep = rtc_dep_tag(VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag));
+		RtcOp		op = {.kind = RTC_OP_TAG};
+
+		op.key = (char *) &dep;
+		op.keylen = sizeof(dep);
+		rtc_oplist_add(&op);
+	}
+	PG_RETURN_VOID();
 }
 
 /*
