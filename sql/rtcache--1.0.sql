@@ -139,6 +139,11 @@ COMMENT ON FUNCTION cache_clear() IS
 -- Seeing it
 --
 
+CREATE FUNCTION cache_invalidate(VARIADIC tags text[])
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_invalidate'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
 CREATE FUNCTION cache_wait(lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT '5 seconds')
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'cache_wait'
@@ -349,6 +354,7 @@ REVOKE ALL ON FUNCTION cache_set(text, jsonb, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_del(text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_del_pattern(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_clear() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_invalidate(text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_wait(pg_lsn, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_health() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;
