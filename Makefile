@@ -87,6 +87,7 @@ OBJS = \
 	src/peek.o \
 	src/pin.o \
 	src/plan.o \
+	src/policy.o \
 	src/position.o \
 	src/prefix.o \
 	src/provenance.o \

@@ -73,7 +73,7 @@ AS 'MODULE_PATHNAME', 'cache_peek'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_peek(text) IS
-'returns what is cached under a key; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 55000 not preloaded.';
+'returns what is cached under a key, if the caller could have queried it; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 42501 no privilege to SELECT what it comes from, 55000 not preloaded.';
 
 CREATE FUNCTION cache_exists(key text)
 RETURNS boolean

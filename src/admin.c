@@ -43,6 +43,7 @@
 #include "key.h"
 #include "l1.h"
 #include "oplist.h"
+#include "policy.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "shmem.h"
@@ -519,6 +520,12 @@ report_relay(ReturnSetInfo *rsinfo)
 		   info.slot_problem[0] == '\0' ?
 		   "No problem with the replication slot is known." :
 		   psprintf("WAL for Redis is not kept: %s", info.slot_problem));
+	report(rsinfo, "maxmemory_policy", rtc_policy_is_good(info.policy),
+		   info.policy[0] == '\0' ? "The maxmemory-policy of Redis is not known." :
+		   rtc_policy_is_good(info.policy) ?
+		   psprintf("The maxmemory-policy of Redis is %s.", info.policy) :
+		   psprintf("The maxmemory-policy of Redis is %s, so it may evict what tells which values depend on what; use volatile-* or noeviction.",
+					info.policy));
 	report_gate(rsinfo);
 	report(rsinfo, "caught_up", open,
 		   !open ? "Redis is not used for reading until the relay has caught up." :

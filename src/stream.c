@@ -45,6 +45,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "policy.h"
 #include "prefix.h"
 #include "redis_session.h"
 #include "relay_info.h"
@@ -70,6 +71,7 @@ static RtcStreamResult handle_event(bool *done);
 static bool heartbeat(bool *beaten);
 static bool store_position(void);
 static bool delete_instead(void);
+static bool sweep(void);
 static void published(XLogRecPtr lsn);
 static void open_l2(void);
 
@@ -102,7 +104,8 @@ rtc_stream_connect(void)
 	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK &&
-		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK)
+		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK &&
+		rtc_policy_ask(rtc_stream.conn) == RTC_CONN_OK)
 	{
 		rtc_sweep_restart();
 		rtc_stream.pos = pos;
@@ -162,12 +165,8 @@ rtc_stream_work(void)
 	}
 	else if (!check_drained() || !rtc_stream_register_requested())
 		result = RTC_STREAM_DOWN;
-	else if (rtc_sweep_due() == 0 &&
-			 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK)
-	{
-		rtc_stream_down();
+	else if (!sweep())
 		result = RTC_STREAM_DOWN;
-	}
 	if (rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
 		rtc_wal_reader_prune(rtc_stream.reader);
@@ -563,6 +562,20 @@ published(XLogRecPtr lsn)
 		return;
 	pg_atomic_write_u64(&rtc_shared->applied_lsn, lsn);
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+}
+
+/*
+ * Does a little of what can wait.
+ */
+static bool
+sweep(void)
+{
+	if ((rtc_sweep_due() == 0 &&
+		 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK) ||
+		(rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
+		 rtc_policy_ask(rtc_stream.conn) != RTC_CONN_OK))
+		return rtc_stream_down();
+	return true;
 }
 
 /* ---------------- trust ---------------- */
