@@ -54,8 +54,8 @@ extern RtcBatchResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
 										const RtcPosition *pos);
 
 /*
- * Deletes all keys of the batch and their leases, and drops tags, without the position, which
- * a Redis that is out of memory still allows.
+ * Deletes all keys of the batch and their leases, and drops tags, without the
+ * position, which a Redis that is out of memory still allows.
  */
 extern RtcConnResult rtc_batch_unlink(RtcBatch *batch, RtcConn *conn);
 

@@ -50,7 +50,8 @@ rtc_policy_ask(RtcConn *conn)
 	}
 	if (rtc_relay_note_policy(policy) && !rtc_policy_is_good(policy))
 		ereport(WARNING,
-				(errmsg("Redis may evict keys that rtcache needs: its \"maxmemory-policy\" is %s",
+				(errcode(ERRCODE_CONFIG_FILE_ERROR),
+				 errmsg("Redis may evict keys that rtcache needs: its \"maxmemory-policy\" is %s",
 						policy),
 				 errdetail("Clients other than this server could find outdated values, and the cache may be cleared."),
 				 errhint("Use a \"maxmemory-policy\" of volatile-* or noeviction.")));
