@@ -99,8 +99,10 @@ OBJS = \
 	src/pin.o \
 	src/pins.o \
 	src/plan.o \
+	src/policy.o \
 	src/position.o \
 	src/prefix.o \
+	src/provenance.o \
 	src/publish.o \
 	src/query.o \
 	src/redis_backend.o \
@@ -110,6 +112,7 @@ OBJS = \
 	src/redis_password.o \
 	src/redis_reply.o \
 	src/redis_scan.o \
+	src/redis_script.o \
 	src/redis_session.o \
 	src/redis_tls.o \
 	src/redis_url.o \
@@ -128,6 +131,8 @@ OBJS = \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \
+	src/sweep.o \
+	src/tag_drop.o \
 	src/template.o \
 	src/track.o \
 	src/trigger.o \

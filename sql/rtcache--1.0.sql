@@ -159,7 +159,7 @@ AS 'MODULE_PATHNAME', 'cache_peek'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_peek(text) IS
-'returns what is cached under a key; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 55000 not preloaded.';
+'returns what is cached under a key, if the caller could have queried it; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 42501 no privilege to SELECT what it comes from, 55000 not preloaded.';
 
 CREATE FUNCTION cache_exists(key text)
 RETURNS boolean
@@ -280,6 +280,7 @@ CREATE FUNCTION cache_stats(
     OUT too_large bigint,
     OUT sets bigint,
     OUT dels bigint,
+    OUT tag_drops bigint,
     OUT pattern_dels bigint,
     OUT bytes_read bigint,
     OUT bytes_written bigint,
@@ -388,6 +389,7 @@ COMMENT ON COLUMN rtcache_stats.corrupt IS 'values in Redis that were not JSON a
 COMMENT ON COLUMN rtcache_stats.too_large IS 'values above rtcache.max_value_size that were not stored';
 COMMENT ON COLUMN rtcache_stats.sets IS 'values written to Redis by the relay';
 COMMENT ON COLUMN rtcache_stats.dels IS 'keys deleted in Redis by the relay';
+COMMENT ON COLUMN rtcache_stats.tag_drops IS 'keys deleted in Redis because what they depend on has changed';
 COMMENT ON COLUMN rtcache_stats.pattern_dels IS 'keys deleted in Redis by pattern or clear';
 COMMENT ON COLUMN rtcache_stats.bytes_read IS 'bytes of values read from Redis by lookups';
 COMMENT ON COLUMN rtcache_stats.bytes_written IS 'bytes of values sent to Redis by the relay and by fills';

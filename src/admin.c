@@ -44,6 +44,7 @@
 #include "key.h"
 #include "l1.h"
 #include "oplist.h"
+#include "policy.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "shmem.h"
@@ -123,7 +124,7 @@ cache_set(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 
-	op.kind = RTC_OP_SET;
+	op.kind = RTC_OP_PUT;
 	op.key = VARDATA_ANY(key);
 	op.keylen = VARSIZE_ANY_EXHDR(key);
 	op.value = value.data;
@@ -532,6 +533,12 @@ report_relay(ReturnSetInfo *rsinfo)
 		   info.slot_problem[0] == '\0' ?
 		   "No problem with the replication slot is known." :
 		   psprintf("WAL for Redis is not kept: %s", info.slot_problem));
+	report(rsinfo, "maxmemory_policy", rtc_policy_is_good(info.policy),
+		   info.policy[0] == '\0' ? "The maxmemory-policy of Redis is not known." :
+		   rtc_policy_is_good(info.policy) ?
+		   psprintf("The maxmemory-policy of Redis is %s.", info.policy) :
+		   psprintf("The maxmemory-policy of Redis is %s, so it may evict what tells which values depend on what; use volatile-* or noeviction.",
+					info.policy));
 	report_gate(rsinfo);
 	report(rsinfo, "caught_up", open,
 		   !open ? "Redis is not used for reading until the relay has caught up." :

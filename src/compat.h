@@ -151,6 +151,39 @@ check_as_user_compat(Query *query, RangeTblEntry *rte)
 #endif
 }
 
+/* What one entry of a query needs to be read, and as whom. */
+typedef struct RtcNeed_compat
+{
+	Oid			relid;			/* InvalidOid = nothing */
+	Oid			as_user;		/* InvalidOid = the current one */
+	AclMode		required;
+	Bitmapset  *columns;		/* less FirstLowInvalidHeapAttributeNumber */
+} RtcNeed_compat;
+
+/* The n-th of them, from 0 on; false = there are no more. */
+static inline bool
+query_need_compat(Query *query, int n, RtcNeed_compat *need)
+{
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *info;
+
+	if (n >= list_length(query->rteperminfos))
+		return false;
+	info = list_nth_node(RTEPermissionInfo, query->rteperminfos, n);
+#else
+	RangeTblEntry *info;
+
+	if (n >= list_length(query->rtable))
+		return false;
+	info = list_nth_node(RangeTblEntry, query->rtable, n);
+#endif
+	need->relid = info->relid;
+	need->as_user = info->checkAsUser;
+	need->required = info->requiredPerms;
+	need->columns = info->selectedCols;
+	return true;
+}
+
 /* ---- building jsonb; zero a JsonbBuilder before use ---- */
 
 #if PG_VERSION_NUM >= 190000

@@ -189,6 +189,19 @@ stamps_hold(Entry *e)
 	return true;
 }
 
+/* Moves the cursor on. */
+static void
+skip(Cursor *c, uint32 len)
+{
+	while (len > 0)
+	{
+		size_t		n = cursor_span(c, len);
+
+		c->pos += n;
+		len -= n;
+	}
+}
+
 /*
  * Takes the answer of an entry, at the cursor, unless it has expired.  Under
  * the partition's lock.
@@ -235,14 +248,19 @@ rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 	hit = e != NULL && same_versions(e, stamps) &&
 		memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
 		e->one_row == q->one_row && e->argslen == q->argslen &&
-		cursor_equals(&c, q->args, q->argslen) &&
-		take(e, &c, answer, ttl_ms);
+		cursor_equals(&c, q->args, q->argslen);
+	if (hit)
+	{
+		skip(&c, e->privlen);
+		hit = take(e, &c, answer, ttl_ms);
+	}
 	LWLockRelease(lock);
 	return hit;
 }
 
 bool
-rtc_l1_peek(const RtcL1Question *q, Jsonb **answer, int64 *ttl_ms)
+rtc_l1_peek(const RtcL1Question *q, char **privileges, Jsonb **answer,
+			int64 *ttl_ms)
 {
 	LWLock	   *lock = partition_lock(partition_of(q->hash));
 	BlockNo    *where;
@@ -255,12 +273,13 @@ rtc_l1_peek(const RtcL1Question *q, Jsonb **answer, int64 *ttl_ms)
 	if (e != NULL && stamps_hold(e))
 	{
 		/* the arguments, whatever they are, are in the way */
-		for (uint32 i = 0; i < e->argslen; i++)
+		skip(&c, e->argslen);
+		*privileges = palloc_extended(e->privlen, MCXT_ALLOC_NO_OOM);
+		if (*privileges != NULL)
 		{
-			(void) cursor_span(&c, 1);
-			c.pos++;
+			cursor_get(&c, *privileges, e->privlen);
+			hit = take(e, &c, answer, ttl_ms);
 		}
-		hit = take(e, &c, answer, ttl_ms);
 	}
 	LWLockRelease(lock);
 	return hit;
@@ -301,6 +320,7 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	e->dboid = MyDatabaseId;
 	e->keylen = q->keylen;
 	e->argslen = q->argslen;
+	e->privlen = strlen(q->privileges) + 1;
 	e->valuelen = answer != NULL ? VARSIZE(answer) : 0;
 	e->survived = 0;
 	pg_atomic_init_u32(&e->visited, 0);
@@ -316,6 +336,7 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	}
 	cursor_put(&c, q->key, q->keylen);
 	cursor_put(&c, q->args, q->argslen);
+	cursor_put(&c, q->privileges, e->privlen);
 	cursor_put(&c, answer, e->valuelen);
 }
 
@@ -326,7 +347,7 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 	uint32		n = partition_of(q->hash);
 	Partition  *p = &rtc_l1->partition[n];
 	Size		size = ENTRY_HEADER + stamps->n * sizeof(Dep) + q->keylen +
-	q->argslen + (answer != NULL ? VARSIZE(answer) : 0);
+	q->argslen + strlen(q->privileges) + 1 + (answer != NULL ? VARSIZE(answer) : 0);
 	Size		nblocks = 1;
 	BlockNo		first;
 	BlockNo		last = 0;

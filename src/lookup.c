@@ -122,6 +122,7 @@ lookup(RtcLookup *l)
 			return rtc_lookup_run(l);
 		}
 		l->question.id = rtc_query_id(l->query);
+		l->question.privileges = rtc_query_privileges(l->query);
 	}
 
 	/* Pending before version, and both before everything else. */
@@ -170,6 +171,7 @@ look_further(RtcLookup *l)
 		return rtc_lookup_run(l);
 	}
 	l->owned = is_owned(l);
+	l->question.privileges = rtc_query_privileges(l->query);
 
 	if (!l->use_l1)
 		return rtc_lookup_fetch(l);
@@ -422,6 +424,7 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 								args);
 	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);
 	l.question.id = rtc_query_id(l.query);
+	l.question.privileges = rtc_query_privileges(l.query);
 	l.question.args = args != NULL ? VARDATA(args) : NULL;
 	l.question.argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
 	l.question.one_row = one_row;

@@ -28,6 +28,8 @@ typedef struct RtcLookup
 	RtcL1Question question;		/* with the key, as the user gave it */
 	RtcStampRead stamps;
 	RtcTrust	trust;			/* valid once Redis is trusted */
+	RtcWanted	wanted;			/* likewise */
+	char		fingerprint[RTC_FINGERPRINT_LEN + 1];	/* likewise */
 	RtcQuery   *query;
 	bool		one_row;		/* cache_get; else cache_list */
 	bool		use_l1;			/* it can be read and filled */

@@ -514,7 +514,7 @@ mark_superseded(uint32 *offsets, uint32 nops)
 		const char *encoded = list.buf.data + offsets[i];
 		bool		found;
 
-		if (*encoded != RTC_OP_SET && *encoded != RTC_OP_DEL)
+		if (!RtcOpStores(*encoded) && *encoded != RTC_OP_DEL)
 			continue;
 		(void) seen_insert(seen, encoded, &found);
 		if (found)
@@ -561,8 +561,15 @@ touch_bucket(const RtcOp *op)
 {
 	if (rtc_shared == NULL)
 		return;
-	if (op->kind == RTC_OP_SET || op->kind == RTC_OP_DEL)
+	if (RtcOpStores(op->kind) || op->kind == RTC_OP_DEL)
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
+	else if (op->kind == RTC_OP_TAG)
+	{
+		RtcDep		dep;
+
+		memcpy(&dep, op->key, sizeof(dep));
+		rtc_stamp_touch(rtc_stamp_bucket(dep));
+	}
 	else
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
 }

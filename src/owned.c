@@ -22,8 +22,9 @@
  *
  * -   no other rule can make this key, be it of this table or another,
  *
- * -   and every write to the table is seen, TRUNCATE by a rule that deletes
- *	   this key.
+ * -   and if TRUNCATE is seen, then by a rule that deletes this key.  If it is
+ *	   not, the table is not covered, and its answers live by their time to
+ *	   live anyhow.
  *
  * MODEL: analyzed when a query is prepared; the result lives with its plan.
  * Asked when L1 does not have the answer.  Reads catalogs.
@@ -54,7 +55,6 @@
 #include "utils/typcache.h"
 
 #include "arg.h"
-#include "covered.h"
 #include "facts.h"
 #include "key.h"
 #include "owned.h"
@@ -80,7 +80,8 @@ struct RtcOwned
 	TupleDesc	desc;			/* of the table */
 	RtcRule    *rule;			/* which makes the key */
 	List	   *rivals;			/* texts: how keys of other rules begin */
-	bool		forgets_all;	/* TRUNCATE deletes all keys */
+	bool		sees_truncate;	/* there is a rule for TRUNCATE ... */
+	bool		forgets_all;	/* ... that deletes all keys */
 	List	   *forgets;		/* texts: or those that begin like this */
 	uint64		changes;		/* when others were last looked at, */
 	List	   *others;			/* texts: how keys of their rules begin */
@@ -296,7 +297,8 @@ is_unique(const RtcOwned *owned, Relation rel)
 static bool
 sees_all(const Trigger *trigger)
 {
-	return trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+	return (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN) &&
 		TRIGGER_FOR_AFTER(trigger->tgtype) &&
 		TRIGGER_FOR_ROW(trigger->tgtype) &&
 		TRIGGER_FOR_INSERT(trigger->tgtype) &&
@@ -348,6 +350,7 @@ take_rules(RtcOwned *owned, const Query *query, Relation rel)
 		{
 			if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
 				continue;
+			owned->sees_truncate = true;
 			owned->forgets_all |= rule->ndels == 0;
 			for (int j = 0; j < rule->ndels; j++)
 				add_beginning(&owned->forgets, rule->del[j]);
@@ -376,7 +379,6 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 	Relation	rel;
 	RtcOwned   *owned = NULL;
 	List	   *facts;
-	List	   *children = NIL;
 	ListCell   *lc;
 	bool		fits;
 
@@ -392,8 +394,7 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 	fits = rel->trigdesc != NULL && rel->trigdesc->trig_insert_after_row &&
 		!rel->rd_rel->relispartition &&
 		(!has_subclass(rte->relid) ||
-		 find_inheritance_children(rte->relid, AccessShareLock) == NIL) &&
-		rtc_uncovered(rte->relid, false, &children) == NULL;
+		 find_inheritance_children(rte->relid, AccessShareLock) == NIL);
 	if (fits)
 	{
 		owned = MemoryContextAllocZero(context, sizeof(RtcOwned));
@@ -537,7 +538,7 @@ rtc_owned_key(RtcOwned *owned, ArrayType *args, uint64 changes,
 	}
 	if (begins_with(key.data, key.len, owned->rivals) ||
 		begins_with(key.data, key.len, owned->others) ||
-		(!owned->forgets_all &&
+		(owned->sees_truncate && !owned->forgets_all &&
 		 !begins_with(key.data, key.len, owned->forgets)))
 		return NULL;
 	*keylen = key.len;

@@ -54,6 +54,7 @@
 #include "compat.h"
 #include "pin.h"
 #include "plan.h"
+#include "provenance.h"
 
 /* Plans kept by a backend, those in use not counted. */
 #define MAX_PLANS 256
@@ -365,6 +366,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 					   CURSOR_OPT_PARALLEL_OK, false);
 
 	MemoryContextSwitchTo(context);
+	plan->privileges = rtc_privileges_of(queries);
 	plan->verdict.relids = list_copy(plan->verdict.relids);
 	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);
 

@@ -49,6 +49,7 @@ typedef struct RtcKeptPlan
 	RtcVerdict	verdict;
 	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
 	RtcOwned   *owned;			/* NULL if no rule stores it */
+	const char *privileges;		/* what whoever sees the answer needs */
 	bool		reads_moments;	/* a parameter may be given as 'now' */
 	bool		access_checked; /* the user may run it */
 	bool		outdated;		/* what its deps are made of has changed */

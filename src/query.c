@@ -170,6 +170,12 @@ rtc_query_id(const RtcQuery *query)
 	return &query->plan->id;
 }
 
+const char *
+rtc_query_privileges(const RtcQuery *query)
+{
+	return query->plan->privileges;
+}
+
 bool
 rtc_query_may_run(const RtcQuery *query)
 {

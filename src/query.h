@@ -51,6 +51,9 @@ extern void rtc_query_lock(RtcQuery *query);
 /* Which query it is. */
 extern const RtcQueryId *rtc_query_id(const RtcQuery *query);
 
+/* What it takes to see the answer; see provenance.h. */
+extern const char *rtc_query_privileges(const RtcQuery *query);
+
 /*
  * Is it known that the current user may run the query?  Otherwise lock it and
  * call rtc_query_check_access().

@@ -51,6 +51,7 @@
 #include "shmem.h"
 #include "slot.h"
 #include "stream.h"
+#include "sweep.h"
 
 #define RTC_RESTART_SECONDS	5
 
@@ -410,5 +411,7 @@ idle_timeout(void)
 	if (nprepared > 0 || rtc_stream_is_draining() ||
 		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
 		return RTC_WAIT_TRANSACTIONS;
+	if (rtc_stream_is_connected())
+		return Max(Min(RTC_WAIT_IDLE, rtc_sweep_due()), 1);
 	return RTC_WAIT_IDLE;
 }

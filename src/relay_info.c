@@ -155,3 +155,14 @@ rtc_relay_note_slot(const char *problem)
 	LWLockRelease(rtc_shared->lock);
 	return true;
 }
+
+bool
+rtc_relay_note_policy(const char *policy)
+{
+	if (strcmp(rtc_shared->relay.policy, policy) == 0)
+		return false;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.policy, policy, RTC_POLICY_LEN);
+	LWLockRelease(rtc_shared->lock);
+	return true;
+}

@@ -31,8 +31,14 @@ typedef enum RtcOpKind
 	RTC_OP_DEL = 2,				/* delete key */
 	RTC_OP_PATTERN = 3,			/* delete every key that matches the glob */
 	RTC_OP_CLEAR = 4,			/* delete every key of the database */
-	RTC_OP_TAG = 5				/* delete every key that depends on something */
+	RTC_OP_TAG = 5,				/* delete every key that depends on something;
+								 * key: the bytes of the RtcDep */
+	RTC_OP_PUT = 6				/* as SET; the value is no row, but what a
+								 * user gave */
 } RtcOpKind;
+
+/* Does an op of this kind store a value? */
+#define RtcOpStores(kind) ((kind) == RTC_OP_SET || (kind) == RTC_OP_PUT)
 
 /*
  * One cache operation.  Keys carry no prefix: the relay adds it, so that one

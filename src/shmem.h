@@ -30,6 +30,7 @@
 
 #define RTC_MAX_PREFIXES	256 /* databases with a cache, per server */
 #define RTC_ERROR_LEN		256
+#define RTC_POLICY_LEN		32
 #define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
 
 /* What the relay is doing; shown by rtcache_relay. */
@@ -82,6 +83,7 @@ typedef struct RtcRelayInfo
 	uint32		url_hash;		/* of the redis_url in use */
 	char		address[64];	/* numeric address of Redis, "" for unix */
 	char		slot_problem[RTC_ERROR_LEN];	/* "" = slot in use */
+	char		policy[RTC_POLICY_LEN]; /* maxmemory-policy; "" = unknown */
 } RtcRelayInfo;
 
 /*

@@ -84,6 +84,8 @@ rtc_standby_get(const char *key, uint32 keylen, RtcValue *value)
 	value->value = exec->elems[1].str;
 	value->len = exec->elems[1].len;
 	value->ttl_ms = exec->elems[2].integer;
+	value->companion = NULL;
+	value->companionlen = 0;
 	return true;
 }
 

@@ -39,6 +39,7 @@ typedef enum RtcCounter
 	RTC_STAT_TOO_LARGE,			/* values above rtcache.max_value_size */
 	RTC_STAT_SETS,				/* SETs applied by the relay */
 	RTC_STAT_DELS,				/* DELs applied by the relay */
+	RTC_STAT_TAG_DROPS,			/* keys deleted because of a tag */
 	RTC_STAT_PATTERN_DELS,		/* keys deleted by pattern or clear */
 	RTC_STAT_BYTES_READ,		/* value bytes read from Redis by lookups */
 	RTC_STAT_BYTES_WRITTEN,		/* value bytes sent by relay and fills */

@@ -46,11 +46,14 @@
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
+#include "policy.h"
 #include "prefix.h"
 #include "redis_session.h"
 #include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "sweep.h"
+#include "tag_drop.h"
 #include "wal_bounds.h"
 #include "xid.h"
 
@@ -69,6 +72,7 @@ static RtcStreamResult handle_event(bool *done);
 static bool heartbeat(bool *beaten);
 static bool store_position(void);
 static bool delete_instead(void);
+static bool sweep(void);
 static void published(XLogRecPtr lsn);
 static void open_l2(void);
 
@@ -100,8 +104,11 @@ rtc_stream_connect(void)
 	old = MemoryContextSwitchTo(rtc_stream.work);
 	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
-		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK)
+		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK &&
+		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK &&
+		rtc_policy_ask(rtc_stream.conn) == RTC_CONN_OK)
 	{
+		rtc_sweep_restart();
 		rtc_stream.pos = pos;
 		rtc_stream.error[0] = '\0';
 		rtc_stream.announced = false;
@@ -158,6 +165,8 @@ rtc_stream_work(void)
 		result = RTC_STREAM_DOWN;
 	}
 	else if (!check_drained() || !rtc_stream_register_requested())
+		result = RTC_STREAM_DOWN;
+	else if (!sweep())
 		result = RTC_STREAM_DOWN;
 	if (rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
@@ -578,6 +587,20 @@ published(XLogRecPtr lsn)
 	pg_memory_barrier();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
 	rtc_commit_wait_wake(lsn);
+}
+
+/*
+ * Does a little of what can wait.
+ */
+static bool
+sweep(void)
+{
+	if ((rtc_sweep_due() == 0 &&
+		 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK) ||
+		(rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
+		 rtc_policy_ask(rtc_stream.conn) != RTC_CONN_OK))
+		return rtc_stream_down();
+	return true;
 }
 
 /* ---------------- trust ---------------- */

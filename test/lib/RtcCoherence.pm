@@ -56,6 +56,9 @@ sub same_as_table
 	{
 		my $values = $redis->query('MGET', @chunk);
 
+		# what a lookup has stored ends in a blank
+		s/ $// foreach grep { defined } @$values;
+
 		foreach my $i (0 .. $#chunk)
 		{
 			my ($id) = $chunk[$i] =~ /:(\d+)$/ or next;
