@@ -184,9 +184,9 @@ is_wanted(const RtcWanted *wanted, const RtcValue *value)
 	if (wanted->fingerprint == NULL)
 		return true;
 	if (value->companion != NULL)
-		return value->companionlen >= RTC_FINGERPRINT_LEN &&
+		return value->companionlen >= wanted->fingerprintlen &&
 			memcmp(value->companion, wanted->fingerprint,
-				   RTC_FINGERPRINT_LEN) == 0;
+				   wanted->fingerprintlen) == 0;
 	return wanted->owned && rtc_is_row_text(value->value, value->len);
 }
 
@@ -324,7 +324,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	args[n] = rtc_shared->owner;
 	lens[n++] = strlen(rtc_shared->owner);
 	args[n] = wanted->fingerprint;
-	lens[n++] = RTC_FINGERPRINT_LEN;
+	lens[n++] = wanted->fingerprintlen;
 	args[n] = wanted->owned ? "1" : "0";
 	lens[n++] = 1;
 	args[n] = ttl;
