@@ -216,8 +216,8 @@ rtc_companion_write(StringInfo buf, const char *fingerprint,
 {
 	appendStringInfo(buf, "%s%s ", fingerprint, privileges);
 	for (int i = 0; i < ntags; i++)
-		appendStringInfo(buf, "%s%016" INT64_MODIFIER "x", i > 0 ? "," : "",
-						 tags[i]);
+		appendStringInfo(buf, "%s%016llx", i > 0 ? "," : "",
+						 (unsigned long long) tags[i]);
 }
 
 int
