@@ -138,6 +138,7 @@ OBJS = \
 	src/trigger.o \
 	src/trust.o \
 	src/ttl.o \
+	src/upgrade.o \
 	src/wal_bounds.o \
 	src/wal_message.o \
 	src/wal_reader.o \
