@@ -563,11 +563,12 @@ sub _owned
 	return 1;
 }
 
-# The caller says what it depends on, and is right.
+# The caller says what it depends on, and is right; children have rules of their
+# own.
 sub _tagged
 {
 	my ($self) = @_;
-	my @tagged = grep { $_->{tagged} } $self->{schema}->relations or return 0;
+	my @tagged = grep { $_->{tagged} && $_->{kind} ne 'parent' } $self->{schema}->relations or return 0;
 	my $r = pick(@tagged);
 	my $c = $r->{tagged};
 	my $value = value($c);

@@ -72,7 +72,7 @@ sub generate
 
 	foreach my $w (@writes)
 	{
-		my $sabotage = chance(0.4);
+		my $sabotage = $w->{ddl} || chance(0.4);
 
 		$self->_sabotage($w) if $self->{mutant} && $sabotage;
 	}

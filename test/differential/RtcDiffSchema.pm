@@ -523,15 +523,13 @@ sub _rules
 	return;
 }
 
-# TRUNCATE of a partition fires the trigger of none but itself.
+# Without arguments, TRUNCATE drops all answers there are.
 sub _truncate_rules
 {
 	my ($self, $r) = @_;
+	my $keys = chance(0.7) ? "'keys=none'" : '';
 
-	foreach my $t ($r->{name}, map { $_->{name} } @{ $r->{leaves} || [] })
-	{
-		$self->add("CREATE TRIGGER r9 AFTER TRUNCATE ON $t FOR EACH STATEMENT EXECUTE FUNCTION rtcache_truncate()");
-	}
+	$self->add("CREATE TRIGGER r9 AFTER TRUNCATE ON $r->{name} FOR EACH STATEMENT EXECUTE FUNCTION rtcache_truncate($keys)");
 	return;
 }
 

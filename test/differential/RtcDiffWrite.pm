@@ -26,7 +26,7 @@ sub next
 	my ($self) = @_;
 	my $how = rand;
 
-	return { sql => $self->_ddl, ddl => 1 } if $how < 0.08;
+	return { sql => $self->_ddl, ddl => 1 } if $how < 0.12;
 	return { sql => $self->_dml . ';' } if $how < 0.6;
 	return { sql => $self->_copy } if $how < 0.64;
 	return $self->_prepared if $how < 0.67;
@@ -269,7 +269,6 @@ sub _ddl
 	my ($leafy) = shuffled(grep { $_->{leaves} } $schema->tables);
 	my @views = grep { $_->{kind} eq 'view' } $schema->relations;
 	my @choice = (
-		sub { $schema->index($t) . ';' },
 		sub { $schema->index($t) . ';' },
 		sub { 'DROP INDEX IF EXISTS ' . pick(@{ $t->{indexes} || ['i1'] }) . ';' },
 		sub { "ALTER TABLE $name ADD COLUMN n$n int DEFAULT $n;" },
