@@ -517,6 +517,10 @@ sub _simple
 	{
 		$self->{query} = "SELECT $r->{alias}.id, f1($r->{alias}.id::int) AS n FROM $r->{sql}$where";
 	}
+	elsif ($self->{schema}{immutable} && chance(0.2))
+	{
+		$self->{query} = "SELECT $r->{alias}.id, f2($r->{alias}.id::int) AS n FROM $r->{sql}$where";
+	}
 	elsif (chance(0.15))
 	{
 		$self->{query} = "SELECT $r->{alias}.tableoid::regclass::text AS t, $r->{alias}.* FROM $r->{sql}$where";

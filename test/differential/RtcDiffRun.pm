@@ -22,6 +22,9 @@ use RtcDiffQuery;
 use RtcDiffSchema;
 use RtcDiffWrite;
 
+# What an answer can depend on; the rest has no dependency, or is not cached.
+my @kinds = qw(row table tag);
+
 my $setup_file = dirname(__FILE__) . '/setup.sql';
 my $runs = 0;
 
@@ -37,8 +40,9 @@ sub new
 		shrink => 1,
 		failures => 3,
 		%option,
-		count => { map { $_ => 0 } qw(cases queries writes failed_writes compared hits
-			  changed survived bypassed ttl_only errors) },
+		count => { map { $_ => 0 } qw(cases queries writes failed_writes compared
+			  l1 redis miss bypass changed survived ttl_only errors),
+			map { ("kind_$_", "hit_$_") } @kinds },
 		seconds => 0
 	}, $class;
 
@@ -204,7 +208,7 @@ sub run_case
 		my $changes = grep { $_->{changed} } @check;
 
 		$count{changed} += $changes;
-		$count{survived} += grep { $_->{exact} && $_->{how} eq 'hit' } @check if $changes && $write ne '0';
+		$count{survived} += grep { $_->{exact} && $_->{how} =~ /^(l1|redis)$/ } @check if $changes && $write ne '0';
 		@check = ();
 	};
 
@@ -215,9 +219,9 @@ sub run_case
 			$finish->();
 			$write = $1;
 		}
-		elsif ($line =~ /^R\|(\d+)\|([01])\|(\w+)\|([01])\|(\w+)/)
+		elsif ($line =~ /^R\|(\d+)\|([01])\|(\w+)\|(\w+)\|([01])\|(\w+)/)
 		{
-			my ($n, $exact, $how, $right, $hash) = ($1, $2, $3, $4, $5);
+			my ($n, $exact, $kind, $how, $right, $hash) = ($1, $2, $3, $4, $5, $6);
 
 			push @check, { exact => $exact, how => $how, changed => $exact && exists $last{$n} && $last{$n} ne $hash };
 			$last{$n} = $hash;
@@ -227,8 +231,9 @@ sub run_case
 				next;
 			}
 			$count{compared}++;
-			$count{hits}++ if $how eq 'hit';
-			$count{bypassed}++ if $how eq 'bypass';
+			$count{$how}++;
+			$count{"kind_$kind"}++;
+			$count{"hit_$kind"}++ if $how =~ /^(l1|redis)$/;
 			next if $right || $failure;
 			$failure = { what => "wrong $how", write => $write, query => $n, text => '' };
 		}
@@ -281,15 +286,26 @@ sub report
 	my $c = $self->{count};
 	my $share = sub { my ($part, $of) = @_; return sprintf '%d (%.0f%%)', $part, $of ? 100 * $part / $of : 0; };
 
-	return "$c->{cases} cases, $c->{queries} queries, $c->{writes} writes (of which "
-	  . $share->($c->{failed_writes}, $c->{writes}) . ' met an error); '
-	  . "$c->{compared} answers compared: "
-	  . $share->($c->{hits}, $c->{compared}) . ' from the cache, '
-	  . $share->($c->{changed}, $c->{compared}) . ' changed, '
-	  . $share->($c->{survived}, $c->{compared}) . ' from the cache behind a write that changed others, '
-	  . $share->($c->{bypassed}, $c->{compared}) . ' bypassed; '
-	  . "$c->{ttl_only} not compared (TTL only); "
-	  . sprintf '%.1f s', $self->{seconds};
+	my $kinds = join ', ', map {
+		"$_ " . $share->($c->{"hit_$_"}, $c->{"kind_$_"}) . " of $c->{\"kind_$_\"}"
+	} @kinds;
+
+	return "$c->{cases} cases, $c->{queries} queries, $c->{writes} writes ("
+	  . $share->($c->{failed_writes}, $c->{writes}) . " met an error)\n"
+	  . "  $c->{compared} answers compared, $c->{ttl_only} not (TTL only): "
+	  . join(', ', map { "$_ " . $share->($c->{$_}, $c->{compared}) } qw(l1 redis miss bypass)) . "\n"
+	  . "  hits by dependency: $kinds\n"
+	  . '  changed by a write ' . $share->($c->{changed}, $c->{compared})
+	  . ', from the cache behind a write that changed others ' . $share->($c->{survived}, $c->{compared})
+	  . sprintf '; %.1f s', $self->{seconds};
+}
+
+# Answers that came from a cache.
+sub hits
+{
+	my ($self) = @_;
+
+	return $self->{count}{l1} + $self->{count}{redis};
 }
 
 # --------------------------------------------------------------------

@@ -137,6 +137,13 @@ our %type = (
 		other => ['numeric[]'],
 		fuzzy => 'cardinality(%s)'
 	},
+	# the row type of a table, which may be altered
+	shape => {
+		family => 'row',
+		values => [ '(1,1)', '(1,1.0)', '(2,1)', '(,)' ],
+		other => ['shape'],
+		fuzzy => '(%s IS NULL)'
+	},
 );
 
 my @families = (
@@ -148,7 +155,7 @@ my @families = (
 	[qw(ci text)],
 	['bool'],
 	[qw(date timestamp timestamptz)],
-	['uuid'], ['e_mood'], ['interval'], ['inet'], ['jsonb'], ['numeric[]']);
+	['uuid'], ['e_mood'], ['interval'], ['inet'], ['jsonb'], ['numeric[]'], ['shape']);
 
 sub between { my ($low, $high) = @_; return $low + int rand($high - $low + 1); }
 sub pick { return $_[ int rand @_ ]; }
@@ -219,6 +226,7 @@ sub new
 	$self->add("CREATE TYPE e_mood AS ENUM ('sad', 'ok', 'happy', 'odd')");
 	$self->add('CREATE DOMAIN d_int AS int4');
 	$self->add('CREATE DOMAIN d_text AS text');
+	$self->add('CREATE TABLE shape (a int, b numeric)');
 
 	my $tables = between(2, 4);
 
@@ -323,7 +331,7 @@ sub _partitioned
 {
 	my ($self, $name, $depth) = @_;
 	my @columns = $self->_columns;
-	my $by = pick(grep { $type{ $_->{type} }{family} !~ /json|array|float/ } @columns);
+	my $by = pick(grep { $type{ $_->{type} }{family} !~ /json|array|float|row/ } @columns);
 	my @leaves = $self->_partition_by($name, \@columns, $by, \my $clause);
 
 	$self->add("CREATE TABLE $name (" . _definition(@columns) . ") $clause");
@@ -339,7 +347,7 @@ sub _partitioned
 
 		if ($bound->{sub} = $depth ? 0 : chance(0.2))
 		{
-			my $by2 = pick(grep { $type{ $_->{type} }{family} !~ /json|array|float/ } @columns);
+			my $by2 = pick(grep { $type{ $_->{type} }{family} !~ /json|array|float|row/ } @columns);
 			my @below = $self->_partition_by($leaf, \@columns, $by2, \my $clause2);
 			my $n = 0;
 
@@ -644,7 +652,21 @@ sub _views
 		$self->add("CREATE FUNCTION f1(k int) RETURNS bigint LANGUAGE sql STABLE AS "
 			  . "'SELECT count(*) FROM $r->{name} WHERE id = k'");
 	}
+	if (chance(0.3))
+	{
+		$self->{immutable} = 1;
+		$self->add(immutable(1));
+	}
 	return;
+}
+
+# A function whose answers may be cached, until it is another one.
+sub immutable
+{
+	my ($n) = @_;
+
+	return 'CREATE OR REPLACE FUNCTION f2(k int) RETURNS int IMMUTABLE LANGUAGE '
+	  . (chance(0.5) ? "sql AS 'SELECT k + $n'" : "plpgsql AS 'BEGIN RETURN k + $n; END'");
 }
 
 1;

@@ -294,6 +294,15 @@ sub _ddl
 		sub { "SELECT cache_attach('$name');" },
 	);
 
+	if (grep { $_->{type} eq 'shape' } @columns)
+	{
+		push @choice, (sub { "ALTER TABLE shape RENAME COLUMN a TO a$n; ALTER TABLE shape RENAME COLUMN a$n TO a;" },
+			sub { "ALTER TABLE shape RENAME COLUMN b TO b$n;" }) x 2;
+	}
+	if ($schema->{immutable})
+	{
+		push @choice, (sub { RtcDiffSchema::immutable($n + 1) . ';' }) x 3;
+	}
 	if ($schema->{matview})
 	{
 		push @choice, (sub { 'REFRESH MATERIALIZED VIEW m1;' }) x 4;

@@ -28,32 +28,37 @@ CREATE TABLE diff.pool (
 	tags text[],
 	direct text NOT NULL,		-- the same, values in place
 	exact bool,					-- false: its answer lives by its TTL
-	why text,
-	generation int NOT NULL DEFAULT 0
+	kind text NOT NULL DEFAULT 'error'	-- what it depends on
 );
 
--- A query that becomes exact by DDL gets another key, for what is stored under
--- the old one may be old.
+-- A query can become exact by DDL; what was stored before, and may be old by
+-- now, must not be its answer then.  The kind is that of its relations that has
+-- the least to say: row, table, ttl; none if the query cannot be cached.
 CREATE FUNCTION diff.explain() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	q record;
-	reason text;
+	now_exact bool;
+	now_kind text;
 BEGIN
 	FOR q IN SELECT * FROM diff.pool ORDER BY n LOOP
-		reason := NULL;
+		now_exact := true;
+		now_kind := 'error';
 		BEGIN
-			SELECT string_agg(e::text, '; ') INTO reason
-				FROM public.cache_explain(q.query, q.args) AS e
-				WHERE e::text ILIKE '%ttl only%';
+			SELECT coalesce(bool_and(dependency <> 'TTL only'), true),
+				   CASE WHEN bool_or(dependency = 'not cacheable') THEN 'none'
+						WHEN q.tags IS NOT NULL THEN 'tag'
+						WHEN bool_or(dependency = 'TTL only') THEN 'ttl'
+						WHEN bool_or(dependency = 'table') THEN 'table'
+						WHEN bool_or(dependency = 'row') THEN 'row'
+						ELSE 'nothing' END
+				INTO now_exact, now_kind
+				FROM public.cache_explain(q.query, q.args);
 		EXCEPTION WHEN OTHERS THEN
 			-- the query cannot be run now, by nobody
 			NULL;
 		END;
-		UPDATE diff.pool AS p
-			SET exact = reason IS NULL, why = reason,
-				generation = p.generation + (reason IS NULL AND p.exact IS FALSE)::int
-			WHERE p.n = q.n
-				AND (p.exact, p.why) IS DISTINCT FROM (reason IS NULL, reason);
+		UPDATE diff.pool AS p SET exact = now_exact, kind = now_kind
+			WHERE p.n = q.n AND (p.exact, p.kind) IS DISTINCT FROM (now_exact, now_kind);
 	END LOOP;
 END $$;
 
@@ -81,21 +86,19 @@ EXCEPTION WHEN OTHERS THEN
 END $$;
 
 CREATE FUNCTION diff.cached(q diff.pool) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	k text := q.key || CASE q.generation WHEN 0 THEN '' ELSE '.' || q.generation END;
 BEGIN
 	IF q.one_row THEN
-		RETURN coalesce(public.cache_get(k, q.query, q.args, NULL, q.tags), 'null')::text;
+		RETURN coalesce(public.cache_get(q.key, q.query, q.args, NULL, q.tags), 'null')::text;
 	END IF;
-	RETURN diff.sorted(public.cache_list(k, q.query, q.args, NULL, q.tags));
+	RETURN diff.sorted(public.cache_list(q.key, q.query, q.args, NULL, q.tags));
 EXCEPTION WHEN OTHERS THEN
 	RETURN 'error ' || SQLSTATE;
 END $$;
 
 -- One line for each query:
---	R | n | exact | how | right | hash of the right answer
--- and, where they differ, D | n | from | value, for both answers.  how is hit,
--- miss or bypass.
+--	R | n | exact | kind | how | right | hash of the right answer
+-- and, where they differ, D | n | from | value, for both answers.  how is l1 or
+-- redis for a hit there, miss or bypass.
 CREATE FUNCTION diff.check() RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
 	q diff.pool;
@@ -110,7 +113,9 @@ BEGIN
 		new := public.cache_stats();
 		direct := diff.directly(q);
 		RETURN NEXT concat_ws('|', 'R', q.n, coalesce(q.exact, true)::int,
-			CASE WHEN new.l1_hits + new.l2_hits > old.l1_hits + old.l2_hits THEN 'hit'
+			q.kind,
+			CASE WHEN new.l1_hits > old.l1_hits THEN 'l1'
+				 WHEN new.l2_hits > old.l2_hits THEN 'redis'
 				 WHEN new.bypasses > old.bypasses THEN 'bypass'
 				 ELSE 'miss' END,
 			(cached = direct)::int, pg_catalog.md5(direct));

@@ -79,7 +79,11 @@ foreach my $mode (@modes)
 	if (!$by_hand)
 	{
 		cmp_ok($count->{compared}, '>', 50 * $count->{cases}, "$mode: there was much to compare");
-		cmp_ok($count->{hits}, '>', 0.3 * $count->{compared}, "$mode: many answers came from the cache");
+		cmp_ok($run->hits, '>', 0.3 * $count->{compared}, "$mode: many answers came from the cache");
+		cmp_ok($count->{l1}, '>', 0.3 * $count->{compared}, "$mode: from L1") if $mode ne 'redis';
+		cmp_ok($count->{redis}, '>', 0.3 * $count->{compared}, "$mode: from Redis") if $mode eq 'redis';
+		cmp_ok($count->{"hit_$_"}, '>', 0.3 * $count->{"kind_$_"}, "$mode: so did those that depend on a $_")
+		  foreach qw(row table);
 		cmp_ok($count->{changed}, '>', 0.02 * $count->{compared}, "$mode: writes changed answers");
 		cmp_ok($count->{survived}, '>', 0.1 * $count->{compared}, "$mode: other writes left answers alone");
 		cmp_ok($count->{failed_writes}, '<', 0.5 * $count->{writes}, "$mode: most writes succeeded");
