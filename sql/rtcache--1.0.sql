@@ -72,15 +72,15 @@ AS 'MODULE_PATHNAME', 'rtcache_before_drop'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_before_drop() IS
-'deletes all keys of the database when this extension is dropped';
+'deletes all keys of the database when this extension is dropped, and drops answers computed from a partition when it begins to be detached concurrently';
 
 CREATE EVENT TRIGGER rtcache_before_drop
 ON ddl_command_start
-WHEN TAG IN ('DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
+WHEN TAG IN ('ALTER TABLE', 'DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
 EXECUTE FUNCTION rtcache_before_drop();
 
 COMMENT ON EVENT TRIGGER rtcache_before_drop IS
-'deletes all keys of the database when rtcache is dropped';
+'deletes all keys of the database when rtcache is dropped, and drops answers when a partition begins to be detached concurrently';
 
 -- Also where session_replication_role is replica.
 ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;

@@ -10,7 +10,8 @@
  *							gone, and rules that are gone take their keys
  *							with them
  *		ddl_command_start	rtcache_before_drop: DROP EXTENSION takes these
- *							event triggers along, so all is cleared before
+ *							event triggers along, so all is cleared before;
+ *							DETACH PARTITION CONCURRENTLY commits in between
  *
  * DDL changes a relation as a whole, with its ancestors and descendants, and
  * whether it has rules or not: answers from when it had some may be around.
@@ -549,6 +550,30 @@ drops_us(Node *command)
 }
 
 /*
+ * DETACH PARTITION CONCURRENTLY commits twice.  The rows are gone with the
+ * first transaction, while ddl_command_end is in the second, which waits for
+ * others in between, and may fail.
+ */
+static void
+before_detach(const AlterTableStmt *command)
+{
+	ListCell   *lc;
+
+	foreach(lc, command->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		Oid			relid;
+
+		if (cmd->subtype != AT_DetachPartition ||
+			!((PartitionCmd *) cmd->def)->concurrent)
+			continue;
+		relid = RangeVarGetRelid(command->relation, AccessShareLock, true);
+		if (OidIsValid(relid))
+			rtc_track_ddl(relid);
+	}
+}
+
+/*
  * rtcache_before_drop
  *		The event trigger function at ddl_command_start.
  */
@@ -557,7 +582,11 @@ rtcache_before_drop(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *data = check_call(fcinfo, "rtcache_before_drop");
 
-	if (!IsBinaryUpgrade && drops_us(data->parsetree))
+	if (IsBinaryUpgrade)
+		PG_RETURN_NULL();
+	if (IsA(data->parsetree, AlterTableStmt))
+		before_detach((AlterTableStmt *) data->parsetree);
+	else if (drops_us(data->parsetree))
 		rtc_add_clear_op();
 	PG_RETURN_NULL();
 }

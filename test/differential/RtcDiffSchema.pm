@@ -456,6 +456,7 @@ sub _inherited
 		if (chance(0.2))
 		{
 			$self->add("CREATE TABLE ${child}k () INHERITS ($child)");
+			delete $c->{tagged};
 			my $k = $self->_relation("${child}k", \@more, writable => 1, kind => 'child');
 			$self->_rules($k, $c->{attached});
 			$self->_rows($k);
