@@ -79,6 +79,8 @@ sub _pin
 		return quote($value) . "::$o";
 	};
 
+	# what is equal to a row must say what it is
+	return "$x = " . (chance(0.5) ? $self->_arg(value($c)) : $v->()) . "::$c->{type}" if $t->{family} eq 'row';
 	return "$x = " . $v->() if $how < 0.2;
 	return "$x = " . $self->_arg(chance(0.06) ? undef : value($c)) if $how < 0.4;
 	return "$x = " . $typed->() if $how < 0.5;

@@ -189,7 +189,7 @@ sub literal
 	my ($column, $null) = @_;
 
 	return 'NULL' if chance(defined $null ? $null : 0.1);
-	return quote(value($column));
+	return quote(value($column)) . ($type{ $column->{type} }{family} eq 'row' ? "::$column->{type}" : '');
 }
 
 sub same_family

@@ -76,7 +76,8 @@ foreach my $mode (@modes)
 	}
 	is($failed, 0, "$mode: every answer is what its query gives")
 	  or diag('seeds: ' . join ' ', map { $_->{seed} } @{ $run->{failed} });
-	if (!$by_hand)
+	# less would prove nothing; a few cases may be of any kind
+	if (!$failed && $count->{cases} >= 20)
 	{
 		cmp_ok($count->{compared}, '>', 50 * $count->{cases}, "$mode: there was much to compare");
 		cmp_ok($run->hits, '>', 0.3 * $count->{compared}, "$mode: many answers came from the cache");
