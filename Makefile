@@ -78,6 +78,7 @@ OBJS = \
 	src/commit_wait.o \
 	src/covered.o \
 	src/ddl.o \
+	src/definition.o \
 	src/dep.o \
 	src/deps.o \
 	src/deps_eval.o \
