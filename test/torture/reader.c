@@ -1,0 +1,368 @@
+/*-------------------------------------------------------------------------
+ *
+ * reader.c
+ *		The readers of the torture checker: cache_get and cache_list in SQL,
+ *		and GET in Redis.
+ *
+ * A read is recorded with the time before it was sent and the time after its
+ * answer had come; one without an answer is not recorded.  What a single
+ * answer shows to be wrong is reported at once.
+ *
+ * MODEL: a thread for each reader, with a connection of its own.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "torture.h"
+
+static bool connect_reader(Worker *w);
+static PGresult *ask(Worker *w, const char *statement, const char *first,
+					 int second);
+static void record(Worker *w, ReadKind kind, int cell, const Row *row,
+				   int64_t start, int64_t end);
+static void read_one(Worker *w, int cell);
+static void read_pair(Worker *w, int cell);
+static void read_list(Worker *w, int group);
+static void read_total(Worker *w);
+static void read_table(Worker *w, int cell);
+static void read_repeatable(Worker *w, int cell);
+
+/*
+ * Opens the connection; false = not now.
+ */
+static bool
+connect_reader(Worker *w)
+{
+	static const char *const statement[][2] = {
+		{"item", "SELECT cache_get($1, 'SELECT * FROM item WHERE c = $1', ARRAY[$2])"},
+		{"slot", "SELECT cache_get($1, 'SELECT * FROM mover WHERE c = $1', ARRAY[$2])"},
+		{"pair", "SELECT cache_list($1, 'SELECT * FROM pair WHERE c = $1', ARRAY[$2])"},
+		{"list", "SELECT cache_list($1, 'SELECT c, v, tok FROM item WHERE g = $1', ARRAY[$2])"},
+		{"total", "SELECT cache_get($1, 'SELECT sum(n)::bigint AS n, count(*) AS v FROM pair WHERE c > $1', ARRAY[$2])"},
+		{"table_item", "SELECT row_to_json(t) FROM item AS t WHERE c = $2::int AND $1::text IS NOT NULL"},
+		{"table_slot", "SELECT row_to_json(t) FROM mover AS t WHERE c = $2::int AND $1::text IS NOT NULL"}
+	};
+
+	w->conn = pg_connect("torture reader");
+	if (w->conn == NULL)
+		return false;
+	for (size_t i = 0; i < sizeof(statement) / sizeof(statement[0]); i++)
+	{
+		PGresult   *result = PQprepare(w->conn, statement[i][0],
+									   statement[i][1], 0, NULL);
+
+		PQclear(result);
+	}
+	if (!pg_run(w->conn, "SET statement_timeout = '10s'"))
+	{
+		PQfinish(w->conn);
+		w->conn = NULL;
+		return false;
+	}
+	return true;
+}
+
+/* Runs a prepared statement.  NULL = no answer. */
+static PGresult *
+ask(Worker *w, const char *statement, const char *first, int second)
+{
+	char		number[16];
+	const char *values[] = {first, number};
+	PGresult   *result;
+
+	snprintf(number, sizeof(number), "%d", second);
+	result = PQexecPrepared(w->conn, statement, 2, values, NULL, NULL, 0);
+	if (PQresultStatus(result) == PGRES_TUPLES_OK)
+		return result;
+	if (options.verbose && PQstatus(w->conn) == CONNECTION_OK)
+		fprintf(stderr, "reader: %s", PQresultErrorMessage(result));
+	PQclear(result);
+	return NULL;
+}
+
+/* row = NULL: there was none */
+static void
+record(Worker *w, ReadKind kind, int cell, const Row *row, int64_t start,
+	   int64_t end)
+{
+	Read		read = {start, end, row ? row->tok : 0,
+	row ? row->v : ABSENT, cell, (uint16_t) w->id, (uint16_t) kind};
+
+	if (row != NULL && row->c != cell)
+		wrong_report(WRONG_UNCOMMITTED, end,
+					 "cell %d: the answer is about cell %" PRId64, cell, row->c);
+	history_read(&w->history, &read);
+}
+
+/* cache_get of an item or of a place */
+static void
+read_one(Worker *w, int cell)
+{
+	char		key[32];
+	Row			row;
+	PGresult   *result;
+	int64_t		start;
+	int64_t		end;
+	int			n = 0;
+
+	cell_key(cell, key, sizeof(key));
+	start = now_ns();
+	result = ask(w, cell < FIRST_SLOT ? "item" : "slot", key, cell);
+	end = now_ns();
+	if (result == NULL)
+		return;
+	atomic_fetch_add(&totals.cache_reads, 1);
+	if (!PQgetisnull(result, 0, 0))
+		n = parse_rows(PQgetvalue(result, 0, 0), &row, 1);
+	record(w, READ_CACHE, cell, n > 0 ? &row : NULL, start, end);
+	PQclear(result);
+}
+
+/* cache_list of two rows that are always written together */
+static void
+read_pair(Worker *w, int cell)
+{
+	char		key[32];
+	Row			row[2];
+	PGresult   *result;
+	int64_t		start;
+	int64_t		end;
+
+	cell_key(cell, key, sizeof(key));
+	start = now_ns();
+	result = ask(w, "pair", key, cell);
+	end = now_ns();
+	if (result == NULL)
+		return;
+	atomic_fetch_add(&totals.cache_reads, 1);
+	if (parse_rows(PQgetvalue(result, 0, 0), row, 2) != 2 ||
+		row[0].v != row[1].v || row[0].tok != row[1].tok ||
+		row[0].n + row[1].n != 0)
+		wrong_report(WRONG_TORN, end, "cell %d: %s", cell,
+					 PQgetvalue(result, 0, 0));
+	else
+		record(w, READ_CACHE, cell, &row[0], start, end);
+	PQclear(result);
+}
+
+/* cache_list of a group of items: a read of each of them */
+static void
+read_list(Worker *w, int group)
+{
+	char		key[32];
+	Row			row[ITEMS];
+	PGresult   *result;
+	int64_t		start;
+	int64_t		end;
+	int			n;
+
+	snprintf(key, sizeof(key), "items:%d", group);
+	start = now_ns();
+	result = ask(w, "list", key, group);
+	end = now_ns();
+	if (result == NULL)
+		return;
+	atomic_fetch_add(&totals.cache_reads, 1);
+	n = parse_rows(PQgetvalue(result, 0, 0), row, ITEMS);
+	PQclear(result);
+	for (int cell = group; cell < ITEMS; cell += GROUPS)
+	{
+		const Row  *found = NULL;
+
+		for (int i = 0; i < n; i++)
+			if (row[i].c == cell)
+				found = &row[i];
+		record(w, READ_CACHE, cell, found, start, end);
+	}
+}
+
+/* The sum over all pairs is 0 in every snapshot. */
+static void
+read_total(Worker *w)
+{
+	Row			row;
+	PGresult   *result = ask(w, "total", "total", 0);
+
+	if (result == NULL)
+		return;
+	atomic_fetch_add(&totals.cache_reads, 1);
+	if (PQgetisnull(result, 0, 0) ||
+		parse_rows(PQgetvalue(result, 0, 0), &row, 1) != 1 || row.n != 0 ||
+		row.v != 2 * PAIRS)
+		wrong_report(WRONG_TORN, now_ns(), "total: %s",
+					 PQgetvalue(result, 0, 0));
+	PQclear(result);
+}
+
+/* The table itself: what it shows is visible to all who come later. */
+static void
+read_table(Worker *w, int cell)
+{
+	Row			row;
+	PGresult   *result;
+	int64_t		start = now_ns();
+	int64_t		end;
+	int			n = 0;
+
+	result = ask(w, cell < FIRST_SLOT ? "table_item" : "table_slot", "", cell);
+	end = now_ns();
+	if (result == NULL)
+		return;
+	atomic_fetch_add(&totals.table_reads, 1);
+	if (PQntuples(result) > 0)
+		n = parse_rows(PQgetvalue(result, 0, 0), &row, 1);
+	record(w, READ_TABLE, cell, n > 0 ? &row : NULL, start, end);
+	PQclear(result);
+}
+
+/* In REPEATABLE READ the cache must show what the table shows. */
+static void
+read_repeatable(Worker *w, int cell)
+{
+	char		key[32];
+	PGresult   *result[2] = {NULL, NULL};
+	Row			row[2];
+	int			n[2] = {0, 0};
+
+	cell_key(cell, key, sizeof(key));
+	if (pg_run(w->conn, "BEGIN ISOLATION LEVEL REPEATABLE READ"))
+	{
+		result[0] = ask(w, cell < FIRST_SLOT ? "table_item" : "table_slot", "",
+						cell);
+		pause_us(random_below(&w->random, 4000));
+		if (result[0] != NULL)
+			result[1] = ask(w, cell < FIRST_SLOT ? "item" : "slot", key, cell);
+	}
+	memset(row, 0, sizeof(row));
+	for (int i = 0; i < 2; i++)
+		if (result[i] != NULL && PQntuples(result[i]) > 0 &&
+			!PQgetisnull(result[i], 0, 0))
+			n[i] = parse_rows(PQgetvalue(result[i], 0, 0), &row[i], 1);
+	if (result[1] != NULL)
+	{
+		atomic_fetch_add(&totals.own_reads, 1);
+		if (n[0] != n[1] || row[0].tok != row[1].tok || row[0].v != row[1].v)
+			wrong_report(WRONG_SNAPSHOT, now_ns(),
+						 "cell %d: table v%" PRId64 " token %" PRId64
+						 ", cache v%" PRId64 " token %" PRId64, cell,
+						 row[0].v, row[0].tok, row[1].v, row[1].tok);
+	}
+	PQclear(result[0]);
+	PQclear(result[1]);
+	(void) pg_run(w->conn, "ROLLBACK");
+}
+
+void *
+reader_main(void *worker)
+{
+	Worker	   *w = worker;
+
+	while (!atomic_load(&round_over))
+	{
+		uint32_t	what;
+		int			cell;
+
+		if (w->conn == NULL && !connect_reader(w))
+		{
+			pause_us(20000);
+			continue;
+		}
+
+		/* some cells are asked for more often than others */
+		cell = random_below(&w->random, chance(&w->random, 50) ? 8 : ITEMS);
+		what = random_below(&w->random, 100);
+		if (what < 50)
+			read_one(w, cell);
+		else if (what < 66)
+			read_one(w, FIRST_SLOT + random_below(&w->random, SLOTS));
+		else if (what < 80)
+			read_pair(w, FIRST_PAIR + random_below(&w->random, PAIRS));
+		else if (what < 90)
+			read_list(w, random_below(&w->random, GROUPS));
+		else if (what < 93)
+			read_total(w);
+		else if (what < 98)
+			read_table(w, random_below(&w->random, FIRST_PAIR));
+		else
+			read_repeatable(w, random_below(&w->random, FIRST_PAIR));
+
+		if (PQstatus(w->conn) != CONNECTION_OK)
+		{
+			atomic_fetch_add(&totals.lost, 1);
+			PQfinish(w->conn);
+			w->conn = NULL;
+		}
+		else if (chance(&w->random, 2))
+			pause_us(random_below(&w->random, 5000));
+	}
+	PQfinish(w->conn);
+	w->conn = NULL;
+	return NULL;
+}
+
+/*
+ * Asks Redis for the keys that hold one cell each.  A key that is not there
+ * says nothing; the JSON null says that there is no row.
+ */
+void *
+getter_main(void *worker)
+{
+	Worker	   *w = worker;
+
+	while (!atomic_load(&round_over))
+	{
+		int			cell = random_below(&w->random, CELLS);
+		char		key[32];
+		unsigned long loss;
+		int64_t		start;
+		int64_t		end;
+		redisReply *reply;
+		Row			row[2];
+		ReadKind	kind = READ_REDIS;
+
+		cell_key(cell, key, sizeof(key));
+		loss = atomic_load(&redis_loss);
+		start = now_ns();
+		reply = redis_ask(&w->redis, "GET postgres:%s", key);
+		end = now_ns();
+		if (reply == NULL)
+		{
+			pause_us(20000);
+			continue;
+		}
+		atomic_fetch_add(&totals.gets, 1);
+		if ((loss & 1) != 0 || loss != atomic_load(&redis_loss))
+		{
+			kind = READ_REDIS_LOSS;
+			atomic_fetch_add(&totals.gets_loss, 1);
+		}
+		if (reply->type != REDIS_REPLY_STRING)
+			atomic_fetch_add(&totals.gets_nil, 1);
+		else if (strcmp(reply->str, "null") == 0)
+			record(w, kind, cell, NULL, start, end);
+		else if (parse_rows(reply->str, row, 2) == (cell < FIRST_PAIR ? 1 : 2))
+		{
+			if (cell >= FIRST_PAIR &&
+				(row[0].tok != row[1].tok || row[0].n + row[1].n != 0))
+				wrong_report(WRONG_TORN, end, "Redis, cell %d: %s", cell,
+							 reply->str);
+			else
+				record(w, kind, cell, &row[0], start, end);
+		}
+		else
+			wrong_report(WRONG_REDIS_UNCOMMITTED, end, "Redis, cell %d: %s",
+						 cell, reply->str);
+		freeReplyObject(reply);
+		pause_us(random_below(&w->random, 400));
+	}
+	if (w->redis != NULL)
+		redisFree(w->redis);
+	w->redis = NULL;
+	return NULL;
+}
