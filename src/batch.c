@@ -31,6 +31,7 @@
 #include "batch.h"
 #include "guc.h"
 #include "key.h"
+#include "mutant.h"
 #include "redis_session.h"
 #include "stats.h"
 
@@ -315,8 +316,11 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 			argv[argc] = batch->op[i]->key;
 			argvlen[argc++] = batch->op[i]->keylen;
 		}
-		argv[argc] = leases.data + lease_start;
-		argvlen[argc++] = lease_end[i] - lease_start;
+		if (rtc_safeguard(LEASE))
+		{
+			argv[argc] = leases.data + lease_start;
+			argvlen[argc++] = lease_end[i] - lease_start;
+		}
 		lease_start = lease_end[i];
 
 		if (argc >= RTC_UNLINK_CHUNK)

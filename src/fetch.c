@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "lookup_internal.h"
+#include "mutant.h"
 #include "stats.h"
 
 /* How often to ask for a value that another server's reader is computing. */
@@ -115,6 +116,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		else if (found != RTC_GET_MISS)
 			break;
 
+		rtc_mutant_pause(1000);
 		l->lease_ms = rtc_lease_ttl;
 		INSTR_TIME_SET_CURRENT(l->leased_at);
 		found = rtc_cmd_lease(trust->name.data, trust->name.len, l->token,
@@ -208,6 +210,7 @@ run_with_lease(RtcLookup *l)
 	}
 	PG_END_TRY();
 
+	rtc_mutant_pause(1000);
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, l->leased_at);
 	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
@@ -281,6 +284,9 @@ store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		return;
 	}
+	rtc_mutant_pause(500);
+	if (!rtc_safeguard(EARLY_STAMPS))
+		(void) rtc_stamp_read_take(&l->stamps);
 	if (!rtc_stamp_read_valid(&l->stamps))
 		l->in_vain = false;		/* nobody could use it, now is another time */
 	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))

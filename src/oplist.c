@@ -36,6 +36,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "mutant.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -263,6 +264,8 @@ rtc_oplist_subabort(int nestlevel)
 	{
 		int			offset = list.mark[--list.nmarks].offset;
 
+		if (!rtc_safeguard(SAVEPOINT))
+			continue;
 		list.buf.len = offset;
 		list.buf.data[offset] = '\0';
 

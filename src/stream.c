@@ -45,6 +45,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "mutant.h"
 #include "prefix.h"
 #include "redis_session.h"
 #include "relay_info.h"
@@ -338,7 +339,8 @@ static void
 catch_up(void)
 {
 	if (rtc_stream.pos.horizon != 0 || rtc_stream.full ||
-		rtc_stream.seen_lsn < rtc_stream.target_lsn)
+		(rtc_safeguard(CAUGHT_UP) &&
+		 rtc_stream.seen_lsn < rtc_stream.target_lsn))
 		return;
 	if (!rtc_stream.announced)
 	{
@@ -376,7 +378,7 @@ handle_event(bool *done)
 				rtc_wal_reader_done(rtc_stream.reader);
 				break;
 			}
-			if (rtc_xid_in_progress(event->xid))
+			if (rtc_safeguard(VISIBILITY) && rtc_xid_in_progress(event->xid))
 			{
 				if (!rtc_stream_send() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;

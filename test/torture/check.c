@@ -559,7 +559,7 @@ check_rest(PGconn *conn)
 		for (int cell = 0; cell < CELLS; cell++)
 		{
 			char		key[32];
-			char		query[256];
+			char		query[512];
 			char	   *value = NULL;
 			Row			row[2];
 			int			n;

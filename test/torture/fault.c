@@ -37,6 +37,7 @@ static bool stale_redis(Worker *w);
 static bool reset(Worker *w);
 static bool flush(Worker *w);
 static bool pause_redis(Worker *w);
+static bool linger(Worker *w);
 
 static struct
 {
@@ -55,7 +56,8 @@ static struct
 	{"stale-redis", stale_redis, 0},
 	{"reset", reset, 0},
 	{"flush", flush, 0},
-	{"pause", pause_redis, 0}
+	{"pause", pause_redis, 0},
+	{"linger", linger, 0}
 };
 
 /* What is left of the faults of this turn. */
@@ -203,7 +205,7 @@ stale_redis(Worker *w)
 	if (!have_snapshot || !relay_signal(w, SIGSTOP, &pid))
 		return false;
 	done = replace_redis(true, 0);
-	pause_us(300000 + random_below(&w->random, 500000));
+	pause_us(500000 + random_below(&w->random, 1000000));
 	return kill(pid, SIGCONT) == 0 && done;
 }
 
@@ -240,6 +242,35 @@ pause_redis(Worker *w)
 
 	pause_us(300000);
 	return done;
+}
+
+/*
+ * Commits are flushed, but not visible: they wait for a standby that does not
+ * exist, until we have mercy.
+ */
+static bool
+linger(Worker *w)
+{
+	for (int i = 0; i < 8; i++)
+	{
+		bool		reset = false;
+
+		if (!pg_run(w->conn, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'") ||
+			!pg_run(w->conn, "SELECT pg_reload_conf()"))
+			return false;
+		pause_us(20000 + random_below(&w->random, 80000));
+		for (int j = 0; j < 500 && !reset; j++)
+		{
+			reset = pg_run(w->conn, "ALTER SYSTEM RESET synchronous_standby_names") &&
+				pg_run(w->conn, "SELECT pg_reload_conf()");
+			if (!reset)
+				(void) all_well(&w->conn);
+		}
+		if (!reset)
+			die("commits cannot be let go");
+		pause_us(random_below(&w->random, 20000));
+	}
+	return true;
 }
 
 /* ---------------- their order ---------------- */

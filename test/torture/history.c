@@ -22,7 +22,10 @@ static atomic_llong last_token;
 
 const char *const cell_query_item = "SELECT * FROM item WHERE c = $1";
 const char *const cell_query_slot = "SELECT * FROM mover WHERE c = $1";
-const char *const cell_query_pair = "SELECT * FROM pair WHERE c = $1";
+
+/* It takes some milliseconds, so that leases are held and waited for. */
+const char *const cell_query_pair = "SELECT * FROM pair WHERE c = $1"
+" AND (SELECT count(*) FROM generate_series(1, 30000)) > 0";
 
 /* Forgets everything; the memory stays. */
 void

@@ -39,6 +39,7 @@ static Worker worker[MAX_WORKERS];
 static int	nworkers;
 static Worker fault_worker;
 static int64_t worked;			/* ns, in the rounds before this one */
+static int64_t round_start;		/* of this round, had there been no breaks */
 static int64_t first_wrong = NEVER; /* ns of work until then */
 
 static void parse_options(int argc, char **argv);
@@ -186,6 +187,7 @@ run_round(int64_t seconds)
 	pthread_t	watch;
 	int64_t		start = now_ns();
 
+	round_start = start - worked;
 	atomic_store(&round_over, false);
 	for (int i = 0; i < nworkers; i++)
 	{
@@ -208,8 +210,6 @@ run_round(int64_t seconds)
 		pthread_join(thread[i], NULL);
 	pthread_join(watch, NULL);
 
-	if (wrong_first() != NEVER && first_wrong == NEVER)
-		first_wrong = worked + wrong_first() - start;
 	worked += now_ns() - start;
 }
 
@@ -349,6 +349,8 @@ main(int argc, char **argv)
 		}
 		check_round(conn, worker, nworkers);
 		check_rest(conn);
+		if (wrong_first() != NEVER && first_wrong == NEVER)
+			first_wrong = wrong_first() - round_start;
 		if (options.stop && wrong_total() > 0)
 			break;
 	}

@@ -39,14 +39,15 @@ static void read_repeatable(Worker *w, int cell);
 static bool
 connect_reader(Worker *w)
 {
-	static const char *const statement[][2] = {
-		{"item", "SELECT cache_get($1, 'SELECT * FROM item WHERE c = $1', ARRAY[$2])"},
-		{"slot", "SELECT cache_get($1, 'SELECT * FROM mover WHERE c = $1', ARRAY[$2])"},
-		{"pair", "SELECT cache_list($1, 'SELECT * FROM pair WHERE c = $1', ARRAY[$2])"},
-		{"list", "SELECT cache_list($1, 'SELECT c, v, tok FROM item WHERE g = $1', ARRAY[$2])"},
-		{"total", "SELECT cache_get($1, 'SELECT sum(n)::bigint AS n, count(*) AS v FROM pair WHERE c > $1', ARRAY[$2])"},
-		{"table_item", "SELECT row_to_json(t) FROM item AS t WHERE c = $2::int AND $1::text IS NOT NULL"},
-		{"table_slot", "SELECT row_to_json(t) FROM mover AS t WHERE c = $2::int AND $1::text IS NOT NULL"}
+	/* name, function of the cache or a query, the query to cache */
+	const char *const statement[][3] = {
+		{"item", "cache_get", cell_query_item},
+		{"slot", "cache_get", cell_query_slot},
+		{"pair", "cache_list", cell_query_pair},
+		{"list", "cache_list", "SELECT c, v, tok FROM item WHERE g = $1"},
+		{"total", "cache_get", "SELECT sum(n)::bigint AS n, count(*) AS v FROM pair WHERE c > $1"},
+		{"table_item", "SELECT row_to_json(t) FROM item AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL},
+		{"table_slot", "SELECT row_to_json(t) FROM mover AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL}
 	};
 
 	w->conn = pg_connect("torture reader");
@@ -54,10 +55,14 @@ connect_reader(Worker *w)
 		return false;
 	for (size_t i = 0; i < sizeof(statement) / sizeof(statement[0]); i++)
 	{
-		PGresult   *result = PQprepare(w->conn, statement[i][0],
-									   statement[i][1], 0, NULL);
+		char		query[512];
 
-		PQclear(result);
+		if (statement[i][2] == NULL)
+			snprintf(query, sizeof(query), "%s", statement[i][1]);
+		else
+			snprintf(query, sizeof(query), "SELECT %s($1, '%s', ARRAY[$2])",
+					 statement[i][1], statement[i][2]);
+		PQclear(PQprepare(w->conn, statement[i][0], query, 0, NULL));
 	}
 	if (!pg_run(w->conn, "SET statement_timeout = '10s'"))
 	{

@@ -445,6 +445,9 @@ finish(Worker *w, Plan *plan)
 		finish_prepared(w, plan, attempt);
 		return;
 	}
+	if (chance(&w->random, 50) &&
+		!run(w, "SET LOCAL synchronous_commit = 'local'"))
+		return;
 	if (by_setting && !run(w, "SET LOCAL rtcache.commit_wait = 'applied'"))
 		return;
 
@@ -541,7 +544,7 @@ writer_main(void *worker)
 			(void) run(w, "SELECT cache_del('item:%d', 'items:%d')",
 					   (int) random_below(&w->random, ITEMS),
 					   (int) random_below(&w->random, GROUPS));
-		pause_us(random_below(&w->random, 4000));
+		pause_us(random_below(&w->random, 3000));
 	}
 	PQfinish(w->conn);
 	w->conn = NULL;
