@@ -19,23 +19,18 @@
  * For Redis only what commit_wait or cache_wait() confirmed counts as visible,
  * and nothing does while Redis is known to have lost writes.
  *
- * MODEL: by the main thread, between rounds; only wrong_report() is called by
- * all, under a mutex of its own.
+ * MODEL: by the main thread, between rounds.
  *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "torture.h"
-
-#define MAX_SHOWN	5			/* of each kind, unless all are wanted */
 
 /* One state of a cell. */
 typedef struct State
@@ -61,15 +56,6 @@ typedef struct Cell
 	size_t		maxread;
 } Cell;
 
-const char *const wrong_names[] = {
-	"stale", "uncommitted", "backward", "absent", "torn", "own writes",
-	"snapshot", "Redis older than confirmed", "Redis uncommitted",
-	"differs at rest", "commit lost"
-};
-
-static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
-static long long wrong[WRONG_COUNT];
-static int64_t first_wrong = NEVER;
 static Cell cells[CELLS];
 
 static void load_states(PGconn *conn, State *at);
@@ -82,52 +68,6 @@ static void check_redis(int cell, const Read *read);
 static size_t newest(const Cell *c, int64_t before, bool applied);
 static State *find(Cell *c, int64_t version, int64_t token);
 static void show_history(int cell, const Read *read);
-
-/* ---------------- reports ---------------- */
-
-/*
- * Counts a wrong read, and tells of the first few.
- */
-void
-wrong_report(Wrong kind, int64_t at, const char *format,...)
-{
-	va_list		args;
-
-	pthread_mutex_lock(&report_lock);
-	if (at < first_wrong)
-		first_wrong = at;
-	if (wrong[kind]++ < MAX_SHOWN || options.verbose)
-	{
-		printf("WRONG (%s): ", wrong_names[kind]);
-		va_start(args, format);
-		vprintf(format, args);
-		va_end(args);
-		putchar('\n');
-	}
-	pthread_mutex_unlock(&report_lock);
-}
-
-long long
-wrong_count(Wrong kind)
-{
-	return wrong[kind];
-}
-
-long long
-wrong_total(void)
-{
-	long long	total = 0;
-
-	for (int i = 0; i < WRONG_COUNT; i++)
-		total += wrong[i];
-	return total;
-}
-
-int64_t
-wrong_first(void)
-{
-	return first_wrong;
-}
 
 /* ---------------- what the database says ---------------- */
 

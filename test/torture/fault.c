@@ -404,7 +404,7 @@ fault_main(void *worker)
 		bool		well = all_well(&w->conn);
 
 		/* kept early, so that it is old when it is used */
-		if (well && (!saved || chance(&w->random, 1)))
+		if (well && (!saved || random_below(&w->random, 250) == 0))
 		{
 			saved = server_save_snapshot();
 			have_snapshot = have_snapshot || saved;

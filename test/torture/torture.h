@@ -31,8 +31,8 @@
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
 
-#define ITEMS		48			/* cells of "item", keys item:<cell> */
-#define GROUPS		8			/* lists of them, keys items:<cell % GROUPS> */
+#define ITEMS		192			/* cells of "item", keys item:<cell> */
+#define GROUPS		32			/* lists of them, keys items:<cell % GROUPS> */
 #define SLOTS		12			/* places of "mover", keys slot:<cell> */
 #define MOVERS		7			/* rows of "mover" */
 #define PAIRS		8			/* cells of "pair", keys pair:<cell> */
@@ -187,7 +187,7 @@ extern const char *const cell_query_item;
 extern const char *const cell_query_slot;
 extern const char *const cell_query_pair;
 
-/* ---------------- checks: check.c ---------------- */
+/* ---------------- checks: check.c, wrong.c ---------------- */
 
 typedef enum Wrong
 {

@@ -51,6 +51,7 @@ static bool lock_cells(Worker *w, Plan *plan);
 static bool write_cells(Worker *w, Plan *plan);
 static bool write_cell(Worker *w, Plan *plan, int i, int64_t token);
 static bool move_row(Worker *w, Plan *plan);
+static bool refill(Worker *w, Plan *plan);
 static bool detour(Worker *w, Plan *plan);
 static void check_own(Worker *w, Plan *plan);
 static void finish(Worker *w, Plan *plan);
@@ -140,22 +141,23 @@ static void
 make_plan(Worker *w, Plan *plan)
 {
 	uint32_t	what = random_below(&w->random, 200);
+	bool		truncate = random_below(&w->random, 800) == 0;
 
 	memset(plan, 0, sizeof(*plan));
 	plan->token = new_token();
 	plan->from = plan->to = -1;
-	if (what < 1)
+	if (truncate)
 	{
 		plan->truncate = true;
 		for (int cell = 0; cell < ITEMS; cell++)
 			add_cell(plan, cell);
 		for (int i = 0; i < plan->n; i++)
-			plan->absent[i] = chance(&w->random, 50);
+			plan->absent[i] = chance(&w->random, 20);
 		return;
 	}
 	if (what < 90)
 		add_cell(plan, random_below(&w->random,
-									chance(&w->random, 30) ? 8 : ITEMS));
+									chance(&w->random, 60) ? 8 : ITEMS));
 	else if (what < 130)
 	{
 		int			n = 2 + random_below(&w->random, 4);
@@ -303,6 +305,24 @@ detour(Worker *w, Plan *plan)
 		run(w, "ROLLBACK TO s");
 }
 
+/* What is to be there after TRUNCATE; "ver" has the new versions. */
+static bool
+refill(Worker *w, Plan *plan)
+{
+	char		query[MAX_CELLS * 4 + 200];
+	size_t		len;
+
+	len = snprintf(query, sizeof(query),
+				   "INSERT INTO item SELECT c, c %% %d, v, %" PRId64
+				   " FROM ver WHERE c IN (-1", GROUPS, plan->token);
+	for (int i = 0; i < plan->n; i++)
+		if (!plan->absent[i])
+			len += snprintf(query + len, sizeof(query) - len, ",%d",
+							plan->cell[i]);
+	snprintf(query + len, sizeof(query) - len, ")");
+	return pg_run(w->conn, query);
+}
+
 static bool
 write_cells(Worker *w, Plan *plan)
 {
@@ -312,17 +332,19 @@ write_cells(Worker *w, Plan *plan)
 		return false;
 	if (inside && !run(w, "SAVEPOINT t"))
 		return false;
-	if (plan->truncate && !run(w, "TRUNCATE item"))
-		return false;
-	if (plan->from >= 0)
+	if (plan->truncate)
+	{
+		if (!run(w, "TRUNCATE item") || !refill(w, plan))
+			return false;
+	}
+	else if (plan->from >= 0)
 	{
 		if (!move_row(w, plan))
 			return false;
 	}
 	else
 		for (int i = 0; i < plan->n; i++)
-			if (!(plan->truncate && plan->absent[i]) &&
-				!write_cell(w, plan, i, plan->token))
+			if (!write_cell(w, plan, i, plan->token))
 				return false;
 	if (inside && !run(w, "RELEASE t"))
 		return false;
