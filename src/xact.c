@@ -3,7 +3,7 @@
  * xact.c
  *		The only transaction callbacks of rtcache.
  *
- * What happens when, for a transaction that has ops:
+ * What happens when, for a transaction that has ops or changes dependencies:
  *
  *		PRE_COMMIT	stamps go pending, the ops go to WAL.  The last place
  *		PRE_PREPARE	where anything may be raised.
@@ -11,6 +11,7 @@
  *					synchronous_commit off); its locks are still held, so
  *					the next writer of the same row comes behind us.  Stamps
  *					move, the relay is woken.
+ *		(locks released)	With commit_wait, the backend waits for the relay.
  *		PREPARE		The stamps' prepared slot takes over.
  *		ABORT		Stamps are lowered, the ops forgotten.
  *
@@ -25,7 +26,9 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "utils/resowner.h"
 
+#include "commit_wait.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -34,6 +37,8 @@
 static void xact_callback(XactEvent event, void *arg);
 static void subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 							 SubTransactionId parentSubid, void *arg);
+static void release_callback(ResourceReleasePhase phase, bool isCommit,
+							 bool isTopLevel, void *arg);
 static void wake_relay_for(XLogRecPtr lsn);
 
 void
@@ -41,6 +46,7 @@ rtc_xact_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
 }
 
 static void
@@ -50,6 +56,7 @@ xact_callback(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			rtc_oplist_flush();
+			rtc_commit_wait_arm();
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
@@ -58,9 +65,14 @@ xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_COMMIT:
-			rtc_stamp_commit(XactLastCommitEnd);
+			/* with nothing for Redis to apply it need not catch up, either */
+			rtc_stamp_commit(rtc_oplist_is_active() ? XactLastCommitEnd :
+							 InvalidXLogRecPtr);
 			if (rtc_oplist_is_active())
+			{
 				wake_relay_for(XactLastCommitEnd);
+				rtc_commit_wait_for(XactLastCommitEnd);
+			}
 			rtc_oplist_reset();
 			break;
 
@@ -70,6 +82,7 @@ xact_callback(XactEvent event, void *arg)
 			break;
 
 		case XACT_EVENT_ABORT:
+			rtc_commit_wait_forget();
 			rtc_stamp_abort();
 			rtc_oplist_reset();
 			break;
@@ -95,7 +108,19 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 }
 
 /*
- * Tells the relay that there is a commit to apply.
+ * The one moment of a commit that comes after its locks are released.
+ */
+static void
+release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel,
+				 void *arg)
+{
+	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && isCommit && isTopLevel)
+		rtc_commit_wait_now();
+}
+
+/*
+ * Tells the relay that there is a commit to apply.  If it lets commits collect
+ * it will look by itself.
  */
 static void
 wake_relay_for(XLogRecPtr lsn)
@@ -108,5 +133,9 @@ wake_relay_for(XLogRecPtr lsn)
 	while (last < lsn &&
 		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &last, lsn))
 		;
-	rtc_wake_relay();
+
+	/* the WAL before the question; the relay does it the other way round */
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&rtc_shared->lingers) == 0)
+		rtc_wake_relay();
 }

@@ -2,6 +2,7 @@
 #
 #	start_redis		on unix socket $REDIS_SOCKET, nothing is saved
 #	start_postgres	on unix socket $PGHOST, with rtcache preloaded
+#	restart_postgres <options>	with options of the server program
 #	stop_servers	both, if they run
 #
 # shellcheck shell=bash
@@ -50,6 +51,12 @@ start_postgres()
 		log_line_prefix = '%m [%p] %q%a '
 	CONF
 	pg_ctl start -w -s -l "$TMPDIR/postgres.log" ||
+		{ cat "$TMPDIR/postgres.log"; return 1; }
+}
+
+restart_postgres()
+{
+	pg_ctl restart -w -s -m fast -o "$1" -l "$TMPDIR/postgres.log" ||
 		{ cat "$TMPDIR/postgres.log"; return 1; }
 }
 
