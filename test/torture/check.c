@@ -16,6 +16,9 @@
  * A read that finds no row may stand for any version without one, so it is
  * wrong if there is none between these bounds; and of what one reader sees, one
  * after the other, the earliest possible is taken as a bound for its next.
+ * What a commit without waiting for the disk wrote may be seen until a crash
+ * undoes it; then it is as if it had never been.  It must never be in Redis.
+ *
  * For Redis only what commit_wait or cache_wait() confirmed counts as visible,
  * and nothing does while Redis is known to have lost writes.
  *
@@ -30,80 +33,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "torture.h"
+#include "check.h"
 
-/* One state of a cell. */
-typedef struct State
-{
-	int64_t		version;
-	int64_t		token;
-	bool		absent;
-	int64_t		sent;
-	int64_t		visible;		/* for sure */
-	int64_t		applied;		/* in Redis, for sure */
-	int64_t		visible_after;	/* the least of this and all later ones */
-	int64_t		applied_after;
-} State;
+Cell		cells[CELLS + 1];
 
-/* A cell's states, and what it was at the beginning. */
-typedef struct Cell
-{
-	State	   *state;
-	size_t		n;
-	size_t		max;
-	Read	  **read;
-	size_t		nread;
-	size_t		maxread;
-} Cell;
-
-static Cell cells[CELLS];
-
-static void load_states(PGconn *conn, State *at);
 static int64_t *load_done(PGconn *conn, size_t *n);
 static void resolve(Worker *workers, int n, const int64_t *done, size_t ndone);
-static void collect(Worker *workers, int n);
+static void collect(Worker *workers, int n, int64_t rest);
+static bool was_lost(const Cell *c, const Read *read);
 static void check_cell(int cell);
 static void check_sql(int cell, const Read *read, size_t *bound);
 static void check_redis(int cell, const Read *read);
-static size_t newest(const Cell *c, int64_t before, bool applied);
-static State *find(Cell *c, int64_t version, int64_t token);
-static void show_history(int cell, const Read *read);
 
 /* ---------------- what the database says ---------------- */
-
-/*
- * The state of every cell now, one each in at[].
- */
-static void
-load_states(PGconn *conn, State *at)
-{
-	PGresult   *result = PQexec(conn,
-								"SELECT ver.c, ver.v, coalesce(i.tok, m.tok, p.tok) AS tok,"
-								" coalesce(i.v, m.v, p.v) AS row_v"
-								" FROM ver LEFT JOIN item AS i USING (c)"
-								" LEFT JOIN mover AS m USING (c)"
-								" LEFT JOIN pair AS p ON p.c = ver.c AND p.side = 0"
-								" ORDER BY ver.c");
-
-	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != CELLS)
-		die("could not read the tables: %s", PQresultErrorMessage(result));
-	for (int i = 0; i < CELLS; i++)
-	{
-		State	   *s = &at[i];
-
-		memset(s, 0, sizeof(*s));
-		s->version = strtoll(PQgetvalue(result, i, 1), NULL, 10);
-		s->absent = PQgetisnull(result, i, 2);
-		if (!s->absent)
-		{
-			s->token = strtoll(PQgetvalue(result, i, 2), NULL, 10);
-			if (strtoll(PQgetvalue(result, i, 3), NULL, 10) != s->version)
-				die("cell %d: a row has version %s, but the last is %" PRId64,
-					i, PQgetvalue(result, i, 3), s->version);
-		}
-	}
-	PQclear(result);
-}
 
 /*
  * Notes where a round begins.
@@ -115,14 +57,16 @@ check_start(PGconn *conn)
 
 	if (!pg_run(conn, "TRUNCATE done"))
 		die("could not begin a round: %s", PQerrorMessage(conn));
-	load_states(conn, at);
+	check_load(conn, at);
 	for (int i = 0; i < CELLS; i++)
 	{
 		cells[i].state = grow(cells[i].state, &cells[i].max, 0, sizeof(State));
 		cells[i].state[0] = at[i];
 		cells[i].n = 1;
 		cells[i].nread = 0;
+		cells[i].nlost = 0;
 	}
+	cells[SUM].nread = 0;
 }
 
 static int
@@ -167,7 +111,9 @@ resolve(Worker *workers, int n, const int64_t *done, size_t ndone)
 
 			a->committed = bsearch(&a->token, done, ndone, sizeof(int64_t),
 								   compare_int64) != NULL;
-			if (a->acked != NEVER && !a->committed)
+			/* one that does not wait for the disk is only confirmed by Redis */
+			if (a->acked != NEVER && !a->committed &&
+				(!a->async || a->applied != NEVER))
 				wrong_report(WRONG_LOST, a->acked,
 							 "the commit of token %" PRId64 " was confirmed",
 							 a->token);
@@ -199,7 +145,7 @@ compare_reads(const void *a, const void *b)
  * Puts states and reads where they belong.
  */
 static void
-collect(Worker *workers, int n)
+collect(Worker *workers, int n, int64_t rest)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -210,9 +156,23 @@ collect(Worker *workers, int n)
 			Write	   *w = &h->write[j];
 			Attempt    *a = &h->attempt[w->attempt];
 			Cell	   *c = &cells[w->cell];
-			State		s = {w->version, a->token, w->absent, a->sent,
-			a->acked, a->applied};
+			State		s = {.version = w->version,.token = a->token,
+				.absent = w->absent,.sent = a->sent,
+				.visible = a->acked < rest ? a->acked : rest,
+				.applied = a->applied < rest ? a->applied : rest,
+			.write = w};
 
+			/* those of an attempt are side by side */
+			while (s.write > h->write && s.write[-1].attempt == w->attempt)
+				s.write--;
+			while (s.write + s.nwrite < h->write + h->nwrite &&
+				   s.write[s.nwrite].attempt == w->attempt)
+				s.nwrite++;
+			if (!a->committed && a->async && a->sent != NEVER)
+			{
+				c->lost = grow(c->lost, &c->maxlost, c->nlost, sizeof(State));
+				c->lost[c->nlost++] = s;
+			}
 			if (!a->committed)
 				continue;
 			c->state = grow(c->state, &c->max, c->n, sizeof(State));
@@ -226,12 +186,13 @@ collect(Worker *workers, int n)
 			c->read[c->nread++] = &h->read[j];
 		}
 	}
-	for (int i = 0; i < CELLS; i++)
+	for (int i = 0; i <= CELLS; i++)
 	{
 		Cell	   *c = &cells[i];
 
-		qsort(c->state + 1, c->n - 1, sizeof(State), compare_states);
-		for (size_t j = 1; j < c->n; j++)
+		if (i < CELLS)
+			qsort(c->state + 1, c->n - 1, sizeof(State), compare_states);
+		for (size_t j = 1; i < CELLS && j < c->n; j++)
 			if (c->state[j].version != c->state[j - 1].version + 1)
 				die("cell %d: version %" PRId64 " follows %" PRId64, i,
 					c->state[j].version, c->state[j - 1].version);
@@ -239,21 +200,46 @@ collect(Worker *workers, int n)
 	}
 }
 
+/*
+ * Checks what was done since check_start(); everything had come to rest, with
+ * what was committed visible and in Redis, at the time rest.
+ */
 void
-check_round(PGconn *conn, Worker *workers, int n)
+check_round(PGconn *conn, Worker *workers, int n, int64_t rest)
 {
 	size_t		ndone;
 	int64_t    *done = load_done(conn, &ndone);
 
 	resolve(workers, n, done, ndone);
 	free(done);
-	collect(workers, n);
+	collect(workers, n, rest);
 	for (int i = 0; i < CELLS; i++)
 		check_cell(i);
+	check_groups(workers, n);
+	check_sum();
 }
 
-static State *
-find(Cell *c, int64_t version, int64_t token)
+/*
+ * Is it what a transaction wrote that did not wait for the disk, and was
+ * undone by a crash later on?  Until then it was visible, though not in Redis.
+ */
+static bool
+was_lost(const Cell *c, const Read *r)
+{
+	for (size_t i = 0; i < c->nlost; i++)
+	{
+		const State *s = &c->lost[i];
+
+		if ((r->version == ABSENT ? s->absent :
+			 !s->absent && s->version == r->version && s->token == r->token) &&
+			s->sent <= r->end && r->start < fault_crash_end(s->sent))
+			return true;
+	}
+	return false;
+}
+
+State *
+check_find(Cell *c, int64_t version, int64_t token)
 {
 	int64_t		i = version - c->state[0].version;
 
@@ -280,7 +266,7 @@ check_cell(int cell)
 
 		if ((r->kind == READ_CACHE || r->kind == READ_TABLE) &&
 			r->version != ABSENT &&
-			(s = find(c, r->version, r->token)) != NULL && r->end < s->visible)
+			(s = check_find(c, r->version, r->token)) != NULL && r->end < s->visible)
 			s->visible = r->end;
 	}
 	for (size_t i = c->n; i-- > 0;)
@@ -311,8 +297,8 @@ check_cell(int cell)
 /*
  * The newest state that was there for sure before a moment.
  */
-static size_t
-newest(const Cell *c, int64_t before, bool applied)
+size_t
+check_newest(const Cell *c, int64_t before, bool applied)
 {
 	size_t		low = 0;
 	size_t		high = c->n;
@@ -335,7 +321,7 @@ static void
 check_sql(int cell, const Read *r, size_t *bound)
 {
 	Cell	   *c = &cells[cell];
-	size_t		least = newest(c, r->start, false);
+	size_t		least = check_newest(c, r->start, false);
 	State	   *s;
 	const char *how = r->kind == READ_CACHE ? "cache" : "table";
 
@@ -347,13 +333,13 @@ check_sql(int cell, const Read *r, size_t *bound)
 			i++;
 		if (i < c->n && c->state[i].sent <= r->end)
 			*bound = i;
-		else
+		else if (!was_lost(c, r))
 		{
 			wrong_report(WRONG_ABSENT, r->end,
 						 "cell %d: %s has no row, but v%" PRId64
 						 " was confirmed before and there was no time without a row",
 						 cell, how, c->state[least].version);
-			show_history(cell, r);
+			check_show(cell, r);
 		}
 		return;
 	}
@@ -362,17 +348,19 @@ check_sql(int cell, const Read *r, size_t *bound)
 	{
 		wrong_report(WRONG_STALE, r->end, "cell %d: %s shows v%" PRId64
 					 ", which is from before this round", cell, how, r->version);
-		show_history(cell, r);
+		check_show(cell, r);
 		return;
 	}
-	s = find(c, r->version, r->token);
+	s = check_find(c, r->version, r->token);
+	if (s == NULL && was_lost(c, r))
+		return;
 	if (s == NULL || s->sent > r->end)
 	{
 		wrong_report(WRONG_UNCOMMITTED, r->end, "cell %d: %s shows v%" PRId64
 					 " token %" PRId64 ", which %s", cell, how, r->version,
 					 r->token, s == NULL ? "was never committed" :
 					 "was committed later");
-		show_history(cell, r);
+		check_show(cell, r);
 		return;
 	}
 	if ((size_t) (s - c->state) < least)
@@ -381,14 +369,14 @@ check_sql(int cell, const Read *r, size_t *bound)
 					 ", but v%" PRId64 " was confirmed %.3f ms before",
 					 cell, how, r->version, c->state[least].version,
 					 (double) (r->start - c->state[least].visible_after) / 1e6);
-		show_history(cell, r);
+		check_show(cell, r);
 	}
 	else if ((size_t) (s - c->state) < *bound)
 	{
 		wrong_report(WRONG_BACKWARD, r->end, "cell %d: %s shows v%" PRId64
 					 ", but the same reader has seen v%" PRId64, cell, how,
 					 r->version, c->state[*bound].version);
-		show_history(cell, r);
+		check_show(cell, r);
 	}
 	else
 		*bound = s - c->state;
@@ -398,7 +386,7 @@ static void
 check_redis(int cell, const Read *r)
 {
 	Cell	   *c = &cells[cell];
-	size_t		least = r->kind == READ_REDIS ? newest(c, r->start, true) : 0;
+	size_t		least = r->kind == READ_REDIS ? check_newest(c, r->start, true) : 0;
 	State	   *s;
 
 	if (r->version == ABSENT)
@@ -412,7 +400,7 @@ check_redis(int cell, const Read *r)
 			wrong_report(WRONG_REDIS, r->end, "cell %d: Redis says that there is no row, but v%"
 						 PRId64 " was confirmed to be there", cell,
 						 c->state[least].version);
-			show_history(cell, r);
+			check_show(cell, r);
 		}
 		return;
 	}
@@ -422,11 +410,11 @@ check_redis(int cell, const Read *r)
 		{
 			wrong_report(WRONG_REDIS, r->end, "cell %d: Redis has v%" PRId64
 						 ", which is from before this round", cell, r->version);
-			show_history(cell, r);
+			check_show(cell, r);
 		}
 		return;
 	}
-	s = find(c, r->version, r->token);
+	s = check_find(c, r->version, r->token);
 	if (s == NULL || s->sent > r->end)
 		wrong_report(WRONG_REDIS_UNCOMMITTED, r->end, "cell %d: Redis has v%"
 					 PRId64 " token %" PRId64 ", which %s", cell, r->version,
@@ -439,17 +427,17 @@ check_redis(int cell, const Read *r)
 					 (double) (r->start - c->state[least].applied_after) / 1e6);
 	else
 		return;
-	show_history(cell, r);
+	check_show(cell, r);
 }
 
 /*
  * Prints the states around a wrong read, and what its reader read before.
  */
-static void
-show_history(int cell, const Read *read)
+void
+check_show(int cell, const Read *read)
 {
 	Cell	   *c = &cells[cell];
-	size_t		from = newest(c, read->start, false);
+	size_t		from = check_newest(c, read->start, false);
 	int			shown = 0;
 
 	if (!options.verbose)
@@ -480,66 +468,4 @@ show_history(int cell, const Read *read)
 				printf(" %.3f", (double) (time[j] - read->start) / 1e6);
 		puts(" ms");
 	}
-}
-
-/* ---------------- at rest ---------------- */
-
-/*
- * When nobody writes and Redis has everything: every key in Redis is absent or
- * is what the table says, and so is every answer, asked for twice.
- */
-void
-check_rest(PGconn *conn)
-{
-	State		at[CELLS];
-	redisContext *redis = NULL;
-
-	load_states(conn, at);
-	for (int turn = 0; turn < 3; turn++)
-		for (int cell = 0; cell < CELLS; cell++)
-		{
-			char		key[32];
-			char		query[512];
-			char	   *value = NULL;
-			Row			row[2];
-			int			n;
-
-			cell_key(cell, key, sizeof(key));
-			if (turn != 1)
-			{
-				redisReply *reply = redis_ask(&redis, "GET postgres:%s", key);
-
-				if (reply != NULL && reply->type == REDIS_REPLY_STRING)
-					value = strdup(reply->str);
-				if (reply == NULL)
-					die("could not ask Redis");
-				freeReplyObject(reply);
-				if (value == NULL)
-					continue;
-			}
-			else
-			{
-				snprintf(query, sizeof(query),
-						 "SELECT coalesce(%s('%s', '%s', '{%d}')::text, 'null')",
-						 cell < FIRST_PAIR ? "cache_get" : "cache_list", key,
-						 cell < FIRST_SLOT ? cell_query_item :
-						 cell < FIRST_PAIR ? cell_query_slot : cell_query_pair,
-						 cell);
-				value = pg_value(conn, query);
-				if (value == NULL)
-					die("could not read a key: %s", PQerrorMessage(conn));
-			}
-			n = parse_rows(value, row, 2);
-			if (at[cell].absent ? n != 0 :
-				n == 0 || row[0].v != at[cell].version ||
-				row[0].tok != at[cell].token)
-				wrong_report(WRONG_FINAL, now_ns(),
-							 "%s, %s has %s, the table v%" PRId64 " token %"
-							 PRId64 "%s", key, turn == 1 ? "SQL" : "Redis",
-							 value, at[cell].version, at[cell].token,
-							 at[cell].absent ? " (absent)" : "");
-			free(value);
-		}
-	if (redis != NULL)
-		redisFree(redis);
 }

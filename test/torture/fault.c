@@ -38,33 +38,46 @@ static bool reset(Worker *w);
 static bool flush(Worker *w);
 static bool pause_redis(Worker *w);
 static bool linger(Worker *w);
+static bool evict(Worker *w);
+static bool lag(Worker *w);
+static bool switch_off(Worker *w);
 
 static struct
 {
 	const char *name;
 	bool		(*act) (Worker *w); /* false = it could not be done now */
+	bool		redis;			/* pointless without Redis */
 	int			done;			/* how often it was */
 }			fault[] = {
-	{"backend", kill_backend, 0},
-	{"terminate", terminate, 0},
-	{"relay", kill_relay, 0},
-	{"postmaster", kill_postmaster, 0},
-	{"stop-relay", stop_relay, 0},
-	{"stop-redis", stop_redis, 0},
-	{"kill-redis", kill_redis, 0},
-	{"snapshot", snapshot, 0},
-	{"stale-redis", stale_redis, 0},
-	{"reset", reset, 0},
-	{"flush", flush, 0},
-	{"pause", pause_redis, 0},
-	{"linger", linger, 0}
+	{"backend", kill_backend, false, 0},
+	{"terminate", terminate, false, 0},
+	{"relay", kill_relay, false, 0},
+	{"postmaster", kill_postmaster, false, 0},
+	{"stop-relay", stop_relay, true, 0},
+	{"stop-redis", stop_redis, true, 0},
+	{"kill-redis", kill_redis, true, 0},
+	{"snapshot", snapshot, true, 0},
+	{"stale-redis", stale_redis, true, 0},
+	{"reset", reset, true, 0},
+	{"flush", flush, true, 0},
+	{"pause", pause_redis, true, 0},
+	{"linger", linger, false, 0},
+	{"evict", evict, true, 0},
+	{"lag", lag, true, 0},
+	{"switch-off", switch_off, true, 0}
 };
 
 /* What is left of the faults of this turn. */
-static int	turn[sizeof(fault) / sizeof(fault[0])];
-static int	nturn;
+static bool turn[sizeof(fault) / sizeof(fault[0])];
 
 static bool have_snapshot;
+
+/*
+ * When the servers that crashed were there again; NEVER = not yet.  Written by
+ * the thread of faults, read by the main thread when that has ended.
+ */
+static int64_t crash_end[256];
+static int	ncrashes;
 
 static int	some_pid(Worker *w, const char *query);
 static bool relay_signal(Worker *w, int signal, int *pid);
@@ -97,12 +110,36 @@ some_backend(Worker *w)
 	return some_pid(w, query);
 }
 
+/* Whatever was not flushed is lost now. */
+static void
+note_crash(void)
+{
+	if (ncrashes == (int) (sizeof(crash_end) / sizeof(crash_end[0])))
+		memmove(crash_end, crash_end + 1, --ncrashes * sizeof(crash_end[0]));
+	crash_end[ncrashes++] = NEVER;
+}
+
+/*
+ * The end of the first crash that ended after this; NEVER = there was none.
+ */
+int64_t
+fault_crash_end(int64_t after)
+{
+	for (int i = 0; i < ncrashes; i++)
+		if (crash_end[i] != NEVER && crash_end[i] > after)
+			return crash_end[i];
+	return NEVER;
+}
+
 static bool
 kill_backend(Worker *w)
 {
 	int			pid = some_backend(w);
 
-	return pid > 1 && kill(pid, SIGKILL) == 0;
+	if (pid <= 1 || kill(pid, SIGKILL) != 0)
+		return false;
+	note_crash();
+	return true;
 }
 
 static bool
@@ -125,21 +162,34 @@ kill_relay(Worker *w)
 {
 	int			pid;
 
-	return relay_signal(w, SIGKILL, &pid);
+	if (!relay_signal(w, SIGKILL, &pid))
+		return false;
+	note_crash();
+	return true;
 }
 
+/* Ends the server; stopped: a process of it that could not leave, or 0 */
 static bool
-kill_postmaster(Worker *w)
+crash(Worker *w, int stopped)
 {
 	int			pid = server_pid_postgres();
 
 	if (pid == 0 || kill(pid, SIGKILL) != 0)
 		return false;
+	note_crash();
+	if (stopped != 0)
+		(void) kill(stopped, SIGKILL);
 	PQfinish(w->conn);
 	w->conn = NULL;
 	if (!server_start_postgres())
 		die("PostgreSQL does not start again");
 	return true;
+}
+
+static bool
+kill_postmaster(Worker *w)
+{
+	return crash(w, 0);
 }
 
 static bool
@@ -273,6 +323,78 @@ linger(Worker *w)
 	return true;
 }
 
+/*
+ * Redis evicts what it likes: tag sets, companions, leases, and values.  This
+ * it may do whenever it has little memory.
+ */
+static bool
+evict(Worker *w)
+{
+	static const char *const what[] = {"postgres:~tag:*", "*~query", "*~lease", "postgres:*"};
+	redisContext *redis = NULL;
+	bool		good = false;
+
+	for (int i = 0; i < 8; i++)
+	{
+		redisReply *keys = redis_ask(&redis, "KEYS %s",
+									 what[chance(&w->random, 70) ? 0 : random_below(&w->random, 4)]);
+
+		for (size_t j = 0; keys != NULL && keys->type == REDIS_REPLY_ARRAY &&
+			 j < keys->elements; j++)
+			if (chance(&w->random, 50))
+			{
+				redisReply *reply = redis_ask(&redis, "DEL %b",
+											  keys->element[j]->str,
+											  keys->element[j]->len);
+
+				good = good || reply != NULL;
+				if (reply != NULL)
+					freeReplyObject(reply);
+			}
+		if (keys != NULL)
+			freeReplyObject(keys);
+		pause_us(random_below(&w->random, 50000));
+	}
+	if (redis != NULL)
+		redisFree(redis);
+	return good;
+}
+
+/* A crash while Redis is behind, so that nobody remembers by how much. */
+static bool
+lag(Worker *w)
+{
+	int			pid;
+
+	if (!relay_signal(w, SIGSTOP, &pid))
+		return false;
+	pause_us(300000 + random_below(&w->random, 700000));
+	return crash(w, pid);
+}
+
+/* For a while there is no Redis, by configuration. */
+static bool
+switch_off(Worker *w)
+{
+	bool		back = false;
+
+	loss_begin();
+	if (!pg_run(w->conn, "ALTER SYSTEM SET rtcache.redis_url = ''") ||
+		!pg_run(w->conn, "SELECT pg_reload_conf()"))
+		return false;
+	pause_us(100000 + random_below(&w->random, 700000));
+	for (int i = 0; i < 500 && !back; i++)
+	{
+		back = pg_run(w->conn, "ALTER SYSTEM RESET rtcache.redis_url") &&
+			pg_run(w->conn, "SELECT pg_reload_conf()");
+		if (!back)
+			(void) all_well(&w->conn);
+	}
+	if (!back)
+		die("Redis cannot be switched on");
+	return true;
+}
+
 /* ---------------- their order ---------------- */
 
 /*
@@ -335,21 +457,34 @@ fault_report(char *text, size_t size)
 							fault[i].name);
 }
 
+/* Is it asked for, and is there what it breaks? */
+static bool
+eligible(int which)
+{
+	return (options.faults & (UINT32_C(1) << which)) != 0 &&
+		!(without_redis && fault[which].redis);
+}
+
 /* Takes the next fault of this turn. */
 static bool
 deal(uint64_t *state, int *which)
 {
-	if (nturn == 0)
-		for (int i = 0; i < NFAULTS; i++)
-			if ((options.faults & (UINT32_C(1) << i)) != 0)
-				turn[nturn++] = i;
-	if (nturn > 0)
+	for (int again = 0; again < 2; again++)
 	{
-		int			i = random_below(state, nturn);
+		int			may[sizeof(turn) / sizeof(turn[0])];
+		int			n = 0;
 
-		*which = turn[i];
-		turn[i] = turn[--nturn];
-		return true;
+		for (int i = 0; i < NFAULTS; i++)
+			if (turn[i] && eligible(i))
+				may[n++] = i;
+		if (n > 0)
+		{
+			*which = may[random_below(state, n)];
+			turn[*which] = false;
+			return true;
+		}
+		for (int i = 0; i < NFAULTS; i++)
+			turn[i] = turn[i] || eligible(i);
 	}
 	return false;
 }
@@ -366,8 +501,16 @@ all_well(PGconn **conn)
 		PQfinish(*conn);
 		*conn = NULL;
 	}
-	if (*conn == NULL && (*conn = pg_connect("torture faults")) == NULL)
-		return false;
+	if (*conn == NULL)
+	{
+		if ((*conn = pg_connect("torture faults")) == NULL)
+			return false;
+		for (int i = 0; i < ncrashes; i++)
+			if (crash_end[i] == NEVER)
+				crash_end[i] = now_ns();
+	}
+	if (without_redis)
+		return pg_run(*conn, "SELECT 1");
 	state = pg_value(*conn, "SELECT state FROM rtcache_relay");
 	well = state != NULL && strcmp(state, "streaming") == 0;
 	free(state);
@@ -396,15 +539,17 @@ fault_main(void *worker)
 	Worker	   *w = worker;
 	int64_t		next = now_ns() + 500000000;
 	int64_t		patience = next;
-	bool		saved = false;
+	bool		saved = without_redis;
 	int			which;
+
+	ncrashes = 0;
 
 	while (!atomic_load(&round_over))
 	{
 		bool		well = all_well(&w->conn);
 
 		/* kept early, so that it is old when it is used */
-		if (well && (!saved || random_below(&w->random, 250) == 0))
+		if (well && !without_redis && (!saved || random_below(&w->random, 250) == 0))
 		{
 			saved = server_save_snapshot();
 			have_snapshot = have_snapshot || saved;

@@ -20,13 +20,6 @@ Totals		totals;
 
 static atomic_llong last_token;
 
-const char *const cell_query_item = "SELECT * FROM item WHERE c = $1";
-const char *const cell_query_slot = "SELECT * FROM mover WHERE c = $1";
-
-/* It takes some milliseconds, so that leases are held and waited for. */
-const char *const cell_query_pair = "SELECT * FROM pair WHERE c = $1"
-" AND (SELECT count(*) FROM generate_series(1, 30000)) > 0";
-
 /* Forgets everything; the memory stays. */
 void
 history_reset(History *h)
@@ -53,7 +46,7 @@ history_write(History *h, const Write *write)
 uint32_t
 history_attempt(History *h, int64_t token)
 {
-	Attempt		attempt = {token, NEVER, NEVER, NEVER, false};
+	Attempt		attempt = {token, NEVER, NEVER, NEVER, false, false};
 
 	h->attempt = grow(h->attempt, &h->maxattempt, h->nattempt, sizeof(Attempt));
 	h->attempt[h->nattempt] = attempt;
@@ -74,7 +67,7 @@ cell_key(int cell, char *key, size_t size)
 }
 
 /*
- * Reads the numbers c, v, tok and n of the objects in a JSON text: the rows of
+ * Reads the numbers c, v, tok, n, pv and pt of the objects in a JSON text: the rows of
  * our tables have nothing but numbers, so braces and quotes are what they seem.
  * Returns the number of objects, which may be more than max.
  */
@@ -112,6 +105,10 @@ parse_rows(const char *text, Row *row, int max)
 				r->tok = value;
 			else if (strncmp(name, "n\"", 2) == 0)
 				r->n = value;
+			else if (strncmp(name, "pv\"", 3) == 0)
+				r->pv = value;
+			else if (strncmp(name, "pt\"", 3) == 0)
+				r->pt = value;
 		}
 	}
 	return n;

@@ -5,7 +5,8 @@
  *
  *		torture [--seed=N] [--seconds=N] [--round=N] [--writers=N]
  *				[--readers=N] [--getters=N] [--faults=LIST] [--gap=MS]
- *				[--l1=on|off|both] [--stop] [--verbose]
+ *				[--l1=on|off|both] [--redis=on|off|both]
+ *				[--stop] [--verbose]
  *
  * It runs on private servers that test/torture/run has started.  Exit status:
  * 0 = no wrong read; 1 = wrong reads, or something else that must not be; 2 =
@@ -31,11 +32,12 @@
 
 Options		options = {
 	.seconds = 30, .round = 10, .writers = 3, .readers = 4, .getters = 1,
-	.gap_ms = 500, .l1 = 'b'
+	.gap_ms = 500, .l1 = 'b', .redis = 'b'
 };
 atomic_bool round_over;
+bool		without_redis;
 
-static Worker worker[MAX_WORKERS];
+static Worker worker[MAX_WORKERS + 1];	/* one for when all have gone */
 static int	nworkers;
 static Worker fault_worker;
 static int64_t worked;			/* ns, in the rounds before this one */
@@ -44,8 +46,7 @@ static int64_t first_wrong = NEVER; /* ns of work until then */
 
 static void parse_options(int argc, char **argv);
 static void usage(void);
-static void make_schema(PGconn *conn);
-static void set_l1(PGconn **conn, bool on);
+static void set_caches(PGconn **conn, int round);
 static void run_round(int64_t seconds);
 static void settle(PGconn *conn);
 static bool report(void);
@@ -111,12 +112,19 @@ parse_options(int argc, char **argv)
 			options.l1 = 'n';
 		else if (strcmp(argv[i], "--l1=both") == 0)
 			options.l1 = 'b';
+		else if (strcmp(argv[i], "--redis=on") == 0)
+			options.redis = 'y';
+		else if (strcmp(argv[i], "--redis=off") == 0)
+			options.redis = 'n';
+		else if (strcmp(argv[i], "--redis=both") == 0)
+			options.redis = 'b';
 		else
 			usage();
 	}
 	if (!fault_parse(faults, &options.faults) || options.round == 0 ||
 		options.gap_ms == 0 || options.seconds == 0 ||
-		options.writers + options.readers + options.getters > MAX_WORKERS)
+		options.writers + options.readers + options.getters > MAX_WORKERS ||
+		(options.l1 == 'n' && options.redis == 'n'))
 		usage();
 	options.control = getenv("TORTURE_CONTROL");
 	options.dir = getenv("TMPDIR");
@@ -126,53 +134,26 @@ parse_options(int argc, char **argv)
 		die("run this by test/torture/run");
 }
 
-static void
-make_schema(PGconn *conn)
-{
-	char		query[4096];
-
-	snprintf(query, sizeof(query),
-			 "CREATE EXTENSION rtcache;"
-			 "CREATE TABLE ver (c int PRIMARY KEY, v bigint) WITH (fillfactor = 50);"
-			 "CREATE TABLE done (tok bigint);"
-			 "CREATE TABLE item (c int PRIMARY KEY, g int, v bigint, tok bigint);"
-			 "CREATE INDEX ON item (g);"
-			 "CREATE TABLE mover (id int PRIMARY KEY, c int, v bigint, tok bigint);"
-			 "CREATE INDEX ON mover (c);"
-			 "CREATE TABLE pair (c int, side int, v bigint, tok bigint, n bigint, PRIMARY KEY (c, side));"
-			 "INSERT INTO ver SELECT i, 1 FROM generate_series(0, %d) AS i;"
-			 "INSERT INTO item SELECT i, i %% %d, 1, 0 FROM generate_series(0, %d) AS i;"
-			 "INSERT INTO mover SELECT i, %d + i, 1, 0 FROM generate_series(0, %d) AS i;"
-			 "INSERT INTO pair SELECT i, s, 1, 0, 0 FROM generate_series(%d, %d) AS i, generate_series(0, 1) AS s;",
-			 CELLS - 1, GROUPS, ITEMS - 1, FIRST_SLOT, MOVERS - 1, FIRST_PAIR,
-			 CELLS - 1);
-	if (!pg_run(conn, query) ||
-		!pg_run(conn,
-				"CREATE TRIGGER c AFTER INSERT OR UPDATE OR DELETE ON item FOR EACH ROW"
-				" EXECUTE FUNCTION rtcache_write_through('item:{c}', 'del=items:{g}');"
-				"CREATE TRIGGER c_t AFTER TRUNCATE ON item FOR EACH STATEMENT"
-				" EXECUTE FUNCTION rtcache_truncate('item:{c}', 'items:{g}');"
-				"CREATE TRIGGER c AFTER INSERT OR UPDATE OR DELETE ON mover FOR EACH ROW"
-				" EXECUTE FUNCTION rtcache_write_through('slot:{c}');"
-				"CREATE TRIGGER c_t AFTER TRUNCATE ON mover FOR EACH STATEMENT"
-				" EXECUTE FUNCTION rtcache_truncate('slot:{c}');"
-				"CREATE TRIGGER c AFTER INSERT OR UPDATE OR DELETE ON pair FOR EACH ROW"
-				" EXECUTE FUNCTION rtcache_invalidate('pair:{c}', 'total');"
-				"CREATE TRIGGER c_t AFTER TRUNCATE ON pair FOR EACH STATEMENT"
-				" EXECUTE FUNCTION rtcache_truncate('pair:{c}', 'total');"
-				"ANALYZE"))
-		die("could not make the tables: %s", PQerrorMessage(conn));
-}
-
 /*
- * L1 has a size at start only, and hides Redis.
+ * Chooses the caches of a round: both, Redis alone, L1 alone.  L1 has a size at
+ * start only, and hides Redis.
  */
 static void
-set_l1(PGconn **conn, bool on)
+set_caches(PGconn **conn, int round)
 {
-	bool		good = pg_run(*conn, on ? "ALTER SYSTEM SET rtcache.l1_size = '2MB'" :
-							  "ALTER SYSTEM SET rtcache.l1_size = 0");
+	int			turns = options.redis == 'b' && options.l1 == 'b' ? 3 : 2;
+	int			turn = round % turns;
+	bool		l1 = options.l1 == 'b' ? turn != 1 : options.l1 == 'y';
+	bool		redis = options.redis == 'b' ? turn != turns - 1 : options.redis == 'y';
+	bool		good;
 
+	if (without_redis || !redis)
+		loss_begin();
+	without_redis = !redis;
+	good = pg_run(*conn, l1 ? "ALTER SYSTEM SET rtcache.l1_size = '2MB'" :
+				  "ALTER SYSTEM SET rtcache.l1_size = 0") &&
+		pg_run(*conn, redis ? "ALTER SYSTEM RESET rtcache.redis_url" :
+			   "ALTER SYSTEM SET rtcache.redis_url = ''");
 	PQfinish(*conn);
 	*conn = NULL;
 	if (!good || !server_restart_postgres() || !fault_heal(conn))
@@ -252,7 +233,7 @@ settle(PGconn *conn)
 static bool
 report(void)
 {
-	char		text[512];
+	char		text[1024];
 	long long	reads = atomic_load(&totals.cache_reads);
 	double		seconds = (double) worked / 1e9;
 	bool		enough = true;
@@ -292,7 +273,7 @@ report(void)
 		enough = false;
 	}
 	if (atomic_load(&totals.commits) < options.seconds * 5 ||
-		atomic_load(&totals.applied) == 0)
+		(options.redis != 'n' && atomic_load(&totals.applied) == 0))
 	{
 		printf("too few commits to mean anything\n");
 		enough = false;
@@ -310,7 +291,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	parse_options(argc, argv);
 	nworkers = options.writers + options.readers + options.getters;
-	for (int i = 0; i < nworkers; i++)
+	for (int i = 0; i <= nworkers; i++)
 	{
 		worker[i].id = i;
 		worker[i].random = random_seed(options.seed, i);
@@ -325,11 +306,12 @@ main(int argc, char **argv)
 	for (int round = 0; worked < (int64_t) options.seconds * 1000000000; round++)
 	{
 		int64_t		left = options.seconds - worked / 1000000000;
+		int64_t		rest;
 
 		if (left < 1)
 			break;
-		if (options.l1 == 'b' || round == 0)
-			set_l1(&conn, options.l1 == 'b' ? round % 2 == 0 : options.l1 == 'y');
+		if (options.l1 == 'b' || options.redis == 'b' || round == 0)
+			set_caches(&conn, round);
 		check_start(conn);
 		run_round(left < options.round * 3 / 2 ? left : options.round);
 
@@ -347,7 +329,9 @@ main(int argc, char **argv)
 				wrong_report(WRONG_FINAL, now_ns(), "Redis does not catch up");
 			free(value);
 		}
-		check_round(conn, worker, nworkers);
+		rest = now_ns();
+		read_everything(&worker[nworkers]);
+		check_round(conn, worker, nworkers + 1, rest);
 		check_rest(conn);
 		if (wrong_first() != NEVER && first_wrong == NEVER)
 			first_wrong = wrong_first() - round_start;

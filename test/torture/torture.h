@@ -11,6 +11,9 @@
  * unique, stands in every row that it writes, and in the table "done" if and
  * only if it was committed.
  *
+ * Most answers are one cell, or some: of cells that one answer shows, each is a
+ * read, and together they are a group.
+ *
  * MODEL: main.c runs rounds.  In a round writers, readers of SQL, readers of
  * Redis, one thread of faults and one that watches counters are threads; each
  * writes a history of its own, without locks.  Between two rounds only the main
@@ -39,6 +42,7 @@
 #define FIRST_SLOT	ITEMS
 #define FIRST_PAIR	(ITEMS + SLOTS)
 #define CELLS		(ITEMS + SLOTS + PAIRS)
+#define SUM			CELLS		/* what stands for the sum over all pairs */
 
 #define NEVER		INT64_MAX	/* a time that has not come */
 #define ABSENT		(-1)		/* the version of a row that is not there */
@@ -56,6 +60,7 @@ typedef struct Options
 	uint32_t	faults;			/* bit set, by number of fault */
 	int			gap_ms;			/* between two faults, on average */
 	char		l1;				/* 'y', 'n', 'b'oth in turns */
+	char		redis;			/* likewise */
 	bool		verbose;
 	bool		stop;			/* after the first round with a wrong read */
 	const char *control;		/* program that starts servers */
@@ -69,6 +74,9 @@ extern Options options;
 /* Workers leave when this is set. */
 extern atomic_bool round_over;
 
+/* In this round the server has no rtcache.redis_url. */
+extern bool without_redis;
+
 /* ---------------- history ---------------- */
 
 /* One transaction of a writer. */
@@ -78,6 +86,7 @@ typedef struct Attempt
 	int64_t		sent;			/* before COMMIT (PREPARED) was first sent */
 	int64_t		acked;			/* when the commit had been confirmed */
 	int64_t		applied;		/* when it was confirmed that Redis has it */
+	bool		async;			/* a crash may undo it although it was seen */
 	bool		committed;		/* known when the round is over */
 } Attempt;
 
@@ -107,6 +116,7 @@ typedef struct Read
 	int32_t		cell;
 	uint16_t	who;
 	uint16_t	kind;			/* ReadKind */
+	uint32_t	group;			/* reads of one answer have the same; 0 = alone */
 } Read;
 
 /* What one worker did in this round.  Its own until it is joined. */
@@ -156,8 +166,9 @@ typedef struct Worker
 	uint64_t	random;			/* state of its random numbers */
 	PGconn	   *conn;
 	redisContext *redis;
-	bool		commit_wait;	/* the server has rtcache.commit_wait */
 	bool		warned;			/* a WARNING came since this was reset */
+	uint32_t	group;			/* of the answer that is being recorded */
+	uint32_t	last_group;
 	History		history;
 
 	/* a prepared transaction that was left behind; 0 = none */
@@ -168,6 +179,8 @@ typedef struct Worker
 extern void *writer_main(void *worker);
 extern void *reader_main(void *worker);
 extern void *getter_main(void *worker);
+extern void read_everything(Worker *w);
+extern void get_cell(Worker *w, int cell);
 
 /* Gives a token that no other attempt has. */
 extern int64_t new_token(void);
@@ -179,13 +192,20 @@ typedef struct Row
 	int64_t		v;
 	int64_t		tok;
 	int64_t		n;
+	int64_t		pv;				/* v and tok of a pair that was joined */
+	int64_t		pt;
 } Row;
 
 extern int	parse_rows(const char *text, Row *row, int max);
 extern void cell_key(int cell, char *key, size_t size);
-extern const char *const cell_query_item;
-extern const char *const cell_query_slot;
-extern const char *const cell_query_pair;
+extern void make_schema(PGconn *conn);
+
+#define cell_query_item "SELECT * FROM item WHERE c = $1"
+#define cell_query_slot "SELECT * FROM mover WHERE c = $1"
+
+/* It takes some milliseconds, so that leases are held and waited for. */
+#define cell_query_pair "SELECT * FROM pair WHERE c = $1" \
+	" AND (SELECT count(*) FROM generate_series(1, 30000)) > 0"
 
 /* ---------------- checks: check.c, wrong.c ---------------- */
 
@@ -196,6 +216,7 @@ typedef enum Wrong
 	WRONG_BACKWARD,				/* older than what the reader had seen */
 	WRONG_ABSENT,				/* there was no moment without the row */
 	WRONG_TORN,					/* half of a transaction */
+	WRONG_QUESTION,				/* the answer to another question */
 	WRONG_OWN,					/* not what the transaction has written */
 	WRONG_SNAPSHOT,				/* not what REPEATABLE READ sees */
 	WRONG_REDIS,				/* GET: older than what commit_wait confirmed */
@@ -212,7 +233,7 @@ extern long long wrong_count(Wrong kind);
 extern long long wrong_total(void);
 extern int64_t wrong_first(void);	/* NEVER = none */
 extern void check_start(PGconn *conn);
-extern void check_round(PGconn *conn, Worker *workers, int n);
+extern void check_round(PGconn *conn, Worker *workers, int n, int64_t rest);
 extern void check_rest(PGconn *conn);
 
 /* ---------------- faults: fault.c, servers: server.c ---------------- */
@@ -222,6 +243,7 @@ extern void fault_names(char *text, size_t size);
 extern void fault_report(char *text, size_t size);
 extern void *fault_main(void *worker);
 extern bool fault_heal(PGconn **conn);
+extern int64_t fault_crash_end(int64_t after);
 
 extern bool server_start_redis(void);
 extern bool server_start_postgres(void);

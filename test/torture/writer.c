@@ -56,6 +56,7 @@ static bool detour(Worker *w, Plan *plan);
 static void check_own(Worker *w, Plan *plan);
 static void finish(Worker *w, Plan *plan);
 static void finish_prepared(Worker *w, Plan *plan, Attempt *attempt);
+static void see_applied(Worker *w, Plan *plan);
 static void confirm_applied(Worker *w, Attempt *attempt);
 static void settle_orphan(Worker *w);
 
@@ -65,15 +66,10 @@ static void settle_orphan(Worker *w);
 static bool
 connect_writer(Worker *w)
 {
-	char	   *value;
-
 	w->conn = pg_connect("torture writer");
 	if (w->conn == NULL)
 		return false;
 	PQsetNoticeReceiver(w->conn, take_notice, w);
-	value = pg_value(w->conn, "SELECT count(*) FROM pg_settings WHERE name = 'rtcache.commit_wait'");
-	w->commit_wait = value != NULL && strcmp(value, "1") == 0;
-	free(value);
 	if (!pg_run(w->conn, "SET lock_timeout = '1s'") ||
 		!pg_run(w->conn, "SET statement_timeout = '10s'"))
 	{
@@ -161,11 +157,17 @@ make_plan(Worker *w, Plan *plan)
 	else if (what < 130)
 	{
 		int			n = 2 + random_below(&w->random, 4);
+		int			group = random_below(&w->random, chance(&w->random, 60) ? 8 : GROUPS);
 
+		/* anywhere, or what one list and one join show */
+		if (chance(&w->random, 40))
+			group = -1;
 		for (int i = 0; i < n; i++)
-			add_cell(plan, random_below(&w->random, ITEMS));
+			add_cell(plan, group < 0 ? random_below(&w->random, ITEMS) :
+					 group + GROUPS * random_below(&w->random, ITEMS / GROUPS));
 		if (chance(&w->random, 50))
-			add_cell(plan, FIRST_PAIR + random_below(&w->random, PAIRS));
+			add_cell(plan, FIRST_PAIR + (group < 0 ? random_below(&w->random, PAIRS) :
+										 (uint32_t) group % PAIRS));
 	}
 	else if (what < 160)
 	{
@@ -399,10 +401,21 @@ confirm_applied(Worker *w, Attempt *attempt)
 	free(value);
 }
 
+/*
+ * Looks into Redis for what was just confirmed to be there.
+ */
+static void
+see_applied(Worker *w, Plan *plan)
+{
+	for (int i = 0; i < plan->n && i < 3; i++)
+		get_cell(w, plan->cell[i]);
+}
+
 static void
 finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 {
 	bool		commit = chance(&w->random, 70);
+	bool		wait = chance(&w->random, 40);
 
 	atomic_fetch_add(&totals.prepared, 1);
 	w->orphan = plan->token;
@@ -418,13 +431,22 @@ finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 		pause_us(random_below(&w->random, 20000));
 	if (commit)
 	{
+		if (wait && !run(w, "SET rtcache.commit_wait = 'applied'"))
+			return;
+		w->warned = false;
 		attempt->sent = now_ns();
 		if (!run(w, "COMMIT PREPARED 'torture_%" PRId64 "'", plan->token))
 			return;
 		attempt->acked = now_ns();
 		atomic_fetch_add(&totals.commits, 1);
-		if (chance(&w->random, 40))
-			confirm_applied(w, attempt);
+		if (wait && !w->warned)
+		{
+			attempt->applied = attempt->acked;
+			atomic_fetch_add(&totals.applied, 1);
+			see_applied(w, plan);
+		}
+		if (wait && !run(w, "RESET rtcache.commit_wait"))
+			return;
 	}
 	else if (!run(w, "ROLLBACK PREPARED 'torture_%" PRId64 "'", plan->token))
 		return;
@@ -443,7 +465,8 @@ finish(Worker *w, Plan *plan)
 	uint32_t	number = history_attempt(h, plan->token);
 	Attempt    *attempt = &h->attempt[number];
 	bool		wait = chance(&w->random, 40);
-	bool		by_setting = wait && w->commit_wait && chance(&w->random, 70);
+	bool		by_setting = wait && chance(&w->random, 70);
+	int			durable = random_below(&w->random, 100);
 
 	for (int i = 0; i < plan->n; i++)
 	{
@@ -467,9 +490,11 @@ finish(Worker *w, Plan *plan)
 		finish_prepared(w, plan, attempt);
 		return;
 	}
-	if (chance(&w->random, 50) &&
-		!run(w, "SET LOCAL synchronous_commit = 'local'"))
+	/* the former wait for standbys, those in the middle for the disk only */
+	if (durable >= 40 && !run(w, "SET LOCAL synchronous_commit = '%s'",
+							  durable < 80 ? "local" : "off"))
 		return;
+	attempt->async = durable >= 80;
 	if (by_setting && !run(w, "SET LOCAL rtcache.commit_wait = 'applied'"))
 		return;
 
@@ -487,6 +512,7 @@ finish(Worker *w, Plan *plan)
 	{
 		attempt->applied = attempt->acked;
 		atomic_fetch_add(&totals.applied, 1);
+		see_applied(w, plan);
 	}
 	else if (wait && !by_setting)
 		confirm_applied(w, attempt);
@@ -566,9 +592,15 @@ writer_main(void *worker)
 			(void) run(w, "SELECT cache_del('item:%d', 'items:%d')",
 					   (int) random_below(&w->random, ITEMS),
 					   (int) random_below(&w->random, GROUPS));
+		else if (chance(&w->random, 2))
+			(void) run(w, "SELECT cache_invalidate('group:%d')",
+					   (int) random_below(&w->random, GROUPS));
 		pause_us(random_below(&w->random, 3000));
 	}
 	PQfinish(w->conn);
 	w->conn = NULL;
+	if (w->redis != NULL)
+		redisFree(w->redis);
+	w->redis = NULL;
 	return NULL;
 }

@@ -19,8 +19,8 @@
 #define MAX_SHOWN	5			/* of each kind, unless all are wanted */
 
 const char *const wrong_names[] = {
-	"stale", "uncommitted", "backward", "absent", "torn", "own writes",
-	"snapshot", "Redis older than confirmed", "Redis uncommitted",
+	"stale", "uncommitted", "backward", "absent", "torn", "other question",
+	"own writes", "snapshot", "Redis older than confirmed", "Redis uncommitted",
 	"differs at rest", "commit lost"
 };
 
