@@ -137,11 +137,16 @@ void
 rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 			  bool delete_only)
 {
-	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	MemoryContext old;
 	size_t		prefixlen = strlen(prefix);
-	RtcBatchOp *mine = palloc0(sizeof(RtcBatchOp));
+	RtcBatchOp *mine;
 	RtcBatchSlot *slot;
 	bool		found;
+
+	if (op->kind == RTC_OP_TAG && !rtc_safeguard(TAG_DROP))
+		return;
+	old = MemoryContextSwitchTo(batch->context);
+	mine = palloc0(sizeof(RtcBatchOp));
 
 	mine->is_tag = op->kind == RTC_OP_TAG;
 	if (mine->is_tag)

@@ -137,8 +137,9 @@ register_interest(RtcLookup *l)
 {
 	if (l->wanted.ntags == 0)
 		return true;
-	rtc_interest_register(l->dep, l->ndeps);
-	return rtc_stamp_read_valid(&l->stamps);
+	if (rtc_safeguard(INTEREST))
+		rtc_interest_register(l->dep, l->ndeps);
+	return !rtc_safeguard(HANDSHAKE) || rtc_stamp_read_valid(&l->stamps);
 }
 
 /*
@@ -162,6 +163,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		return false;
 
 	name_wanted(l);
+	rtc_mutant_pause(1000);
 	found = rtc_cmd_get(wanted, &value);
 	for (;;)
 	{
@@ -309,14 +311,14 @@ run_with_lease(RtcLookup *l)
 	}
 	PG_END_TRY();
 
-	rtc_mutant_pause(1000);
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, l->leased_at);
 	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 			 !rtc_trust_holds(&l->trust) ||
-			 !rtc_stamp_read_valid(&l->stamps))
+			 (rtc_safeguard(RECHECK) && rtc_safeguard(HANDSHAKE) &&
+			  !rtc_stamp_read_valid(&l->stamps)))
 	{
 		/*
 		 * The query has written, or the relay would not vouch for this, or
@@ -327,7 +329,10 @@ run_with_lease(RtcLookup *l)
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}
 	else
+	{
+		rtc_mutant_pause(5000);
 		fill(l, answer);
+	}
 	return answer;
 }
 

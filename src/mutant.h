@@ -29,16 +29,24 @@ typedef enum RtcSafeguard
 	RTC_SAFEGUARD_NONE,
 	RTC_SAFEGUARD_APPLIED,		/* Redis counts only if it has the last write */
 	RTC_SAFEGUARD_CAUGHT_UP,	/* and if the relay has caught up */
+	RTC_SAFEGUARD_COMPANION,	/* a value answers one question only */
 	RTC_SAFEGUARD_EARLY_STAMPS, /* L1 keeps versions from before the query */
 	RTC_SAFEGUARD_GATE,			/* no lookups while old transactions may
 								 * commit */
+	RTC_SAFEGUARD_HANDSHAKE,	/* stamps are looked at again, after
+								 * registering and before a fill */
+	RTC_SAFEGUARD_INTEREST,		/* readers tell writers what they depend on */
 	RTC_SAFEGUARD_ISOLATION,	/* no lookups in REPEATABLE READ */
 	RTC_SAFEGUARD_LEASE,		/* a write takes the leases of its keys */
+	RTC_SAFEGUARD_MEMBER,		/* who is not in its tag sets is no hit */
 	RTC_SAFEGUARD_ORDER,		/* pending is read before version */
 	RTC_SAFEGUARD_PENDING,		/* no lookups while a writer commits */
 	RTC_SAFEGUARD_POSITION,		/* a backend's Redis is not behind */
 	RTC_SAFEGUARD_PREPARED,		/* prepared transactions stay pending */
+	RTC_SAFEGUARD_RECHECK,		/* no fill of what Redis has not got yet */
+	RTC_SAFEGUARD_REGISTERED,	/* tag sets are entered before the snapshot */
 	RTC_SAFEGUARD_SAVEPOINT,	/* a rolled-back savepoint takes its ops along */
+	RTC_SAFEGUARD_TAG_DROP,		/* a write drops the tag sets it names */
 	RTC_SAFEGUARD_VISIBILITY,	/* what is applied is visible */
 	RTC_SAFEGUARD_XID			/* no lookups in transactions that wrote */
 }			RtcSafeguard;

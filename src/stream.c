@@ -464,6 +464,8 @@ rtc_stream_send(void)
 		return false;
 	rtc_batch_reset(rtc_stream.batch);
 	pg_atomic_fetch_add_u64(&rtc_shared->relay_batches, 1);
+	if (rtc_stream.seen_lsn < rtc_stream.target_lsn)
+		rtc_mutant_pause(20000);
 	if (complete)
 	{
 		published(rtc_stream.done_lsn);

@@ -35,7 +35,7 @@
 
 #include "check.h"
 
-Cell		cells[CELLS + 1];
+Cell		cells[CELLS + 2];
 
 static int64_t *load_done(PGconn *conn, size_t *n);
 static void resolve(Worker *workers, int n, const int64_t *done, size_t ndone);
@@ -66,7 +66,7 @@ check_start(PGconn *conn)
 		cells[i].nread = 0;
 		cells[i].nlost = 0;
 	}
-	cells[SUM].nread = 0;
+	cells[SUM].nread = cells[TOKEN].nread = 0;
 }
 
 static int
@@ -186,7 +186,7 @@ collect(Worker *workers, int n, int64_t rest)
 			c->read[c->nread++] = &h->read[j];
 		}
 	}
-	for (int i = 0; i <= CELLS; i++)
+	for (int i = 0; i < CELLS + 2; i++)
 	{
 		Cell	   *c = &cells[i];
 
@@ -217,6 +217,7 @@ check_round(PGconn *conn, Worker *workers, int n, int64_t rest)
 		check_cell(i);
 	check_groups(workers, n);
 	check_sum();
+	check_tokens();
 }
 
 /*

@@ -41,7 +41,7 @@ typedef struct Cell
 	size_t		maxread;
 } Cell;
 
-extern Cell cells[CELLS + 1];	/* the last is SUM, which has reads only */
+extern Cell cells[CELLS + 2];	/* SUM and TOKEN have reads only */
 
 extern size_t check_newest(const Cell *c, int64_t before, bool applied);
 extern State *check_find(Cell *c, int64_t version, int64_t token);
@@ -50,6 +50,7 @@ extern void check_show(int cell, const Read *read);
 /* check_group.c */
 extern void check_groups(const Worker *workers, int n);
 extern void check_sum(void);
+extern void check_tokens(void);
 
 /* check_rest.c */
 extern void check_load(PGconn *conn, State *at);

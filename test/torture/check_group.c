@@ -9,6 +9,9 @@
  * must lie between that of what was visible for sure when the read began and
  * that of what had been sent when it ended, and never falls.
  *
+ * Whoever asks for all rows of a transaction and gets none is wrong if one of
+ * them was there for sure all the time.
+ *
  * MODEL: by the main thread, between rounds, when check.c has the history of
  * all cells.
  *
@@ -18,6 +21,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "check.h"
 
@@ -139,5 +143,60 @@ check_sum(void)
 						 ", but the same reader has seen %" PRId64, r->version, seen);
 		if (r->version <= most && r->version > seen)
 			seen = r->version;
+	}
+}
+
+static int
+compare_tokens(const void *a, const void *b)
+{
+	const Read *x = *(const Read *const *) a;
+	const Read *y = *(const Read *const *) b;
+
+	return (x->token > y->token) - (x->token < y->token);
+}
+
+void
+check_tokens(void)
+{
+	Cell	   *t = &cells[TOKEN];
+
+	qsort(t->read, t->nread, sizeof(Read *), compare_tokens);
+	for (int cell = 0; cell < ITEMS; cell++)
+	{
+		const Cell *c = &cells[cell];
+
+		for (size_t i = 1; i < c->n; i++)
+		{
+			const State *s = &c->state[i];
+			size_t		low = 0;
+			size_t		high = t->nread;
+
+			if (s->absent)
+				continue;
+			while (low < high)
+			{
+				size_t		mid = (low + high) / 2;
+
+				if (t->read[mid]->token < s->token)
+					low = mid + 1;
+				else
+					high = mid;
+			}
+			for (; low < t->nread && t->read[low]->token == s->token; low++)
+			{
+				const Read *r = t->read[low];
+				bool		undone = false;
+
+				for (size_t j = 0; j < c->nlost; j++)
+					undone = undone || (c->lost[j].sent <= r->end &&
+										r->start < fault_crash_end(c->lost[j].sent));
+				if (s->visible_after < r->start && !undone &&
+					(i + 1 == c->n || c->state[i + 1].sent > r->end))
+					wrong_report(WRONG_STALE, r->end, "no row of token %" PRId64
+								 ", but cell %d: v%" PRId64 " was confirmed %.3f ms before",
+								 s->token, cell, s->version,
+								 (double) (r->start - s->visible_after) / 1e6);
+			}
+		}
 	}
 }

@@ -18,7 +18,7 @@
 
 Totals		totals;
 
-static atomic_llong last_token;
+static atomic_llong tokens;
 
 /* Forgets everything; the memory stays. */
 void
@@ -56,7 +56,13 @@ history_attempt(History *h, int64_t token)
 int64_t
 new_token(void)
 {
-	return atomic_fetch_add(&last_token, 1) + 1;
+	return atomic_fetch_add(&tokens, 1) + 1;
+}
+
+int64_t
+last_token(void)
+{
+	return atomic_load(&tokens);
 }
 
 void

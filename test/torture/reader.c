@@ -49,6 +49,8 @@ static const Statement statement[] = {
 	{"movers", "cache_list", "SELECT c, v, tok FROM mover WHERE v > $1", NULL},
 	{"sum", "cache_get", "SELECT (sum(v) / 2)::bigint AS v, sum(n)::bigint AS n, count(*) AS c FROM pair WHERE v > $1", NULL},
 	{"total", "cache_get", "SELECT sum(n)::bigint AS n, count(*) AS v FROM pair WHERE c > $1", "'{}'"},
+	/* what a transaction that may be on its way has written */
+	{"token", "cache_list", "SELECT c, v, tok FROM item WHERE tok = $1", NULL},
 	/* another question under the same key */
 	{"other", "cache_get", "SELECT c, v, tok, -1 AS n FROM item WHERE c = $1", NULL},
 
@@ -67,6 +69,7 @@ static void read_one(Worker *w, const char *name, const char *key, int cell);
 static void read_cell(Worker *w, int cell);
 static void read_pair(Worker *w, int cell);
 static void read_list(Worker *w, const char *name, int group);
+static void read_token(Worker *w);
 static void read_movers(Worker *w);
 static void read_sum(Worker *w);
 static void read_total(Worker *w);
@@ -239,6 +242,47 @@ read_list(Worker *w, const char *name, int group)
 		record(w, READ_CACHE, (int) pair.c, &pair, start, end);
 	}
 	w->group = 0;
+}
+
+/*
+ * The items that a transaction has written and nobody else since.  Nobody has
+ * asked this before, as long as the transaction has not begun.
+ */
+static void
+read_token(Worker *w)
+{
+	int64_t		token = last_token() - random_below(&w->random, chance(&w->random, 60) ? 6 : 40);
+	char		key[32];
+	Row			row[ITEMS];
+	PGresult   *result;
+	int64_t		start;
+	int64_t		end;
+	int			n;
+
+	if (token <= 0)
+		return;
+	snprintf(key, sizeof(key), "token:%" PRId64, token);
+	start = now_ns();
+	result = ask(w, "token", key, (int) token);
+	end = now_ns();
+	if (result == NULL)
+		return;
+	atomic_fetch_add(&totals.cache_reads, 1);
+	n = parse_rows(PQgetvalue(result, 0, 0), row, ITEMS);
+	for (int i = 0; i < n && i < ITEMS; i++)
+	{
+		if (row[i].tok != token || row[i].c < 0 || row[i].c >= ITEMS)
+			wrong_report(WRONG_QUESTION, end, "%s: %s", key,
+						 PQgetvalue(result, 0, 0));
+		else
+			record(w, READ_CACHE, (int) row[i].c, &row[i], start, end);
+	}
+	if (n == 0)
+	{
+		row[0] = (Row) {.c = TOKEN,.v = ABSENT,.tok = token};
+		record(w, READ_CACHE, TOKEN, &row[0], start, end);
+	}
+	PQclear(result);
 }
 
 /* All places at once: each of the rows is in one of them. */
@@ -428,8 +472,10 @@ reader_main(void *worker)
 		group = random_below(&w->random, chance(&w->random, 50) ? 8 : GROUPS);
 		what = random_below(&w->random, 100);
 		cell_key(cell, key, sizeof(key));
-		if (what < 36)
+		if (what < 32)
 			read_cell(w, cell);
+		else if (what < 39)
+			read_token(w);
 		else if (what < 40)
 			read_one(w, "other", key, cell);
 		else if (what < 41)

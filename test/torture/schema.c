@@ -28,6 +28,7 @@ make_schema(PGconn *conn)
 			 "CREATE TABLE done (tok bigint);"
 			 "CREATE TABLE item (c int PRIMARY KEY, g int, v bigint, tok bigint);"
 			 "CREATE INDEX ON item (g);"
+			 "CREATE INDEX ON item (tok);"
 			 "CREATE TABLE mover (id int PRIMARY KEY, c int, v bigint, tok bigint);"
 			 "CREATE INDEX ON mover (c);"
 			 "CREATE TABLE pair (c int, side int, v bigint, tok bigint, n bigint, PRIMARY KEY (c, side));"

@@ -43,6 +43,7 @@
 #define FIRST_PAIR	(ITEMS + SLOTS)
 #define CELLS		(ITEMS + SLOTS + PAIRS)
 #define SUM			CELLS		/* what stands for the sum over all pairs */
+#define TOKEN		(CELLS + 1) /* and for no row of a transaction */
 
 #define NEVER		INT64_MAX	/* a time that has not come */
 #define ABSENT		(-1)		/* the version of a row that is not there */
@@ -184,6 +185,7 @@ extern void get_cell(Worker *w, int cell);
 
 /* Gives a token that no other attempt has. */
 extern int64_t new_token(void);
+extern int64_t last_token(void);
 
 /* A value as it is cached: numbers by name, of one object after the other. */
 typedef struct Row
