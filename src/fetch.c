@@ -163,7 +163,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		return false;
 
 	name_wanted(l);
-	rtc_mutant_pause(1000);
+	rtc_mutant_pause(3000);
 	found = rtc_cmd_get(wanted, &value);
 	for (;;)
 	{

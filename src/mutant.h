@@ -28,7 +28,6 @@ typedef enum RtcSafeguard
 {
 	RTC_SAFEGUARD_NONE,
 	RTC_SAFEGUARD_APPLIED,		/* Redis counts only if it has the last write */
-	RTC_SAFEGUARD_CAUGHT_UP,	/* and if the relay has caught up */
 	RTC_SAFEGUARD_COMPANION,	/* a value answers one question only */
 	RTC_SAFEGUARD_EARLY_STAMPS, /* L1 keeps versions from before the query */
 	RTC_SAFEGUARD_GATE,			/* no lookups while old transactions may

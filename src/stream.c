@@ -350,8 +350,7 @@ static void
 catch_up(void)
 {
 	if (rtc_stream.pos.horizon != 0 || rtc_stream.full ||
-		(rtc_safeguard(CAUGHT_UP) &&
-		 rtc_stream.seen_lsn < rtc_stream.target_lsn))
+		rtc_stream.seen_lsn < rtc_stream.target_lsn)
 		return;
 	if (!rtc_stream.announced)
 	{
@@ -464,8 +463,6 @@ rtc_stream_send(void)
 		return false;
 	rtc_batch_reset(rtc_stream.batch);
 	pg_atomic_fetch_add_u64(&rtc_shared->relay_batches, 1);
-	if (rtc_stream.seen_lsn < rtc_stream.target_lsn)
-		rtc_mutant_pause(20000);
 	if (complete)
 	{
 		published(rtc_stream.done_lsn);

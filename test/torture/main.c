@@ -5,7 +5,7 @@
  *
  *		torture [--seed=N] [--seconds=N] [--round=N] [--writers=N]
  *				[--readers=N] [--getters=N] [--faults=LIST] [--gap=MS]
- *				[--l1=on|off|both] [--redis=on|off|both]
+ *				[--async=PERCENT] [--prepared=PERCENT] [--l1=on|off|both] [--redis=on|off|both]
  *				[--stop] [--verbose]
  *
  * It runs on private servers that test/torture/run has started.  Exit status:
@@ -32,7 +32,7 @@
 
 Options		options = {
 	.seconds = 30, .round = 10, .writers = 3, .readers = 4, .getters = 1,
-	.gap_ms = 500, .l1 = 'b', .redis = 'b'
+	.gap_ms = 500, .async = 20, .prepared = 10, .l1 = 'b', .redis = 'b'
 };
 atomic_bool round_over;
 bool		without_redis;
@@ -75,7 +75,9 @@ parse_options(int argc, char **argv)
 		{"--writers", &options.writers},
 		{"--readers", &options.readers},
 		{"--getters", &options.getters},
-		{"--gap", &options.gap_ms}
+		{"--gap", &options.gap_ms},
+		{"--async", &options.async},
+		{"--prepared", &options.prepared}
 	};
 
 	options.seed = (uint64_t) now_ns() % 1000000;

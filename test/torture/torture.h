@@ -60,6 +60,8 @@ typedef struct Options
 	int			getters;		/* who ask Redis */
 	uint32_t	faults;			/* bit set, by number of fault */
 	int			gap_ms;			/* between two faults, on average */
+	int			async;			/* percent of commits not waiting for the disk */
+	int			prepared;		/* percent of transactions that are prepared */
 	char		l1;				/* 'y', 'n', 'b'oth in turns */
 	char		redis;			/* likewise */
 	bool		verbose;

@@ -56,8 +56,9 @@ static bool detour(Worker *w, Plan *plan);
 static void check_own(Worker *w, Plan *plan);
 static void finish(Worker *w, Plan *plan);
 static void finish_prepared(Worker *w, Plan *plan, Attempt *attempt);
-static void see_applied(Worker *w, Plan *plan);
-static void confirm_applied(Worker *w, Attempt *attempt);
+static void note_applied(Worker *w, Plan *plan, Attempt *attempt,
+						 unsigned long loss);
+static void confirm_applied(Worker *w, Plan *plan, Attempt *attempt);
 static void settle_orphan(Worker *w);
 
 /*
@@ -389,24 +390,27 @@ check_own(Worker *w, Plan *plan)
  * Waits until Redis has what was committed, and notes it if it does.
  */
 static void
-confirm_applied(Worker *w, Attempt *attempt)
+confirm_applied(Worker *w, Plan *plan, Attempt *attempt)
 {
+	unsigned long loss = atomic_load(&redis_loss);
 	char	   *value = pg_value(w->conn, "SELECT cache_wait(timeout => '2s')");
 
 	if (value != NULL && strcmp(value, "t") == 0)
-	{
-		attempt->applied = now_ns();
-		atomic_fetch_add(&totals.applied, 1);
-	}
+		note_applied(w, plan, attempt, loss);
 	free(value);
 }
 
 /*
- * Looks into Redis for what was just confirmed to be there.
+ * Notes that Redis was confirmed to have it, and looks.  Without Redis such a
+ * confirmation comes at once and says nothing.
  */
 static void
-see_applied(Worker *w, Plan *plan)
+note_applied(Worker *w, Plan *plan, Attempt *attempt, unsigned long loss)
 {
+	if ((loss & 1) != 0 || loss != atomic_load(&redis_loss))
+		return;
+	attempt->applied = now_ns();
+	atomic_fetch_add(&totals.applied, 1);
 	for (int i = 0; i < plan->n && i < 3; i++)
 		get_cell(w, plan->cell[i]);
 }
@@ -416,6 +420,7 @@ finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 {
 	bool		commit = chance(&w->random, 70);
 	bool		wait = chance(&w->random, 40);
+	unsigned long loss = atomic_load(&redis_loss);
 
 	atomic_fetch_add(&totals.prepared, 1);
 	w->orphan = plan->token;
@@ -440,11 +445,7 @@ finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 		attempt->acked = now_ns();
 		atomic_fetch_add(&totals.commits, 1);
 		if (wait && !w->warned)
-		{
-			attempt->applied = attempt->acked;
-			atomic_fetch_add(&totals.applied, 1);
-			see_applied(w, plan);
-		}
+			note_applied(w, plan, attempt, loss);
 		if (wait && !run(w, "RESET rtcache.commit_wait"))
 			return;
 	}
@@ -464,9 +465,10 @@ finish(Worker *w, Plan *plan)
 	History    *h = &w->history;
 	uint32_t	number = history_attempt(h, plan->token);
 	Attempt    *attempt = &h->attempt[number];
-	bool		wait = chance(&w->random, 40);
+	bool		async = chance(&w->random, options.async);
+	bool		wait = chance(&w->random, async ? 10 : 40);
 	bool		by_setting = wait && chance(&w->random, 70);
-	int			durable = random_below(&w->random, 100);
+	unsigned long loss = atomic_load(&redis_loss);
 
 	for (int i = 0; i < plan->n; i++)
 	{
@@ -485,16 +487,16 @@ finish(Worker *w, Plan *plan)
 	}
 	if (!run(w, "INSERT INTO done VALUES (%" PRId64 ")", plan->token))
 		return;
-	if (chance(&w->random, 10))
+	if (chance(&w->random, options.prepared))
 	{
 		finish_prepared(w, plan, attempt);
 		return;
 	}
-	/* the former wait for standbys, those in the middle for the disk only */
-	if (durable >= 40 && !run(w, "SET LOCAL synchronous_commit = '%s'",
-							  durable < 80 ? "local" : "off"))
+	/* else it waits for standbys, not just for the disk */
+	if ((async || chance(&w->random, 50)) &&
+		!run(w, "SET LOCAL synchronous_commit = '%s'", async ? "off" : "local"))
 		return;
-	attempt->async = durable >= 80;
+	attempt->async = async;
 	if (by_setting && !run(w, "SET LOCAL rtcache.commit_wait = 'applied'"))
 		return;
 
@@ -509,13 +511,9 @@ finish(Worker *w, Plan *plan)
 	attempt->acked = now_ns();
 	atomic_fetch_add(&totals.commits, 1);
 	if (by_setting && !w->warned)
-	{
-		attempt->applied = attempt->acked;
-		atomic_fetch_add(&totals.applied, 1);
-		see_applied(w, plan);
-	}
+		note_applied(w, plan, attempt, loss);
 	else if (wait && !by_setting)
-		confirm_applied(w, attempt);
+		confirm_applied(w, plan, attempt);
 }
 
 /*
