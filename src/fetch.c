@@ -29,9 +29,10 @@
 #include "guc.h"
 #include "interest.h"
 #include "lookup_internal.h"
-#include "standby.h"
+#include "mutant.h"
 #include "provenance.h"
 #include "row_json.h"
+#include "standby.h"
 #include "stats.h"
 
 /* Longest arguments, in bytes, that are part of a fingerprint as they are. */
@@ -166,8 +167,9 @@ register_interest(RtcLookup *l)
 {
 	if (l->wanted.ntags == 0)
 		return true;
-	rtc_interest_register(l->dep, l->ndeps);
-	return rtc_stamp_read_valid(&l->stamps);
+	if (rtc_safeguard(INTEREST))
+		rtc_interest_register(l->dep, l->ndeps);
+	return !rtc_safeguard(HANDSHAKE) || rtc_stamp_read_valid(&l->stamps);
 }
 
 /*
@@ -191,6 +193,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		return false;
 
 	name_wanted(l);
+	rtc_mutant_pause(3000);
 	found = rtc_cmd_get(wanted, &value);
 	for (;;)
 	{
@@ -236,6 +239,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 			return false;
 		}
 		registered = true;
+		rtc_mutant_pause(1000);
 		l->lease_ms = rtc_lease_ttl;
 		INSTR_TIME_SET_CURRENT(l->leased_at);
 		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
@@ -343,7 +347,8 @@ run_with_lease(RtcLookup *l)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 			 !rtc_trust_holds(&l->trust) ||
-			 !rtc_stamp_read_valid(&l->stamps))
+			 (rtc_safeguard(RECHECK) && rtc_safeguard(HANDSHAKE) &&
+			  !rtc_stamp_read_valid(&l->stamps)))
 	{
 		/*
 		 * The query has written, or the relay would not vouch for this, or
@@ -354,7 +359,10 @@ run_with_lease(RtcLookup *l)
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}
 	else
+	{
+		rtc_mutant_pause(5000);
 		fill(l, answer);
+	}
 	return answer;
 }
 
@@ -420,6 +428,9 @@ store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		return;
 	}
+	rtc_mutant_pause(500);
+	if (!rtc_safeguard(EARLY_STAMPS))
+		(void) rtc_stamp_read_take(&l->stamps);
 	if (!rtc_stamp_read_valid(&l->stamps))
 		l->in_vain = false;		/* nobody could use it, now is another time */
 	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))

@@ -44,6 +44,7 @@
 #include "depset.h"
 #include "guc.h"
 #include "interest.h"
+#include "mutant.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -295,6 +296,8 @@ rtc_oplist_subabort(int nestlevel)
 	{
 		int			offset = list.mark[--list.nmarks].offset;
 
+		if (!rtc_safeguard(SAVEPOINT))
+			continue;
 		list.buf.len = offset;
 		list.buf.data[offset] = '\0';
 

@@ -46,6 +46,7 @@
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
+#include "mutant.h"
 #include "relay.h"
 #include "relay_info.h"
 #include "shmem.h"
@@ -248,7 +249,8 @@ open_gate(void)
 {
 	if (pg_atomic_read_u32(&rtc_shared->gate_open) != 0)
 		return;
-	if (TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
+	if (rtc_safeguard(GATE) &&
+		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
 							  XidFromFullTransactionId(gate_xid)))
 		return;
 	pg_atomic_write_u32(&rtc_shared->gate_open, 1);

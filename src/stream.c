@@ -46,6 +46,7 @@
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
+#include "mutant.h"
 #include "policy.h"
 #include "prefix.h"
 #include "redis_session.h"
@@ -387,7 +388,7 @@ handle_event(bool *done)
 				rtc_wal_reader_done(rtc_stream.reader);
 				break;
 			}
-			if (rtc_xid_in_progress(event->xid))
+			if (rtc_safeguard(VISIBILITY) && rtc_xid_in_progress(event->xid))
 			{
 				if (!rtc_stream_send() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;
