@@ -77,6 +77,7 @@ OBJS = \
 	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
+	src/inject.o \
 	src/interest.o \
 	src/key.o \
 	src/l1.o \

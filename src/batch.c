@@ -30,6 +30,7 @@
 
 #include "batch.h"
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "redis_session.h"
 #include "stats.h"
@@ -195,10 +196,12 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
 
+	RTC_INJECT("batch_built");
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_BATCH_FAILED;
 
+	RTC_INJECT("batch_executed");
 	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
 	exec = &replies[nreplies - 3];
 	if (exec->type == RTC_REPLY_ERROR)

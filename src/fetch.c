@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "inject.h"
 #include "lookup_internal.h"
 #include "stats.h"
 
@@ -54,6 +55,7 @@ rtc_lookup_fetch(RtcLookup *l)
 	/* Without L1 there is no cache in this case. */
 	rtc_stat_inc(l->use_l1 ? RTC_STAT_MISSES : reason);
 	answer = leased ? run_with_lease(l) : rtc_lookup_run(l);
+	RTC_INJECT("l1_store_begins");
 	store(l, answer, l->ttl_ms);
 	return answer;
 }
@@ -76,7 +78,9 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 						 l->question.keylen, reason))
 		return false;
 
+	RTC_INJECT("trusted");
 	found = rtc_cmd_get(trust->name.data, trust->name.len, &value);
+	RTC_INJECT("got");
 	for (;;)
 	{
 		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
@@ -119,6 +123,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		INSTR_TIME_SET_CURRENT(l->leased_at);
 		found = rtc_cmd_lease(trust->name.data, trust->name.len, l->token,
 							  l->lease_ms, &value);
+		RTC_INJECT("leased");
 		if (found == RTC_GET_CORRUPT)
 			break;
 	}
@@ -208,6 +213,7 @@ run_with_lease(RtcLookup *l)
 	}
 	PG_END_TRY();
 
+	RTC_INJECT("answer_computed");
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, l->leased_at);
 	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
@@ -221,6 +227,7 @@ run_with_lease(RtcLookup *l)
 	}
 	else
 		fill(l, answer);
+	RTC_INJECT("filled");
 	return answer;
 }
 

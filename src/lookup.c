@@ -65,6 +65,7 @@
 #include "compat.h"
 #include "flight.h"
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "l1.h"
 #include "lookup_internal.h"
@@ -123,6 +124,7 @@ lookup(RtcLookup *l)
 		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
 		return rtc_lookup_run(l);
 	}
+	RTC_INJECT("stamps_taken");
 	if (l->use_l1 &&
 		rtc_l1_get(&l->question, &l->stamps, &answer, NULL))
 	{

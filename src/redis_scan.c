@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "inject.h"
 #include "key.h"
 #include "redis_scan.h"
 #include "redis_conn.h"
@@ -73,6 +74,7 @@ rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
 		result = scan(conn, lease.data, lease.len, timeout_ms, &leases);
 	}
 
+	RTC_INJECT("scan_leases_deleted");
 	pfree(lease.data);
 	if (result == RTC_CONN_OK)
 		result = scan(conn, glob, globlen, timeout_ms, deleted);
@@ -140,6 +142,7 @@ scan_steps(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms,
 			return RTC_CONN_FAILED;
 
 		nunlinks = append_unlinks(conn, &replies[nunlinks].elems[1]);
+		RTC_INJECT("scan_step");
 		scanning = strcmp(cursor, "0") != 0;
 		if (scanning)
 			append_scan(conn, cursor, glob, globlen);

@@ -38,6 +38,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "inject.h"
 #include "shmem.h"
 #include "stamps.h"
 #include "wal_bounds.h"
@@ -95,6 +96,7 @@ rtc_stamp_read_take(RtcStampRead *read)
 
 		if (pg_atomic_read_u32(&b->pending) != 0)
 			quiet = false;
+		RTC_INJECT("pending_read");
 		pg_read_barrier();
 		read->version[i] = pg_atomic_read_u64(&b->version);
 	}
@@ -327,6 +329,7 @@ settle(uint32 bucket, XLogRecPtr lsn)
 		   !pg_atomic_compare_exchange_u64(&b->last_lsn, &last, lsn))
 		;
 	pg_atomic_fetch_add_u64(&b->version, 1);
+	RTC_INJECT("bucket_moved");
 	lower_pending(bucket);
 }
 

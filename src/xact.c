@@ -26,6 +26,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 
+#include "inject.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -49,27 +50,35 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			RTC_INJECT("flush_begins");
 			rtc_oplist_flush();
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
 			rtc_oplist_flush();
 			rtc_stamp_pre_prepare(GetTopTransactionId());
+			RTC_INJECT("prepare_claimed");
 			break;
 
 		case XACT_EVENT_COMMIT:
+			RTC_INJECT("commit_begins");
 			rtc_stamp_commit(XactLastCommitEnd);
+			RTC_INJECT("commit_stamped");
 			if (rtc_oplist_is_active())
 				wake_relay_for(XactLastCommitEnd);
+			RTC_INJECT("commit_ends");
 			rtc_oplist_reset();
 			break;
 
 		case XACT_EVENT_PREPARE:
+			RTC_INJECT("prepare_begins");
 			rtc_stamp_prepare();
+			RTC_INJECT("prepare_ends");
 			rtc_oplist_reset();
 			break;
 
 		case XACT_EVENT_ABORT:
+			RTC_INJECT("abort_begins");
 			rtc_stamp_abort();
 			rtc_oplist_reset();
 			break;
