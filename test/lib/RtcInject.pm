@@ -30,8 +30,8 @@ use constant SKIP => 'injection points need test/sandbox';
 sub possible { return defined $ENV{RTC_ROOT} && -d $ENV{RTC_ROOT}; }
 
 # Makes the servers that are created from now on use a library with injection
-# points.  "edits" are made in its source first: [ file, pattern, replacement ],
-# and each must change something.
+# points.  "edits" are made in its source first: [ file, pattern, function that
+# returns the replacement ], and each must match.
 sub use_build
 {
 	my ($name, @edits) = @_;
@@ -91,7 +91,8 @@ sub _build
 		my ($file, $pattern, $replacement) = @$edit;
 		my $text = slurp_file("$base/src/$file");
 
-		$text =~ s/$pattern/$replacement/ or croak "$file is not what it was: $pattern";
+		$text =~ s/$pattern/$replacement->()/e
+		  or croak "$file is not what it was: $pattern";
 		open my $handle, '>', "$base/src/$file" or croak "could not write $file: $!";
 		print $handle $text;
 		close $handle;

@@ -180,7 +180,7 @@ my @matrix = (
 	[ 'server', 'relay', 'kill term error', 'gate_opens' ],
 	[ 'slot moves', 'relay', 'kill term error', 'slot_moves' ],
 	[ 'lookup', 'backend', 'kill term error',
-		'pending_read stamps_taken flight_claimed trusted sent got leased answer_computed filled l1_store_begins' ],
+		'pending_read stamps_taken flight_claimed trusted sent got leased snapshot_taken answer_computed filled l1_store_begins' ],
 	[ 'lookup', 'backend', 'kill term', 'l1_store_locked' ],
 	[ 'clear', 'relay', 'kill term error',
 		'clear_begins scan_leases_deleted scan_step clear_deleted clear_stored clear_drained' ],
@@ -241,7 +241,7 @@ sub wrong
 
 	# In the end all are hits: nothing keeps a key out of the cache.
 	my ($unlike, $slot, $hits);
-	for (1 .. 50)
+	for (1 .. 30)
 	{
 		my $out = $node->safe_psql('postgres', qq{
 			$mismatches;
@@ -271,13 +271,41 @@ sub wrong
 	return @wrong;
 }
 
+# One case: what is wrong afterwards.
+sub try_case
+{
+	my ($what, $role, $action, $point) = @_;
+	my ($partial, $do) = @{ $scenario{$what} };
+	my $start = time;
+	my @wrong;
+
+	$turn++;
+	note("--- $action $role at $point ($what)");
+	$do->($point, $action);
+	push @wrong, 'nobody came there' unless $inject->wait_hit($point);
+	$inject->disarm($point);
+	if ($action eq 'postmaster')
+	{
+		$node->kill9;			# which it is already
+		push @wrong, 'the server does not start' unless start_again($node);
+	}
+
+	# a relay that is told to end may go on for a while
+	if (!recovered($action =~ /^(kill|postmaster)$/ || $role eq 'relay'))
+	{
+		push @wrong, 'the server does not recover';
+	}
+	else { push @wrong, wrong($partial); }
+	note(sprintf '%.1f s', time - $start);
+	return @wrong;
+}
+
 my @result;
 my $only = $ENV{RTC_CRASH_ONLY} // '';
 
 foreach my $row (@matrix)
 {
 	my ($what, $role, $actions, $points) = @$row;
-	my ($partial, $do) = @{ $scenario{$what} };
 
 	foreach my $point (split ' ', $points)
 	{
@@ -286,28 +314,11 @@ foreach my $row (@matrix)
 		next if $only && "$what $point" !~ /$only/;
 		foreach my $action (split ' ', $actions)
 		{
-			my $start = time;
-			my @wrong;
+			my @wrong = try_case($what, $role, $action, $point);
 
-			$turn++;
-			note("--- $action $role at $point ($what)");
-			$do->($point, $action);
-			push @wrong, 'nobody came there' unless $inject->wait_hit($point);
-			$inject->disarm($point);
-			if ($action eq 'postmaster')
-			{
-				$node->kill9;	# which it is already
-				push @wrong, 'the server does not start' unless start_again($node);
-			}
-			my $other = $action =~ /^(kill|postmaster)$/ || $role eq 'relay';
-
-			# a relay that is to end, but first goes on, is let go on
-			if (!recovered($other)) { push @wrong, 'the server does not recover'; }
-			else { push @wrong, wrong($partial); }
 			$cell{$action} = @wrong ? 'WRONG' : 'ok';
 			ok(!@wrong, "$what: $action $role at $point");
 			diag($_) foreach splice @wrong, 0, 5;
-			note(sprintf '%.1f s', time - $start);
 		}
 		push @result, [ $what, $role, $point, \%cell ];
 	}
@@ -330,6 +341,31 @@ if ($ENV{RTC_CRASH_MATRIX})
 	}
 	print $out "compared\t$compared\nlookups\t$looked_up\n";
 	close $out;
+}
+
+# Would it be noticed?  What is not read from WAL again, and what stays pending.
+foreach my $mutant (
+	[
+		'no_replay',
+		[ 'src/stream.c', qr/rtc_stream\.skip_lsn = rtc_stream\.pos\.verified_lsn;/,
+			sub { 'rtc_stream.skip_lsn = end;' } ],
+		[ 'relay', 'relay', 'kill', 'commit_read' ], qr/is missing|should be/
+	],
+	[
+		'no_abort',
+		[ 'src/stamps.c', qr/(rtc_stamp_abort\(void\).*?)lower_pending\(bucket\)/s,
+			sub { "$1(void) bucket" } ],
+		[ 'write', 'backend', 'error', 'stamps_raised' ], qr/are hits/
+	])
+{
+	my ($build, $edit, $case, $finding) = @$mutant;
+
+	$node->stop;
+	RtcInject::use_build($build, $edit);
+	$node->start;
+	recovered(0) or die 'the server does not start';
+	all_keys();
+	like(join("\n", try_case(@$case)), $finding, "a library with \"$build\" is found out");
 }
 
 $node->stop;
