@@ -10,7 +10,8 @@
 #   make demo           the guided tour
 #   make deps           install the packages that the two above use, no more
 #
-# And for those who work on rtcache: lint, indent, indent-check, typedefs, dist.
+# And for those who work on rtcache: lint, indent, indent-check, typedefs, dist,
+# fuzz (SECONDS=60 for each target).
 #
 # make CC=clang       builds with clang
 # make WERROR=        lets warnings pass (for packagers)
@@ -23,7 +24,7 @@ PGFILEDESC = "rtcache - coherent Redis cache"
 # (VERSION is that of PostgreSQL)
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
 
-OWN_GOALS = check demo deps lint indent indent-check typedefs dist
+OWN_GOALS = check demo deps fuzz lint indent indent-check typedefs dist
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
 
@@ -46,6 +47,10 @@ demo:
 
 deps:
 	@test/deps test
+
+fuzz: SECONDS = 60
+fuzz:
+	@test/fuzz/run $(SECONDS)
 
 lint:
 	@test/lint/run
