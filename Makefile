@@ -74,11 +74,21 @@ else
 
 OBJS = \
 	src/admin.o \
+	src/arg.o \
+	src/attach.o \
 	src/batch.o \
 	src/breaker.o \
 	src/cacheable.o \
 	src/collect.o \
+	src/commit_wait.o \
+	src/covered.o \
+	src/ddl.o \
 	src/dep.o \
+	src/deps.o \
+	src/deps_eval.o \
+	src/depset.o \
+	src/explain.o \
+	src/facts.o \
 	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
@@ -90,11 +100,16 @@ OBJS = \
 	src/l1_view.o \
 	src/lookup.o \
 	src/oplist.o \
+	src/owned.o \
 	src/peek.o \
 	src/pin.o \
+	src/pins.o \
 	src/plan.o \
+	src/policy.o \
 	src/position.o \
 	src/prefix.o \
+	src/provenance.o \
+	src/publish.o \
 	src/query.o \
 	src/redis_backend.o \
 	src/redis_cmd.o \
@@ -103,6 +118,7 @@ OBJS = \
 	src/redis_password.o \
 	src/redis_reply.o \
 	src/redis_scan.o \
+	src/redis_script.o \
 	src/redis_session.o \
 	src/redis_tls.o \
 	src/redis_url.o \
@@ -112,14 +128,19 @@ OBJS = \
 	src/rtcache.o \
 	src/rule.o \
 	src/rule_check.o \
+	src/rule_view.o \
 	src/seal.o \
 	src/shmem.o \
 	src/slot.o \
 	src/stamps.o \
+	src/standby.o \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \
+	src/sweep.o \
+	src/tag_drop.o \
 	src/template.o \
+	src/track.o \
 	src/trigger.o \
 	src/trust.o \
 	src/ttl.o \

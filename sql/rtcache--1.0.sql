@@ -13,7 +13,7 @@ AS 'MODULE_PATHNAME', 'rtcache_write_through'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_write_through() IS
-'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable) and ''columns=<column, ...>''. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>''. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_invalidate()
 RETURNS trigger
@@ -21,7 +21,7 @@ AS 'MODULE_PATHNAME', 'rtcache_invalidate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_invalidate() IS
-'AFTER ROW trigger: deletes the keys of each old and new row. Arguments: one or more key templates such as ''hero:{id}'' or ''hero:all''. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+'AFTER ROW trigger: deletes the keys of each old and new row. Arguments: key templates such as ''hero:{id}'' or ''hero:all'', and ''tag=<tag template>''; without arguments, it only tracks the table, for answers that were computed from it. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_truncate()
 RETURNS trigger
@@ -29,7 +29,7 @@ AS 'MODULE_PATHNAME', 'rtcache_truncate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_truncate() IS
-'AFTER TRUNCATE trigger: deletes all keys that the given key templates can have made, by the literal text before the first column; without arguments, all keys of the database. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+'AFTER TRUNCATE trigger: deletes all keys that the given key templates can have made, by the literal text before the first column; without arguments, all keys of the database; with ''keys=none'', none: it only tracks the table. ''tag=<tag>'': answers cached under that tag are dropped; with columns in it, all keys of the database. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_check_rules()
 RETURNS event_trigger
@@ -41,11 +41,97 @@ COMMENT ON FUNCTION rtcache_check_rules() IS
 
 CREATE EVENT TRIGGER rtcache_check_rules
 ON ddl_command_end
-WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER TABLE', 'ALTER TYPE', 'CREATE TABLE', 'CREATE TRIGGER')
+WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER TRIGGER', 'ALTER TYPE', 'CREATE INDEX', 'CREATE TABLE', 'CREATE TRIGGER', 'REFRESH MATERIALIZED VIEW')
 EXECUTE FUNCTION rtcache_check_rules();
 
+ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
+
 COMMENT ON EVENT TRIGGER rtcache_check_rules IS
-'checks rules of rtcache when they are created and when their tables are altered';
+'checks rules of rtcache when they are created and when their tables are altered, and drops answers that DDL makes stale';
+
+CREATE FUNCTION rtcache_forget_dropped()
+RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'rtcache_forget_dropped'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_forget_dropped() IS
+'deletes the keys of rules that are dropped, and drops answers that were computed from dropped tables';
+
+CREATE EVENT TRIGGER rtcache_forget_dropped
+ON sql_drop
+EXECUTE FUNCTION rtcache_forget_dropped();
+
+COMMENT ON EVENT TRIGGER rtcache_forget_dropped IS
+'deletes the keys of rules of rtcache that are dropped, and drops answers that were computed from dropped tables';
+
+CREATE FUNCTION rtcache_before_drop()
+RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'rtcache_before_drop'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_before_drop() IS
+'deletes all keys of the database when this extension is dropped';
+
+CREATE EVENT TRIGGER rtcache_before_drop
+ON ddl_command_start
+WHEN TAG IN ('DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
+EXECUTE FUNCTION rtcache_before_drop();
+
+COMMENT ON EVENT TRIGGER rtcache_before_drop IS
+'deletes all keys of the database when rtcache is dropped';
+
+-- Also where session_replication_role is replica.
+ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
+ALTER EVENT TRIGGER rtcache_forget_dropped ENABLE ALWAYS;
+ALTER EVENT TRIGGER rtcache_before_drop ENABLE ALWAYS;
+
+CREATE FUNCTION cache_attach(rel regclass, key text DEFAULT NULL, mode text DEFAULT 'set', ttl interval DEFAULT NULL, del text[] DEFAULT '{}', tags text[] DEFAULT '{}', columns name[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_attach'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) IS
+'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all. The caller must own the table and have EXECUTE on the trigger functions. Errors: 22023 bad argument, 42501 not the owner, 42703 unknown column, 42710 already attached, 42809 not a table.';
+
+CREATE FUNCTION cache_detach(rel regclass)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_detach'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_detach(regclass) IS
+'drops the rules that cache_attach has made, and the keys of these rules. Errors: 42501 not the owner, 42704 not attached, 42809 not a table.';
+
+CREATE FUNCTION rtcache_rules(
+    OUT relation regclass,
+    OUT trigger name,
+    OUT kind text,
+    OUT key text,
+    OUT ttl interval,
+    OUT del text[],
+    OUT tags text[],
+    OUT enabled text,
+    OUT columns text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_rules'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+COMMENT ON FUNCTION rtcache_rules() IS
+'returns the rules of this database';
+
+CREATE VIEW rtcache_rules AS
+    SELECT * FROM @extschema@.rtcache_rules();
+
+COMMENT ON VIEW rtcache_rules IS
+'the rules of this database, as the arguments of their triggers say; clones in partitions are left out';
+COMMENT ON COLUMN rtcache_rules.relation IS 'the table';
+COMMENT ON COLUMN rtcache_rules.trigger IS 'the trigger';
+COMMENT ON COLUMN rtcache_rules.kind IS 'set (stores rows), del (deletes keys), track (without keys), truncate';
+COMMENT ON COLUMN rtcache_rules.key IS 'key template; NULL if there is none';
+COMMENT ON COLUMN rtcache_rules.ttl IS 'time to live; NULL for rtcache.default_ttl, 0: does not expire';
+COMMENT ON COLUMN rtcache_rules.del IS 'templates of other keys to delete';
+COMMENT ON COLUMN rtcache_rules.tags IS 'templates of tags';
+COMMENT ON COLUMN rtcache_rules.enabled IS 'when it fires: always, origin (not where session_replication_role is replica), replica, disabled';
+COMMENT ON COLUMN rtcache_rules.columns IS 'the columns that are stored; NULL for all';
 
 --
 -- Reading
@@ -57,7 +143,7 @@ AS 'MODULE_PATHNAME', 'cache_get'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
-'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: not supported yet. No row is NULL. Errors: 21000 more than one row, 22023 bad key, ttl or number of args, 42601 not a single statement, 0A000 not a SELECT.';
+'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 0A000 not a SELECT.';
 
 CREATE FUNCTION cache_list(key text, query text, args text[] DEFAULT NULL, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL)
 RETURNS jsonb
@@ -73,7 +159,7 @@ AS 'MODULE_PATHNAME', 'cache_peek'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_peek(text) IS
-'returns what is cached under a key; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 55000 not preloaded.';
+'returns what is cached under a key, if the caller could have queried it; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 42501 no privilege to SELECT what it comes from, 55000 not preloaded.';
 
 CREATE FUNCTION cache_exists(key text)
 RETURNS boolean
@@ -119,6 +205,14 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION cache_del(text[]) IS
 'deletes keys at commit; NULLs among them are ignored. Errors: 22023 bad key, 54000 key too long, 25006 read-only transaction, 55000 not preloaded.';
 
+CREATE FUNCTION cache_invalidate(VARIADIC tags text[])
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_invalidate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_invalidate(text[]) IS
+'drops all answers that were cached under one of these tags, at commit; NULLs among them are ignored. Errors: 22023 empty tag, 54000 tag too long, 25006 read-only transaction, 55000 not preloaded.';
+
 CREATE FUNCTION cache_del_pattern(glob text)
 RETURNS void
 AS 'MODULE_PATHNAME', 'cache_del_pattern'
@@ -138,6 +232,14 @@ COMMENT ON FUNCTION cache_clear() IS
 --
 -- Seeing it
 --
+
+CREATE FUNCTION cache_explain(query text, args text[] DEFAULT NULL, OUT relation text, OUT dependency text, OUT detail text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cache_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 4;
+
+COMMENT ON FUNCTION cache_explain(text, text[]) IS
+'tells whether the answer of a query can be cached, and what it depends on: one line for the query (cacheable, or not, and why), then one for each relation: row (which), table (all of it), or TTL only (why its writes go by unseen). args: parameters as for cache_get, may be left out. Errors: as cache_get.';
 
 CREATE FUNCTION cache_wait(lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT '5 seconds')
 RETURNS boolean
@@ -178,6 +280,7 @@ CREATE FUNCTION cache_stats(
     OUT too_large bigint,
     OUT sets bigint,
     OUT dels bigint,
+    OUT tag_drops bigint,
     OUT pattern_dels bigint,
     OUT bytes_read bigint,
     OUT bytes_written bigint,
@@ -185,6 +288,8 @@ CREATE FUNCTION cache_stats(
     OUT message_bytes bigint,
     OUT messages_refused bigint,
     OUT clears bigint,
+    OUT commit_waits bigint,
+    OUT commit_waits_given_up bigint,
     OUT stats_reset timestamptz)
 RETURNS record
 AS 'MODULE_PATHNAME', 'cache_stats'
@@ -284,6 +389,7 @@ COMMENT ON COLUMN rtcache_stats.corrupt IS 'values in Redis that were not JSON a
 COMMENT ON COLUMN rtcache_stats.too_large IS 'values above rtcache.max_value_size that were not stored';
 COMMENT ON COLUMN rtcache_stats.sets IS 'values written to Redis by the relay';
 COMMENT ON COLUMN rtcache_stats.dels IS 'keys deleted in Redis by the relay';
+COMMENT ON COLUMN rtcache_stats.tag_drops IS 'keys deleted in Redis because what they depend on has changed';
 COMMENT ON COLUMN rtcache_stats.pattern_dels IS 'keys deleted in Redis by pattern or clear';
 COMMENT ON COLUMN rtcache_stats.bytes_read IS 'bytes of values read from Redis by lookups';
 COMMENT ON COLUMN rtcache_stats.bytes_written IS 'bytes of values sent to Redis by the relay and by fills';
@@ -291,6 +397,8 @@ COMMENT ON COLUMN rtcache_stats.messages IS 'messages written to WAL';
 COMMENT ON COLUMN rtcache_stats.message_bytes IS 'bytes of these messages';
 COMMENT ON COLUMN rtcache_stats.messages_refused IS 'messages in WAL that failed the check of their seal and were ignored';
 COMMENT ON COLUMN rtcache_stats.clears IS 'times the relay cleared all keys of a database';
+COMMENT ON COLUMN rtcache_stats.commit_waits IS 'commits that waited for Redis because of rtcache.commit_wait';
+COMMENT ON COLUMN rtcache_stats.commit_waits_given_up IS 'of these, those that gave up: timeout, cancel or termination';
 COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
 
 CREATE VIEW rtcache_l1 AS
@@ -337,6 +445,11 @@ REVOKE ALL ON FUNCTION rtcache_write_through() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_invalidate() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_truncate() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_check_rules() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_forget_dropped() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_before_drop() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_detach(regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_rules() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_get(text, text, text[], interval, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_list(text, text, text[], interval, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_peek(text) FROM PUBLIC;
@@ -345,8 +458,10 @@ REVOKE ALL ON FUNCTION cache_ttl(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_key(text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_set(text, jsonb, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_del(text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_invalidate(text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_del_pattern(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_clear() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_explain(text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_wait(pg_lsn, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_health() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;

@@ -37,11 +37,14 @@
 
 #include "admin.h"
 #include "breaker.h"
+#include "commit_wait.h"
 #include "compat.h"
+#include "dep.h"
 #include "guc.h"
 #include "key.h"
 #include "l1.h"
 #include "oplist.h"
+#include "policy.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "shmem.h"
@@ -51,6 +54,7 @@
 
 PG_FUNCTION_INFO_V1(cache_set);
 PG_FUNCTION_INFO_V1(cache_del);
+PG_FUNCTION_INFO_V1(cache_invalidate);
 PG_FUNCTION_INFO_V1(cache_del_pattern);
 PG_FUNCTION_INFO_V1(cache_clear);
 PG_FUNCTION_INFO_V1(cache_key);
@@ -120,7 +124,7 @@ cache_set(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 
-	op.kind = RTC_OP_SET;
+	op.kind = RTC_OP_PUT;
 	op.key = VARDATA_ANY(key);
 	op.keylen = VARSIZE_ANY_EXHDR(key);
 	op.value = value.data;
@@ -159,6 +163,42 @@ cache_del(PG_FUNCTION_ARGS)
 		key = DatumGetTextPP(keys[i]);
 		rtc_key_check(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 		add_del(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+	}
+	PG_RETURN_VOID();
+}
+
+/* cache_invalidate(VARIADIC tags text[]): all or, if one is bad, none. */
+Datum
+cache_invalidate(PG_FUNCTION_ARGS)
+{
+	Datum	   *tags;
+	bool	   *nulls;
+	int			n;
+
+	rtc_require_preload();
+	require_argument(fcinfo, 0, "tags");
+	get_texts(PG_GETARG_ARRAYTYPE_P(0), &tags, &nulls, &n);
+
+	for (int i = 0; i < n; i++)
+	{
+		text	   *tag;
+		size_t		len;
+
+		if (nulls[i])
+			continue;
+		tag = DatumGetTextPP(tags[i]);
+		len = VARSIZE_ANY_EXHDR(tag);
+		if (len == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("cache tag must not be empty")));
+		if (len > RTC_MAX_KEY_LEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("cache tag is too long"),
+					 errdetail("The tag has %zu bytes; the limit is %d bytes.",
+							   len, RTC_MAX_KEY_LEN)));
+		(void) rtc_oplist_add_dep(rtc_dep_tag(VARDATA_ANY(tag), len));
 	}
 	PG_RETURN_VOID();
 }
@@ -272,7 +312,7 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 			break;
 
 		/* The relay may have started only now: wake it every second. */
-		rtc_wake_relay();
+		rtc_hurry_relay(Min(target, rtc_wal_insert_end()));
 		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv,
 										   Min(left, 1000),
 										   wait_event);
@@ -493,6 +533,12 @@ report_relay(ReturnSetInfo *rsinfo)
 		   info.slot_problem[0] == '\0' ?
 		   "No problem with the replication slot is known." :
 		   psprintf("WAL for Redis is not kept: %s", info.slot_problem));
+	report(rsinfo, "maxmemory_policy", rtc_policy_is_good(info.policy),
+		   info.policy[0] == '\0' ? "The maxmemory-policy of Redis is not known." :
+		   rtc_policy_is_good(info.policy) ?
+		   psprintf("The maxmemory-policy of Redis is %s.", info.policy) :
+		   psprintf("The maxmemory-policy of Redis is %s, so it may evict what tells which values depend on what; use volatile-* or noeviction.",
+					info.policy));
 	report_gate(rsinfo);
 	report(rsinfo, "caught_up", open,
 		   !open ? "Redis is not used for reading until the relay has caught up." :

@@ -16,6 +16,7 @@
 
 extern PGDLLEXPORT Datum cache_set(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_del(PG_FUNCTION_ARGS);
+extern PGDLLEXPORT Datum cache_invalidate(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_del_pattern(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_clear(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_key(PG_FUNCTION_ARGS);

@@ -4,9 +4,12 @@
  *		Ops of committed transactions on their way to Redis.
  *
  * A batch is one MULTI ... EXEC: the last op on each key wins, SETs, then one
- * UNLINK of all deleted keys and of the leases of every touched key, and the
- * new position.  Deleting the lease is what makes the late fill of a reader
- * fail who computed its value before the write.
+ * UNLINK of all deleted keys and of the leases and companions of every touched
+ * key, a PUBLISH of each key if that is asked for, and the new position.
+ * Deleting the lease is what makes the late fill of a reader fail who computed
+ * its value before the write.  What depends on a tag is deleted by a script, in
+ * front of the MULTI; if there is more of it than Redis should do at once, the
+ * rest follows before the batch counts as applied.
  *
  * The position is watched all the time between two batches, so the EXEC of a
  * relay that lost its office does nothing.  The WATCH for the next batch and
@@ -32,8 +35,11 @@
 #include "guc.h"
 #include "inject.h"
 #include "key.h"
+#include "provenance.h"
+#include "publish.h"
 #include "redis_session.h"
 #include "stats.h"
+#include "tag_drop.h"
 
 /* A batch with this many bytes is full, whatever rtcache.batch_size says. */
 #define RTC_BATCH_BYTES		(4 * 1024 * 1024)
@@ -49,7 +55,9 @@ typedef struct RtcBatchOp
 {
 	char	   *key;			/* prefix included */
 	size_t		keylen;
+	bool		is_tag;			/* it names a tag set: drop what is in it */
 	bool		is_set;
+	bool		is_put;			/* likewise, and the value is a user's own */
 	char	   *value;			/* SET */
 	size_t		vallen;
 	int64		ttl_ms;			/* SET: 0 = does not expire */
@@ -85,13 +93,18 @@ struct RtcBatch
 	batch_hash *by_key;
 	RtcBatchOp **op;			/* in the order in which keys came */
 	int			nops;
+	int			ntags;			/* of these are tag sets */
 	int			maxops;
 	Size		bytes;			/* of all ops added, replaced ones too */
 };
 
+static RtcTagName *list_tags(RtcBatch *batch);
+static bool drop_tags(RtcBatch *batch, RtcConn *conn, RtcTagName *tags,
+					  const RtcReply *replies);
 static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
 static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
+static void append_publish(RtcBatch *batch, RtcConn *conn);
 static bool reply_is_good(RtcConn *conn, RtcReply *reply);
 static void count(RtcBatch *batch);
 
@@ -116,6 +129,7 @@ rtc_batch_reset(RtcBatch *batch)
 	batch->op = MemoryContextAlloc(batch->context,
 								   batch->maxops * sizeof(RtcBatchOp *));
 	batch->nops = 0;
+	batch->ntags = 0;
 	batch->bytes = 0;
 }
 
@@ -129,11 +143,28 @@ rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 	RtcBatchSlot *slot;
 	bool		found;
 
-	mine->keylen = prefixlen + op->keylen;
-	mine->key = palloc(mine->keylen);
-	memcpy(mine->key, prefix, prefixlen);
-	memcpy(mine->key + prefixlen, op->key, op->keylen);
-	mine->is_set = op->kind == RTC_OP_SET && !delete_only;
+	mine->is_tag = op->kind == RTC_OP_TAG;
+	if (mine->is_tag)
+	{
+		/* no key of a user has such a name */
+		StringInfoData name;
+		RtcDep		dep;
+
+		memcpy(&dep, op->key, sizeof(dep));
+		initStringInfo(&name);
+		rtc_tag_name(&name, prefix, prefixlen, dep);
+		mine->key = name.data;
+		mine->keylen = name.len;
+	}
+	else
+	{
+		mine->keylen = prefixlen + op->keylen;
+		mine->key = palloc(mine->keylen);
+		memcpy(mine->key, prefix, prefixlen);
+		memcpy(mine->key + prefixlen, op->key, op->keylen);
+	}
+	mine->is_set = RtcOpStores(op->kind) && !delete_only;
+	mine->is_put = op->kind == RTC_OP_PUT && !delete_only;
 	if (mine->is_set)
 	{
 		mine->vallen = op->vallen;
@@ -151,6 +182,7 @@ rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 		if (theirs->value != NULL)
 			pfree(theirs->value);
 		theirs->is_set = mine->is_set;
+		theirs->is_put = mine->is_put;
 		theirs->value = mine->value;
 		theirs->vallen = mine->vallen;
 		theirs->ttl_ms = mine->ttl_ms;
@@ -166,6 +198,8 @@ rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 								 batch->maxops * sizeof(RtcBatchOp *));
 		}
 		batch->op[batch->nops++] = mine;
+		if (mine->is_tag)
+			batch->ntags++;
 	}
 	MemoryContextSwitchTo(old);
 }
@@ -188,10 +222,14 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	RtcReply   *replies;
 	int			nreplies;
 	RtcReply   *exec;
+	RtcTagName *tags = list_tags(batch);
+	RtcReply   *drops;
 
+	rtc_tags_append(conn, tags, batch->ntags);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
 	append_unlinks(batch, conn, false);
+	append_publish(batch, conn);
 	rtc_position_append(conn, pos);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
@@ -202,7 +240,10 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		return RTC_BATCH_FAILED;
 
 	RTC_INJECT("batch_executed");
-	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
+	/* tag drops, MULTI, the commands as they were queued, EXEC, WATCH, HGET */
+	drops = replies;
+	replies += batch->ntags;
+	nreplies -= batch->ntags;
 	exec = &replies[nreplies - 3];
 	if (exec->type == RTC_REPLY_ERROR)
 		for (int i = 0; i < nreplies; i++)
@@ -234,6 +275,8 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
 		return RTC_BATCH_LOST;
 	}
+	if (!drop_tags(batch, conn, tags, drops))
+		return RTC_BATCH_FAILED;
 	count(batch);
 	return RTC_BATCH_APPLIED;
 }
@@ -247,20 +290,54 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 	if (batch->nops == 0)
 		return RTC_CONN_OK;
 	append_unlinks(batch, conn, true);
+	append_publish(batch, conn);
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
 	for (int i = 0; i < nreplies; i++)
 		if (!reply_is_good(conn, &replies[i]))
 			return RTC_CONN_FAILED;
-	rtc_stat_add(RTC_STAT_DELS, batch->nops);
-	return RTC_CONN_OK;
+	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags);
+	return drop_tags(batch, conn, list_tags(batch), NULL) ? RTC_CONN_OK :
+		RTC_CONN_FAILED;
+}
+
+/* The tag sets to be dropped. */
+static RtcTagName *
+list_tags(RtcBatch *batch)
+{
+	RtcTagName *tags = palloc(Max(batch->ntags, 1) * sizeof(RtcTagName));
+	int			n = 0;
+
+	for (int i = 0; i < batch->nops && n < batch->ntags; i++)
+		if (batch->op[i]->is_tag)
+		{
+			tags[n].name = batch->op[i]->key;
+			tags[n++].len = batch->op[i]->keylen;
+		}
+	return tags;
+}
+
+/* Drops all that is in the tag sets, or is left in them. */
+static bool
+drop_tags(RtcBatch *batch, RtcConn *conn, RtcTagName *tags,
+		  const RtcReply *replies)
+{
+	uint64		dropped = 0;
+	RtcConnResult result;
+
+	if (batch->ntags == 0)
+		return true;
+	result = rtc_tags_finish(conn, tags, batch->ntags, replies, &dropped);
+	rtc_stat_add(RTC_STAT_TAG_DROPS, dropped);
+	return result == RTC_CONN_OK;
 }
 
 static int
 batch_timeout(RtcBatch *batch)
 {
-	double		timeouts = 1 + batch->bytes / RTC_BYTES_PER_TIMEOUT;
+	double		timeouts = 1 + batch->bytes / RTC_BYTES_PER_TIMEOUT +
+	rtc_tags_timeouts(batch->ntags);
 
 	return (int) Min(timeouts * rtc_command_timeout, INT_MAX);
 }
@@ -283,44 +360,72 @@ append_sets(RtcBatch *batch, RtcConn *conn)
 			argv[4] = ttl;
 		}
 		rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
+		if (op->is_put)
+		{
+			StringInfoData name;
+
+			initStringInfo(&name);
+			rtc_query_name(&name, op->key, op->keylen);
+			argv[1] = name.data;
+			argvlen[1] = name.len;
+			argv[2] = RTC_USERS_COMPANION;
+			argvlen[2] = strlen(argv[2]);
+			rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
+			pfree(name.data);
+		}
 	}
 }
 
 /*
- * Deleted keys, and the leases of all touched ones; all: those that are set
- * as well.
+ * Leases and companions of all touched keys, and deleted keys; all: those that
+ * are set as well.
  */
 static void
 append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 {
-	const char *argv[RTC_UNLINK_CHUNK + 2];
-	size_t		argvlen[RTC_UNLINK_CHUNK + 2];
+	const char *argv[RTC_UNLINK_CHUNK + 4];
+	size_t		argvlen[RTC_UNLINK_CHUNK + 4];
 	int			argc = 1;
-	int			lease_start;
-	StringInfoData leases;
+	int			start = 0;
+	StringInfoData names;
 	int		   *lease_end = palloc((batch->nops + 1) * sizeof(int));
+	int		   *query_end = palloc((batch->nops + 1) * sizeof(int));
 
-	/* the names of all leases first: argv must not point into a moving buffer */
-	initStringInfo(&leases);
+	/* all names first: argv must not point into a moving buffer */
+	initStringInfo(&names);
 	for (int i = 0; i < batch->nops; i++)
 	{
-		rtc_lease_name(&leases, batch->op[i]->key, batch->op[i]->keylen);
-		lease_end[i] = leases.len;
+		RtcBatchOp *op = batch->op[i];
+
+		if (op->is_tag)
+			continue;
+		rtc_lease_name(&names, op->key, op->keylen);
+		lease_end[i] = names.len;
+		rtc_query_name(&names, op->key, op->keylen);
+		query_end[i] = names.len;
 	}
 
 	argv[0] = "UNLINK";
 	argvlen[0] = strlen(argv[0]);
-	lease_start = 0;
 	for (int i = 0; i < batch->nops; i++)
 	{
-		if (all || !batch->op[i]->is_set)
+		RtcBatchOp *op = batch->op[i];
+
+		if (op->is_tag)
+			continue;
+		argv[argc] = names.data + start;
+		argvlen[argc++] = lease_end[i] - start;
+		if (all || !op->is_put)
 		{
-			argv[argc] = batch->op[i]->key;
-			argvlen[argc++] = batch->op[i]->keylen;
+			argv[argc] = names.data + lease_end[i];
+			argvlen[argc++] = query_end[i] - lease_end[i];
 		}
-		argv[argc] = leases.data + lease_start;
-		argvlen[argc++] = lease_end[i] - lease_start;
-		lease_start = lease_end[i];
+		start = query_end[i];
+		if (all || !op->is_set)
+		{
+			argv[argc] = op->key;
+			argvlen[argc++] = op->keylen;
+		}
 
 		if (argc >= RTC_UNLINK_CHUNK)
 		{
@@ -330,8 +435,18 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 	}
 	if (argc > 1)
 		rtc_conn_append(conn, argc, argv, argvlen);
-	pfree(leases.data);
+	pfree(names.data);
 	pfree(lease_end);
+	pfree(query_end);
+}
+
+static void
+append_publish(RtcBatch *batch, RtcConn *conn)
+{
+	for (int i = 0; i < batch->nops; i++)
+		if (!batch->op[i]->is_tag &&
+			!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
+			break;
 }
 
 /*
@@ -360,6 +475,6 @@ count(RtcBatch *batch)
 			bytes += batch->op[i]->vallen;
 		}
 	rtc_stat_add(RTC_STAT_SETS, sets);
-	rtc_stat_add(RTC_STAT_DELS, batch->nops - sets);
+	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags - sets);
 	rtc_stat_add(RTC_STAT_BYTES_WRITTEN, bytes);
 }

@@ -35,7 +35,7 @@ extern RtcBatch *rtc_batch_create(void);
 extern void rtc_batch_reset(RtcBatch *batch);
 
 /*
- * Adds a SET or DEL, replacing what the batch has on the same key.  Copies.
+ * Adds a SET, DEL or TAG, replacing what the batch has on the same key.  Copies.
  * delete_only: SET becomes DEL.
  */
 extern void rtc_batch_add(RtcBatch *batch, const char *prefix,
@@ -54,8 +54,8 @@ extern RtcBatchResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
 										const RtcPosition *pos);
 
 /*
- * Deletes all keys of the batch and their leases, without the position, which
- * a Redis that is out of memory still allows.
+ * Deletes all keys of the batch and their leases, and drops tags, without the
+ * position, which a Redis that is out of memory still allows.
  */
 extern RtcConnResult rtc_batch_unlink(RtcBatch *batch, RtcConn *conn);
 

@@ -26,6 +26,7 @@
 
 #include <ctype.h>
 
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
@@ -50,6 +51,7 @@
 #define REASON_ROW_LOCK		"row lock"
 #define REASON_RLS			"row-level security"
 #define REASON_SAMPLE		"table sample"
+#define REASON_SYSTEM_COLUMN	"system column"
 
 /* Stable functions of the server that are safe; sorted by strcmp(). */
 static const char *const portable_functions[] = {
@@ -556,6 +558,13 @@ judge_walker(Node *node, void *context)
 		judge_pattern(judge, (FuncExpr *) node);
 	else if (IsA(node, Const))
 		judge_constant(judge, (Const *) node);
+	else if (IsA(node, Var))
+	{
+		/* ctid, xmin and others change without a write to the row */
+		if (((Var *) node)->varattno < 0 &&
+			((Var *) node)->varattno != TableOidAttributeNumber)
+			object(judge, REASON_SYSTEM_COLUMN);
+	}
 	else if (IsA(node, SQLValueFunction))
 		judge_keyword(judge, (SQLValueFunction *) node);
 	else if (IsA(node, NextValueExpr))

@@ -27,6 +27,7 @@ typedef struct RtcVerdict
 
 /* Reasons that callers give as well. */
 #define RTC_UNCACHEABLE_TIME "depends on the time"
+#define RTC_UNCACHEABLE_RELATIONS "too many relations"
 
 /*
  * Judges a list of analyzed and rewritten queries, as the current user would

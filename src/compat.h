@@ -83,6 +83,13 @@
 	ReplicationSlotAcquire((name), (nowait))
 #endif
 
+/* This process's place in the array of processes. */
+#if PG_VERSION_NUM >= 170000
+#define my_proc_number_compat() MyProcNumber
+#else
+#define my_proc_number_compat() (MyProc->pgprocno)
+#endif
+
 #if PG_VERSION_NUM >= 190000
 #define GetOldestActiveTransactionId_compat() \
 	GetOldestActiveTransactionId(false, true)
@@ -90,7 +97,28 @@
 #define GetOldestActiveTransactionId_compat() GetOldestActiveTransactionId()
 #endif
 
+/* ---- triggers ---- */
+
+/* Sets when a trigger fires; also for its clones in partitions. */
+#if PG_VERSION_NUM >= 160000
+#define EnableDisableTrigger_compat(rel, name, fires_when, lockmode) \
+	EnableDisableTrigger((rel), (name), InvalidOid, (fires_when), false, \
+						 true, (lockmode))
+#else
+#define EnableDisableTrigger_compat(rel, name, fires_when, lockmode) \
+	EnableDisableTrigger((rel), (name), (fires_when), false, (lockmode))
+#endif
+
 /* ---- planner, executor, privileges ---- */
+
+/* Does the role own the object?  Before 16 there is one function a class. */
+#if PG_VERSION_NUM >= 160000
+#define relation_ownercheck_compat(relid, roleid) \
+	object_ownercheck(RelationRelationId, (relid), (roleid))
+#else
+#define relation_ownercheck_compat(relid, roleid) \
+	pg_class_ownercheck((relid), (roleid))
+#endif
 
 /* Does a plan's search path match the session's? */
 #if PG_VERSION_NUM >= 170000
@@ -121,6 +149,39 @@ check_as_user_compat(Query *query, RangeTblEntry *rte)
 #else
 	return rte->checkAsUser;
 #endif
+}
+
+/* What one entry of a query needs to be read, and as whom. */
+typedef struct RtcNeed_compat
+{
+	Oid			relid;			/* InvalidOid = nothing */
+	Oid			as_user;		/* InvalidOid = the current one */
+	AclMode		required;
+	Bitmapset  *columns;		/* less FirstLowInvalidHeapAttributeNumber */
+} RtcNeed_compat;
+
+/* The n-th of them, from 0 on; false = there are no more. */
+static inline bool
+query_need_compat(Query *query, int n, RtcNeed_compat *need)
+{
+#if PG_VERSION_NUM >= 160000
+	RTEPermissionInfo *info;
+
+	if (n >= list_length(query->rteperminfos))
+		return false;
+	info = list_nth_node(RTEPermissionInfo, query->rteperminfos, n);
+#else
+	RangeTblEntry *info;
+
+	if (n >= list_length(query->rtable))
+		return false;
+	info = list_nth_node(RangeTblEntry, query->rtable, n);
+#endif
+	need->relid = info->relid;
+	need->as_user = info->checkAsUser;
+	need->required = info->requiredPerms;
+	need->columns = info->selectedCols;
+	return true;
 }
 
 /* ---- building jsonb; zero a JsonbBuilder before use ---- */

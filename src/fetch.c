@@ -17,6 +17,9 @@
 
 #include "access/transam.h"
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
@@ -25,13 +28,20 @@
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "interest.h"
 #include "lookup_internal.h"
+#include "standby.h"
+#include "provenance.h"
+#include "row_json.h"
 #include "stats.h"
 
 /* How often to ask for a value that another server's reader is computing. */
 #define POLL_MIN_MS		1
 #define POLL_MAX_MS		50
 
+static void name_wanted(RtcLookup *l);
+static bool register_interest(RtcLookup *l);
+static bool owned_fits(RtcLookup *l, const Jsonb *answer);
 static bool ask_redis(RtcLookup *l, Jsonb **answer, bool *leased,
 					  RtcCounter *reason);
 static Jsonb *use_value(RtcLookup *l, const RtcValue *value);
@@ -49,6 +59,22 @@ rtc_lookup_fetch(RtcLookup *l)
 	RtcCounter	reason;
 	bool		leased = false;
 
+	if (RecoveryInProgress())
+	{
+		RtcValue	value;
+
+		/* only rules write what the position tells of */
+		if (l->owned &&
+			rtc_standby_get(l->question.key, l->question.keylen, &value) &&
+			rtc_is_row_text(value.value, value.len))
+		{
+			answer = use_value(l, &value);
+			if (answer != NULL)
+				return answer;
+		}
+		rtc_stat_inc(RTC_STAT_BYPASS_NOT_READY);
+		return rtc_lookup_run(l);
+	}
 	if (ask_redis(l, &answer, &leased, &reason))
 		return answer;
 
@@ -61,6 +87,62 @@ rtc_lookup_fetch(RtcLookup *l)
 }
 
 /*
+ * Names what we look for in Redis.  The fingerprint is a hash that cannot be
+ * forged by choosing arguments: it decides whether an answer is given.
+ */
+static void
+name_wanted(RtcLookup *l)
+{
+	static const char hex[] = "0123456789abcdef";
+	const RtcL1Question *q = &l->question;
+	uint8		one_row = q->one_row;
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+
+	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
+		pg_cryptohash_update(ctx, (const uint8 *) q->id,
+							 sizeof(RtcQueryId)) < 0 ||
+		pg_cryptohash_update(ctx, &one_row, sizeof(one_row)) < 0 ||
+		(q->argslen > 0 &&
+		 pg_cryptohash_update(ctx, (const uint8 *) q->args, q->argslen) < 0) ||
+		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
+		elog(ERROR, "could not compute SHA-256 hash");
+	pg_cryptohash_free(ctx);
+	for (int i = 0; i < RTC_FINGERPRINT_LEN / 2; i++)
+	{
+		l->fingerprint[2 * i] = hex[digest[i] >> 4];
+		l->fingerprint[2 * i + 1] = hex[digest[i] & 15];
+	}
+	l->fingerprint[RTC_FINGERPRINT_LEN] = '\0';
+
+	rtc_cmd_want(&l->wanted, l->trust.name.data, l->trust.name.len,
+				 l->trust.name.len - q->keylen, l->dep,
+				 l->owned ? 0 : l->ndeps);
+	l->wanted.fingerprint = l->fingerprint;
+	l->wanted.owned = l->owned;
+}
+
+/*
+ * Tells writers that what this answer depends on is registered in Redis, or
+ * is about to be.  False = there may be one who did not get to know it.
+ *
+ * A writer raises its stamps and then looks whether anybody is interested; we
+ * say that we are, and then look at the stamps again.  So it finds us, and its
+ * drop, which the relay makes when its write is visible, deletes our lease; or
+ * we find it pending; or it was over before we looked, and then the version
+ * has moved unless it was over when we took the stamps, so that our snapshot
+ * has its write.
+ */
+static bool
+register_interest(RtcLookup *l)
+{
+	if (l->wanted.ntags == 0)
+		return true;
+	rtc_interest_register(l->dep, l->ndeps);
+	return rtc_stamp_read_valid(&l->stamps);
+}
+
+/*
  * Looks for the answer in Redis.  False = it is not there; leased: we may
  * store it; reason: what a lookup without L1 counts then.
  */
@@ -69,17 +151,20 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 {
 	static uint32 wait_event = 0;
 	RtcTrust   *trust = &l->trust;
+	RtcWanted  *wanted = &l->wanted;
 	RtcGetResult found;
 	RtcValue	value;
 	int			delay = POLL_MIN_MS;
 	int			waited = 0;
+	bool		registered = false;
 
 	if (!rtc_trust_redis(trust, &l->stamps, l->question.key,
 						 l->question.keylen, reason))
 		return false;
 
 	RTC_INJECT("trusted");
-	found = rtc_cmd_get(trust->name.data, trust->name.len, &value);
+	name_wanted(l);
+	found = rtc_cmd_get(wanted, &value);
 	RTC_INJECT("got");
 	for (;;)
 	{
@@ -88,14 +173,14 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 			*answer = use_value(l, &value);
 			if (*answer != NULL)
 				return true;
-			rtc_cmd_drop(trust->name.data, trust->name.len, value.value,
-						 value.len);
+			rtc_cmd_drop(wanted->key, wanted->keylen, value.value, value.len);
 			found = RTC_GET_MISS;
 		}
 		else if (found == RTC_GET_CORRUPT)
 		{
 			rtc_stat_inc(RTC_STAT_CORRUPT);
-			rtc_cmd_drop(trust->name.data, trust->name.len, NULL, 0);
+			if (!rtc_cmd_drop(wanted->key, wanted->keylen, NULL, 0))
+				break;
 			found = RTC_GET_MISS;
 		}
 
@@ -119,13 +204,17 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		else if (found != RTC_GET_MISS)
 			break;
 
+		if (!registered && !register_interest(l))
+		{
+			*reason = RTC_STAT_BYPASS_PENDING;
+			return false;
+		}
+		registered = true;
 		l->lease_ms = rtc_lease_ttl;
 		INSTR_TIME_SET_CURRENT(l->leased_at);
-		found = rtc_cmd_lease(trust->name.data, trust->name.len, l->token,
-							  l->lease_ms, &value);
+		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
+							  &value);
 		RTC_INJECT("leased");
-		if (found == RTC_GET_CORRUPT)
-			break;
 	}
 
 	*reason = RTC_STAT_MISSES;
@@ -143,6 +232,15 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 }
 
 /*
+ * Can this be what the rule that owns the key has stored?
+ */
+static bool
+owned_fits(RtcLookup *l, const Jsonb *answer)
+{
+	return JB_ROOT_IS_OBJECT(answer);
+}
+
+/*
  * Makes an answer of a value found in Redis.  NULL = it is corrupt.  Raises
  * what the query would raise if this user may not have the answer.
  */
@@ -156,6 +254,7 @@ use_value(RtcLookup *l, const RtcValue *value)
 	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
 	answer = rtc_parse_value(value);
 	if (answer == NULL ||
+		(value->companion == NULL && !owned_fits(l, answer)) ||
 		(!l->one_row &&
 		 (!JB_ROOT_IS_ARRAY(answer) || JB_ROOT_IS_SCALAR(answer))))
 	{
@@ -219,9 +318,14 @@ run_with_lease(RtcLookup *l)
 	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			 !rtc_trust_holds(&l->trust))
+			 !rtc_trust_holds(&l->trust) ||
+			 !rtc_stamp_read_valid(&l->stamps))
 	{
-		/* The query has written, or the relay would not vouch for this. */
+		/*
+		 * The query has written, or the relay would not vouch for this, or
+		 * the answer may show a commit that Redis has not got yet.  That one
+		 * may not even be flushed, and a crash would undo it.
+		 */
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}
@@ -238,6 +342,7 @@ static void
 fill(RtcLookup *l, Jsonb *answer)
 {
 	StringInfoData text;
+	StringInfoData companion;
 	int			stored;
 
 	/*
@@ -257,8 +362,12 @@ fill(RtcLookup *l, Jsonb *answer)
 	}
 	else
 	{
-		stored = rtc_cmd_fill(l->trust.name.data, l->trust.name.len,
-							  l->token, text.data, text.len, l->ttl_ms);
+		initStringInfo(&companion);
+		rtc_companion_write(&companion, l->fingerprint,
+							rtc_query_privileges(l->query), l->dep,
+							l->wanted.ntags);
+		stored = rtc_cmd_fill(&l->wanted, l->token, text.data, text.len,
+							  companion.data, companion.len, l->ttl_ms);
 		if (stored > 0)
 		{
 			rtc_stat_inc(RTC_STAT_FILLS);

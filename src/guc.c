@@ -33,6 +33,8 @@ int			rtc_batch_size = RTC_BATCH_SIZE_DEFAULT;
 int			rtc_breaker_cooldown = RTC_BREAKER_COOLDOWN_DEFAULT;
 int			rtc_breaker_threshold = RTC_BREAKER_THRESHOLD_DEFAULT;
 int			rtc_command_timeout = RTC_COMMAND_TIMEOUT_DEFAULT;
+int			rtc_commit_wait = RTC_COMMIT_WAIT_OFF;
+int			rtc_commit_wait_timeout = RTC_COMMIT_WAIT_TIMEOUT_DEFAULT;
 int			rtc_connect_timeout = RTC_CONNECT_TIMEOUT_DEFAULT;
 int			rtc_default_ttl = RTC_DEFAULT_TTL_DEFAULT;
 bool		rtc_enabled = true;
@@ -42,11 +44,18 @@ int			rtc_l1_size = RTC_L1_SIZE_DEFAULT;
 int			rtc_lease_ttl = RTC_LEASE_TTL_DEFAULT;
 int			rtc_max_value_size = RTC_MAX_VALUE_SIZE_DEFAULT;
 int			rtc_max_wal_lag = RTC_MAX_WAL_LAG_DEFAULT;
+char	   *rtc_publish = NULL;
 char	   *rtc_redis_password_file = NULL;
 char	   *rtc_redis_url = NULL;
 int			rtc_stamp_buckets = RTC_STAMP_BUCKETS_DEFAULT;
 int			rtc_wal_keep = RTC_WAL_KEEP_DEFAULT;
 int			rtc_xact_buffer = RTC_XACT_BUFFER_DEFAULT;
+
+static const struct config_enum_entry commit_wait_options[] = {
+	{"off", RTC_COMMIT_WAIT_OFF, false},
+	{"applied", RTC_COMMIT_WAIT_APPLIED, false},
+	{NULL, 0, false}
+};
 
 static bool check_key_prefix(char **newval, void **extra, GucSource source);
 static bool check_password_file(char **newval, void **extra,
@@ -117,6 +126,31 @@ RtcDefineSettings(void)
 							RTC_COMMAND_TIMEOUT_MIN,	/* min value */
 							RTC_COMMAND_TIMEOUT_MAX,	/* max value */
 							PGC_SUSET,	/* context */
+							GUC_UNIT_MS,	/* flags */
+							NULL,	/* check hook */
+							NULL,	/* assign hook */
+							NULL);	/* show hook */
+
+	DefineCustomEnumVariable("rtcache.commit_wait", /* name */
+							 "Sets whether COMMIT waits until Redis has the change.",	/* short description */
+							 NULL,	/* long description */
+							 &rtc_commit_wait,	/* variable */
+							 RTC_COMMIT_WAIT_OFF,	/* default value */
+							 commit_wait_options,	/* options */
+							 PGC_USERSET,	/* context */
+							 0, /* flags */
+							 NULL,	/* check hook */
+							 NULL,	/* assign hook */
+							 NULL); /* show hook */
+
+	DefineCustomIntVariable("rtcache.commit_wait_timeout",	/* name */
+							"Sets the maximum time that COMMIT waits for Redis.",	/* short description */
+							"Zero means that it waits as long as it takes.",	/* long description */
+							&rtc_commit_wait_timeout,	/* variable */
+							RTC_COMMIT_WAIT_TIMEOUT_DEFAULT,	/* default value */
+							RTC_COMMIT_WAIT_TIMEOUT_MIN,	/* min value */
+							RTC_COMMIT_WAIT_TIMEOUT_MAX,	/* max value */
+							PGC_USERSET,	/* context */
 							GUC_UNIT_MS,	/* flags */
 							NULL,	/* check hook */
 							NULL,	/* assign hook */
@@ -239,6 +273,17 @@ RtcDefineSettings(void)
 							NULL,	/* check hook */
 							NULL,	/* assign hook */
 							NULL);	/* show hook */
+
+	DefineCustomStringVariable("rtcache.publish",	/* name */
+							   "Sets the Redis channel on which changed keys are published.",	/* short description */
+							   "Empty means that they are not.",	/* long description */
+							   &rtc_publish,	/* variable */
+							   "",	/* default value */
+							   PGC_SIGHUP,	/* context */
+							   0,	/* flags */
+							   NULL,	/* check hook */
+							   NULL,	/* assign hook */
+							   NULL);	/* show hook */
 
 	DefineCustomStringVariable("rtcache.redis_password_file",	/* name */
 							   "Sets the file that holds the password for Redis.",	/* short description */

@@ -33,6 +33,10 @@
 #define RTC_COMMAND_TIMEOUT_MIN			1
 #define RTC_COMMAND_TIMEOUT_MAX			60000
 
+#define RTC_COMMIT_WAIT_TIMEOUT_DEFAULT	1000
+#define RTC_COMMIT_WAIT_TIMEOUT_MIN		0
+#define RTC_COMMIT_WAIT_TIMEOUT_MAX		INT_MAX
+
 #define RTC_CONNECT_TIMEOUT_DEFAULT		500
 #define RTC_CONNECT_TIMEOUT_MIN			1
 #define RTC_CONNECT_TIMEOUT_MAX			60000
@@ -73,11 +77,20 @@
 #define RTC_XACT_BUFFER_MIN				64
 #define RTC_XACT_BUFFER_MAX				(512 * 1024)
 
+/* rtcache.commit_wait */
+typedef enum RtcCommitWait
+{
+	RTC_COMMIT_WAIT_OFF,		/* COMMIT does not wait */
+	RTC_COMMIT_WAIT_APPLIED		/* until Redis has the change */
+} RtcCommitWait;
+
 extern int	rtc_batch_delay;	/* ms */
 extern int	rtc_batch_size;		/* ops */
 extern int	rtc_breaker_cooldown;	/* ms */
 extern int	rtc_breaker_threshold;	/* failures in a row */
 extern int	rtc_command_timeout;	/* ms */
+extern int	rtc_commit_wait;	/* RtcCommitWait */
+extern int	rtc_commit_wait_timeout;	/* ms, 0 = as long as it takes */
 extern int	rtc_connect_timeout;	/* ms */
 extern int	rtc_default_ttl;	/* s, 0 = does not expire */
 extern bool rtc_enabled;
@@ -87,6 +100,7 @@ extern int	rtc_l1_size;		/* MB, 0 = off */
 extern int	rtc_lease_ttl;		/* ms */
 extern int	rtc_max_value_size; /* kB */
 extern int	rtc_max_wal_lag;	/* MB */
+extern char *rtc_publish;		/* channel, "" = none */
 extern char *rtc_redis_password_file;
 extern char *rtc_redis_url;
 extern int	rtc_stamp_buckets;	/* rounded up to a power of two by shmem.c */

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- *		Cache keys: percent-encoding, what a key may be, lease names, prefix.
+ *		Cache keys: percent-encoding, what a key may be, names in Redis, prefix.
  *
  * MODEL: pure functions on memory of the caller; every process may use them.
  * The prefix functions neither allocate nor raise: check hooks and the relay
@@ -73,14 +73,25 @@ rtc_key_encode(StringInfo buf, const char *str, size_t len)
 	appendBinaryStringInfo(buf, str + start, len - start);
 }
 
+bool
+rtc_key_is_encoded(unsigned char c)
+{
+	return c == '%' || !needs_encoding(c);
+}
+
+static bool
+ends_in(const char *key, size_t len, const char *suffix)
+{
+	size_t		n = strlen(suffix);
+
+	return len >= n && memcmp(key + len - n, suffix, n) == 0;
+}
+
 static bool
 is_reserved(const char *key, size_t len)
 {
-	size_t		suffix = strlen(RTC_LEASE_SUFFIX);
-
-	return key[0] == '~' ||
-		(len >= suffix &&
-		 memcmp(key + len - suffix, RTC_LEASE_SUFFIX, suffix) == 0);
+	return key[0] == '~' || ends_in(key, len, RTC_LEASE_SUFFIX) ||
+		ends_in(key, len, RTC_QUERY_SUFFIX);
 }
 
 bool
@@ -106,18 +117,19 @@ rtc_key_check(const char *key, size_t len)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cache key is reserved"),
-				 errdetail("Keys that begin with \"~\" or end in \"~lease\" are used by rtcache itself.")));
+				 errdetail("Keys that begin with \"~\" or end in \"~lease\" or \"~query\" are used by rtcache itself.")));
 }
 
 /*
- * rtc_lease_name
- *		The lease must hash to the Redis Cluster slot of its key.  Redis hashes
- *		what is between the first '{' and the first '}' after it, unless that
- *		is nothing; a key without such a tag is made the tag of its lease.
- *		No prefix begins with '{', so the two forms cannot meet.
+ * The lease and the companion must hash to the Redis Cluster slot of their
+ * key.  Redis hashes what is between the first '{' and the first '}' after it,
+ * unless that is nothing; a key without such a tag is made the tag of its
+ * lease.  No prefix begins with '{', so the two forms cannot meet.  A script
+ * in batch.c does the same.
  */
-void
-rtc_lease_name(StringInfo buf, const char *key, size_t len)
+static void
+append_beside(StringInfo buf, const char *key, size_t len,
+			  const char *suffix)
 {
 	const char *open = memchr(key, '{', len);
 	const char *close = NULL;
@@ -133,7 +145,48 @@ rtc_lease_name(StringInfo buf, const char *key, size_t len)
 		appendBinaryStringInfo(buf, key, len);
 		appendStringInfoChar(buf, '}');
 	}
-	appendStringInfoString(buf, RTC_LEASE_SUFFIX);
+	appendStringInfoString(buf, suffix);
+}
+
+void
+rtc_lease_name(StringInfo buf, const char *key, size_t len)
+{
+	append_beside(buf, key, len, RTC_LEASE_SUFFIX);
+}
+
+void
+rtc_query_name(StringInfo buf, const char *key, size_t len)
+{
+	append_beside(buf, key, len, RTC_QUERY_SUFFIX);
+}
+
+void
+rtc_tag_name(StringInfo buf, const char *prefix, size_t prefixlen, RtcDep dep)
+{
+	appendBinaryStringInfo(buf, prefix, prefixlen);
+	appendStringInfo(buf, RTC_TAG_INFIX "%016" INT64_MODIFIER "x", dep);
+}
+
+bool
+rtc_tag_parse(const char *name, size_t len, size_t *prefixlen, RtcDep *dep)
+{
+	size_t		tail = strlen(RTC_TAG_INFIX) + RTC_TAG_DIGITS;
+	const char *digits = name + len - RTC_TAG_DIGITS;
+
+	if (len <= tail ||
+		memcmp(name + len - tail, RTC_TAG_INFIX, strlen(RTC_TAG_INFIX)) != 0)
+		return false;
+	*dep = 0;
+	for (int i = 0; i < RTC_TAG_DIGITS; i++)
+	{
+		char		c = digits[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return false;
+		*dep = *dep << 4 | (c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*prefixlen = len - tail;
+	return true;
 }
 
 bool

@@ -163,6 +163,77 @@ same_versions(Entry *e, const RtcStampRead *stamps)
 	return true;
 }
 
+/*
+ * Is what it was stored with still the case?  Pending before version, as a
+ * reader takes stamps.
+ */
+static bool
+stamps_hold(Entry *e)
+{
+	Cursor		c;
+	Dep			dep;
+
+	cursor_begin(&c, e);
+	for (int i = 0; i < e->ndeps; i++)
+	{
+		RtcBucket  *b;
+
+		cursor_get(&c, &dep, sizeof(dep));
+		b = &rtc_shared->bucket[dep.bucket];
+		if (pg_atomic_read_u32(&b->pending) != 0)
+			return false;
+		pg_read_barrier();
+		if (pg_atomic_read_u64(&b->version) != dep.version)
+			return false;
+	}
+	pg_read_barrier();
+	return true;
+}
+
+/* Moves the cursor on. */
+static void
+skip(Cursor *c, uint32 len)
+{
+	while (len > 0)
+	{
+		size_t		n = cursor_span(c, len);
+
+		c->pos += n;
+		len -= n;
+	}
+}
+
+/*
+ * Takes the answer of an entry, at the cursor, unless it has expired.  Under
+ * the partition's lock.
+ */
+static bool
+take(Entry *e, Cursor *c, Jsonb **answer, int64 *ttl_ms)
+{
+	int64		left = -1;
+
+	if (e->expires_at != 0)
+	{
+		left = e->expires_at - rtc_l1_now_us();
+		if (left <= 0)
+			return false;
+	}
+	*answer = NULL;
+	if (e->valuelen > 0)
+	{
+		/* too little memory for the copy: a miss like any other */
+		*answer = palloc_extended(e->valuelen, MCXT_ALLOC_NO_OOM);
+		if (*answer == NULL)
+			return false;
+		cursor_get(c, *answer, e->valuelen);
+	}
+	if (pg_atomic_read_u32(&e->visited) == 0)
+		pg_atomic_write_u32(&e->visited, 1);
+	if (ttl_ms != NULL)
+		*ttl_ms = left < 0 ? -1 : left / 1000;
+	return true;
+}
+
 bool
 rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 		   Jsonb **answer, int64 *ttl_ms)
@@ -171,49 +242,47 @@ rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 	BlockNo    *where;
 	Cursor		c;
 	Entry	   *e;
-	bool		hit = false;
-	int64		left = -1;
+	bool		hit;
 
 	LWLockAcquire(lock, LW_SHARED);
 	e = find(q, &where, &c);
-	if (e != NULL && same_versions(e, stamps) &&
-		(q->id == NULL ||
-		 (memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
-		  e->one_row == q->one_row && e->argslen == q->argslen &&
-		  cursor_equals(&c, q->args, q->argslen))))
+	hit = e != NULL && same_versions(e, stamps) &&
+		memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
+		e->one_row == q->one_row && e->argslen == q->argslen &&
+		cursor_equals(&c, q->args, q->argslen);
+	if (hit)
 	{
-		if (q->id == NULL)
+		skip(&c, e->privlen);
+		hit = take(e, &c, answer, ttl_ms);
+	}
+	LWLockRelease(lock);
+	return hit;
+}
+
+bool
+rtc_l1_peek(const RtcL1Question *q, char **privileges, Jsonb **answer,
+			int64 *ttl_ms)
+{
+	LWLock	   *lock = partition_lock(partition_of(q->hash));
+	BlockNo    *where;
+	Cursor		c;
+	Entry	   *e;
+	bool		hit = false;
+
+	LWLockAcquire(lock, LW_SHARED);
+	e = find(q, &where, &c);
+	if (e != NULL && stamps_hold(e))
+	{
+		/* the arguments, whatever they are, are in the way */
+		skip(&c, e->argslen);
+		*privileges = palloc_extended(e->privlen, MCXT_ALLOC_NO_OOM);
+		if (*privileges != NULL)
 		{
-			/* the arguments, whatever they are, are in the way */
-			for (uint32 i = 0; i < e->argslen; i++)
-			{
-				(void) cursor_span(&c, 1);
-				c.pos++;
-			}
-		}
-		if (e->expires_at != 0)
-			left = e->expires_at - rtc_l1_now_us();
-		if (e->expires_at == 0 || left > 0)
-		{
-			hit = true;
-			*answer = NULL;
-			if (e->valuelen > 0)
-			{
-				/* too little memory for the copy: a miss like any other */
-				*answer = palloc_extended(e->valuelen, MCXT_ALLOC_NO_OOM);
-				if (*answer != NULL)
-					cursor_get(&c, *answer, e->valuelen);
-				else
-					hit = false;
-			}
-			if (pg_atomic_read_u32(&e->visited) == 0)
-				pg_atomic_write_u32(&e->visited, 1);
+			cursor_get(&c, *privileges, e->privlen);
+			hit = take(e, &c, answer, ttl_ms);
 		}
 	}
 	LWLockRelease(lock);
-
-	if (hit && ttl_ms != NULL)
-		*ttl_ms = left < 0 ? -1 : left / 1000;
 	return hit;
 }
 
@@ -252,6 +321,7 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	e->dboid = MyDatabaseId;
 	e->keylen = q->keylen;
 	e->argslen = q->argslen;
+	e->privlen = strlen(q->privileges) + 1;
 	e->valuelen = answer != NULL ? VARSIZE(answer) : 0;
 	e->survived = 0;
 	pg_atomic_init_u32(&e->visited, 0);
@@ -267,6 +337,7 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	}
 	cursor_put(&c, q->key, q->keylen);
 	cursor_put(&c, q->args, q->argslen);
+	cursor_put(&c, q->privileges, e->privlen);
 	cursor_put(&c, answer, e->valuelen);
 }
 
@@ -277,7 +348,7 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 	uint32		n = partition_of(q->hash);
 	Partition  *p = &rtc_l1->partition[n];
 	Size		size = ENTRY_HEADER + stamps->n * sizeof(Dep) + q->keylen +
-	q->argslen + (answer != NULL ? VARSIZE(answer) : 0);
+	q->argslen + strlen(q->privileges) + 1 + (answer != NULL ? VARSIZE(answer) : 0);
 	Size		nblocks = 1;
 	BlockNo		first;
 	BlockNo		last = 0;

@@ -28,10 +28,11 @@ typedef struct RtcL1Question
 	uint64		hash;			/* of database and key: rtc_l1_hash() */
 	const char *key;
 	uint32		keylen;
-	const RtcQueryId *id;		/* NULL = whatever was asked under this key */
+	const RtcQueryId *id;
 	const char *args;			/* the query's arguments, as bytes */
 	uint32		argslen;
 	bool		one_row;
+	const char *privileges;		/* what the query needs: provenance.h */
 } RtcL1Question;
 
 /* Is there an L1 at all?  (The gate and the stamps are the caller's.) */
@@ -51,6 +52,15 @@ extern uint64 rtc_l1_question_hash(const RtcL1Question *question);
 extern bool rtc_l1_get(const RtcL1Question *question,
 					   const RtcStampRead *stamps, Jsonb **answer,
 					   int64 *ttl_ms);
+
+/*
+ * Looks for whatever answer is there under a key (only hash, key and keylen of
+ * the question count), if nothing that it depends on is known to have been
+ * written since.  Otherwise as rtc_l1_get().  *privileges: what the answer
+ * was stored with.
+ */
+extern bool rtc_l1_peek(const RtcL1Question *question, char **privileges,
+						Jsonb **answer, int64 *ttl_ms);
 
 /*
  * Stores an answer that was computed from a snapshot taken after the stamps.

@@ -43,7 +43,7 @@ typedef struct Dep
 
 /*
  * The first block of an entry.  Behind the fields, and on through the chain:
- * dependencies, key, arguments, answer.  Nothing but "visited" changes while
+ * dependencies, key, arguments, privileges, answer.  Nothing but "visited" changes while
  * it is in the table, except under the partition's lock, exclusive.
  */
 typedef struct Entry
@@ -60,6 +60,7 @@ typedef struct Entry
 	Oid			dboid;
 	uint32		keylen;
 	uint32		argslen;
+	uint32		privlen;		/* of the privileges, NUL included */
 	uint32		valuelen;		/* 0 = the query returned no row */
 	uint32		survived;		/* times the hand has spared it */
 	pg_atomic_uint32 visited;	/* hit since the hand came by */

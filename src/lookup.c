@@ -11,6 +11,10 @@
  *	   may be visible without having been stamped, and nothing is known:
  *	   bypass.
  *
+ *	   What it depends on is its key, its database, and what deps.c finds in
+ *	   the query or the tags that the caller gives.  That depends on rules and
+ *	   indexes as well: see name_deps().
+ *
  * 2.  L1.  An answer to the same question that was stored with the same
  *	   versions contains every commit that was visible when we began.  All
  *	   that is stored there comes from a snapshot, or from Redis by step 3,
@@ -27,12 +31,14 @@
  *	   still there.  A write that the snapshot does not see becomes visible
  *	   later, hence the relay applies it later than the lease was granted, and
  *	   to apply a write to a key is to delete its lease: either the fill is
- *	   refused, or its value is deleted.  So the stamps need not be looked at
- *	   again; what does need it is the relay's word.  A relay that closes Redis
- *	   may go on to clear it *instead of* applying writes, and such a clear
- *	   deletes the leases that exist when it begins.  Had it begun before ours
- *	   was granted, nothing would take that away.  Hence what Redis says counts
- *	   only if l2_generation is, afterwards, what it was before.
+ *	   refused, or its value is deleted.  The stamps are looked at again for
+ *	   another reason: a commit that the snapshot does see may not be flushed
+ *	   yet, and Redis must not show it before.  And what does need to be looked
+ *	   at again is the relay's word.  A relay that closes Redis may go on to
+ *	   clear it *instead of* applying writes, and such a clear deletes the
+ *	   leases that exist when it begins.  Had it begun before ours was granted,
+ *	   nothing would take that away.  Hence what Redis says counts only if
+ *	   l2_generation is, afterwards, what it was before.
  *
  * Of many who miss, one goes on to 3 and 4 and the others wait for it: those of
  * this server by flight.c, those of other servers by the lease.  A value they
@@ -52,6 +58,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -63,6 +70,7 @@
 #include "utils/timestamp.h"
 
 #include "compat.h"
+#include "deps.h"
 #include "flight.h"
 #include "guc.h"
 #include "inject.h"
@@ -83,6 +91,8 @@ static Jsonb *lookup(RtcLookup *l);
 static Jsonb *look_further(RtcLookup *l);
 static bool wait_for_others(RtcLookup *l, Jsonb **answer, bool *ours);
 static bool may_bypass(RtcLookup *l, RtcCounter *reason);
+static bool name_deps(RtcLookup *l);
+static bool is_owned(RtcLookup *l);
 static bool take_stamps(RtcLookup *l);
 
 PG_FUNCTION_INFO_V1(cache_get);
@@ -113,9 +123,11 @@ lookup(RtcLookup *l)
 			return rtc_lookup_run(l);
 		}
 		l->question.id = rtc_query_id(l->query);
+		l->question.privileges = rtc_query_privileges(l->query);
 	}
 
 	/* Pending before version, and both before everything else. */
+	(void) name_deps(l);
 	l->use_l1 = rtc_l1_exists() &&
 		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
 		!RecoveryInProgress();
@@ -155,6 +167,13 @@ look_further(RtcLookup *l)
 		return rtc_lookup_run(l);
 	}
 	l->question.id = rtc_query_id(l->query);
+	if (name_deps(l) && !take_stamps(l))
+	{
+		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
+		return rtc_lookup_run(l);
+	}
+	l->owned = is_owned(l);
+	l->question.privileges = rtc_query_privileges(l->query);
 
 	if (!l->use_l1)
 		return rtc_lookup_fetch(l);
@@ -251,6 +270,99 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
 }
 
 /*
+ * Names what the answer depends on; true = that is something else than before.
+ *
+ * It follows from the rules and indexes that there are, and these may go at any
+ * moment, with a lock or without one of ours.  From then on writers may not
+ * stamp what we name.  But nobody will use what we store with such a name.
+ * Whoever looks for it after such a writer has been told of the change, which
+ * was committed before: the plan cache makes the plan anew, and it names
+ * other things.  If all is as it was later on, the event triggers have
+ * stamped the relation in between.  And an answer that was there before is
+ * one of a moment of this call, since at its beginning we had been told of
+ * everything that had been committed.
+ *
+ * When the query has been prepared anew, what it reads now may not have been
+ * stamped by us: so the stamps are taken again if the names are others.
+ */
+static bool
+name_deps(RtcLookup *l)
+{
+	RtcDep		dep[RTC_MAX_NAMED_DEPS];
+	int			n;
+
+	if (l->tagged)
+		return false;
+	n = rtc_query_deps(l->query, dep, RTC_MAX_NAMED_DEPS);
+	if (n == l->ndeps && memcmp(dep, l->dep, n * sizeof(RtcDep)) == 0)
+		return false;
+	memcpy(l->dep, dep, n * sizeof(RtcDep));
+	l->ndeps = n;
+	return true;
+}
+
+/* Is the answer what a rule stores under this key? */
+static bool
+is_owned(RtcLookup *l)
+{
+	const char *key;
+	size_t		keylen;
+
+	/* who gives tags wants them to count */
+	if (!l->one_row || (l->tagged && l->ndeps > 0))
+		return false;
+	key = rtc_query_owned_key(l->query, &keylen);
+	return key != NULL && keylen == l->question.keylen &&
+		memcmp(key, l->question.key, keylen) == 0;
+}
+
+/* Takes the tags that the caller gives for what the answer depends on. */
+static void
+take_tags(RtcLookup *l, ArrayType *tags)
+{
+	Datum	   *tag;
+	bool	   *isnull;
+	int			n;
+
+	if (ARR_NDIM(tags) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("tags must be a one-dimensional array")));
+	deconstruct_array(tags, TEXTOID, -1, false, TYPALIGN_INT, &tag, &isnull,
+					  &n);
+	if (n > RTC_MAX_NAMED_DEPS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many tags"),
+				 errdetail("%d tags were given, the limit is %d.", n,
+						   RTC_MAX_NAMED_DEPS)));
+	for (int i = 0; i < n; i++)
+	{
+		text	   *name;
+
+		if (isnull[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("tag must not be null")));
+		name = DatumGetTextPP(tag[i]);
+		if (VARSIZE_ANY_EXHDR(name) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("tag must not be empty")));
+		if (VARSIZE_ANY_EXHDR(name) > RTC_MAX_KEY_LEN)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("tag is too long"),
+					 errdetail("The tag has %zu bytes, the limit is %d.",
+							   (size_t) VARSIZE_ANY_EXHDR(name),
+							   RTC_MAX_KEY_LEN)));
+		l->dep[l->ndeps++] = rtc_dep_tag(VARDATA_ANY(name),
+										 VARSIZE_ANY_EXHDR(name));
+	}
+	l->tagged = true;
+}
+
+/*
  * Takes the stamps of everything that the answer depends on; false = somebody
  * is committing a write to it.
  */
@@ -296,10 +408,10 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 				 errmsg("cached query must not be null")));
 	l.ttl_ms = PG_ARGISNULL(3) ? rtc_default_ttl_ms() :
 		rtc_ttl_ms(PG_GETARG_INTERVAL_P(3));
+	l.ndeps = 0;
+	l.tagged = false;
 	if (!PG_ARGISNULL(4))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("tags are not supported by this version")));
+		take_tags(&l, PG_GETARG_ARRAYTYPE_P(4));
 	if (!PG_ARGISNULL(2))
 		args = PG_GETARG_ARRAYTYPE_P(2);
 
@@ -310,11 +422,11 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 	l.in_vain = false;
 	l.stored = false;
 	l.owned = false;
-	l.ndeps = 0;
 	l.query = rtc_query_prepare(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
 								args);
 	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);
 	l.question.id = rtc_query_id(l.query);
+	l.question.privileges = rtc_query_privileges(l.query);
 	l.question.args = args != NULL ? VARDATA(args) : NULL;
 	l.question.argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
 	l.question.one_row = one_row;

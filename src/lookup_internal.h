@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 
 #include "dep.h"
+#include "deps.h"
 #include "l1.h"
 #include "query.h"
 #include "redis_cmd.h"
@@ -27,11 +28,14 @@ typedef struct RtcLookup
 	RtcL1Question question;		/* with the key, as the user gave it */
 	RtcStampRead stamps;
 	RtcTrust	trust;			/* valid once Redis is trusted */
+	RtcWanted	wanted;			/* likewise */
+	char		fingerprint[RTC_FINGERPRINT_LEN + 1];	/* likewise */
 	RtcQuery   *query;
 	bool		one_row;		/* cache_get; else cache_list */
 	bool		use_l1;			/* it can be read and filled */
 	bool		in_vain;		/* nobody will find our answer */
 	bool		stored;			/* in Redis */
+	bool		tagged;			/* dep[] are the caller's tags */
 	bool		owned;			/* a rule stores this very answer under the
 								 * key */
 	int64		ttl_ms;			/* 0 = does not expire */
@@ -44,8 +48,11 @@ typedef struct RtcLookup
 	 * stamps; in Redis they are tag sets, unless the key is owned.
 	 */
 	int			ndeps;
-	RtcDep		dep[RTC_MAX_READ_DEPS - 2];
+	RtcDep		dep[RTC_MAX_NAMED_DEPS];
 } RtcLookup;
+
+StaticAssertDecl(RTC_MAX_NAMED_DEPS + 2 <= RTC_MAX_READ_DEPS,
+				 "each dependency must have a stamp");
 
 /* Gets the answer from Redis or from the query, and stores it. */
 extern Jsonb *rtc_lookup_fetch(RtcLookup *l);

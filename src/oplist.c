@@ -19,6 +19,12 @@
  *
  * Before the ops are written, all but the last op on each key are dropped.
  *
+ * What the transaction changes without naming keys is in the set of depset.c.
+ * It becomes TAG ops at the very end, behind the barrier that makes the stamps
+ * pending: only then can be known who depends on what (interest.c).  They need
+ * no place in the order of the other ops, since what they delete is what was
+ * filled from a query, and no fill comes through while stamps are pending.
+ *
  * Model: per backend, no locks.  Memory belongs to TopTransactionContext.
  * Adding and flushing may raise; what the transaction callbacks use for
  * COMMIT, ABORT and the end of a subtransaction neither allocates nor raises.
@@ -35,8 +41,10 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "depset.h"
 #include "guc.h"
 #include "inject.h"
+#include "interest.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -75,6 +83,7 @@ typedef struct RtcOpList
 	bool		active;			/* ops were added in this transaction */
 	bool		flushed;		/* PRE_COMMIT is over: write through */
 	bool		unlogged;		/* ops were dropped: the queue was off */
+	bool		cleared;		/* a CLEAR stands for too many changes */
 	StringInfoData buf;			/* ops in wire form */
 	uint64		next_seq;		/* ops added so far; never goes back */
 	RtcMark    *mark;			/* by nest level and offset, ascending */
@@ -121,6 +130,8 @@ static uint32 find_ops(int from, uint32 **offsets);
 static void mark_superseded(uint32 *offsets, uint32 nops);
 static void op_key(const char *encoded, RtcOp *op);
 static void touch_bucket(const RtcOp *op);
+static void add_tags(void);
+static void add_late(const RtcOp *op);
 
 /*
  * Adds an op; see oplist.h.
@@ -171,6 +182,25 @@ rtc_oplist_add(const RtcOp *op)
 }
 
 /*
+ * Adds a dependency; see oplist.h.
+ */
+bool
+rtc_oplist_add_dep(RtcDep dep)
+{
+	PreventCommandDuringRecovery("writing to the cache");
+	PreventCommandIfReadOnly("writing to the cache");
+	PreventCommandIfParallelMode("writing to the cache");
+
+	if (!rtc_depset_add(dep))
+		return false;
+
+	/* another PRE_COMMIT callback has changed something behind ours */
+	if (list.flushed)
+		rtc_oplist_flush();
+	return true;
+}
+
+/*
  * Writes what is left, before the transaction commits or is prepared.
  */
 void
@@ -179,6 +209,7 @@ rtc_oplist_flush(void)
 	list.flushed = true;
 	rtc_stamp_raise();
 	RTC_INJECT("stamps_raised");
+	add_tags();
 	if (!list.active)
 		return;
 	list.nmarks = 0;
@@ -223,6 +254,7 @@ rtc_oplist_reset(void)
 {
 	/* the memory goes with TopTransactionContext */
 	memset(&list, 0, sizeof(list));
+	rtc_depset_reset();
 }
 
 /*
@@ -487,7 +519,7 @@ mark_superseded(uint32 *offsets, uint32 nops)
 		const char *encoded = list.buf.data + offsets[i];
 		bool		found;
 
-		if (*encoded != RTC_OP_SET && *encoded != RTC_OP_DEL)
+		if (!RtcOpStores(*encoded) && *encoded != RTC_OP_DEL)
 			continue;
 		(void) seen_insert(seen, encoded, &found);
 		if (found)
@@ -534,8 +566,60 @@ touch_bucket(const RtcOp *op)
 {
 	if (rtc_shared == NULL)
 		return;
-	if (op->kind == RTC_OP_SET || op->kind == RTC_OP_DEL)
+	if (RtcOpStores(op->kind) || op->kind == RTC_OP_DEL)
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
+	else if (op->kind == RTC_OP_TAG)
+	{
+		RtcDep		dep;
+
+		memcpy(&dep, op->key, sizeof(dep));
+		rtc_stamp_touch(rtc_stamp_bucket(dep));
+	}
 	else
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
+}
+
+/*
+ * Adds TAG ops for what the transaction has changed and anybody depends on in
+ * Redis.  Stamps are pending by now, and there was a barrier behind that; who
+ * registers only now sees them.
+ */
+static void
+add_tags(void)
+{
+	uint32		pos = 0;
+	RtcDep		dep;
+
+	if (rtc_depset_overflowed())
+	{
+		RtcOp		op = {.kind = RTC_OP_CLEAR};
+
+		if (!list.cleared)
+			add_late(&op);
+		list.cleared = true;
+		return;
+	}
+
+	while (rtc_depset_next(&pos, &dep))
+	{
+		RtcOp		op = {.kind = RTC_OP_TAG};
+
+		if (rtc_shared != NULL && !rtc_interest_exists(dep))
+			continue;
+		op.key = (const char *) &dep;
+		op.keylen = sizeof(dep);
+		add_late(&op);
+	}
+}
+
+/*
+ * Adds an op behind all others, at the outermost level.
+ */
+static void
+add_late(const RtcOp *op)
+{
+	if (!list.active)
+		begin_list();
+	rtc_op_encode(&list.buf, op);
+	list.next_seq++;
 }

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "dep.h"
 #include "rtcache.h"
 
 /*
@@ -23,6 +24,13 @@
  */
 extern void rtc_oplist_add(const RtcOp *op);
 
+/*
+ * Says that the current transaction changes what answers may depend on: they
+ * are dropped when it commits.  False if that was known.  Raises like
+ * rtc_oplist_add().
+ */
+extern bool rtc_oplist_add_dep(RtcDep dep);
+
 /* ---- for xact.c only ---- */
 
 /*
@@ -31,7 +39,7 @@ extern void rtc_oplist_add(const RtcOp *op);
  */
 extern void rtc_oplist_flush(void);
 
-/* Has this transaction had ops? */
+/* Has this transaction had ops?  Changes nobody was told of are none. */
 extern bool rtc_oplist_is_active(void);
 
 /* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */

@@ -5,7 +5,8 @@
  *
  * They look where cache_get() would, in the same order and with the same
  * conditions, but have no query to compare with: whatever answer is there
- * counts, be it that of cache_get() or of cache_list().
+ * counts, be it that of cache_get() or of cache_list().  It is shown to whoever
+ * could have got it with a query: provenance.c.
  *
  * MODEL: any backend, inside a transaction.  Redis is asked by redis_cmd.c,
  * which raises for query cancel and termination only.
@@ -18,6 +19,7 @@
 
 #include "access/xlog.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -25,7 +27,9 @@
 
 #include "key.h"
 #include "l1.h"
+#include "provenance.h"
 #include "redis_cmd.h"
+#include "row_json.h"
 #include "shmem.h"
 #include "stamps.h"
 #include "trust.h"
@@ -56,14 +60,58 @@ get_key(FunctionCallInfo fcinfo, RtcL1Question *question,
 	return rtc_stamp_read_take(stamps);
 }
 
-/* Looks into L1; as rtc_l1_get(). */
+/* Looks into L1; as rtc_l1_peek(). */
 static bool
-peek_l1(const RtcL1Question *question, const RtcStampRead *stamps,
-		Jsonb **answer, int64 *ttl_ms)
+peek_l1(const RtcL1Question *question, char **privileges, Jsonb **answer,
+		int64 *ttl_ms)
 {
 	return rtc_l1_exists() && !RecoveryInProgress() &&
 		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
-		rtc_l1_get(question, stamps, answer, ttl_ms);
+		rtc_l1_peek(question, privileges, answer, ttl_ms);
+}
+
+/*
+ * May the value be shown, and is it what it was when it was stored?  Raises
+ * 42501 if the current user may not see it.
+ *
+ * What a lookup has stored may depend on more than its key.  So the stamps of
+ * that are taken, and then the value is read again: it must be the same one,
+ * and still a member of its tag sets.
+ */
+static bool
+may_show(const RtcL1Question *question, RtcStampRead *stamps,
+		 RtcTrust *trust, RtcWanted *wanted, RtcValue *value)
+{
+	RtcDep		dep[RTC_MAX_READ_DEPS - 2];
+	RtcCounter	reason;
+	char	   *privileges;
+	int			ndeps;
+
+	if (value->companion == NULL)
+	{
+		/* what no rule has written has lost its own, and could be anybody's */
+		if (!rtc_is_row_text(value->value, value->len))
+			return superuser();
+		rtc_rules_check(question->key, question->keylen);
+		return true;
+	}
+
+	ndeps = rtc_companion_read(value->companion, &privileges, dep,
+							   lengthof(dep));
+	if (ndeps < 0 || !rtc_privileges_check(privileges))
+		return false;
+	if (ndeps == 0)
+		return true;
+
+	rtc_stamps_of(stamps, question->key, question->keylen, dep, ndeps);
+	if (!rtc_stamp_read_take(stamps) ||
+		!rtc_trust_redis(trust, stamps, question->key, question->keylen,
+						 &reason))
+		return false;
+	rtc_cmd_want(wanted, trust->name.data, trust->name.len,
+				 trust->name.len - question->keylen, dep, ndeps);
+	wanted->fingerprint = value->companion;
+	return rtc_cmd_get(wanted, value) == RTC_GET_HIT;
 }
 
 /*
@@ -76,23 +124,32 @@ cache_peek(PG_FUNCTION_ARGS)
 	RtcL1Question question;
 	RtcStampRead stamps;
 	RtcTrust	trust;
+	RtcWanted	wanted;
 	RtcCounter	reason;
 	RtcValue	value;
+	char	   *privileges;
 	Jsonb	   *result = NULL;
 
 	if (!get_key(fcinfo, &question, &stamps))
 		PG_RETURN_NULL();
-	if (peek_l1(&question, &stamps, &result, NULL))
+	if (peek_l1(&question, &privileges, &result, NULL))
 	{
+		if (!rtc_privileges_check(privileges))
+			PG_RETURN_NULL();
 		if (result == NULL)
 			return DirectFunctionCall1(jsonb_in, CStringGetDatum("null"));
 		PG_RETURN_JSONB_P(result);
 	}
 	if (rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
-						&reason) &&
-		rtc_cmd_get(trust.name.data, trust.name.len, &value) == RTC_GET_HIT &&
-		rtc_trust_holds(&trust))
-		result = rtc_parse_value(&value);
+						&reason))
+	{
+		rtc_cmd_want(&wanted, trust.name.data, trust.name.len,
+					 trust.name.len - question.keylen, NULL, 0);
+		if (rtc_cmd_get(&wanted, &value) == RTC_GET_HIT &&
+			may_show(&question, &stamps, &trust, &wanted, &value) &&
+			rtc_trust_holds(&trust))
+			result = rtc_parse_value(&value);
+	}
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
@@ -106,12 +163,13 @@ peek_ttl(FunctionCallInfo fcinfo)
 	RtcStampRead stamps;
 	RtcTrust	trust;
 	RtcCounter	reason;
+	char	   *privileges;
 	Jsonb	   *answer;
 	int64		ttl_ms;
 
 	if (!get_key(fcinfo, &question, &stamps))
 		return TTL_UNKNOWN;
-	if (peek_l1(&question, &stamps, &answer, &ttl_ms))
+	if (peek_l1(&question, &privileges, &answer, &ttl_ms))
 		return ttl_ms;
 	if (!rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
 						 &reason))

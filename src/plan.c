@@ -54,6 +54,7 @@
 #include "compat.h"
 #include "pin.h"
 #include "plan.h"
+#include "provenance.h"
 
 /* Plans kept by a backend, those in use not counted. */
 #define MAX_PLANS 256
@@ -70,13 +71,42 @@ static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when
 static int	nplans;				/* in plans_by_use */
 static RtcKeptPlan *latest;		/* the one used last, not dropped; or NULL */
 
-/* Counts changes of roles, of their memberships, and of functions. */
+/* Counts changes of roles, their memberships, functions, event triggers. */
 static uint64 catalog_changes;
+
+/* Counts changes of relations. */
+static uint64 relation_changes;
 
 static void
 count_catalog_change(Datum arg, int cacheid, uint32 hashvalue)
 {
 	catalog_changes++;
+}
+
+/*
+ * A relation has changed: its columns, indexes, triggers, children.  That of
+ * those in the query the server tells its plan; we look at others as well.
+ */
+static void
+note_relation_change(Datum arg, Oid relid)
+{
+	dlist_iter	iter;
+
+	relation_changes++;
+	dlist_foreach(iter, &plans_by_use)
+	{
+		RtcKeptPlan *plan = dlist_container(RtcKeptPlan, node, iter.cur);
+
+		if (plan->deps != NULL &&
+			(!OidIsValid(relid) || rtc_deps_watch(plan->deps, relid)))
+			plan->outdated = true;
+	}
+}
+
+uint64
+rtc_plan_relation_changes(void)
+{
+	return relation_changes;
 }
 
 static void
@@ -100,6 +130,11 @@ init_plans(void)
 	CacheRegisterSyscacheCallback(DATABASEOID, count_catalog_change,
 								  (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, count_catalog_change, (Datum) 0);
+
+	/* What dependencies depend on. */
+	CacheRegisterSyscacheCallback(EVENTTRIGGEROID, count_catalog_change,
+								  (Datum) 0);
+	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 }
 
 /* Takes a plan out of the cache; it stays in memory while it is in use. */
@@ -280,6 +315,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	Oid		   *types = NULL;
 	int			ntypes = 0;
 	int			nestlevel;
+	uint64		changes;
 
 	/* Children of the caller's context, until all has gone well. */
 	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache plan",
@@ -313,12 +349,24 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	for (int i = 0; i < ntypes; i++)
 		plan->reads_moments |= rtc_type_reads_moments(types[i]);
 	compute_id(plan, queries);
+
+	/* The locks do not keep triggers and indexes from being made. */
+	changes = relation_changes;
+	if (plan->verdict.reason == NULL)
+	{
+		plan->deps = rtc_deps_analyze(queries, context);
+		if (plan->deps == NULL)
+			plan->verdict.reason = RTC_UNCACHEABLE_RELATIONS;
+		else
+			plan->owned = rtc_owned_analyze(queries, context);
+	}
 	PopActiveSnapshot();
 
 	CompleteCachedPlan(plan->source, queries, NULL, types, ntypes, NULL, NULL,
 					   CURSOR_OPT_PARALLEL_OK, false);
 
 	MemoryContextSwitchTo(context);
+	plan->privileges = rtc_privileges_of(queries);
 	plan->verdict.relids = list_copy(plan->verdict.relids);
 	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);
 
@@ -328,6 +376,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&plans_by_use, &plan->node);
 	nplans++;
+	plan->outdated = changes != relation_changes;
 
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(oldcontext);
@@ -343,7 +392,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 bool
 rtc_plan_is_current(RtcKeptPlan *plan)
 {
-	return plan->source->is_valid &&
+	return plan->source->is_valid && !plan->outdated &&
 		plan->catalog_changes == catalog_changes &&
 		!plan->verdict.names_moment &&
 		search_path_matches_compat(plan->source->search_path);

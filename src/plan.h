@@ -18,6 +18,8 @@
 #include "utils/plancache.h"
 
 #include "cacheable.h"
+#include "deps.h"
+#include "owned.h"
 
 /*
  * Which query it is: the same for the same text with the same meaning (tables
@@ -45,8 +47,12 @@ typedef struct RtcKeptPlan
 	const char *search_path;	/* the setting, not what it resolves to */
 	CachedPlanSource *source;
 	RtcVerdict	verdict;
+	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
+	RtcOwned   *owned;			/* NULL if no rule stores it */
+	const char *privileges;		/* what whoever sees the answer needs */
 	bool		reads_moments;	/* a parameter may be given as 'now' */
 	bool		access_checked; /* the user may run it */
+	bool		outdated;		/* what its deps are made of has changed */
 	bool		dropped;		/* in plans_dropped */
 	uint64		catalog_changes;	/* as counted when this was made */
 	int			refcount;		/* calls that hold it */
@@ -68,6 +74,9 @@ extern bool rtc_plan_is_current(RtcKeptPlan *plan);
 
 /* Locks the relations of a plan as the server's plan cache would. */
 extern void rtc_plan_lock(RtcKeptPlan *plan, bool acquire);
+
+/* Counts changes of relations that this backend has heard of. */
+extern uint64 rtc_plan_relation_changes(void);
 
 /* Shows where in the cached query an error is; the caller pops it. */
 extern void rtc_plan_push_error_context(ErrorContextCallback *callback,

@@ -114,6 +114,7 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 	bool		alive = rtc_unix_ms() - pos->seen_ms < RTC_OWNER_SILENCE;
 	char		owner[RTC_OWNER_LEN];
 	XLogRecPtr	end;
+	XLogRecPtr	newest;
 
 	reason[0] = '\0';
 	my_owner(owner);
@@ -167,11 +168,12 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 			return RTC_DECIDE_CLEAR;
 		}
 	}
-	if (pos->lsn > end)
+	newest = Max(pos->lsn, pos->commit_lsn);
+	if (newest > end)
 	{
 		snprintf(reason, size,
 				 "Redis holds writes up to %X/%X, which this database has lost",
-				 LSN_FORMAT_ARGS(pos->lsn));
+				 LSN_FORMAT_ARGS(newest));
 		return RTC_DECIDE_CLEAR;
 	}
 	if (!rtc_wal_available(pos->restart_lsn))
@@ -187,7 +189,7 @@ void
 rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 {
 	char		number[6][32];
-	char		lsn[4][32];
+	char		lsn[5][32];
 
 	snprintf(number[0], 32, "%u", pos->timeline);
 	snprintf(number[1], 32, INT64_FORMAT, rtc_unix_ms());
@@ -196,10 +198,12 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->lsn));
 	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
 	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
+	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->commit_lsn));
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
 							"timeline", number[0],
 							"timeline_begin", lsn[0],
 							"lsn", lsn[1],
+							"commit_lsn", lsn[4],
 							"verified_lsn", lsn[2],
 							"restart_lsn", lsn[3],
 							"horizon", number[2],
@@ -243,6 +247,8 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 		pos->timeline_begin = parse_lsn(value);
 	else if (strcmp(name, "lsn") == 0)
 		pos->lsn = parse_lsn(value);
+	else if (strcmp(name, "commit_lsn") == 0)
+		pos->commit_lsn = parse_lsn(value);
 	else if (strcmp(name, "verified_lsn") == 0)
 		pos->verified_lsn = parse_lsn(value);
 	else if (strcmp(name, "restart_lsn") == 0)

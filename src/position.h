@@ -29,6 +29,9 @@ typedef struct RtcPosition
 	TimeLineID	timeline;
 	XLogRecPtr	timeline_begin; /* where that timeline left its parent */
 	XLogRecPtr	lsn;			/* every commit up to here was sent */
+	XLogRecPtr	commit_lsn;		/* newest commit of which Redis may have
+								 * anything: the first batches of a large one
+								 * are sent before lsn moves */
 	XLogRecPtr	verified_lsn;	/* and up to here every reply was checked */
 	XLogRecPtr	restart_lsn;	/* reading from here finds all behind
 								 * verified_lsn */

@@ -342,6 +342,20 @@ rtc_prefix_template_changed(void)
 	LWLockRelease(rtc_shared->lock);
 }
 
+bool
+rtc_prefix_is_ours(const char *prefix, size_t len)
+{
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
+		found = rtc_shared->prefix[i].state == RTC_PREFIX_READY &&
+			strlen(rtc_shared->prefix[i].prefix) == len &&
+			memcmp(rtc_shared->prefix[i].prefix, prefix, len) == 0;
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
 /*
  * Finds a database's entry, or a free one for InvalidOid.  Needs the lock.
  */
@@ -382,7 +396,7 @@ clear_prefix(RtcConn *conn, const char *prefix, uint64 *deleted)
 	initStringInfo(&glob);
 	rtc_glob_escape(&glob, prefix, strlen(prefix));
 	appendStringInfoChar(&glob, '*');
-	result = rtc_delete_matching(conn, glob.data, glob.len,
+	result = rtc_delete_matching(conn, glob.data, glob.len, 0,
 								 rtc_command_timeout, &n);
 	pfree(glob.data);
 	rtc_stat_add(RTC_STAT_PATTERN_DELS, n);

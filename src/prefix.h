@@ -69,6 +69,9 @@ extern RtcConnResult rtc_prefix_clear_all(RtcConn *conn,
 										  const RtcPosition *pos,
 										  uint64 *deleted);
 
+/* Is this a prefix of a database of ours, ready for use? */
+extern bool rtc_prefix_is_ours(const char *prefix, size_t len);
+
 /* The key_prefix setting changed: all prefixes have to be registered anew. */
 extern void rtc_prefix_template_changed(void);
 

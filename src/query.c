@@ -38,6 +38,7 @@ struct RtcQuery
 	ArrayType  *args;			/* text[]; NULL = none */
 	const char *uncacheable;	/* why not to cache this call's answer */
 	bool		locked;			/* what the query reads */
+	bool		to_explain;		/* args may be left out */
 	MemoryContextCallback release;
 };
 
@@ -83,7 +84,8 @@ attach_plan(RtcQuery *query)
 	query->plan = plan;
 	query->uncacheable = plan->verdict.reason;
 
-	if (nargs != plan->source->num_params)
+	if (nargs != plan->source->num_params &&
+		!(query->to_explain && args == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("wrong number of query arguments"),
@@ -92,7 +94,7 @@ attach_plan(RtcQuery *query)
 								  plan->source->num_params,
 								  plan->source->num_params, nargs)));
 
-	if (query->uncacheable == NULL && plan->reads_moments)
+	if (query->uncacheable == NULL && plan->reads_moments && nargs > 0)
 	{
 		char	  **texts;
 
@@ -107,8 +109,8 @@ attach_plan(RtcQuery *query)
 	}
 }
 
-RtcQuery *
-rtc_query_prepare(const char *text, int len, ArrayType *args)
+static RtcQuery *
+prepare(const char *text, int len, ArrayType *args, bool to_explain)
 {
 	RtcQuery   *query = palloc(sizeof(RtcQuery));
 
@@ -121,11 +123,24 @@ rtc_query_prepare(const char *text, int len, ArrayType *args)
 	query->text = text;
 	query->textlen = len;
 	query->args = args;
+	query->to_explain = to_explain;
 	query->release.func = release_query;
 	query->release.arg = query;
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
 	attach_plan(query);
 	return query;
+}
+
+RtcQuery *
+rtc_query_prepare(const char *text, int len, ArrayType *args)
+{
+	return prepare(text, len, args, false);
+}
+
+RtcQuery *
+rtc_query_prepare_to_explain(const char *text, int len, ArrayType *args)
+{
+	return prepare(text, len, args, true);
 }
 
 void
@@ -156,6 +171,12 @@ rtc_query_id(const RtcQuery *query)
 	return &query->plan->id;
 }
 
+const char *
+rtc_query_privileges(const RtcQuery *query)
+{
+	return query->plan->privileges;
+}
+
 bool
 rtc_query_may_run(const RtcQuery *query)
 {
@@ -164,6 +185,50 @@ rtc_query_may_run(const RtcQuery *query)
 	 * every use.
 	 */
 	return query->plan->access_checked && ExecutorCheckPerms_hook == NULL;
+}
+
+int
+rtc_query_deps(RtcQuery *query, RtcDep *dep, int max)
+{
+	ErrorContextCallback callback;
+	int			n;
+
+	rtc_plan_push_error_context(&callback, query->plan->text);
+	n = rtc_deps_evaluate(query->plan->deps, query->args, dep, max);
+	error_context_stack = callback.previous;
+	return n;
+}
+
+List *
+rtc_query_explain(RtcQuery *query)
+{
+	ErrorContextCallback callback;
+	List	   *infos;
+	int			nestlevel;
+
+	nestlevel = rtc_pin_query_settings(false);
+	rtc_plan_push_error_context(&callback, query->plan->text);
+	infos = rtc_deps_explain(query->plan->deps, query->args);
+	error_context_stack = callback.previous;
+	rtc_unpin_settings(nestlevel);
+	return infos;
+}
+
+const char *
+rtc_query_owned_key(RtcQuery *query, size_t *keylen)
+{
+	RtcKeptPlan *plan = query->plan;
+	ErrorContextCallback callback;
+	const char *key;
+
+	if (plan->owned == NULL ||
+		(query->args == NULL && plan->source->num_params > 0))
+		return NULL;
+	rtc_plan_push_error_context(&callback, plan->text);
+	key = rtc_owned_key(plan->owned, query->args, rtc_plan_relation_changes(),
+						keylen);
+	error_context_stack = callback.previous;
+	return key;
 }
 
 const char *
@@ -182,6 +247,19 @@ bind_args(RtcQuery *query)
 
 	if (source->num_params == 0)
 		return NULL;
+
+	if (query->args == NULL)
+	{
+		params = makeParamList(source->num_params);
+		for (int i = 0; i < source->num_params; i++)
+		{
+			params->params[i].value = (Datum) 0;
+			params->params[i].isnull = true;
+			params->params[i].pflags = PARAM_FLAG_CONST;
+			params->params[i].ptype = source->param_types[i];
+		}
+		return params;
+	}
 
 	split_args(query->args, &texts);
 	params = makeParamList(source->num_params);

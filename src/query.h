@@ -15,6 +15,7 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
+#include "dep.h"
 #include "pin.h"
 #include "plan.h"
 
@@ -34,6 +35,13 @@ extern RtcQuery *rtc_query_prepare(const char *text, int len,
 								   ArrayType *args);
 
 /*
+ * The same, but args may be left out although the query has parameters: all of
+ * them are NULL then.  It must not be run.
+ */
+extern RtcQuery *rtc_query_prepare_to_explain(const char *text, int len,
+											  ArrayType *args);
+
+/*
  * Locks what the query reads, as using a prepared statement does, and prepares
  * it anew if that shows that it has changed: what the functions below say may
  * then be something else.  Errors: as rtc_query_prepare().
@@ -43,11 +51,31 @@ extern void rtc_query_lock(RtcQuery *query);
 /* Which query it is. */
 extern const RtcQueryId *rtc_query_id(const RtcQuery *query);
 
+/* What it takes to see the answer; see provenance.h. */
+extern const char *rtc_query_privileges(const RtcQuery *query);
+
 /*
  * Is it known that the current user may run the query?  Otherwise lock it and
  * call rtc_query_check_access().
  */
 extern bool rtc_query_may_run(const RtcQuery *query);
+
+/*
+ * The dependencies of the answer, at most max (RTC_MAX_NAMED_DEPS are enough);
+ * not if it is uncacheable.  They are those of the query as it was prepared
+ * last: after rtc_query_lock() they may be others.  Errors: those of the input
+ * functions of parameters.
+ */
+extern int	rtc_query_deps(RtcQuery *query, RtcDep *dep, int max);
+
+/* What rtc_query_deps() is made of: a list of RtcDepInfo (deps.h). */
+extern List *rtc_query_explain(RtcQuery *query);
+
+/*
+ * The key under which a rule of the query's only table stores the answer of
+ * cache_get(), see owned.c; NULL = none does.
+ */
+extern const char *rtc_query_owned_key(RtcQuery *query, size_t *keylen);
 
 /* NULL if the answer may be cached, else a short reason ("volatile function"). */
 extern const char *rtc_query_uncacheable(const RtcQuery *query);

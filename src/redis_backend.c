@@ -38,6 +38,9 @@
 #include "shmem.h"
 #include "stats.h"
 
+/* A connection that was looked at so recently is not looked at again. */
+#define RTC_RECHECK_US	1000
+
 /* After a server was found not to be the right one, try again so much later. */
 #define RTC_DISTRUST_MS		1000
 
@@ -53,16 +56,19 @@ static RtcConn *conn = NULL;
 static bool conn_verified = false;	/* verify_server() trusted it */
 static uint64 conn_generation;	/* RtcShared.server_generation before */
 static uint32 conn_url;			/* rtc_redis_url_hash() */
+static int64 conn_checked = 0;	/* monotonic us; when it was looked at */
 
 /* The wrong server is not asked again before this moment. */
 static int64 distrust_until = 0;	/* monotonic ms */
 static uint64 distrust_generation;
 
 static void disconnect(void);
+static bool is_alive(void);
 static bool relay_address(uint32 url, char *address, size_t addresslen);
 static Verdict verify_server(void);
 static bool position_is_good(const RtcReply *position, XLogRecPtr stored);
 static void report_failure(void);
+static int64 now_us(void);
 static int64 now_ms(void);
 
 /*
@@ -95,7 +101,7 @@ rtc_backend_begin(void)
 	{
 		if (!rtc_breaker_allow())
 			return false;
-		if (rtc_conn_check(conn))
+		if (is_alive())
 			return true;
 		/* the server hung up while we were idle: connect anew */
 	}
@@ -146,6 +152,31 @@ rtc_backend_begin(void)
 }
 
 /*
+ * There is no relay here that knows where Redis is.
+ */
+bool
+rtc_backend_begin_standby(void)
+{
+	uint32		url = rtc_redis_url_hash();
+
+	if (rtc_shared == NULL || !rtc_breaker_allow())
+		return false;
+	if (conn != NULL && conn_url == url && !conn_verified &&
+		rtc_conn_is_open(conn) && rtc_conn_check(conn))
+		return true;
+	if (conn == NULL)
+		conn = rtc_conn_create("rtcache-backend");
+
+	/* after a promotion it does not count */
+	conn_verified = false;
+	conn_url = url;
+	if (rtc_session_open(conn, NULL) == RTC_CONN_OK)
+		return true;
+	report_failure();
+	return false;
+}
+
+/*
  * Is there a connection that was verified and still counts?
  */
 bool
@@ -155,6 +186,22 @@ rtc_backend_usable(void)
 		rtc_conn_is_open(conn) &&
 		conn_generation == pg_atomic_read_u64(&rtc_shared->server_generation) &&
 		conn_url == rtc_redis_url_hash();
+}
+
+/*
+ * Has the server not hung up?  One lookup begins more than once, and looking
+ * costs a system call.
+ */
+static bool
+is_alive(void)
+{
+	int64		now = now_us();
+
+	if (rtc_conn_outstanding(conn) == 0 &&
+		now - conn_checked < RTC_RECHECK_US)
+		return true;
+	conn_checked = now;
+	return rtc_conn_check(conn);
 }
 
 /*
@@ -352,13 +399,19 @@ report_failure(void)
 }
 
 /*
- * The monotonic clock in ms.
+ * The monotonic clock.
  */
 static int64
-now_ms(void)
+now_us(void)
 {
 	instr_time	now;
 
 	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now) / 1000;
+	return (int64) INSTR_TIME_GET_MICROSEC(now);
+}
+
+static int64
+now_ms(void)
+{
+	return now_us() / 1000;
 }

@@ -23,6 +23,12 @@
  */
 extern bool rtc_backend_begin(void);
 
+/*
+ * The same on a hot standby, where nobody vouches for the server: each answer
+ * has to prove itself.
+ */
+extern bool rtc_backend_begin_standby(void);
+
 /* Is there a connection that was verified and still counts? */
 extern bool rtc_backend_usable(void);
 

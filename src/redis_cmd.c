@@ -18,68 +18,102 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
-#include "common/sha1.h"
 #include "lib/stringinfo.h"
 
 #include "breaker.h"
 #include "key.h"
 #include "redis_backend.h"
 #include "redis_cmd.h"
+#include "redis_script.h"
 #include "redis_session.h"
-#include "shmem.h"
 #include "redis_conn.h"
+#include "row_json.h"
+#include "shmem.h"
+#include "stamps.h"
 
 /* Most arguments that one of our scripts takes, keys included. */
-#define RTC_SCRIPT_MAX_ARGS 8
+#define RTC_SCRIPT_MAX_ARGS (RTC_MAX_READ_DEPS + 10)
 
-typedef struct Script
-{
-	const char *text;
-	char		sha[SHA1_DIGEST_LENGTH * 2 + 1];	/* "" = not computed yet */
-} Script;
+/* A member of a tag set, and a companion, outlive the value by this (ms). */
+#define RTC_OUTLIVE_MS "1000"
 
 /*
  * Lease and fill look whose the position is.  Only the relay is fenced by
  * WATCH; a session of a server that was replaced could otherwise go on to
  * store what it reads there, until its relay notices.
  *
- * KEYS: key, lease, position.  ARGV: token, milliseconds, owner.  Returns
- * {1, value, pttl}, {2} = lease granted, {0} = busy, or {3} = not ours.  An
- * error of GET is the reply then.
+ * KEYS: key, lease, position, companion, tag sets.  ARGV: token, milliseconds,
+ * owner, fingerprint, '1' = owned, milliseconds of the value to come (0 = no
+ * expiry).  Returns {1, value, pttl, companion}, {2} = lease granted, {0} =
+ * busy, or {3} = not ours.  An error of GET is the reply then.
+ *
+ * What is there and no hit, though it is a lookup's, may be outdated: its tag
+ * set may have been evicted before it was dropped.  It must not be taken for a
+ * member once the key is one again, so it goes first.
+ *
+ * The time of the members is Redis' own.  A few of those whose time is over
+ * are taken out for each that comes; the sweeper does the rest.
  */
-static Script lease_script = {
+#define ROW_TEXT_PATTERN "string.find(v, '^{\"[^\"\\\\]*\":[^ ]')"	/* rtc_is_row_text() */
+static RtcScript lease_script = {
 	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[3] then return {3} end "
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"if type(v) == 'table' then return v end "
-	"if v then return {1, v, redis.call('PTTL', KEYS[1])} end "
-	"if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then "
-	"return {2} end "
-	"return {0}"
+	"local q = v and redis.call('GET', KEYS[4]) "
+	"if v then "
+	"local hit "
+	"if q then hit = string.sub(q, 1, #ARGV[4]) == ARGV[4] "
+	"else hit = ARGV[5] == '1' and " ROW_TEXT_PATTERN " end "
+	"for i = 5, #KEYS do "
+	"hit = hit and redis.call('ZSCORE', KEYS[i], KEYS[1]) end "
+	"if hit then "
+	"return {1, v, redis.call('PTTL', KEYS[1]), q or 0} end end "
+	"if redis.call('EXISTS', KEYS[2]) == 1 then return {0} end "
+	"if #KEYS > 4 then "
+	"local t = redis.call('TIME') "
+	"local now = t[1] * 1000 + math.floor(t[2] / 1000) "
+	"local over = '+inf' "
+	"if ARGV[6] ~= '0' then over = string.format('%.0f', "
+	"now + ARGV[2] + ARGV[6] + " RTC_OUTLIVE_MS ") end "
+	"if q then redis.call('UNLINK', KEYS[1], KEYS[4]) end "
+	"for i = 5, #KEYS do "
+	"local old = redis.call('ZRANGEBYSCORE', KEYS[i], '-inf', "
+	"string.format('(%.0f', now), 'LIMIT', 0, 20) "
+	"if #old > 0 then redis.call('ZREM', KEYS[i], unpack(old)) end "
+	"redis.call('ZADD', KEYS[i], over, KEYS[1]) end end "
+	"redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) "
+	"return {2}"
 };
 
 /*
- * KEYS: key, lease, position.  ARGV: token, value, milliseconds (0 = no
- * expiry), owner.
+ * KEYS: key, lease, position, companion.  ARGV: token, value, milliseconds (0
+ * = no expiry), owner, text of the companion.  The companion is written first,
+ * since it is the first write that may be refused; and it expires later, since
+ * the value is nothing without it.
  */
-static Script fill_script = {
+static RtcScript fill_script = {
 	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[4] then return 0 end "
 	"if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end "
-	"if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2]) "
-	"else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end "
+	"if ARGV[3] == '0' then "
+	"redis.call('SET', KEYS[4], ARGV[5]) "
+	"redis.call('SET', KEYS[1], ARGV[2]) "
+	"else "
+	"redis.call('SET', KEYS[4], ARGV[5], 'PX', "
+	"string.format('%.0f', ARGV[3] + " RTC_OUTLIVE_MS ")) "
+	"redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end "
 	"redis.call('DEL', KEYS[2]) "
 	"return 1"
 };
 
 /* KEYS: lease.  ARGV: token. */
-static Script unlease_script = {
+static RtcScript unlease_script = {
 	"if redis.call('GET', KEYS[1]) == ARGV[1] then "
 	"return redis.call('DEL', KEYS[1]) end "
 	"return 0"
 };
 
 /* KEYS: key.  ARGV: the value, or nothing = anything that is no string. */
-static Script drop_script = {
+static RtcScript drop_script = {
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"local bad "
 	"if type(v) == 'table' then "
@@ -90,9 +124,8 @@ static Script drop_script = {
 	"return 0"
 };
 
-static RtcReply *run_script(Script *script, int nkeys, int nargs,
+static RtcReply *run_script(RtcScript *script, int nkeys, int nargs,
 							const char *const *args, const size_t *arglens);
-static void compute_sha(Script *script);
 
 bool
 rtc_cmd_ready(void)
@@ -100,75 +133,161 @@ rtc_cmd_ready(void)
 	return rtc_backend_begin();
 }
 
+void
+rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
+			 size_t prefixlen, const RtcDep *tags, int ntags)
+{
+	wanted->key = key;
+	wanted->keylen = keylen;
+	wanted->fingerprint = NULL;
+	wanted->owned = false;
+	wanted->ntags = ntags;
+	wanted->taglen = 0;
+	initStringInfo(&wanted->names);
+	rtc_lease_name(&wanted->names, key, keylen);
+	wanted->leaselen = wanted->names.len;
+	rtc_query_name(&wanted->names, key, keylen);
+	wanted->querylen = wanted->names.len - wanted->leaselen;
+	for (int i = 0; i < ntags; i++)
+	{
+		int			before = wanted->names.len;
+
+		rtc_tag_name(&wanted->names, key, prefixlen, tags[i]);
+		wanted->taglen = wanted->names.len - before;
+	}
+}
+
+/* Where in the names they are. */
+static const char *
+lease_name(const RtcWanted *wanted)
+{
+	return wanted->names.data;
+}
+
+static const char *
+query_name(const RtcWanted *wanted)
+{
+	return wanted->names.data + wanted->leaselen;
+}
+
+static const char *
+tag_name(const RtcWanted *wanted, int i)
+{
+	return wanted->names.data + wanted->leaselen + wanted->querylen +
+		i * wanted->taglen;
+}
+
+/* Is the value what is wanted, as far as it tells itself? */
+static bool
+is_wanted(const RtcWanted *wanted, const RtcValue *value)
+{
+	if (wanted->fingerprint == NULL)
+		return true;
+	if (value->companion != NULL)
+		return value->companionlen >= RTC_FINGERPRINT_LEN &&
+			memcmp(value->companion, wanted->fingerprint,
+				   RTC_FINGERPRINT_LEN) == 0;
+	return wanted->owned && rtc_is_row_text(value->value, value->len);
+}
+
 /*
- * Looks a key up, with the time it has left, in one round trip, which also
- * asks whether the position is still ours.
+ * Looks a key up, with its companion and the time it has left, in one round
+ * trip, which also asks whether the position is still ours.
+ *
+ * Membership is asked first.  Then a value that a drop has missed because the
+ * tag set is gone cannot be taken for a member that somebody else enters just
+ * now, since he deletes it.  Value and companion are read in one step, lest
+ * they be of different fills.
  */
 RtcGetResult
-rtc_cmd_get(const char *key, size_t keylen, RtcValue *value)
+rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 {
-	const char *get[] = {"GET", key};
-	const char *pttl[] = {"PTTL", key};
-	size_t		getlen[] = {3, keylen};
-	size_t		pttllen[] = {4, keylen};
+	const char *zscore[] = {"ZSCORE", NULL, wanted->key};
+	size_t		zscorelen[] = {6, wanted->taglen, wanted->keylen};
+	const char *mget[] = {"MGET", wanted->key, query_name(wanted)};
+	size_t		mgetlen[] = {4, wanted->keylen, wanted->querylen};
+	const char *pttl[] = {"PTTL", wanted->key};
+	size_t		pttllen[] = {4, wanted->keylen};
 	const char *owner[] = {"HGET", rtc_position_key(), "owner"};
 	size_t		ownerlen[] = {4, strlen(owner[1]), 5};
 	RtcReply   *replies;
+	const RtcReply *bad = NULL;
+	RtcReply   *elems;
+	bool		member = true;
 
 	if (!rtc_backend_begin())
 		return RTC_GET_FAILED;
 
-	rtc_backend_append(lengthof(get), get, getlen);
+	for (int i = 0; i < wanted->ntags; i++)
+	{
+		zscore[1] = tag_name(wanted, i);
+		rtc_backend_append(lengthof(zscore), zscore, zscorelen);
+	}
+	rtc_backend_append(lengthof(mget), mget, mgetlen);
 	rtc_backend_append(lengthof(pttl), pttl, pttllen);
 	rtc_backend_append(lengthof(owner), owner, ownerlen);
-	replies = rtc_backend_ask(3);
+	replies = rtc_backend_ask(wanted->ntags + 3);
 	if (replies == NULL)
 		return RTC_GET_FAILED;
 
-	if (replies[2].type != RTC_REPLY_ERROR &&
-		(replies[2].type != RTC_REPLY_STRING ||
-		 strcmp(replies[2].str, rtc_shared->owner) != 0))
+	for (int i = 0; i < wanted->ntags && bad == NULL; i++, replies++)
 	{
-		rtc_backend_distrust();
-		return RTC_GET_FAILED;
+		if (replies->type == RTC_REPLY_ERROR &&
+			!rtc_reply_is_error(replies, "WRONGTYPE"))
+			bad = replies;
+		else if (replies->type != RTC_REPLY_STRING)
+			member = false;
 	}
-	if (rtc_reply_is_error(&replies[0], "WRONGTYPE"))
+	if (bad == NULL)
 	{
-		rtc_breaker_success();
-		return RTC_GET_CORRUPT;
+		if (replies[2].type != RTC_REPLY_ERROR &&
+			(replies[2].type != RTC_REPLY_STRING ||
+			 strcmp(replies[2].str, rtc_shared->owner) != 0))
+		{
+			rtc_backend_distrust();
+			return RTC_GET_FAILED;
+		}
+		if (replies[0].type != RTC_REPLY_ARRAY || replies[0].nelems != 2)
+			bad = &replies[0];
+		else if (replies[1].type != RTC_REPLY_INTEGER)
+			bad = &replies[1];
+		else if (replies[2].type == RTC_REPLY_ERROR)
+			bad = &replies[2];
 	}
-	if ((replies[0].type != RTC_REPLY_STRING &&
-		 replies[0].type != RTC_REPLY_NIL) ||
-		replies[1].type != RTC_REPLY_INTEGER ||
-		replies[2].type == RTC_REPLY_ERROR)
+	if (bad != NULL)
 	{
-		rtc_backend_refuse(replies[0].type == RTC_REPLY_ERROR ? &replies[0] :
-						   replies[1].type == RTC_REPLY_ERROR ? &replies[1] :
-						   &replies[2], "GET");
+		rtc_backend_refuse(bad, "MGET");
 		return RTC_GET_FAILED;
 	}
 	rtc_breaker_success();
 
 	/* It may have vanished between the two commands: not there, then. */
-	if (replies[0].type == RTC_REPLY_NIL || replies[1].integer == -2)
+	elems = replies[0].elems;
+	if (!member || elems[0].type != RTC_REPLY_STRING ||
+		replies[1].integer == -2)
 		return RTC_GET_MISS;
 
-	value->value = replies[0].str;
-	value->len = replies[0].len;
+	value->value = elems[0].str;
+	value->len = elems[0].len;
+	value->companion = elems[1].type == RTC_REPLY_STRING ? elems[1].str : NULL;
+	value->companionlen = elems[1].len;
 	value->ttl_ms = replies[1].integer;
-	return RTC_GET_HIT;
+	return is_wanted(wanted, value) ? RTC_GET_HIT : RTC_GET_MISS;
 }
 
 /*
  * Asks for the lease of a key that was missed.
  */
 RtcGetResult
-rtc_cmd_lease(const char *key, size_t keylen, char token[RTC_TOKEN_LEN],
-			  int lease_ttl_ms, RtcValue *value)
+rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
+			  int lease_ttl_ms, int64 ttl_ms, RtcValue *value)
 {
 	uint8		random[(RTC_TOKEN_LEN - 1) / 2];
-	char		ttl[16];
-	StringInfoData lease;
+	char		lease_ttl[16];
+	char		ttl[32];
+	const char *args[RTC_SCRIPT_MAX_ARGS];
+	size_t		lens[RTC_SCRIPT_MAX_ARGS];
+	int			n = 0;
 	RtcReply   *reply;
 	RtcReply   *elems;
 
@@ -182,19 +301,35 @@ rtc_cmd_lease(const char *key, size_t keylen, char token[RTC_TOKEN_LEN],
 				 errmsg("could not generate random values")));
 	for (int i = 0; i < sizeof(random); i++)
 		snprintf(token + 2 * i, 3, "%02x", random[i]);
-	snprintf(ttl, sizeof(ttl), "%d", lease_ttl_ms);
-	initStringInfo(&lease);
-	rtc_lease_name(&lease, key, keylen);
+	snprintf(lease_ttl, sizeof(lease_ttl), "%d", lease_ttl_ms);
+	snprintf(ttl, sizeof(ttl), INT64_FORMAT, Max(ttl_ms, 0));
 
+	args[n] = wanted->key;
+	lens[n++] = wanted->keylen;
+	args[n] = lease_name(wanted);
+	lens[n++] = wanted->leaselen;
+	args[n] = rtc_position_key();
+	lens[n++] = strlen(rtc_position_key());
+	args[n] = query_name(wanted);
+	lens[n++] = wanted->querylen;
+	for (int i = 0; i < wanted->ntags; i++)
 	{
-		const char *args[] = {key, lease.data, rtc_position_key(), token, ttl,
-		rtc_shared->owner};
-		size_t		lens[] = {keylen, lease.len, strlen(args[2]), strlen(token),
-		strlen(ttl), strlen(args[5])};
-
-		reply = run_script(&lease_script, 3, 3, args, lens);
+		args[n] = tag_name(wanted, i);
+		lens[n++] = wanted->taglen;
 	}
-	pfree(lease.data);
+	args[n] = token;
+	lens[n++] = strlen(token);
+	args[n] = lease_ttl;
+	lens[n++] = strlen(lease_ttl);
+	args[n] = rtc_shared->owner;
+	lens[n++] = strlen(rtc_shared->owner);
+	args[n] = wanted->fingerprint;
+	lens[n++] = RTC_FINGERPRINT_LEN;
+	args[n] = wanted->owned ? "1" : "0";
+	lens[n++] = 1;
+	args[n] = ttl;
+	lens[n++] = strlen(ttl);
+	reply = run_script(&lease_script, 4 + wanted->ntags, 6, args, lens);
 	if (reply == NULL)
 		return RTC_GET_FAILED;
 
@@ -218,13 +353,16 @@ rtc_cmd_lease(const char *key, size_t keylen, char token[RTC_TOKEN_LEN],
 			rtc_breaker_success();
 			return elems[0].integer == 2 ? RTC_GET_LEASED : RTC_GET_BUSY;
 		}
-		if (reply->nelems == 3 && elems[1].type == RTC_REPLY_STRING &&
+		if (reply->nelems == 4 && elems[1].type == RTC_REPLY_STRING &&
 			elems[2].type == RTC_REPLY_INTEGER)
 		{
 			rtc_breaker_success();
 			value->value = elems[1].str;
 			value->len = elems[1].len;
 			value->ttl_ms = elems[2].integer;
+			value->companion = elems[3].type == RTC_REPLY_STRING ?
+				elems[3].str : NULL;
+			value->companionlen = elems[3].len;
 			return RTC_GET_HIT;
 		}
 	}
@@ -233,28 +371,27 @@ rtc_cmd_lease(const char *key, size_t keylen, char token[RTC_TOKEN_LEN],
 }
 
 int
-rtc_cmd_fill(const char *key, size_t keylen, const char *token,
-			 const char *value, size_t vallen, int64 ttl_ms)
+rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
+			 size_t vallen, const char *companion, size_t companionlen,
+			 int64 ttl_ms)
 {
 	char		ttl[32];
-	StringInfoData lease;
 	RtcReply   *reply;
 
 	if (!rtc_backend_begin())
 		return -1;
 
 	snprintf(ttl, sizeof(ttl), INT64_FORMAT, Max(ttl_ms, 0));
-	initStringInfo(&lease);
-	rtc_lease_name(&lease, key, keylen);
 	{
-		const char *args[] = {key, lease.data, rtc_position_key(), token,
-		value, ttl, rtc_shared->owner};
-		size_t		lens[] = {keylen, lease.len, strlen(args[2]), strlen(token),
-		vallen, strlen(ttl), strlen(args[6])};
+		const char *args[] = {wanted->key, lease_name(wanted),
+			rtc_position_key(), query_name(wanted), token, value, ttl,
+		rtc_shared->owner, companion};
+		size_t		lens[] = {wanted->keylen, wanted->leaselen,
+			strlen(args[2]), wanted->querylen, strlen(token), vallen,
+		strlen(ttl), strlen(args[7]), companionlen};
 
-		reply = run_script(&fill_script, 3, 4, args, lens);
+		reply = run_script(&fill_script, 4, 5, args, lens);
 	}
-	pfree(lease.data);
 	if (reply == NULL)
 		return -1;
 
@@ -350,7 +487,7 @@ rtc_cmd_pttl(const char *key, size_t keylen)
  * then the text is sent.
  */
 static RtcReply *
-run_script(Script *script, int nkeys, int nargs, const char *const *args,
+run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 		   const size_t *arglens)
 {
 	const char *argv[RTC_SCRIPT_MAX_ARGS + 3];
@@ -361,12 +498,10 @@ run_script(Script *script, int nkeys, int nargs, const char *const *args,
 
 	Assert(nkeys + nargs <= RTC_SCRIPT_MAX_ARGS);
 
-	if (script->sha[0] == '\0')
-		compute_sha(script);
 	snprintf(numkeys, sizeof(numkeys), "%d", nkeys);
 
 	argv[argc++] = "EVALSHA";
-	argv[argc++] = script->sha;
+	argv[argc++] = rtc_script_sha(script);
 	argv[argc++] = numkeys;
 	for (int i = 0; i < 3; i++)
 		argvlen[i] = strlen(argv[i]);
@@ -388,28 +523,4 @@ run_script(Script *script, int nkeys, int nargs, const char *const *args,
 	argvlen[1] = strlen(script->text);
 	rtc_backend_append(argc, argv, argvlen);
 	return rtc_backend_ask(1);
-}
-
-/*
- * Computes the hash by which Redis knows a script.
- */
-static void
-compute_sha(Script *script)
-{
-	uint8		digest[SHA1_DIGEST_LENGTH];
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA1);
-
-	/*
-	 * Where SHA-1 is not to be had, any other name will do as well: Redis
-	 * does not know it, and is sent the text each time.
-	 */
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (const uint8 *) script->text,
-							 strlen(script->text)) < 0 ||
-		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
-		memset(digest, 0, sizeof(digest));
-	pg_cryptohash_free(ctx);
-
-	for (int i = 0; i < SHA1_DIGEST_LENGTH; i++)
-		snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
 }

@@ -12,6 +12,9 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
+
+#include "dep.h"
 #include "redis_conn.h"
 
 /* Random lease token, as text, NUL included. */
@@ -29,13 +32,43 @@ typedef enum RtcGetResult
 								 * told */
 } RtcGetResult;
 
-/* A value as found in Redis; value is palloc'd, NUL-terminated. */
+/* Digits of what tells one question from another. */
+#define RTC_FINGERPRINT_LEN 32
+
+/* What a lookup looks for.  Names are full names, prefix included. */
+typedef struct RtcWanted
+{
+	const char *key;
+	size_t		keylen;
+	const char *fingerprint;	/* of the question, RTC_FINGERPRINT_LEN bytes;
+								 * NULL = whatever it is */
+	bool		owned;			/* so is a value without companion */
+	StringInfoData names;		/* the names below, one behind the other */
+	size_t		leaselen;
+	size_t		querylen;		/* of the companion */
+	int			ntags;
+	size_t		taglen;			/* of each tag set */
+} RtcWanted;
+
+/*
+ * A value as found in Redis; value and companion are palloc'd,
+ * NUL-terminated.
+ */
 typedef struct RtcValue
 {
 	char	   *value;
 	size_t		len;
+	char	   *companion;		/* NULL = none, or a lease did not tell */
+	size_t		companionlen;
 	int64		ttl_ms;			/* remaining; -1 = does not expire */
 } RtcValue;
+
+/*
+ * Names a key of which the first prefixlen bytes are the prefix, and the tag
+ * sets of what its value depends on.  "key" must live as long.
+ */
+extern void rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
+						 size_t prefixlen, const RtcDep *tags, int ntags);
 
 /*
  * The backend side.  These use this process's one connection, which is opened
@@ -51,14 +84,26 @@ typedef struct RtcValue
  */
 extern bool rtc_cmd_ready(void);	/* breaker + connect + verify; false =
 									 * bypass */
-extern RtcGetResult rtc_cmd_get(const char *key, size_t keylen, RtcValue *value);
-extern RtcGetResult rtc_cmd_lease(const char *key, size_t keylen,
+
+/*
+ * A value is a hit if it is what is wanted and, of tag sets, its key is still
+ * a member of all.
+ */
+extern RtcGetResult rtc_cmd_get(const RtcWanted *wanted, RtcValue *value);
+
+/*
+ * Unless there is a hit by now, enters the key in its tag sets and then gives
+ * us the lease, in this order.  ttl_ms: of the value to come.
+ */
+extern RtcGetResult rtc_cmd_lease(const RtcWanted *wanted,
 								  char token[RTC_TOKEN_LEN], int lease_ttl_ms,
-								  RtcValue *value);
+								  int64 ttl_ms, RtcValue *value);
 
 /* Stores if the lease is still ours: 1 stored, 0 refused, -1 failed. */
-extern int	rtc_cmd_fill(const char *key, size_t keylen, const char *token,
-						 const char *value, size_t vallen, int64 ttl_ms);
+extern int	rtc_cmd_fill(const RtcWanted *wanted, const char *token,
+						 const char *value, size_t vallen,
+						 const char *companion, size_t companionlen,
+						 int64 ttl_ms);
 
 /* Gives a lease back that will not be used; best effort. */
 extern void rtc_cmd_unlease(const char *key, size_t keylen, const char *token);

@@ -26,87 +26,113 @@
 
 #include "inject.h"
 #include "key.h"
+#include "publish.h"
 #include "redis_scan.h"
 #include "redis_conn.h"
+
+/* What follows a key in the names of its lease and companion, as a glob. */
+#define RTC_BESIDE_GLOB		"~[lq][eu][ae][sr][ey]"
 
 /* Buckets that one SCAN step looks at, and most keys of one UNLINK. */
 #define RTC_SCAN_COUNT		"500"
 #define RTC_UNLINK_CHUNK	500
 
 static RtcConnResult scan(RtcConn *conn, const char *glob, size_t globlen,
-						  int timeout_ms, uint64 *deleted);
+						  size_t keep, int timeout_ms, uint64 *deleted);
+static RtcConnResult publish(RtcConn *conn, const char *glob, size_t globlen,
+							 int timeout_ms);
 static RtcConnResult scan_steps(RtcConn *conn, const char *glob,
-								size_t globlen, int timeout_ms,
+								size_t globlen, size_t keep, int timeout_ms,
 								MemoryContext step, uint64 *deleted);
-static bool read_step(RtcConn *conn, const RtcReply *reply,
-					  char *cursor, size_t cursorlen);
-static int	append_unlinks(RtcConn *conn, const RtcReply *keys);
-static void append_scan(RtcConn *conn, const char *cursor, const char *glob,
-						size_t globlen);
+static int	append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep);
+static bool is_kept(const RtcReply *key, size_t keep);
 
 /*
- * Deletes matching keys and their leases.  A lease is named {key}~lease, or
- * key~lease if the key has a hash tag of its own (see rtc_lease_name()).
+ * Deletes matching keys with their leases and companions, which are named
+ * {key}~lease, or key~lease if the key has a hash tag of its own, and likewise
+ * (see key.c).
  *
  * All leases go before the first value.  The other way round, a reader from
  * before could store its value behind the scan of the values and have its
- * lease deleted too late.
+ * lease deleted too late.  A value without its companion is nobody's hit.
  */
 RtcConnResult
 rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
-					int timeout_ms, uint64 *deleted)
+					size_t keep, int timeout_ms, uint64 *deleted)
 {
 	RtcConnResult result;
-	StringInfoData lease;
-	uint64		leases = 0;
+	StringInfoData beside;
+	uint64		others = 0;
 
-	initStringInfo(&lease);
-	appendStringInfoChar(&lease, '{');
-	appendBinaryStringInfo(&lease, glob, globlen);
-	appendStringInfoString(&lease, "}" RTC_LEASE_SUFFIX);
-	result = scan(conn, lease.data, lease.len, timeout_ms, &leases);
+	initStringInfo(&beside);
+	appendStringInfoChar(&beside, '{');
+	appendBinaryStringInfo(&beside, glob, globlen);
+	appendStringInfoString(&beside, "}" RTC_BESIDE_GLOB);
+	result = scan(conn, beside.data, beside.len, 0, timeout_ms, &others);
 
 	if (result == RTC_CONN_OK)
 	{
-		resetStringInfo(&lease);
-		appendBinaryStringInfo(&lease, glob, globlen);
-		appendStringInfoString(&lease, RTC_LEASE_SUFFIX);
-		result = scan(conn, lease.data, lease.len, timeout_ms, &leases);
+		resetStringInfo(&beside);
+		appendBinaryStringInfo(&beside, glob, globlen);
+		appendStringInfoString(&beside, RTC_BESIDE_GLOB);
+		result = scan(conn, beside.data, beside.len, 0, timeout_ms, &others);
 	}
 
 	RTC_INJECT("scan_leases_deleted");
-	pfree(lease.data);
+	pfree(beside.data);
 	if (result == RTC_CONN_OK)
-		result = scan(conn, glob, globlen, timeout_ms, deleted);
+		result = scan(conn, glob, globlen, keep, timeout_ms, deleted);
+	if (result == RTC_CONN_OK)
+		result = publish(conn, glob, globlen, timeout_ms);
 	return result;
+}
+
+/*
+ * Tells subscribers what was deleted, whether or not it was there: they may
+ * know keys that Redis has not had for long.
+ */
+static RtcConnResult
+publish(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms)
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	if (!rtc_publish_glob(conn, glob, globlen))
+		return RTC_CONN_OK;
+	if (rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (replies[0].type != RTC_REPLY_ERROR)
+		return RTC_CONN_OK;
+	rtc_conn_fail(conn, "%s", replies[0].str);
+	return RTC_CONN_FAILED;
 }
 
 /*
  * Deletes all keys that match one glob.
  */
 static RtcConnResult
-scan(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms,
-	 uint64 *deleted)
+scan(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
+	 int timeout_ms, uint64 *deleted)
 {
 	MemoryContext step;
 	RtcConnResult result;
 
 	step = AllocSetContextCreate(CurrentMemoryContext, "rtcache scan step",
 								 ALLOCSET_DEFAULT_SIZES);
-	result = scan_steps(conn, glob, globlen, timeout_ms, step, deleted);
+	result = scan_steps(conn, glob, globlen, keep, timeout_ms, step, deleted);
 	MemoryContextDelete(step);
 	return result;
 }
 
 static RtcConnResult
-scan_steps(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms,
-		   MemoryContext step, uint64 *deleted)
+scan_steps(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
+		   int timeout_ms, MemoryContext step, uint64 *deleted)
 {
 	char		cursor[32] = "0";
 	int			nunlinks = 0;
 	bool		scanning = true;
 
-	append_scan(conn, cursor, glob, globlen);
+	rtc_scan_append(conn, cursor, glob, globlen);
 
 	while (scanning || nunlinks > 0)
 	{
@@ -138,14 +164,14 @@ scan_steps(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms,
 
 		if (!scanning)
 			break;
-		if (!read_step(conn, &replies[nunlinks], cursor, sizeof(cursor)))
+		if (!rtc_scan_read(conn, &replies[nunlinks], cursor, sizeof(cursor)))
 			return RTC_CONN_FAILED;
 
-		nunlinks = append_unlinks(conn, &replies[nunlinks].elems[1]);
+		nunlinks = append_unlinks(conn, &replies[nunlinks].elems[1], keep);
 		RTC_INJECT("scan_step");
 		scanning = strcmp(cursor, "0") != 0;
 		if (scanning)
-			append_scan(conn, cursor, glob, globlen);
+			rtc_scan_append(conn, cursor, glob, globlen);
 	}
 	return RTC_CONN_OK;
 }
@@ -153,8 +179,9 @@ scan_steps(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms,
 /*
  * Checks the reply to SCAN and takes the new cursor from it.
  */
-static bool
-read_step(RtcConn *conn, const RtcReply *reply, char *cursor, size_t cursorlen)
+bool
+rtc_scan_read(RtcConn *conn, const RtcReply *reply, char *cursor,
+			  size_t cursorlen)
 {
 	if (reply->type == RTC_REPLY_ERROR)
 	{
@@ -177,7 +204,7 @@ read_step(RtcConn *conn, const RtcReply *reply, char *cursor, size_t cursorlen)
  * Appends UNLINK commands for an array of keys; returns how many.
  */
 static int
-append_unlinks(RtcConn *conn, const RtcReply *keys)
+append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep)
 {
 	const char *argv[RTC_UNLINK_CHUNK + 1];
 	size_t		argvlen[RTC_UNLINK_CHUNK + 1];
@@ -190,7 +217,7 @@ append_unlinks(RtcConn *conn, const RtcReply *keys)
 	{
 		const RtcReply *key = &keys->elems[i];
 
-		if (key->type == RTC_REPLY_STRING)
+		if (key->type == RTC_REPLY_STRING && !is_kept(key, keep))
 		{
 			argv[argc] = key->str;
 			argvlen[argc] = key->len;
@@ -206,13 +233,24 @@ append_unlinks(RtcConn *conn, const RtcReply *keys)
 	return ncommands;
 }
 
-static void
-append_scan(RtcConn *conn, const char *cursor, const char *glob,
-			size_t globlen)
+void
+rtc_scan_append(RtcConn *conn, const char *cursor, const char *glob,
+				size_t globlen)
 {
 	const char *argv[] = {"SCAN", cursor, "MATCH", glob, "COUNT", RTC_SCAN_COUNT};
 	size_t		argvlen[] = {4, strlen(cursor), 5, globlen, 5,
 	strlen(RTC_SCAN_COUNT)};
 
 	rtc_conn_append(conn, lengthof(argv), argv, argvlen);
+}
+
+/* Is it a tag set that is to stay? */
+static bool
+is_kept(const RtcReply *key, size_t keep)
+{
+	size_t		prefixlen;
+	RtcDep		dep;
+
+	return keep > 0 && rtc_tag_parse(key->str, key->len, &prefixlen, &dep) &&
+		prefixlen == keep;
 }

@@ -43,6 +43,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
@@ -51,6 +52,7 @@
 #include "shmem.h"
 #include "slot.h"
 #include "stream.h"
+#include "sweep.h"
 
 #ifndef RTC_RESTART_SECONDS
 #define RTC_RESTART_SECONDS	5
@@ -87,6 +89,7 @@ static void upkeep(void);
 static void try_connect(void);
 static void went_down(void);
 static void wait(RtcStreamResult result);
+static void linger(uint32 wait_event);
 static long idle_timeout(void);
 
 void
@@ -170,6 +173,7 @@ static void
 at_exit(int code, Datum arg)
 {
 	rtc_shared->relay_latch = NULL;
+	pg_atomic_write_u32(&rtc_shared->lingers, 0);
 	rtc_stream_disconnect();
 	rtc_relay_stopped();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
@@ -343,13 +347,8 @@ wait(RtcStreamResult result)
 
 		case RTC_STREAM_LINGER:
 
-			/*
-			 * Not woken by the latch: each commit would, and a batch would
-			 * carry two or three.
-			 */
 			if (rtc_batch_delay > 0)
-				(void) WaitLatch(NULL, WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-								 rtc_batch_delay, wait_event);
+				linger(wait_event);
 			return;
 
 		case RTC_STREAM_NOT_VISIBLE:
@@ -379,14 +378,45 @@ wait(RtcStreamResult result)
 	ResetLatch(MyLatch);
 }
 
+/*
+ * Lets commits collect, unless somebody waits for what is not applied yet.
+ *
+ * Those who do not wait leave our latch alone: else each commit would wake us,
+ * and a batch would carry two or three.
+ */
+static void
+linger(uint32 wait_event)
+{
+	pg_atomic_write_u32(&rtc_shared->lingers, 1);
+	pg_memory_barrier();
+
+	/* set by commits of before; who waits has said so before setting it */
+	ResetLatch(MyLatch);
+	if (!rtc_somebody_waits())
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 rtc_batch_delay, wait_event);
+		ResetLatch(MyLatch);
+	}
+	pg_atomic_write_u32(&rtc_shared->lingers, 0);
+
+	/* then look at WAL, where those are who did not wake us */
+	pg_memory_barrier();
+}
+
 static long
 idle_timeout(void)
 {
 	if (rtc_stream_is_connected() &&
 		pg_atomic_read_u64(&rtc_shared->wake_lsn) > GetFlushRecPtr(NULL))
 		return RTC_WAIT_UNFLUSHED;
+	if (rtc_stream_is_connected() && rtc_stream_is_untold())
+		return RTC_TELL_MS;
 	if (nprepared > 0 || rtc_stream_is_draining() ||
 		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
 		return RTC_WAIT_TRANSACTIONS;
+	if (rtc_stream_is_connected())
+		return Max(Min(RTC_WAIT_IDLE, rtc_sweep_due()), 1);
 	return RTC_WAIT_IDLE;
 }

@@ -27,6 +27,8 @@
 static RtcRelayState state = RTC_RELAY_STOPPED;
 static TimestampTz behind_since = 0;
 
+static void note_down(void);
+
 void
 rtc_relay_started(void)
 {
@@ -45,6 +47,7 @@ rtc_relay_stopped(void)
 	rtc_shared->relay.state = RTC_RELAY_STOPPED;
 	rtc_shared->relay.connected_at = 0;
 	LWLockRelease(rtc_shared->lock);
+	note_down();
 }
 
 RtcRelayState
@@ -65,6 +68,39 @@ rtc_relay_set_state(RtcRelayState new_state)
 		new_state == RTC_RELAY_FENCED)
 		rtc_shared->relay.connected_at = 0;
 	LWLockRelease(rtc_shared->lock);
+
+	/*
+	 * On the way back, while it is still replaying or clearing, the relay
+	 * counts as down: it may lose Redis again before it has applied anything.
+	 */
+	switch (new_state)
+	{
+		case RTC_RELAY_STOPPED:
+		case RTC_RELAY_OFF:
+		case RTC_RELAY_CONNECTING:
+		case RTC_RELAY_FENCED:
+			note_down();
+			break;
+		case RTC_RELAY_REPLAYING:
+		case RTC_RELAY_CLEARING:
+			break;
+		case RTC_RELAY_DRAINING:
+		case RTC_RELAY_FULL:
+		case RTC_RELAY_STREAMING:
+			pg_atomic_write_u64(&rtc_shared->down_since, 0);
+			break;
+	}
+}
+
+/*
+ * Notes since when there is no work done on Redis.
+ */
+static void
+note_down(void)
+{
+	if (pg_atomic_read_u64(&rtc_shared->down_since) == 0)
+		pg_atomic_write_u64(&rtc_shared->down_since,
+							(uint64) GetCurrentTimestamp());
 }
 
 /*
@@ -116,6 +152,17 @@ rtc_relay_note_slot(const char *problem)
 		return false;
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	strlcpy(rtc_shared->relay.slot_problem, problem, RTC_ERROR_LEN);
+	LWLockRelease(rtc_shared->lock);
+	return true;
+}
+
+bool
+rtc_relay_note_policy(const char *policy)
+{
+	if (strcmp(rtc_shared->relay.policy, policy) == 0)
+		return false;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	strlcpy(rtc_shared->relay.policy, policy, RTC_POLICY_LEN);
 	LWLockRelease(rtc_shared->lock);
 	return true;
 }

@@ -31,4 +31,7 @@ extern void rtc_relay_behind(TimestampTz commit_time);
 extern void rtc_relay_note_error(const char *text);
 extern bool rtc_relay_note_slot(const char *problem);
 
+/* The maxmemory-policy of Redis; true if that is news. */
+extern bool rtc_relay_note_policy(const char *policy);
+
 #endif							/* RTC_RELAY_INFO_H */

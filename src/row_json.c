@@ -261,6 +261,20 @@ rtc_row_json_make(TupleDesc desc, List *names, RtcFault *fault)
 	return row;
 }
 
+AttrNumber
+rtc_row_json_column(const RtcRowJson *row, int n)
+{
+	return n < row->ncolumns ? row->column[n].attnum : InvalidAttrNumber;
+}
+
+List *
+rtc_row_json_columns(const RtcRowJson *row, List *columns)
+{
+	for (int i = 0; i < row->ncolumns; i++)
+		columns = list_append_unique_int(columns, row->column[i].attnum);
+	return columns;
+}
+
 bool
 rtc_row_json_needs_pin(const RtcRowJson *row)
 {
@@ -482,4 +496,17 @@ rtc_row_json_append(RtcRowJson *row, HeapTuple tuple, TupleDesc desc,
 		appendStringInfoChar(buf, '{');
 	appendStringInfoChar(buf, '}');
 	return buf->len - start <= limit;
+}
+
+bool
+rtc_is_row_text(const char *text, size_t len)
+{
+	size_t		i = 2;
+
+	if (len < 2 || text[0] != '{' || text[1] != '"')
+		return false;
+	while (i < len && text[i] != '"' && text[i] != '\\')
+		i++;
+	return i + 2 < len && text[i] == '"' && text[i + 1] == ':' &&
+		text[i + 2] != ' ';
 }

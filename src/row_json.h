@@ -37,6 +37,19 @@ extern RtcRowJson *rtc_row_json_make(TupleDesc desc, List *names,
 extern bool rtc_row_json_append(RtcRowJson *row, HeapTuple tuple,
 								TupleDesc desc, StringInfo buf, size_t limit);
 
+/* The n-th column, counted from 0; InvalidAttrNumber behind the last one. */
+extern AttrNumber rtc_row_json_column(const RtcRowJson *row, int n);
+
+/* Adds the numbers of the columns to a list of int. */
+extern List *rtc_row_json_columns(const RtcRowJson *row, List *columns);
+
+/*
+ * Is a text of the kind that rtc_row_json_append() makes?  What is printed from
+ * jsonb is not: that has a blank behind the colon of each name.  Names with
+ * escapes are not looked at, so the answer may be no although it is.
+ */
+extern bool rtc_is_row_text(const char *text, size_t len);
+
 /* Does the text of any column depend on session settings? */
 extern bool rtc_row_json_needs_pin(const RtcRowJson *row);
 

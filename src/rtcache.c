@@ -40,6 +40,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
 #include "relay.h"
@@ -62,5 +63,6 @@ _PG_init(void)
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	rtc_shmem_init();
+	rtc_commit_wait_init();
 	rtc_relay_register();
 }

@@ -30,8 +30,15 @@ typedef enum RtcOpKind
 	RTC_OP_SET = 1,				/* store value under key, for ttl_ms */
 	RTC_OP_DEL = 2,				/* delete key */
 	RTC_OP_PATTERN = 3,			/* delete every key that matches the glob */
-	RTC_OP_CLEAR = 4			/* delete every key of the database */
+	RTC_OP_CLEAR = 4,			/* delete every key of the database */
+	RTC_OP_TAG = 5,				/* delete every key that depends on something;
+								 * key: the bytes of the RtcDep */
+	RTC_OP_PUT = 6				/* as SET; the value is no row, but what a
+								 * user gave */
 } RtcOpKind;
+
+/* Does an op of this kind store a value? */
+#define RtcOpStores(kind) ((kind) == RTC_OP_SET || (kind) == RTC_OP_PUT)
 
 /*
  * One cache operation.  Keys carry no prefix: the relay adds it, so that one
@@ -42,7 +49,8 @@ typedef struct RtcOp
 {
 	RtcOpKind	kind;
 	int64		ttl_ms;			/* SET: time to live, 0 = does not expire */
-	const char *key;			/* SET, DEL: the key; PATTERN: the glob */
+	const char *key;			/* SET, DEL: the key; PATTERN: the glob; TAG:
+								 * the bytes of the RtcDep (dep.h) */
 	uint32		keylen;
 	const char *value;			/* SET: JSON text */
 	uint32		vallen;

@@ -12,7 +12,9 @@
 
 #include "postgres.h"
 
+#include "access/htup.h"
 #include "access/tupdesc.h"
+#include "nodes/pg_list.h"
 
 #include "row_json.h"
 #include "template.h"
@@ -37,8 +39,26 @@ typedef struct RtcRule
 	int			ndels;
 	RtcTemplate **del;			/* keys to delete: del= of WRITE_THROUGH, the
 								 * arguments of the others */
+	int			ntags;
+	RtcTemplate **tag;			/* what the rows belong to: tag= */
+	bool		no_keys;		/* TRUNCATE: keys=none */
 	bool		needs_pin;		/* rendering depends on session settings */
 } RtcRule;
+
+/*
+ * A rule as it is written, for those who have no table to parse it against:
+ * it may have been dropped.  What is malformed is left out.
+ */
+typedef struct RtcRuleText
+{
+	RtcRuleKind kind;
+	const char *key;			/* WRITE_THROUGH; else NULL */
+	const char *ttl;			/* NULL = default */
+	const char *columns;		/* NULL = all */
+	List	   *del;			/* of char *; all keys that the others delete */
+	List	   *tag;			/* of char * */
+	bool		no_keys;
+} RtcRuleText;
 
 /* SQL name of the trigger function of a rule. */
 extern const char *rtc_rule_function(RtcRuleKind kind);
@@ -51,15 +71,29 @@ extern const char *rtc_rule_function(RtcRuleKind kind);
 extern RtcRule *rtc_rule_parse(RtcRuleKind kind, int nargs, char **args,
 							   TupleDesc desc, RtcFault *fault);
 
-/* Is column attnum part of a key that the rule makes? */
+/*
+ * Which of our trigger functions is this, if any?  It is known by its C symbol
+ * and as a member of the extension, whatever its schema.
+ */
+extern RtcRuleKind rtc_rule_kind(Oid function);
+
+/* The arguments of a trigger, from its row in pg_trigger. */
+extern char **rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs);
+
+/* Reads the arguments of a rule, in the current memory context. */
+extern void rtc_rule_read(RtcRuleKind kind, int nargs, char **args,
+						  RtcRuleText *rule);
+
+/* Is column attnum part of a key or tag that the rule makes? */
 extern bool rtc_rule_key_uses(const RtcRule *rule, AttrNumber attnum);
 
 /*
- * Adds ops that delete every key that the rule can have made: the key itself
+ * Adds ops that delete every key that a rule can have made: the key itself
  * where it is static, else all keys with its static beginning; with none,
- * every key of the database.
+ * every key of the database.  And drops what depends on its tags: nobody knows
+ * which there have been of one with columns in it, so that means every key.
  */
-extern void rtc_rule_forget_keys(const RtcRule *rule);
+extern void rtc_rule_forget(const RtcRuleText *rule);
 
 /* Adds an op that deletes every key of the database. */
 extern void rtc_add_clear_op(void);

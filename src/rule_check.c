@@ -4,9 +4,9 @@
  *		Checks rules when they are made, and when their table is altered.
  *
  * PostgreSQL takes the arguments of a trigger for opaque text.  An event
- * trigger of the extension, at ddl_command_end, looks at them so that an
- * unknown column or a malformed template is an error of CREATE TRIGGER, and
- * dropping a column that a rule uses an error of ALTER TABLE.
+ * trigger of the extension (ddl.c) has them looked at, so that an unknown
+ * column or a malformed template is an error of CREATE TRIGGER, and dropping a
+ * column that a rule uses an error of ALTER TABLE.
  *
  * What a rule must be, and why:
  *
@@ -27,6 +27,14 @@
  * can have made: they may have been filled when nothing watched the table, and
  * ALTER TABLE changes rows (types, defaults, column names) without triggers.
  *
+ * A new rule is made ENABLE ALWAYS, so that it also fires where
+ * session_replication_role is replica, as when logical replication applies
+ * changes.  Who sets it otherwise afterwards has his way.
+ *
+ * Triggers for each row are cloned to partitions by PostgreSQL, those for
+ * statements are not; but TRUNCATE of a partition fires those of the partition
+ * alone.  So truncate rules are cloned here, in the same way.
+ *
  * MODEL: runs in the backend that issued the DDL, inside its transaction,
  * which holds a lock on the table.  Raises errors, that is its purpose.
  *
@@ -40,80 +48,20 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "catalog/dependency.h"
+#include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
-#include "commands/event_trigger.h"
-#include "commands/extension.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
+#include "nodes/makefuncs.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "compat.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "rule_check.h"
-
-PG_FUNCTION_INFO_V1(rtcache_check_rules);
-
-/* An object that the DDL command made or altered. */
-typedef struct DdlObject
-{
-	Oid			classid;
-	Oid			objid;
-	bool		clear;			/* changed values in ways nobody can follow */
-	bool		forget;			/* rules' keys may be stale now */
-} DdlObject;
-
-/*
- * rule_kind
- *		Which of our trigger functions is this, if any?  It is known by its C
- *		symbol and as a member of the extension, whatever its schema.
- */
-static RtcRuleKind
-rule_kind(Oid function)
-{
-	HeapTuple	tuple;
-	Datum		prosrc;
-	bool		isnull;
-	RtcRuleKind kind = RTC_RULE_NONE;
-
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return RTC_RULE_NONE;
-	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
-	{
-		prosrc = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-		if (!isnull)
-		{
-			char	   *symbol = TextDatumGetCString(prosrc);
-
-			for (int k = RTC_RULE_WRITE_THROUGH; k <= RTC_RULE_TRUNCATE; k++)
-			{
-				if (strcmp(symbol, rtc_rule_function((RtcRuleKind) k)) == 0)
-					kind = (RtcRuleKind) k;
-			}
-		}
-	}
-	ReleaseSysCache(tuple);
-
-	if (kind != RTC_RULE_NONE)
-	{
-		Oid			extension = get_extension_oid(RTC_NAME, true);
-
-		if (!OidIsValid(extension) ||
-			getExtensionOfObject(ProcedureRelationId, function) != extension)
-			return RTC_RULE_NONE;
-	}
-	return kind;
-}
 
 /* Checks level, timing and events.  Errors: 0A000. */
 static void
@@ -203,7 +151,7 @@ check_conditions(Relation rel, Trigger *trigger, const RtcRule *rule)
 			!in_update_list(trigger, att->attnum))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("column \"%s\" is used in a key template but is not in the UPDATE OF list",
+					 errmsg("column \"%s\" is used in a key or tag template but is not in the UPDATE OF list",
 							NameStr(att->attname)),
 					 errhint("Add the column to the list, or use UPDATE without a list.")));
 	}
@@ -237,7 +185,7 @@ check_events(Relation rel, Trigger *trigger)
  *		Checks one rule; raises if it is no good.  made: it has just been
  *		created, else its table has been altered.
  */
-static RtcRule *
+static void
 check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
 {
 	RtcRule    *rule;
@@ -265,7 +213,6 @@ check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
 	check_conditions(rel, trigger, rule);
 	if (made && kind == RTC_RULE_WRITE_THROUGH)
 		check_events(rel, trigger);
-	return rule;
 }
 
 /*
@@ -287,7 +234,6 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 		RtcRuleKind kind;
-		RtcRule    *rule;
 
 		if (OidIsValid(only) && trigger->tgoid != only)
 			continue;
@@ -295,30 +241,140 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 		/* One that is off harms nobody; switching it on is ALTER TABLE. */
 		if (trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
-		kind = rule_kind(trigger->tgfoid);
+		kind = rtc_rule_kind(trigger->tgfoid);
 		if (kind == RTC_RULE_NONE)
 			continue;
 
 		found = true;
-		rule = check_rule(rel, trigger, kind, made);
+		check_rule(rel, trigger, kind, made);
 
 		/* A truncate rule makes no keys. */
 		if (forget && kind != RTC_RULE_TRUNCATE)
-			rtc_rule_forget_keys(rule);
+		{
+			RtcRuleText text;
+
+			rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text);
+			rtc_rule_forget(&text);
+		}
 	}
 
 	relation_close(rel, NoLock);
 	return found;
 }
 
+/* Makes a trigger fire whatever session_replication_role says. */
+static void
+enable_always(Oid relid, Oid tgoid)
+{
+	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	char	   *name = NULL;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (rel->trigdesc->triggers[i].tgoid == tgoid &&
+			rel->trigdesc->triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+			name = pstrdup(rel->trigdesc->triggers[i].tgname);
+	}
+	if (name != NULL)
+		EnableDisableTrigger_compat(rel, name, TRIGGER_FIRES_ALWAYS,
+									ShareRowExclusiveLock);
+	relation_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+/* Does the relation have a clone of this trigger? */
+static bool
+has_clone(Oid relid, Oid tgoid)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL,
+							  1, &key);
+	while (!found && (tuple = systable_getnext(scan)) != NULL)
+		found = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid == tgoid;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/* Makes a trigger for TRUNCATE of a partition as its parent has one. */
+static void
+clone_trigger(const Trigger *trigger, Oid relid)
+{
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+
+	stmt->trigname = trigger->tgname;
+	stmt->timing = TRIGGER_TYPE_AFTER;
+	stmt->events = TRIGGER_TYPE_TRUNCATE;
+	for (int i = 0; i < trigger->tgnargs; i++)
+		stmt->args = lappend(stmt->args, makeString(trigger->tgargs[i]));
+	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
+								 InvalidOid, trigger->tgfoid, trigger->tgoid,
+								 NULL, false, true, trigger->tgenabled);
+}
+
 /*
- * check_table_tree
+ * rtc_check_clone_truncate
+ *		Clones truncate rules of a partitioned table to its partitions, and
+ *		to theirs.
+ */
+void
+rtc_check_clone_truncate(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	TriggerDesc *triggers;
+	List	   *children;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		relation_close(rel, NoLock);
+		return;
+	}
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	children = find_inheritance_children(relid, NoLock);
+	foreach(lc, children)
+	{
+		char		relkind = get_rel_relkind(lfirst_oid(lc));
+		bool		cloned = false;
+
+		if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+			continue;
+		for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		{
+			Trigger    *trigger = &triggers->triggers[i];
+
+			if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+				rtc_rule_kind(trigger->tgfoid) == RTC_RULE_TRUNCATE &&
+				!has_clone(lfirst_oid(lc), trigger->tgoid))
+			{
+				clone_trigger(trigger, lfirst_oid(lc));
+				cloned = true;
+			}
+		}
+		if (cloned)
+			CommandCounterIncrement();
+		rtc_check_clone_truncate(lfirst_oid(lc));
+	}
+	relation_close(rel, NoLock);
+}
+
+/*
+ * rtc_check_tables
  *		Partitions have clones of the rules, with the same arguments, so that
  *		their keys need no deleting of their own; but they may be unlogged, or
  *		have other columns.
  */
-static void
-check_table_tree(Oid relid, bool forget)
+void
+rtc_check_tables(Oid relid, bool forget)
 {
 	List	   *relids = find_all_inheritors(relid, AccessShareLock, NULL);
 	ListCell   *lc;
@@ -328,117 +384,25 @@ check_table_tree(Oid relid, bool forget)
 						   forget && lfirst_oid(lc) == relid);
 }
 
-/* The table of a trigger; InvalidOid if it has gone. */
-static Oid
-trigger_table(Oid tgoid)
+/*
+ * rtc_check_new_trigger
+ *		A trigger was made: checks it, and then its clones, if it is a rule.
+ */
+void
+rtc_check_new_trigger(Oid tgoid, Oid relid)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			relid = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(tgoid));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return relid;
-}
-
-/* A trigger was made: checks it, and then its clones, if it is a rule. */
-static void
-check_new_trigger(Oid tgoid)
-{
-	Oid			relid = trigger_table(tgoid);
 	List	   *relids;
 	ListCell   *lc;
 
-	if (!OidIsValid(relid) || !check_table(relid, tgoid, true, true))
+	if (!check_table(relid, tgoid, true, true))
 		return;
 
+	enable_always(relid, tgoid);
+	rtc_check_clone_truncate(relid);
 	relids = find_all_inheritors(relid, AccessShareLock, NULL);
 	foreach(lc, relids)
 	{
 		if (lfirst_oid(lc) != relid)
 			(void) check_table(lfirst_oid(lc), InvalidOid, false, false);
 	}
-}
-
-/* The objects of the current DDL command, in the current memory context. */
-static List *
-ddl_objects(void)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	List	   *objects = NIL;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT c.classid, c.objid, c.command_tag"
-					" FROM pg_catalog.pg_event_trigger_ddl_commands() AS c"
-					" WHERE c.objid IS NOT NULL",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the list of DDL commands");
-
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		char	   *tag = SPI_getvalue(tuple, desc, 3);
-		DdlObject  *object = MemoryContextAlloc(cxt, sizeof(DdlObject));
-		bool		isnull;
-		MemoryContext oldcxt;
-
-		object->classid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
-		object->objid = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
-		object->clear = tag != NULL && strcmp(tag, "ALTER TYPE") == 0;
-
-		/* A new partition has rules, and no rows yet. */
-		object->forget = tag != NULL && strcmp(tag, "CREATE TABLE") != 0;
-		oldcxt = MemoryContextSwitchTo(cxt);
-		objects = lappend(objects, object);
-		MemoryContextSwitchTo(oldcxt);
-	}
-	SPI_finish();
-	return objects;
-}
-
-/*
- * rtcache_check_rules
- *		The event trigger function.
- *
- * ALTER TYPE renames values of enums and attributes of composites, which
- * changes how rows of any table look: it clears the database's cache.
- */
-Datum
-rtcache_check_rules(PG_FUNCTION_ARGS)
-{
-	ListCell   *lc;
-
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("function \"%s\" was not called by event trigger manager",
-						"rtcache_check_rules")));
-
-	/* pg_upgrade moves rules that were checked when they were made. */
-	if (IsBinaryUpgrade)
-		PG_RETURN_NULL();
-
-	foreach(lc, ddl_objects())
-	{
-		DdlObject  *object = lfirst(lc);
-
-		if (object->clear)
-			rtc_add_clear_op();
-		else if (object->classid == TriggerRelationId)
-			check_new_trigger(object->objid);
-		else if (object->classid == RelationRelationId)
-			check_table_tree(object->objid, object->forget);
-	}
-
-	PG_RETURN_NULL();
 }

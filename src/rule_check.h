@@ -12,9 +12,19 @@
 
 #include "postgres.h"
 
-#include "fmgr.h"
+/*
+ * A trigger has been made on a table.  If it is a rule: checks it and its
+ * clones, deletes the keys that it can have made, makes it ENABLE ALWAYS.
+ */
+extern void rtc_check_new_trigger(Oid tgoid, Oid relid);
 
-/* Event trigger function, at ddl_command_end. */
-extern PGDLLEXPORT Datum rtcache_check_rules(PG_FUNCTION_ARGS);
+/*
+ * A table has been made or altered: checks its rules and those of its
+ * descendants.  forget: deletes the keys that its rules can have made.
+ */
+extern void rtc_check_tables(Oid relid, bool forget);
+
+/* A partitioned table has got a truncate rule, or a partition. */
+extern void rtc_check_clone_truncate(Oid relid);
 
 #endif							/* RTC_RULE_CHECK_H */

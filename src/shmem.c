@@ -9,7 +9,8 @@
  *
  * Model: created by the postmaster, again after each crash restart, when all
  * of it starts from zero.  One LWLock protects the relay's report and the
- * prefixes, both rarely touched; everything else is atomics.  There are no
+ * prefixes, both rarely touched, one the queue of those who wait for Redis at
+ * commit; everything else is atomics.  There are no
  * spinlocks.  No I/O is done under the lock.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -181,7 +182,7 @@ shmem_request(void)
 	if (prev_shmem_request_hook)
 		prev_shmem_request_hook();
 	RequestAddinShmemSpace(shmem_size());
-	RequestNamedLWLockTranche(RTC_NAME, 1);
+	RequestNamedLWLockTranche(RTC_NAME, 2);
 	if (rtc_l1_size > 0)
 	{
 		RequestAddinShmemSpace(rtc_l1_size_bytes());
@@ -227,12 +228,15 @@ fill_zeroed(RtcShared *shared)
 	uint32		nbuckets = bucket_count();
 	char	   *behind = (char *) shared + MAXALIGN(sizeof(RtcShared));
 
-	shared->lock = &(GetNamedLWLockTranche(RTC_NAME))->lock;
+	shared->lock = &GetNamedLWLockTranche(RTC_NAME)[0].lock;
+	shared->wait_lock = &GetNamedLWLockTranche(RTC_NAME)[1].lock;
 	shared->bucket_mask = nbuckets - 1;
 	shared->bucket = (RtcBucket *) behind;
 	behind += MAXALIGN(nbuckets * sizeof(RtcBucket));
 	shared->prepared = (RtcPreparedSlot *) behind;
 	shared->nprepared = rtc_prepared_slots();
+	behind += MAXALIGN(shared->nprepared * sizeof(RtcPreparedSlot));
+	shared->waiter = (RtcWaiter *) behind;
 
 	for (uint32 i = 0; i < nbuckets; i++)
 	{
@@ -256,6 +260,10 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->applied_lsn, 0);
 	pg_atomic_init_u64(&shared->stored_lsn, 0);
 	pg_atomic_init_u64(&shared->wake_lsn, 0);
+	pg_atomic_init_u64(&shared->wait_lsn, 0);
+	pg_atomic_init_u32(&shared->lingers, 0);
+	pg_atomic_init_u64(&shared->down_since, GetCurrentTimestamp());
+	dlist_init(&shared->waiters);
 	pg_atomic_init_u64(&shared->prefix_generation, 1);
 	pg_atomic_init_u64(&shared->relay_batches, 0);
 	pg_atomic_init_u64(&shared->relay_ops, 0);
@@ -285,6 +293,8 @@ shmem_size(void)
 											sizeof(RtcBucket))));
 	size = add_size(size, MAXALIGN(mul_size(rtc_prepared_slots(),
 											sizeof(RtcPreparedSlot))));
+	size = add_size(size, MAXALIGN(mul_size(rtc_waiter_slots(),
+											sizeof(RtcWaiter))));
 	return size;
 }
 

@@ -20,6 +20,7 @@
 #include "utils/timestamp.h"
 
 #include "breaker.h"
+#include "commit_wait.h"
 #include "flight.h"
 #include "interest.h"
 #include "rtcache.h"
@@ -29,6 +30,7 @@
 
 #define RTC_MAX_PREFIXES	256 /* databases with a cache, per server */
 #define RTC_ERROR_LEN		256
+#define RTC_POLICY_LEN		32
 #define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
 
 /* What the relay is doing; shown by rtcache_relay. */
@@ -81,6 +83,7 @@ typedef struct RtcRelayInfo
 	uint32		url_hash;		/* of the redis_url in use */
 	char		address[64];	/* numeric address of Redis, "" for unix */
 	char		slot_problem[RTC_ERROR_LEN];	/* "" = slot in use */
+	char		policy[RTC_POLICY_LEN]; /* maxmemory-policy; "" = unknown */
 } RtcRelayInfo;
 
 /*
@@ -90,6 +93,7 @@ typedef struct RtcRelayInfo
 typedef struct RtcShared
 {
 	LWLock	   *lock;			/* protects prefix[] and relay */
+	LWLock	   *wait_lock;		/* protects waiters */
 
 	/* The seal; written once at startup. */
 	uint8		seal_key[RTC_SEAL_KEY_LEN];
@@ -129,6 +133,20 @@ typedef struct RtcShared
 								 * its flush */
 	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
 
+	/*
+	 * The newest LSN that anybody waits for, and: does the relay let commits
+	 * collect, so that only those who wait need to wake it?
+	 */
+	pg_atomic_uint64 wait_lsn;
+	pg_atomic_uint32 lingers;
+
+	/*
+	 * Since when the relay has not been at work on Redis; 0 = it is.  A
+	 * TimestampTz; the relay writes it.
+	 */
+	pg_atomic_uint64 down_since;
+
+	dlist_head	waiters;		/* of RtcWaiter, by LSN */
 	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves */
 	Latch	   *relay_latch;	/* the relay's, NULL = not running */
 
@@ -155,6 +173,7 @@ typedef struct RtcShared
 	RtcBucket  *bucket;
 	int			nprepared;
 	RtcPreparedSlot *prepared;
+	RtcWaiter  *waiter;			/* by number of the process */
 } RtcShared;
 
 /* NULL when not preloaded. */

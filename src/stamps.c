@@ -282,6 +282,22 @@ rtc_stamp_prepare(void)
 	memset(&touched, 0, sizeof(touched));
 }
 
+bool
+rtc_stamp_prepared(void)
+{
+	if (rtc_shared == NULL)
+		return false;
+
+	/* those from before the start have no slot */
+	if (pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
+		return true;
+	for (int i = 0; i < rtc_shared->nprepared; i++)
+		if (pg_atomic_read_u32(&rtc_shared->prepared[i].xid) != InvalidTransactionId &&
+			rtc_shared->prepared[i].nbuckets > 0)
+			return true;
+	return false;
+}
+
 /* ---------------- the relay ---------------- */
 
 int

@@ -76,7 +76,10 @@ extern void rtc_stamp_touch(uint32 bucket);
 /* PRE_COMMIT: marks the set pending.  Allocates nothing, raises nothing. */
 extern void rtc_stamp_raise(void);
 
-/* COMMIT: the set's writes are visible.  No allocation, no error. */
+/*
+ * COMMIT: the set's writes are visible.  commit_lsn: what Redis must have
+ * applied before it is believed; invalid: nothing.  No allocation, no error.
+ */
 extern void rtc_stamp_commit(XLogRecPtr commit_lsn);
 
 /* ABORT: forgets the set, lowers pending if raised. */
@@ -97,6 +100,9 @@ extern void rtc_stamp_prepare(void);
  * no longer running.  Returns how many are still prepared.
  */
 extern int	rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn);
+
+/* May there be a prepared transaction that has touched anything? */
+extern bool rtc_stamp_prepared(void);
 
 /* Sizes, for shmem.c. */
 extern int	rtc_prepared_slots(void);

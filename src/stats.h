@@ -39,6 +39,7 @@ typedef enum RtcCounter
 	RTC_STAT_TOO_LARGE,			/* values above rtcache.max_value_size */
 	RTC_STAT_SETS,				/* SETs applied by the relay */
 	RTC_STAT_DELS,				/* DELs applied by the relay */
+	RTC_STAT_TAG_DROPS,			/* keys deleted because of a tag */
 	RTC_STAT_PATTERN_DELS,		/* keys deleted by pattern or clear */
 	RTC_STAT_BYTES_READ,		/* value bytes read from Redis by lookups */
 	RTC_STAT_BYTES_WRITTEN,		/* value bytes sent by relay and fills */
@@ -46,6 +47,8 @@ typedef enum RtcCounter
 	RTC_STAT_MESSAGE_BYTES,		/* their bytes */
 	RTC_STAT_MESSAGES_REFUSED,	/* WAL messages that failed the seal check */
 	RTC_STAT_CLEARS,			/* whole-prefix clears by the relay */
+	RTC_STAT_COMMIT_WAITS,		/* commits that waited for Redis */
+	RTC_STAT_COMMIT_WAITS_GIVEN_UP, /* in vain */
 	RTC_STAT_COUNT
 } RtcCounter;
 

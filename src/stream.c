@@ -43,14 +43,18 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 
+#include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "policy.h"
 #include "prefix.h"
 #include "redis_session.h"
 #include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "sweep.h"
+#include "tag_drop.h"
 #include "wal_bounds.h"
 #include "xid.h"
 
@@ -69,6 +73,7 @@ static RtcStreamResult handle_event(bool *done);
 static bool heartbeat(bool *beaten);
 static bool store_position(void);
 static bool delete_instead(void);
+static bool sweep(void);
 static void published(XLogRecPtr lsn);
 static void open_l2(void);
 
@@ -100,8 +105,11 @@ rtc_stream_connect(void)
 	old = MemoryContextSwitchTo(rtc_stream.work);
 	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
-		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK)
+		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK &&
+		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK &&
+		rtc_policy_ask(rtc_stream.conn) == RTC_CONN_OK)
 	{
+		rtc_sweep_restart();
 		rtc_stream.pos = pos;
 		rtc_stream.error[0] = '\0';
 		rtc_stream.announced = false;
@@ -158,6 +166,8 @@ rtc_stream_work(void)
 		result = RTC_STREAM_DOWN;
 	}
 	else if (!check_drained() || !rtc_stream_register_requested())
+		result = RTC_STREAM_DOWN;
+	else if (!sweep())
 		result = RTC_STREAM_DOWN;
 	if (rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
@@ -287,6 +297,7 @@ rtc_stream_clear(const char *reason)
 	rtc_stream.pos.lsn = start;
 	rtc_stream.pos.verified_lsn = start;
 	rtc_stream.pos.restart_lsn = start;
+	rtc_stream.pos.commit_lsn = start;
 	rtc_stream.skip_lsn = start;
 	rtc_stream.done_lsn = start;
 	rtc_stream.target_lsn = start;
@@ -473,6 +484,17 @@ rtc_stream_send(void)
 }
 
 /*
+ * Does Redis not know that it has been told everything?  Standbys want to
+ * know, and they compare with WAL that is not for us, too.
+ */
+bool
+rtc_stream_is_untold(void)
+{
+	return rtc_stream.announced && !rtc_stream.have_event &&
+		rtc_stream.told_lsn < rtc_stream.seen_lsn;
+}
+
+/*
  * Stores the position now and then even if nothing is to be applied: it moves
  * on with WAL, and others see that we are alive.
  */
@@ -480,7 +502,8 @@ static bool
 heartbeat(bool *beaten)
 {
 	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >=
-		(rtc_stream.full ? RTC_RETRY_MS : RTC_HEARTBEAT_MS);
+		(rtc_stream.full ? RTC_RETRY_MS :
+		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || store_position();
 }
 
@@ -506,6 +529,14 @@ store_position(void)
 								  rtc_wal_reader_lsn(rtc_stream.reader));
 	next.lsn = Max(rtc_stream.done_lsn, rtc_stream.pos.lsn);
 
+	/* there is no reply to wait for if nothing is sent */
+	if (rtc_batch_ops(rtc_stream.batch) == 0 &&
+		rtc_stream.done_lsn > next.verified_lsn)
+	{
+		next.verified_lsn = rtc_stream.done_lsn;
+		next.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
+	}
+
 	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
 	MemoryContextSwitchTo(old);
 	if (result == RTC_BATCH_FULL)
@@ -522,6 +553,7 @@ store_position(void)
 	}
 	RTC_INJECT("applied");
 	rtc_stream.stored_ms = rtc_unix_ms();
+	rtc_stream.told_lsn = next.verified_lsn;
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
 	return true;
 }
@@ -563,7 +595,23 @@ published(XLogRecPtr lsn)
 		return;
 	pg_atomic_write_u64(&rtc_shared->applied_lsn, lsn);
 	RTC_INJECT("published");
+	pg_memory_barrier();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+	rtc_commit_wait_wake(lsn);
+}
+
+/*
+ * Does a little of what can wait.
+ */
+static bool
+sweep(void)
+{
+	if ((rtc_sweep_due() == 0 &&
+		 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK) ||
+		(rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
+		 rtc_policy_ask(rtc_stream.conn) != RTC_CONN_OK))
+		return rtc_stream_down();
+	return true;
 }
 
 /* ---------------- trust ---------------- */

@@ -44,6 +44,10 @@ extern void rtc_stream_disconnect(void);
 /* Why the stream is down; static. */
 extern const char *rtc_stream_error(void);
 
+/* Is the position to be stored after RTC_TELL_MS? */
+#define RTC_TELL_MS			200
+extern bool rtc_stream_is_untold(void);
+
 /* Where WAL has to be kept from; invalid = as long as possible. */
 extern XLogRecPtr rtc_stream_restart(void);
 

@@ -60,6 +60,9 @@ rtc_stream_apply_commit(void)
 	Oid			dboid = InvalidOid;
 	RtcTarget	target = RTC_TARGET_NONE;
 
+	/* before any of it is sent */
+	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
+									rtc_stream.event.lsn);
 	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, &gone))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -74,9 +77,12 @@ rtc_stream_apply_commit(void)
 		if (target == RTC_TARGET_NONE)
 			continue;
 		pg_atomic_fetch_add_u64(&rtc_shared->relay_ops, 1);
-		if (op.kind == RTC_OP_SET || op.kind == RTC_OP_DEL)
+		if (RtcOpStores(op.kind) || op.kind == RTC_OP_DEL ||
+			op.kind == RTC_OP_TAG)
 			rtc_batch_add(rtc_stream.batch, prefix, &op,
 						  rtc_stream.pos.horizon != 0 || rtc_stream.full);
+		else if (op.kind == RTC_OP_TAG)
+			continue;
 		else if (!rtc_stream_send() || !delete_matching(prefix, &op))
 			return false;
 		RTC_INJECT("op_batched");
@@ -202,6 +208,7 @@ delete_matching(const char *prefix, const RtcOp *op)
 	else
 		appendStringInfoChar(&glob, '*');
 	result = rtc_delete_matching(rtc_stream.conn, glob.data, glob.len,
+								 op->kind == RTC_OP_PATTERN ? strlen(prefix) : 0,
 								 rtc_command_timeout, &deleted);
 	MemoryContextSwitchTo(old);
 	if (result != RTC_CONN_OK)

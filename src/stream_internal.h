@@ -31,6 +31,7 @@ typedef struct RtcStream
 	XLogRecPtr	seen_lsn;		/* there is nothing more up to here */
 	XLogRecPtr	done_lsn;		/* commits up to here are in Redis or batch */
 	XLogRecPtr	target_lsn;		/* L2 opens when this is applied */
+	XLogRecPtr	told_lsn;		/* verified_lsn as Redis has it */
 	XLogRecPtr	drained_lsn;	/* the horizon passed here; 0 = not yet */
 	bool		full;			/* Redis is out of memory: only delete */
 	bool		announced;		/* said that we caught up */

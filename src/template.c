@@ -189,7 +189,7 @@ rtc_template_parse(const char *text, TupleDesc desc, RtcFault *fault)
 								  RTC_MAX_KEY_LEN));
 	if (!rtc_key_is_valid(text, len))
 		return malformed(fault, text,
-						 _("Keys that begin with \"~\" or end in \"~lease\" are used by rtcache itself."));
+						 _("Keys that begin with \"~\" or end in \"~lease\" or \"~query\" are used by rtcache itself."));
 
 	for (const char *c = text; *c; c++)
 	{
@@ -322,6 +322,48 @@ rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum)
 			return true;
 	}
 	return false;
+}
+
+/*
+ * What a column gives is percent-encoded, so it ends before a colon at the
+ * latest.  Tries every end of each, the shortest first, going back no further
+ * than to the last column: what a literal has matched once it matches later as
+ * well.
+ */
+bool
+rtc_template_could_make(const RtcTemplate *tmpl, const char *key, size_t len)
+{
+	size_t		pos = 0;
+	int			part = 0;
+	int			column = -1;	/* the last one, where to go on from */
+	size_t		column_end = 0;
+
+	for (;;)
+	{
+		const Part *p = &tmpl->part[part];
+
+		if (part < tmpl->nparts && p->kind != PART_LITERAL)
+		{
+			column = part++;
+			column_end = pos;
+		}
+		else if (part < tmpl->nparts && len - pos >= p->len &&
+				 memcmp(key + pos, p->text, p->len) == 0)
+		{
+			pos += p->len;
+			part++;
+		}
+		else if (part == tmpl->nparts && pos == len)
+			return true;
+		else if (column >= 0 && column_end < len &&
+				 rtc_key_is_encoded((unsigned char) key[column_end]))
+		{
+			pos = ++column_end;
+			part = column + 1;
+		}
+		else
+			return false;
+	}
 }
 
 bool

@@ -51,6 +51,10 @@ extern bool rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple,
 /* Is column attnum (1-based) used by the template? */
 extern bool rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum);
 
+/* Could the template render to this key, for some row? */
+extern bool rtc_template_could_make(const RtcTemplate *tmpl, const char *key,
+									size_t len);
+
 /* Has the template no column at all? */
 extern bool rtc_template_is_static(const RtcTemplate *tmpl);
 

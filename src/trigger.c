@@ -24,6 +24,11 @@
  * is still the newest; for one that this transaction has itself updated or
  * deleted again, the key is deleted instead, which is always right.
  *
+ * Tags and tracking
+ *
+ * A rule also says what changes besides its keys: the tags of old and new rows,
+ * and the rows themselves, for answers that depend on them (track.c).
+ *
  * A rule that does not fit its table
  *
  * Rules are checked when they are made and when their table is altered
@@ -49,6 +54,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/tuptable.h"
 #include "utils/builtins.h"
@@ -59,6 +65,7 @@
 #include "utils/rel.h"
 
 #include "compat.h"
+#include "dep.h"
 #include "guc.h"
 #include "key.h"
 #include "oplist.h"
@@ -66,6 +73,7 @@
 #include "rtcache.h"
 #include "rule.h"
 #include "stats.h"
+#include "track.h"
 #include "trigger.h"
 #include "ttl.h"
 
@@ -81,6 +89,8 @@ typedef struct RuleEntry
 	bool		stale;			/* parse again before use */
 	MemoryContext cxt;			/* holds rule and fault */
 	RtcRule    *rule;			/* NULL = unusable, see fault */
+	RtcRuleText text;			/* the same, as it is written */
+	bool		tracks;			/* no other rule says what changes */
 	RtcFault	fault;			/* valid when rule is NULL */
 	TransactionId fault_xid;	/* top transaction and */
 	SubTransactionId fault_subid;	/* subtransaction last warned in */
@@ -151,6 +161,31 @@ rule_sweep(void)
 }
 
 /*
+ * is_tracker
+ *		Does this rule have to say what changes (track.c)?  One on each table
+ *		is enough, the first that sees every change; without one, each.
+ */
+static bool
+is_tracker(Relation rel, Trigger *self)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
+			TRIGGER_FOR_AFTER(trigger->tgtype) &&
+			TRIGGER_FOR_ROW(trigger->tgtype) &&
+			TRIGGER_FOR_INSERT(trigger->tgtype) &&
+			TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+			TRIGGER_FOR_DELETE(trigger->tgtype) &&
+			trigger->tgqual == NULL && trigger->tgnattr == 0 &&
+			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_NONE)
+			return trigger->tgoid == self->tgoid;
+	}
+	return true;
+}
+
+/*
  * find_rule
  *		The rule of the trigger that is firing, parsed if need be.
  *
@@ -165,6 +200,8 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	Trigger    *trigger = trigdata->tg_trigger;
 	RuleEntry  *entry;
 	RtcRule    *rule;
+	RtcRuleText text;
+	bool		tracks;
 	RtcFault	fault = {0};
 	MemoryContext cxt;
 	MemoryContext oldcxt;
@@ -187,6 +224,8 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	oldcxt = MemoryContextSwitchTo(cxt);
 	rule = rtc_rule_parse(kind, trigger->tgnargs, trigger->tgargs,
 						  RelationGetDescr(trigdata->tg_relation), &fault);
+	rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text);
+	tracks = is_tracker(trigdata->tg_relation, trigger);
 	if (entry != NULL)
 	{
 		/* Make room in the list before anything is changed. */
@@ -204,6 +243,8 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	entry->stale = false;
 	entry->cxt = cxt;
 	entry->rule = rule;
+	entry->text = text;
+	entry->tracks = tracks;
 	entry->fault = fault;
 	entry->fault_xid = InvalidTransactionId;
 	entry->fault_subid = InvalidSubTransactionId;
@@ -355,6 +396,15 @@ add_del(const StringInfoData *key)
 	rtc_oplist_add(&op);
 }
 
+/* Drops what depends on the tag of a row, if there is a row and it has one. */
+static void
+add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
+{
+	resetStringInfo(buf);
+	if (row != NULL && rtc_template_render(tmpl, row, desc, buf))
+		(void) rtc_oplist_add_dep(rtc_dep_tag(buf->data, buf->len));
+}
+
 /* Stores the new row under its key, or deletes the key if it cannot be. */
 static void
 add_set(const RtcRule *rule, TriggerData *trigdata, const RowChange *change,
@@ -415,6 +465,12 @@ apply_rule(const RtcRule *rule, TriggerData *trigdata)
 			add_set(rule, trigdata, &change, &newkey);
 	}
 
+	for (int i = 0; i < rule->ntags; i++)
+	{
+		add_tag(rule->tag[i], change.oldrow, change.desc, &oldkey);
+		add_tag(rule->tag[i], change.newrow, change.desc, &newkey);
+	}
+
 	for (int i = 0; i < rule->ndels; i++)
 	{
 		have_old = render_key(rule->del[i], change.oldrow, change.desc, &oldkey);
@@ -436,6 +492,14 @@ row_trigger(FunctionCallInfo fcinfo, RtcRuleKind kind)
 	TriggerData *trigdata = check_call(fcinfo, kind);
 	RuleEntry  *entry = find_rule(trigdata, kind);
 
+	if (entry->tracks)
+	{
+		RowChange	change;
+
+		get_change(trigdata, &change);
+		rtc_track_row(RelationGetRelid(trigdata->tg_relation), change.desc,
+					  change.oldrow, change.newrow);
+	}
 	if (entry->rule != NULL)
 		apply_rule(entry->rule, trigdata);
 	else
@@ -459,7 +523,7 @@ rtcache_invalidate(PG_FUNCTION_ARGS)
 
 /*
  * rtcache_truncate
- *		There are no rows to make keys of: see rtc_rule_forget_keys().
+ *		There are no rows to make keys of: see rtc_rule_forget().
  */
 Datum
 rtcache_truncate(PG_FUNCTION_ARGS)
@@ -467,8 +531,9 @@ rtcache_truncate(PG_FUNCTION_ARGS)
 	TriggerData *trigdata = check_call(fcinfo, RTC_RULE_TRUNCATE);
 	RuleEntry  *entry = find_rule(trigdata, RTC_RULE_TRUNCATE);
 
+	rtc_track_all_rows(RelationGetRelid(trigdata->tg_relation));
 	if (entry->rule != NULL)
-		rtc_rule_forget_keys(entry->rule);
+		rtc_rule_forget(&entry->text);
 	else
 		rule_unusable(entry, trigdata);
 	return PointerGetDatum(NULL);

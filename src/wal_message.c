@@ -8,8 +8,9 @@
  *		header		RtcMessageHeader, seal first
  *		dbname		dbnamelen bytes, the database's name when written
  *		ops			nops ops, each
- *					kind (1), keylen (4), key, and for SET behind keylen
- *					ttl_ms (8), vallen (4), with the value behind the key
+ *					kind (1), keylen (4), key, and for SET and PUT behind keylen
+ *					ttl_ms (8), vallen (4), with the value behind the key;
+ *					the key of TAG is the RtcDep itself (8)
  *
  * Integers are in the machine's byte order, as everywhere in WAL, unaligned.
  * The seal covers all that follows it.  Inside is the full xid, which must be
@@ -33,6 +34,7 @@
 #include "replication/message.h"
 
 #include "compat.h"
+#include "dep.h"
 #include "seal.h"
 #include "stats.h"
 #include "wal_message.h"
@@ -65,13 +67,13 @@ rtc_op_encode(StringInfo buf, const RtcOp *op)
 
 	appendBinaryStringInfo(buf, (char *) &kind, 1);
 	appendBinaryStringInfo(buf, (const char *) &op->keylen, 4);
-	if (op->kind == RTC_OP_SET)
+	if (RtcOpStores(op->kind))
 	{
 		appendBinaryStringInfo(buf, (const char *) &op->ttl_ms, 8);
 		appendBinaryStringInfo(buf, (const char *) &op->vallen, 4);
 	}
 	appendBinaryStringInfo(buf, op->key, op->keylen);
-	if (op->kind == RTC_OP_SET)
+	if (RtcOpStores(op->kind))
 		appendBinaryStringInfo(buf, op->value, op->vallen);
 }
 
@@ -84,10 +86,11 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 	memset(op, 0, sizeof(*op));
 	if (!take(&p, end, &kind, 1) || !take(&p, end, &op->keylen, 4))
 		return false;
-	if (kind < RTC_OP_SET || kind > RTC_OP_CLEAR)
+	if (kind < RTC_OP_SET || kind > RTC_OP_PUT ||
+		(kind == RTC_OP_TAG && op->keylen != sizeof(RtcDep)))
 		return false;
 	op->kind = (RtcOpKind) kind;
-	if (kind == RTC_OP_SET &&
+	if (RtcOpStores(kind) &&
 		(!take(&p, end, &op->ttl_ms, 8) || !take(&p, end, &op->vallen, 4) ||
 		 op->ttl_ms < 0))
 		return false;

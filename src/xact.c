@@ -3,7 +3,7 @@
  * xact.c
  *		The only transaction callbacks of rtcache.
  *
- * What happens when, for a transaction that has ops:
+ * What happens when, for a transaction that has ops or changes dependencies:
  *
  *		PRE_COMMIT	stamps go pending, the ops go to WAL.  The last place
  *		PRE_PREPARE	where anything may be raised.
@@ -11,6 +11,7 @@
  *					synchronous_commit off); its locks are still held, so
  *					the next writer of the same row comes behind us.  Stamps
  *					move, the relay is woken.
+ *		(locks released)	With commit_wait, the backend waits for the relay.
  *		PREPARE		The stamps' prepared slot takes over.
  *		ABORT		Stamps are lowered, the ops forgotten.
  *
@@ -25,7 +26,9 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "utils/resowner.h"
 
+#include "commit_wait.h"
 #include "inject.h"
 #include "oplist.h"
 #include "shmem.h"
@@ -35,6 +38,8 @@
 static void xact_callback(XactEvent event, void *arg);
 static void subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 							 SubTransactionId parentSubid, void *arg);
+static void release_callback(ResourceReleasePhase phase, bool isCommit,
+							 bool isTopLevel, void *arg);
 static void wake_relay_for(XLogRecPtr lsn);
 
 void
@@ -42,6 +47,7 @@ rtc_xact_init(void)
 {
 	RegisterXactCallback(xact_callback, NULL);
 	RegisterSubXactCallback(subxact_callback, NULL);
+	RegisterResourceReleaseCallback(release_callback, NULL);
 }
 
 static void
@@ -52,6 +58,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_COMMIT:
 			RTC_INJECT("flush_begins");
 			rtc_oplist_flush();
+			rtc_commit_wait_arm();
 			break;
 
 		case XACT_EVENT_PRE_PREPARE:
@@ -62,10 +69,15 @@ xact_callback(XactEvent event, void *arg)
 
 		case XACT_EVENT_COMMIT:
 			RTC_INJECT("commit_begins");
-			rtc_stamp_commit(XactLastCommitEnd);
+			/* with nothing for Redis to apply it need not catch up, either */
+			rtc_stamp_commit(rtc_oplist_is_active() ? XactLastCommitEnd :
+							 InvalidXLogRecPtr);
 			RTC_INJECT("commit_stamped");
 			if (rtc_oplist_is_active())
+			{
 				wake_relay_for(XactLastCommitEnd);
+				rtc_commit_wait_for(XactLastCommitEnd);
+			}
 			RTC_INJECT("commit_ends");
 			rtc_oplist_reset();
 			break;
@@ -79,6 +91,7 @@ xact_callback(XactEvent event, void *arg)
 
 		case XACT_EVENT_ABORT:
 			RTC_INJECT("abort_begins");
+			rtc_commit_wait_forget();
 			rtc_stamp_abort();
 			rtc_oplist_reset();
 			break;
@@ -104,7 +117,19 @@ subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 }
 
 /*
- * Tells the relay that there is a commit to apply.
+ * The one moment of a commit that comes after its locks are released.
+ */
+static void
+release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel,
+				 void *arg)
+{
+	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && isCommit && isTopLevel)
+		rtc_commit_wait_now();
+}
+
+/*
+ * Tells the relay that there is a commit to apply.  If it lets commits collect
+ * it will look by itself.
  */
 static void
 wake_relay_for(XLogRecPtr lsn)
@@ -117,5 +142,9 @@ wake_relay_for(XLogRecPtr lsn)
 	while (last < lsn &&
 		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &last, lsn))
 		;
-	rtc_wake_relay();
+
+	/* the WAL before the question; the relay does it the other way round */
+	pg_memory_barrier();
+	if (pg_atomic_read_u32(&rtc_shared->lingers) == 0)
+		rtc_wake_relay();
 }

@@ -70,10 +70,17 @@ sub differences
 	{
 		my $values = $redis->query('MGET', @chunk);
 
+		# what a lookup has stored ends in a blank
+		s/ $// foreach grep { defined } @$values;
+
 		foreach my $i (0 .. $#chunk)
 		{
 			my ($id) = $chunk[$i] =~ /:(\d+)$/ or next;
 			my $row = delete $row{$id};
+
+			# a lookup stores it as jsonb prints it
+			$values->[$i] =~ s/([:,]) "/$1"/g;
+			$values->[$i] =~ s/": (?=\d|n)/":/g;
 
 			# a lookup may have found no row, which is cached as well
 			$row = 'null' unless defined $row || $values->[$i] ne 'null';

@@ -124,7 +124,6 @@ SELECT error($$SELECT cache_get('e', 'CALL p()')$$);
 SELECT error($$SELECT cache_get('e', 'SELEKT 1')$$);
 SELECT error($$SELECT cache_get('e', 'SELECT * FROM nowhere')$$);
 SELECT error($$SELECT cache_get('e', 'SELECT nothing FROM hero')$$);
-SELECT error($$SELECT cache_get('e', 'SELECT 1', tags => '{a}')$$);
 SELECT count(*) FROM hero;
 -- where the error is, and in what
 SELECT cache_get('e', 'SELECT nothing FROM hero');

@@ -250,7 +250,7 @@ BEGIN
 	RAISE WARNING '%', answer;
 END $$;
 
--- cache_peek shows what is there, to whom it was granted: it asks for no query
+-- cache_peek shows what is there to those who could query it
 SET ROLE rtc_bob;
 SELECT cache_peek('hero:1') IS NOT NULL AS "no privilege on hero";
 RESET ROLE;

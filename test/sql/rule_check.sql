@@ -266,6 +266,6 @@ CREATE TRIGGER row AFTER INSERT ON good
 	FOR EACH ROW EXECUTE FUNCTION rtcache_truncate('good:{id}');
 SELECT error('INSERT INTO good VALUES (2, 2)');
 DROP TRIGGER row ON good;
-ALTER EVENT TRIGGER rtcache_check_rules ENABLE;
+ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
 DROP TABLE bad, good;
 DROP FUNCTION try;

@@ -156,7 +156,7 @@ foreach my $fault (
 {
 	my ($name, %rule) = @$fault;
 
-	foreach my $command ('^GET', '^EVALSHA', '^HMGET')
+	foreach my $command ('^MGET', '^EVALSHA', '^HMGET')
 	{
 		$redis->cli('DEL', 'postgres:top', '{postgres:top}~lease');
 		$fake->clear;
@@ -175,7 +175,7 @@ foreach my $fault (
 $offset = -s $node->logfile;
 $redis->cli('DEL', 'postgres:top', '{postgres:top}~lease');
 $fake->clear;
-$fake->rule(match => '^GET', action => 'error', text => 'LOADING Redis is loading');
+$fake->rule(match => '^MGET', action => 'error', text => 'LOADING Redis is loading');
 my $warned = 0;
 for (1 .. 8)
 {

@@ -89,6 +89,15 @@ is_hit($row, '{"o": {"b": 7, "id": 1, "name": "other"}}', 0, 'a new column shows
 is_hit(q{SELECT cache_get('none', 'SELECT 1 WHERE false') IS NULL}, 't', 0, 'no row');
 is_hit(q{SELECT cache_get('none', 'SELECT 1 WHERE false') IS NULL}, 't', 1, 'is kept as well');
 is_hit(q{SELECT cache_peek('none'), cache_exists('none')}, 'null|t', 0, 'and seen');
+
+# what an answer depends on is part of the question
+my $tagged = q{SELECT cache_get('tagged', 'SELECT name FROM hero WHERE id = 1', tags => '{%s}')};
+$node->safe_psql('postgres', sprintf($tagged, 'x,y'));
+is_hit(sprintf($tagged, 'x,y'), '{"name": "new"}', 1, 'a hit with the same tags');
+is_hit(q{SELECT cache_peek('tagged')}, '{"name": "new"}', 0, 'seen without them');
+is_hit(sprintf($tagged, 'x'), '{"name": "new"}', 0, 'no hit with other tags');
+is_hit(q{SELECT cache_get('tagged', 'SELECT name FROM hero WHERE id = 1')},
+	'{"name": "new"}', 0, 'nor without any');
 my $big = q{SELECT md5(cache_list('big', $$SELECT i, repeat('x', 90) FROM generate_series(1, 800) AS i$$)::text)};
 my ($md5) = hits($big);
 is_hit($big, $md5, 1, 'a list of 80 kB');

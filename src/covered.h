@@ -1,0 +1,25 @@
+/*-------------------------------------------------------------------------
+ *
+ * covered.h
+ *		Is every write to a relation seen?  See covered.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_COVERED_H
+#define RTC_COVERED_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+/*
+ * Why writes to a relation may go by unseen; NULL = none does.  with_children:
+ * those that inherit from it are read as well; they are added to *watched, a
+ * list of OIDs.  The caller has locked the relation.
+ */
+extern const char *rtc_uncovered(Oid relid, bool with_children,
+								 List **watched);
+
+#endif							/* RTC_COVERED_H */

@@ -1,0 +1,549 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *		What DDL does to the cache: the event triggers.
+ *
+ *		ddl_command_end		rtcache_check_rules: rules are checked
+ *							(rule_check.c); who depends on what was altered
+ *							is told
+ *		sql_drop			rtcache_forget_dropped: the same for what is
+ *							gone, and rules that are gone take their keys
+ *							with them
+ *		ddl_command_start	rtcache_before_drop: DROP EXTENSION takes these
+ *							event triggers along, so all is cleared before
+ *
+ * DDL changes a relation as a whole, with its ancestors and descendants, and
+ * whether it has rules or not: answers from when it had some may be around.
+ *
+ * Locks on descendants
+ *
+ * A writer names rows after each ancestor's indexes (track.c).  CREATE INDEX
+ * locks writers of the table out, but not those who write to a child directly;
+ * one that has written before would commit without naming its rows after the
+ * new index, by which readers may name them already.  So whatever gives an
+ * ancestor an index, or a table an ancestor, waits here for the writers of all
+ * descendants that have triggers.
+ *
+ * MODEL: runs in the backend that issued the DDL, inside its transaction,
+ * which holds a lock on the table.  Raises errors to refuse what would break a
+ * rule.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/partition.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/event_trigger.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "nodes/value.h"
+#include "storage/lmgr.h"
+#include "tcop/deparse_utility.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "ddl.h"
+#include "rtcache.h"
+#include "rule.h"
+#include "rule_check.h"
+#include "track.h"
+
+PG_FUNCTION_INFO_V1(rtcache_check_rules);
+PG_FUNCTION_INFO_V1(rtcache_forget_dropped);
+PG_FUNCTION_INFO_V1(rtcache_before_drop);
+
+/* An object that the DDL command made or altered. */
+typedef struct DdlObject
+{
+	Oid			classid;
+	Oid			objid;
+	const char *tag;			/* command */
+	const CollectedCommand *command;	/* what it did in detail */
+} DdlObject;
+
+/* An object that was dropped. */
+typedef struct DroppedObject
+{
+	Oid			classid;
+	Oid			objid;
+	int32		objsubid;
+} DroppedObject;
+
+static EventTriggerData *
+check_call(FunctionCallInfo fcinfo, const char *name)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by event trigger manager",
+						name)));
+	return (EventTriggerData *) fcinfo->context;
+}
+
+/* The table of a trigger; InvalidOid if it has gone. */
+static Oid
+trigger_table(Oid tgoid)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			relid = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(tgoid));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return relid;
+}
+
+static bool
+is_index(char relkind)
+{
+	return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
+}
+
+/* Can rows be seen through it, other than by its definition? */
+static bool
+holds_rows(char relkind)
+{
+	return relkind == RELKIND_RELATION ||
+		relkind == RELKIND_PARTITIONED_TABLE ||
+		relkind == RELKIND_MATVIEW || relkind == RELKIND_FOREIGN_TABLE;
+}
+
+/* The table of an index, or the relation itself. */
+static Oid
+table_of(Oid relid)
+{
+	return is_index(get_rel_relkind(relid)) ? IndexGetRelation(relid, true)
+		: relid;
+}
+
+/* Tells who depends on a relation that it has changed. */
+static void
+relation_changed(Oid relid)
+{
+	if (OidIsValid(relid) && holds_rows(get_rel_relkind(relid)) &&
+		get_rel_persistence(relid) != RELPERSISTENCE_TEMP)
+		rtc_track_ddl(relid);
+}
+
+/* Waits for the writers of a relation's descendants.  See above. */
+static void
+lock_descendants(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		HeapTuple	tuple;
+
+		if (lfirst_oid(lc) == relid)
+			continue;
+		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
+		if (HeapTupleIsValid(tuple))
+		{
+			bool		has_triggers = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
+
+			ReleaseSysCache(tuple);
+			if (has_triggers)
+				LockRelationOid(lfirst_oid(lc), ShareLock);
+		}
+	}
+}
+
+/* Goes through the parts of an ALTER TABLE or ALTER INDEX. */
+static void
+alter_table_parts(const CollectedCommand *command, Oid table)
+{
+	ListCell   *lc;
+
+	if (command == NULL || command->type != SCT_AlterTable)
+		return;
+	foreach(lc, command->d.alterTable.subcmds)
+	{
+		const CollectedATSubcmd *part = lfirst(lc);
+		const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
+		Oid			other = InvalidOid;
+
+		if (!IsA(part->parsetree, AlterTableCmd))
+			continue;
+		switch (cmd->subtype)
+		{
+			case AT_AddIndex:
+			case AT_AddIndexConstraint:
+			case AT_AddInherit:
+				lock_descendants(table);
+				break;
+			case AT_AttachPartition:
+				if (command->d.alterTable.objectId != table)
+					lock_descendants(table);	/* of an index */
+				break;
+			case AT_DetachPartition:
+			case AT_DetachPartitionFinalize:
+				/* not told as the address of the part is */
+				other = RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
+										 NoLock, true);
+				break;
+			default:
+				break;
+		}
+
+		/* the other table: a partition, a parent that was */
+		if (part->address.classId == RelationRelationId)
+			other = part->address.objectId;
+		if (OidIsValid(other))
+			relation_changed(table_of(other));
+	}
+}
+
+/* A relation was made or altered. */
+static void
+altered_relation(const DdlObject *object)
+{
+	Oid			table = table_of(object->objid);
+
+	if (!OidIsValid(table) ||
+		get_rel_persistence(table) == RELPERSISTENCE_TEMP)
+		return;
+
+	/* A new partition has rules, and no rows yet. */
+	if (strcmp(object->tag, "CREATE TABLE") == 0)
+	{
+		if (get_rel_relispartition(table))
+			rtc_check_clone_truncate(get_partition_parent(table, true));
+		rtc_check_tables(table, false);
+		return;
+	}
+
+	if (strcmp(object->tag, "CREATE INDEX") == 0)
+		lock_descendants(table);
+	else
+		alter_table_parts(object->command, table);
+	if (table == object->objid)
+	{
+		rtc_check_clone_truncate(table);
+		rtc_check_tables(table, true);
+	}
+	relation_changed(table);
+}
+
+/* The objects of the current DDL command, in the current memory context. */
+static List *
+ddl_objects(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	List	   *objects = NIL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT c.classid, c.objid, c.command_tag, c.command"
+					" FROM pg_catalog.pg_event_trigger_ddl_commands() AS c"
+					" WHERE c.objid IS NOT NULL",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the list of DDL commands");
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		char	   *tag = SPI_getvalue(tuple, desc, 3);
+		DdlObject  *object = MemoryContextAlloc(cxt, sizeof(DdlObject));
+		bool		isnull;
+		Datum		command;
+		MemoryContext oldcxt;
+
+		object->classid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
+		object->objid = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+		command = SPI_getbinval(tuple, desc, 4, &isnull);
+		object->command = isnull ? NULL
+			: (const CollectedCommand *) DatumGetPointer(command);
+		oldcxt = MemoryContextSwitchTo(cxt);
+		object->tag = pstrdup(tag != NULL ? tag : "");
+		objects = lappend(objects, object);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	SPI_finish();
+	return objects;
+}
+
+/*
+ * rtcache_check_rules
+ *		The event trigger function at ddl_command_end.
+ *
+ * ALTER TYPE renames values of enums and attributes of composites, which
+ * changes how rows of any table look: it clears the database's cache.
+ */
+Datum
+rtcache_check_rules(PG_FUNCTION_ARGS)
+{
+	ListCell   *lc;
+
+	(void) check_call(fcinfo, "rtcache_check_rules");
+
+	/* pg_upgrade moves rules that were checked when they were made. */
+	if (IsBinaryUpgrade)
+		PG_RETURN_NULL();
+
+	foreach(lc, ddl_objects())
+	{
+		DdlObject  *object = lfirst(lc);
+
+		if (strcmp(object->tag, "ALTER TYPE") == 0)
+			rtc_add_clear_op();
+		else if (object->classid == TriggerRelationId)
+		{
+			Oid			relid = trigger_table(object->objid);
+
+			if (!OidIsValid(relid))
+				continue;
+			if (strcmp(object->tag, "CREATE TRIGGER") == 0)
+				rtc_check_new_trigger(object->objid, relid);
+			relation_changed(relid);
+		}
+		else if (object->classid == RelationRelationId)
+			altered_relation(object);
+	}
+
+	PG_RETURN_NULL();
+}
+
+/*
+ * A trigger has gone: if it was a rule, its keys go as well.  "done" is a list
+ * of the arguments of rules that this was done for: clones have the same.
+ */
+static void
+dropped_trigger(Oid tgoid, List **done)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(tgoid));
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, SnapshotAny,
+							  1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		RtcRuleKind kind;
+
+		if (!rtc_deleted_here(tuple))
+			continue;
+		rtc_track_ddl(form->tgrelid);
+		kind = rtc_rule_kind(form->tgfoid);
+		if (kind == RTC_RULE_WRITE_THROUGH || kind == RTC_RULE_INVALIDATE)
+		{
+			RtcRuleText text;
+			int			nargs;
+			char	  **args = rtc_rule_args(tuple, RelationGetDescr(catalog),
+											 &nargs);
+			StringInfoData all;
+
+			initStringInfo(&all);
+			for (int i = 0; i < nargs; i++)
+				appendStringInfo(&all, "%s\n", args[i]);
+			if (list_member(*done, makeString(all.data)))
+				continue;
+			*done = lappend(*done, makeString(all.data));
+			rtc_rule_read(kind, nargs, args, &text);
+			rtc_rule_forget(&text);
+		}
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+/* A relation has gone; if it was an index, its table has changed. */
+static void
+dropped_relation(Oid relid)
+{
+	Relation	catalog = table_open(IndexRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			table = relid;
+
+	ScanKeyInit(&key, Anum_pg_index_indexrelid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, IndexRelidIndexId, true, SnapshotAny,
+							  1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		if (rtc_deleted_here(tuple))
+			table = ((Form_pg_index) GETSTRUCT(tuple))->indrelid;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	rtc_track_ddl(table);
+}
+
+/* The objects that were dropped, in the current memory context. */
+static List *
+dropped_objects(void)
+{
+	MemoryContext cxt = CurrentMemoryContext;
+	List	   *objects = NIL;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute("SELECT d.classid, d.objid, d.objsubid"
+					" FROM pg_catalog.pg_event_trigger_dropped_objects() AS d"
+					" WHERE NOT d.is_temporary",
+					true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the list of dropped objects");
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple	tuple = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		DroppedObject *object = MemoryContextAlloc(cxt, sizeof(DroppedObject));
+		bool		isnull;
+		MemoryContext oldcxt;
+
+		object->classid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
+		object->objid = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
+		object->objsubid = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
+		oldcxt = MemoryContextSwitchTo(cxt);
+		objects = lappend(objects, object);
+		MemoryContextSwitchTo(oldcxt);
+	}
+	SPI_finish();
+	return objects;
+}
+
+/*
+ * rtcache_forget_dropped
+ *		The event trigger function at sql_drop.
+ *
+ * Objects are gone from the catalogs by now; what there was to know about them
+ * is read from the rows that this transaction has deleted.
+ */
+Datum
+rtcache_forget_dropped(PG_FUNCTION_ARGS)
+{
+	List	   *objects;
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	(void) check_call(fcinfo, "rtcache_forget_dropped");
+	if (IsBinaryUpgrade)
+		PG_RETURN_NULL();
+
+	objects = dropped_objects();
+
+	/* arguments may have been moved out of line */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach(lc, objects)
+	{
+		DroppedObject *object = lfirst(lc);
+
+		if (object->classid == TriggerRelationId)
+			dropped_trigger(object->objid, &done);
+		else if (object->classid == RelationRelationId &&
+				 object->objsubid == 0)
+			dropped_relation(object->objid);
+		else if (object->classid == RelationRelationId &&
+				 SearchSysCacheExists1(RELOID, ObjectIdGetDatum(object->objid)))
+		{
+			/* a column, perhaps with its type and without an ALTER TABLE */
+			rtc_check_tables(object->objid, true);
+			relation_changed(object->objid);
+		}
+	}
+	PopActiveSnapshot();
+
+	PG_RETURN_NULL();
+}
+
+/* Is this extension about to be dropped? */
+static bool
+drops_us(Node *command)
+{
+	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			owner = InvalidOid;
+	Oid			schema = InvalidOid;
+	ListCell   *lc;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum(RTC_NAME));
+	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL,
+							  1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	if (!OidIsValid(owner))
+		return false;
+
+	if (IsA(command, DropOwnedStmt))
+	{
+		foreach(lc, ((DropOwnedStmt *) command)->roles)
+		{
+			if (get_rolespec_oid(lfirst(lc), true) == owner)
+				return true;
+		}
+	}
+	else if (IsA(command, DropStmt))
+	{
+		ObjectType	type = ((DropStmt *) command)->removeType;
+
+		foreach(lc, ((DropStmt *) command)->objects)
+		{
+			if (type == OBJECT_EXTENSION &&
+				strcmp(strVal(lfirst(lc)), RTC_NAME) == 0)
+				return true;
+			if (type == OBJECT_SCHEMA &&
+				get_namespace_oid(strVal(lfirst(lc)), true) == schema)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * rtcache_before_drop
+ *		The event trigger function at ddl_command_start.
+ */
+Datum
+rtcache_before_drop(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = check_call(fcinfo, "rtcache_before_drop");
+
+	if (!IsBinaryUpgrade && drops_us(data->parsetree))
+		rtc_add_clear_op();
+	PG_RETURN_NULL();
+}

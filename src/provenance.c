@@ -1,0 +1,313 @@
+/*-------------------------------------------------------------------------
+ *
+ * provenance.c
+ *		What a value under a key comes from, and who may see it.
+ *
+ * cache_peek() has a key and no query.  So that it shows nothing that its user
+ * could not query, the privileges that a query needs are kept with its answer:
+ * in L1 in the entry, in Redis in the companion of the value.  A value that
+ * has no companion was written by a rule or by cache_set(); nobody knows which,
+ * so every rule that can make the key counts.
+ *
+ * Privileges are written as "relid:column,column;relid:": SELECT on these
+ * columns (0 = all of them) or, with none, on any column.  That is what the
+ * executor would check.  What a query reads through a view is not in it, since
+ * the owner of the view is who needs that.
+ *
+ * MODEL: any backend, inside a transaction.  Reads system catalogs only.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "key.h"
+#include "provenance.h"
+#include "redis_cmd.h"
+#include "rule.h"
+#include "rule_check.h"
+
+#define NO_PRIVILEGES "-"
+
+/* ---------------- of a query ---------------- */
+
+/* Appends what one query needs, and then those inside it. */
+static bool
+needs_walker(Node *node, void *context)
+{
+	StringInfo	buf = context;
+	Query	   *query;
+	RtcNeed_compat need;
+
+	if (node == NULL)
+		return false;
+	if (!IsA(node, Query))
+		return expression_tree_walker(node, needs_walker, context);
+
+	query = (Query *) node;
+	for (int n = 0; query_need_compat(query, n, &need); n++)
+	{
+		int			column = -1;
+		char		before = ':';
+
+		if (!OidIsValid(need.relid) || OidIsValid(need.as_user) ||
+			(need.required & ACL_SELECT) == 0)
+			continue;
+		appendStringInfo(buf, "%s%u:", buf->len > 0 ? ";" : "", need.relid);
+		while ((column = bms_next_member(need.columns, column)) >= 0)
+		{
+			if (before == ',')
+				appendStringInfoChar(buf, ',');
+			appendStringInfo(buf, "%d",
+							 column + FirstLowInvalidHeapAttributeNumber);
+			before = ',';
+		}
+	}
+	return query_tree_walker(query, needs_walker, context, 0);
+}
+
+const char *
+rtc_privileges_of(List *queries)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
+	initStringInfo(&buf);
+	foreach(lc, queries)
+		(void) needs_walker(lfirst(lc), &buf);
+	if (buf.len == 0)
+		appendStringInfoString(&buf, NO_PRIVILEGES);
+	return buf.data;
+}
+
+/* ---------------- checks ---------------- */
+
+/* Raises what a query of the table would raise. */
+static void
+refuse(Oid relid)
+{
+	aclcheck_error(ACLCHECK_NO_PRIV,
+				   get_relkind_objtype(get_rel_relkind(relid)),
+				   get_rel_name(relid));
+}
+
+/*
+ * May the current user SELECT from these columns (list of int)?  As the
+ * executor has it.
+ */
+static bool
+may_select(Oid relid, List *columns)
+{
+	Oid			user = GetUserId();
+	ListCell   *lc;
+
+	if (pg_class_aclcheck(relid, user, ACL_SELECT) == ACLCHECK_OK)
+		return true;
+	if (columns == NIL)
+		return pg_attribute_aclcheck_all(relid, user, ACL_SELECT,
+										 ACLMASK_ANY) == ACLCHECK_OK;
+	foreach(lc, columns)
+	{
+		AttrNumber	column = lfirst_int(lc);
+
+		if (column == InvalidAttrNumber
+			? pg_attribute_aclcheck_all(relid, user, ACL_SELECT,
+										ACLMASK_ALL) != ACLCHECK_OK
+			: pg_attribute_aclcheck(relid, column, user,
+									ACL_SELECT) != ACLCHECK_OK)
+			return false;
+	}
+	return true;
+}
+
+static void
+check_table(Oid relid, List *columns)
+{
+	if (!may_select(relid, columns))
+		refuse(relid);
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for table %s", get_rel_name(relid)),
+				 errdetail("Row-level security applies to what is cached under this key.")));
+}
+
+/* Do the table and its columns exist still? */
+static bool
+exists(Oid relid, List *columns)
+{
+	ListCell   *lc;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return false;
+	foreach(lc, columns)
+	{
+		HeapTuple	tuple;
+
+		if (lfirst_int(lc) == InvalidAttrNumber)
+			continue;
+		tuple = SearchSysCacheAttNum(relid, lfirst_int(lc));
+		if (!HeapTupleIsValid(tuple))
+			return false;
+		ReleaseSysCache(tuple);
+	}
+	return true;
+}
+
+bool
+rtc_privileges_check(const char *privileges)
+{
+	const char *p = privileges;
+
+	if (strcmp(privileges, NO_PRIVILEGES) == 0)
+		return true;
+	for (;;)
+	{
+		char	   *end;
+		unsigned long relid = strtoul(p, &end, 10);
+		List	   *columns = NIL;
+
+		if (end == p || *end != ':')
+			return false;
+		p = end + 1;
+		while (*p != ';' && *p != '\0')
+		{
+			long		column = strtol(p, &end, 10);
+
+			if (end == p)
+				return false;
+			columns = lappend_int(columns, (int) column);
+			p = end;
+			if (*p == ',')
+				p++;
+		}
+		if (!exists((Oid) relid, columns))
+			return false;
+		check_table((Oid) relid, columns);
+		if (*p == '\0')
+			return true;
+		p++;
+	}
+}
+
+/* ---------------- companions ---------------- */
+
+void
+rtc_companion_write(StringInfo buf, const char *fingerprint,
+					const char *privileges, const RtcDep *tags, int ntags)
+{
+	appendStringInfo(buf, "%s %s ", fingerprint, privileges);
+	for (int i = 0; i < ntags; i++)
+		appendStringInfo(buf, "%s%016" INT64_MODIFIER "x", i > 0 ? "," : "",
+						 tags[i]);
+}
+
+int
+rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
+{
+	char	   *end;
+	char	   *p;
+	int			n = 0;
+
+	if (strlen(companion) <= RTC_FINGERPRINT_LEN ||
+		companion[RTC_FINGERPRINT_LEN] != ' ')
+		return -1;
+	*privileges = companion + RTC_FINGERPRINT_LEN + 1;
+	p = strchr(*privileges, ' ');
+	if (p == NULL)
+		return -1;
+	*p++ = '\0';
+	while (*p != '\0')
+	{
+		if (n >= max)
+			return -1;
+		tags[n++] = strtou64(p, &end, 16);
+		if (end != p + RTC_TAG_DIGITS || (*end != ',' && *end != '\0'))
+			return -1;
+		p = *end == ',' ? end + 1 : end;
+	}
+	return n;
+}
+
+/* ---------------- of a rule ---------------- */
+
+/*
+ * Checks the set rules of one table against a key.
+ */
+static void
+check_rules_of(Oid relid, const char *key, uint32 keylen)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	TriggerDesc *triggers = rel != NULL ? rel->trigdesc : NULL;
+	List	   *columns = NIL;
+	bool		concerned = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+		RtcRule    *rule;
+		RtcFault	fault;
+
+		if (rtc_rule_kind(trigger->tgfoid) != RTC_RULE_WRITE_THROUGH)
+			continue;
+		rule = rtc_rule_parse(RTC_RULE_WRITE_THROUGH, trigger->tgnargs,
+							  trigger->tgargs, RelationGetDescr(rel), &fault);
+		if (rule == NULL ||
+			!rtc_template_could_make(rule->key, key, keylen))
+			continue;
+		concerned = true;
+		columns = rtc_row_json_columns(rule->row, columns);
+		for (int c = 1; c <= RelationGetDescr(rel)->natts; c++)
+			if (rtc_template_uses(rule->key, c))
+				columns = list_append_unique_int(columns, c);
+	}
+	/* as for a query of a table, until the end of the transaction */
+	if (rel != NULL)
+		relation_close(rel, NoLock);
+	if (concerned)
+		check_table(relid, columns);
+}
+
+void
+rtc_rules_check(const char *key, uint32 keylen)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	/* there is no index that would help; it is a small catalog */
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (!trigger->tgisinternal &&
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH)
+			relids = list_append_unique_oid(relids, trigger->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+
+	foreach(lc, relids)
+		check_rules_of(lfirst_oid(lc), key, keylen);
+}

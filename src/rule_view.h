@@ -1,0 +1,19 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_view.h
+ *		What people can see of rules.  See rule_view.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_RULE_VIEW_H
+#define RTC_RULE_VIEW_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+
+extern PGDLLEXPORT Datum rtcache_rules(PG_FUNCTION_ARGS);
+
+#endif							/* RTC_RULE_VIEW_H */
