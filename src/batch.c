@@ -275,8 +275,10 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
 		return RTC_BATCH_LOST;
 	}
+	RTC_INJECT("batch_checked");
 	if (!drop_tags(batch, conn, tags, drops))
 		return RTC_BATCH_FAILED;
+	RTC_INJECT("tags_dropped");
 	count(batch);
 	return RTC_BATCH_APPLIED;
 }

@@ -139,6 +139,7 @@ register_interest(RtcLookup *l)
 	if (l->wanted.ntags == 0)
 		return true;
 	rtc_interest_register(l->dep, l->ndeps);
+	RTC_INJECT("interest_registered");
 	return rtc_stamp_read_valid(&l->stamps);
 }
 
@@ -355,6 +356,7 @@ fill(RtcLookup *l, Jsonb *answer)
 	else if (VARSIZE(answer) / 8 <= RtcMaxValueBytes())
 		(void) JsonbToCString(&text, &answer->root, VARSIZE(answer));
 
+	RTC_INJECT("fill_begins");
 	if (text.len == 0 || text.len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);

@@ -210,6 +210,7 @@ rtc_oplist_flush(void)
 	rtc_stamp_raise();
 	RTC_INJECT("stamps_raised");
 	add_tags();
+	RTC_INJECT("tags_added");
 	if (!list.active)
 		return;
 	list.nmarks = 0;
