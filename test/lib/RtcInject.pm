@@ -2,7 +2,7 @@
 #
 #	use RtcInject;
 #	plan skip_all => RtcInject::SKIP unless RtcInject::possible();
-#	RtcInject::use_build('inject');
+#	RtcInject::use_build();
 #	my $node = RtcNode->new(...);		# this and all later ones have points
 #	my $inject = RtcInject->new($node);	# before the node starts
 #	$inject->arm('batch_built', 'wait', 'relay');
@@ -10,9 +10,15 @@
 #	ok($inject->wait_hit('batch_built'));	# a process has got there
 #	$inject->release('batch_built');		# and goes on
 #
-# The library is built in a directory of its own, once for all tests that ask
-# for the same edits, and is found by copies of the server's programs; the
-# library that other tests use stays as it is.
+# Would a test notice if a safeguard were missing?  This build does without one
+# when it is told to:
+#
+#	$inject->mutate('no_pending');		# readers ignore writers at work
+#	$inject->mend('no_pending');
+#
+# The library is built in a directory of its own, once for all tests, and is
+# found by copies of the server's programs; the library that other tests use
+# stays as it is.
 
 package RtcInject;
 
@@ -29,23 +35,154 @@ use constant SKIP => 'injection points need test/sandbox';
 
 sub possible { return defined $ENV{RTC_ROOT} && -d $ENV{RTC_ROOT}; }
 
-# Makes the servers that are created from now on use a library with injection
-# points.  "edits" are made in its source first: [ file, pattern, function that
-# returns the replacement ], and each must match.
+# The safeguards: [ file, pattern, replacement ], with the groups of the pattern
+# as {1} to {3} in the replacement.  Each is without effect until it is asked
+# for.
+my @mutants = (
+	[ 'src/inject.h', qr/#ifdef RTC_INJECTION\n/, <<'TO' ],
+#ifdef RTC_INJECTION
+#include <unistd.h>
+#define RTC_MUTANT(name) (access("rtcache.inject/" name ".on", F_OK) == 0)
+TO
+
+	# a reader looks at version first, at pending second; or ignores pending
+	[ 'src/stamps.c', qr/(\t\tif \(pg_atomic_read_u32\(&b->pending\) != 0\)\n\t\t\tquiet = )false;/, <<'TO' ],
+		if (RTC_MUTANT("swapped_reads"))
+		{
+			read->version[i] = pg_atomic_read_u64(&b->version);
+			RTC_INJECT("pending_read");
+			if (pg_atomic_read_u32(&b->pending) != 0)
+				quiet = false;
+			continue;
+		}
+{1}RTC_MUTANT("no_pending");
+TO
+
+	# a commit lowers pending before it moves last_lsn and version
+	[ 'src/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
+{1}	if (!RTC_MUTANT("early_settle"))
+	{2}
+TO
+	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
+{1}	if (touched.raised && RTC_MUTANT("early_settle"))
+	{
+		for (int pos = 0; next_touched(&pos, &bucket);)
+			lower_pending(bucket);
+		RTC_INJECT("bucket_moved");
+	}
+{2}
+TO
+
+	# what a transaction that failed has raised stays
+	[ 'src/stamps.c', qr/(rtc_stamp_abort\(void\).*?)(lower_pending\(bucket\);)/s, <<'TO' ],
+{1}if (!RTC_MUTANT("no_abort"))
+				{2}
+TO
+
+	# the versions of an answer are taken when it is there
+	[ 'src/fetch.c', qr/(\n\tstore\(l, answer, l->ttl_ms\);)/, <<'TO' ],
+
+	if (RTC_MUTANT("late_versions"))
+		(void) rtc_stamp_read_take(&l->stamps);
+{1}
+TO
+
+	# the query is run before the lease is asked for
+	[ 'src/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
+	if (RTC_MUTANT("early_query"))
+		early = rtc_lookup_run(l);
+{1}
+TO
+	[ 'src/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\tanswer = )rtc_lookup_run\(l\);/, <<'TO' ],
+{1}RTC_MUTANT("early_query") ? early : rtc_lookup_run(l);
+TO
+	[ 'src/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\n{1}" ],
+
+	# stamps are not looked at again before a fill
+	[ 'src/fetch.c', qr/( \|\|\n\t\t\t )(!rtc_stamp_read_valid\(&l->stamps\)\))/, <<'TO' ],
+{1}(!RTC_MUTANT("no_look_before_fill") && {2})
+TO
+
+	# nor after the interest was registered
+	[ 'src/fetch.c', qr/return (rtc_stamp_read_valid\(&l->stamps\);)/, <<'TO' ],
+return RTC_MUTANT("no_look_after_interest") || {1}
+TO
+
+	# interest is not registered
+	[ 'src/fetch.c', qr/(\trtc_interest_register\(l->dep, l->ndeps\);\n)/, <<'TO' ],
+	if (!RTC_MUTANT("no_interest"))
+	{1}
+TO
+
+	# a writer looks for interest before it raises its stamps
+	[ 'src/oplist.c', qr/(\trtc_stamp_raise\(\);\n\tRTC_INJECT)/, <<'TO' ],
+	if (RTC_MUTANT("early_look"))
+	{
+		add_tags();
+		RTC_INJECT("tags_added");
+	}
+{1}
+TO
+
+	# a drop leaves leases alone
+	[ 'src/tag_drop.c', qr/"(redis\.call\('UNLINK', unpack\(beside\)\)) "/, <<'TO' ],
+"if redis.call('EXISTS', 'no_lease_drop') == 0 then {1} end "
+TO
+
+	# Redis is asked though the relay lags, or does not vouch for it
+	[ 'src/trust.c', qr/(#include "trust.h"\n)/, "#include \"inject.h\"\n{1}" ],
+	[ 'src/trust.c', qr/(if \()(rtc_stamp_read_lsn\(stamps\) >)/, <<'TO' ],
+{1}!RTC_MUTANT("no_lag") && {2}
+TO
+	[ 'src/trust.c', qr/if \(!rtc_l2_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
+	if ((!rtc_l2_open(&trust->l2_generation) && !RTC_MUTANT("no_generation")) ||
+TO
+	[ 'src/trust.c', qr/return (rtc_l2_open\(&generation\) && generation == trust->l2_generation)/, <<'TO' ],
+return (RTC_MUTANT("no_generation") || ({1}))
+TO
+
+	# a relay begins where Redis was told of, not where it was checked
+	[ 'src/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
+{1}verified_lsn;
+	if (RTC_MUTANT("no_replay"))
+		rtc_stream.skip_lsn = end;
+	if (RTC_MUTANT("unverified"))
+		rtc_stream.skip_lsn = rtc_stream.pos.lsn;
+TO
+);
+
+# Makes the servers that are created from now on use the library with points.
 sub use_build
 {
-	my ($name, @edits) = @_;
-	my $base = "$ENV{RTC_ROOT}/../tmp/build-$name";
+	my $base = "$ENV{RTC_ROOT}/../tmp/build-inject";
 	my $root = "$base/root";
 
 	open my $lock, '>', "$base.lock" or croak "could not open $base.lock: $!";
 	flock $lock, LOCK_EX;
-	_build($base, $root, @edits) unless -e "$base/done";
+	_build($base, $root) unless -e "$base/done";
 	close $lock;
 
 	# PostgreSQL finds its files relative to its programs
 	my $bindir = _relocated($root, 'bindir');
 	$ENV{PATH} = "$bindir:" . ($ENV{RTC_PATH} //= $ENV{PATH});
+	return;
+}
+
+sub mutate
+{
+	my ($self, $mutant) = @_;
+
+	grep { $_->[2] =~ /"\Q$mutant\E"/ } @mutants or croak "no mutant is called $mutant";
+	open my $file, '>', $self->_file("$mutant.on") or croak "could not write: $!";
+	close $file;
+	return;
+}
+
+sub mend
+{
+	my ($self, $mutant) = @_;
+
+	unlink $self->_file("$mutant.on") or carp "$mutant was not on";
 	return;
 }
 
@@ -61,7 +198,7 @@ sub _relocated
 
 sub _build
 {
-	my ($base, $root, @edits) = @_;
+	my ($base, $root) = @_;
 	my $bindir = _relocated($root, 'bindir');
 	my $sharedir = _relocated($root, 'sharedir');
 	my $pkglibdir = _relocated($root, 'pkglibdir');
@@ -76,23 +213,17 @@ sub _build
 	_run('cp', '-al', $ENV{RTC_ROOT}, $root);
 	unlink "$pkglibdir/rtcache.so", glob("$sharedir/extension/rtcache*");
 
-	# with edits there is another build to start from
-	if (@edits && -e "$base/../build-inject/done")
-	{
-		_run('cp', '-a', "$base/../build-inject/src", "$base/src");
-	}
-	else
-	{
-		_run('cp', '-a', '.', "$base/src");
-		_run('make', '-s', '-C', "$base/src", 'clean');
-	}
-	foreach my $edit (@edits)
+	_run('cp', '-a', '.', "$base/src");
+	_run('make', '-s', '-C', "$base/src", 'clean');
+	foreach my $edit (@mutants)
 	{
 		my ($file, $pattern, $replacement) = @$edit;
 		my $text = slurp_file("$base/src/$file");
 
-		$text =~ s/$pattern/$replacement->()/e
-		  or croak "$file is not what it was: $pattern";
+		$text =~ $pattern or croak "$file is not what it was: $pattern";
+		my ($before, $after, @group) = ($`, $', '', $1, $2, $3);
+		$replacement =~ s/\{(\d)\}/$group[$1]/g;
+		$text = "$before$replacement$after";
 		open my $handle, '>', "$base/src/$file" or croak "could not write $file: $!";
 		print $handle $text;
 		close $handle;
