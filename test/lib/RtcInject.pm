@@ -205,7 +205,9 @@ sub _build
 	my @make = (
 		'make', '-s', '-j2', '-C', "$base/src",
 		"PG_CONFIG=$bindir/pg_config",
-		'COPT=-O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20');
+		'COPT=' . ($ENV{COPT} // '')
+		  . ' -O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20',
+		$ENV{SANITIZE} ? ('WERROR=') : ());
 
 	_run('rm', '-rf', $base);
 	mkdir $base or croak "could not make $base: $!";
