@@ -12,7 +12,8 @@
 #                       TORTURE="--seconds=60 --seed=7" says how
 #   make deps           install the packages that the two above use, no more
 #
-# And for those who work on rtcache: lint, indent, indent-check, typedefs, dist.
+# And for those who work on rtcache: lint, indent, indent-check, typedefs, dist,
+# fuzz (SECONDS=60 for each target).
 #
 # make CC=clang       builds with clang
 # make WERROR=        lets warnings pass (for packagers)
@@ -25,7 +26,7 @@ PGFILEDESC = "rtcache - coherent Redis cache"
 # (VERSION is that of PostgreSQL)
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
 
-OWN_GOALS = check demo deps lint indent indent-check typedefs dist torture
+OWN_GOALS = check demo deps fuzz lint indent indent-check typedefs dist torture
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
 
@@ -52,6 +53,10 @@ torture:
 
 deps:
 	@test/deps test
+
+fuzz: SECONDS = 60
+fuzz:
+	@test/fuzz/run $(SECONDS)
 
 lint:
 	@test/lint/run
@@ -94,6 +99,7 @@ OBJS = \
 	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
+	src/inject.o \
 	src/interest.o \
 	src/key.o \
 	src/l1.o \

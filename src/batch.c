@@ -33,6 +33,7 @@
 
 #include "batch.h"
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "mutant.h"
 #include "provenance.h"
@@ -239,10 +240,12 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
 
+	RTC_INJECT("batch_built");
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_BATCH_FAILED;
 
+	RTC_INJECT("batch_executed");
 	/* tag drops, MULTI, the commands as they were queued, EXEC, WATCH, HGET */
 	drops = replies;
 	replies += batch->ntags;
@@ -278,8 +281,10 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
 		return RTC_BATCH_LOST;
 	}
+	RTC_INJECT("batch_checked");
 	if (!drop_tags(batch, conn, tags, drops))
 		return RTC_BATCH_FAILED;
+	RTC_INJECT("tags_dropped");
 	count(batch);
 	return RTC_BATCH_APPLIED;
 }

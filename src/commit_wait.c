@@ -48,6 +48,7 @@
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
+#include "inject.h"
 #include "shmem.h"
 #include "stamps.h"
 #include "stats.h"
@@ -160,6 +161,7 @@ rtc_commit_wait_now(void)
 		return;
 
 	/* Redis is given what is flushed; with synchronous_commit off it is not. */
+	RTC_INJECT("wait_begins");
 	XLogFlush(lsn);
 	rtc_stat_inc(RTC_STAT_COMMIT_WAITS);
 	warn(wait_until_applied(lsn));
@@ -181,6 +183,7 @@ wait_until_applied(XLogRecPtr lsn)
 
 	/* Whoever applies it from here on finds us in the queue. */
 	join_queue(lsn);
+	RTC_INJECT("wait_queued");
 	rtc_hurry_relay(lsn);
 	for (;;)
 	{
@@ -239,6 +242,7 @@ wait_until_applied(XLogRecPtr lsn)
 			break;
 		}
 	}
+	RTC_INJECT("wait_over");
 	leave_queue();
 	return end;
 }

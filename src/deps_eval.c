@@ -108,7 +108,7 @@ rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max)
 	int			n;
 
 	if (keep && plan->known && plan->argslen == argslen &&
-		memcmp(plan->args, args, argslen) == 0)
+		(argslen == 0 || memcmp(plan->args, args, argslen) == 0))
 		n = plan->ndeps;
 	else
 	{

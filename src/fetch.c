@@ -27,6 +27,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "inject.h"
 #include "interest.h"
 #include "lookup_internal.h"
 #include "mutant.h"
@@ -85,6 +86,7 @@ rtc_lookup_fetch(RtcLookup *l)
 	/* Without L1 there is no cache in this case. */
 	rtc_stat_inc(l->use_l1 ? RTC_STAT_MISSES : reason);
 	answer = leased ? run_with_lease(l) : rtc_lookup_run(l);
+	RTC_INJECT("l1_store_begins");
 	store(l, answer, l->ttl_ms);
 	return answer;
 }
@@ -169,6 +171,7 @@ register_interest(RtcLookup *l)
 		return true;
 	if (rtc_safeguard(INTEREST))
 		rtc_interest_register(l->dep, l->ndeps);
+	RTC_INJECT("interest_registered");
 	return !rtc_safeguard(HANDSHAKE) || rtc_stamp_read_valid(&l->stamps);
 }
 
@@ -192,9 +195,11 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 						 l->question.keylen, reason))
 		return false;
 
+	RTC_INJECT("trusted");
 	name_wanted(l);
 	rtc_mutant_pause(3000);
 	found = rtc_cmd_get(wanted, &value);
+	RTC_INJECT("got");
 	for (;;)
 	{
 		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
@@ -244,6 +249,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		INSTR_TIME_SET_CURRENT(l->leased_at);
 		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
 							  &value);
+		RTC_INJECT("leased");
 	}
 
 	*reason = RTC_STAT_MISSES;
@@ -341,6 +347,7 @@ run_with_lease(RtcLookup *l)
 	}
 	PG_END_TRY();
 
+	RTC_INJECT("answer_computed");
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, l->leased_at);
 	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
@@ -363,6 +370,7 @@ run_with_lease(RtcLookup *l)
 		rtc_mutant_pause(5000);
 		fill(l, answer);
 	}
+	RTC_INJECT("filled");
 	return answer;
 }
 
@@ -386,6 +394,7 @@ fill(RtcLookup *l, Jsonb *answer)
 	else if (VARSIZE(answer) / 8 <= RtcMaxValueBytes())
 		(void) JsonbToCString(&text, &answer->root, VARSIZE(answer));
 
+	RTC_INJECT("fill_begins");
 	if (text.len == 0 || text.len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);

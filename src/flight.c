@@ -29,6 +29,7 @@
 
 #include "compat.h"
 #include "flight.h"
+#include "inject.h"
 #include "shmem.h"
 
 /* Lookups within queries of lookups: so deep, and deeper ones go alone. */
@@ -94,6 +95,7 @@ rtc_flight_board(uint64 question, int64 wait_ms)
 	if (pg_atomic_compare_exchange_u64(&slot->question, &found, question))
 	{
 		held[nheld++] = question;
+		RTC_INJECT("flight_claimed");
 		return RTC_FLIGHT_OURS;
 	}
 	if (found != question || wait_ms <= 0)

@@ -32,6 +32,7 @@
 #include "storage/shmem.h"
 
 #include "guc.h"
+#include "inject.h"
 #include "l1.h"
 #include "l1_internal.h"
 #include "shmem.h"
@@ -375,6 +376,7 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 	write_entry(e, q, stamps, answer, ttl_ms);
 
 	LWLockAcquire(partition_lock(n), LW_EXCLUSIVE);
+	RTC_INJECT("l1_store_locked");
 	old = find(q, &where, NULL) != NULL ? *where : 0;
 	if (old != 0 && is_newer(entry(old), stamps))
 		old = first;			/* somebody knows better */

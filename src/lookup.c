@@ -73,6 +73,7 @@
 #include "deps.h"
 #include "flight.h"
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "l1.h"
 #include "lookup_internal.h"
@@ -136,6 +137,7 @@ lookup(RtcLookup *l)
 		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
 		return rtc_lookup_run(l);
 	}
+	RTC_INJECT("stamps_taken");
 	if (l->use_l1 &&
 		rtc_l1_get(&l->question, &l->stamps, &answer, NULL))
 	{

@@ -43,6 +43,7 @@
 
 #include "depset.h"
 #include "guc.h"
+#include "inject.h"
 #include "interest.h"
 #include "mutant.h"
 #include "oplist.h"
@@ -174,6 +175,7 @@ rtc_oplist_add(const RtcOp *op)
 	}
 	rtc_op_encode(&list.buf, op);
 	list.next_seq++;
+	RTC_INJECT("op_added");
 
 	/* another PRE_COMMIT callback has made an op behind ours */
 	if (list.flushed)
@@ -207,11 +209,14 @@ rtc_oplist_flush(void)
 {
 	list.flushed = true;
 	rtc_stamp_raise();
+	RTC_INJECT("stamps_raised");
 	add_tags();
+	RTC_INJECT("tags_added");
 	if (!list.active)
 		return;
 	list.nmarks = 0;
 	write_out(0, list.segment[0].first_seq);
+	RTC_INJECT("messages_written");
 
 	/*
 	 * Without a queue these ops get lost for Redis.  One gap message in WAL
@@ -380,6 +385,7 @@ write_out(int from, uint64 seq)
 			write_messages(from, seq);
 		else
 			list.unlogged = true;
+		RTC_INJECT("ops_written");
 	}
 	list.buf.len = from;
 	list.buf.data[from] = '\0';

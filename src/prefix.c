@@ -29,6 +29,7 @@
 #include "lib/stringinfo.h"
 
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "prefix.h"
 #include "redis_scan.h"
@@ -240,10 +241,12 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 		(old[0] != '\0' &&
 		 clear_prefix(conn, old, &deleted) != RTC_CONN_OK))
 		return RTC_PREFIX_FAILED;
+	RTC_INJECT("prefix_cleared");
 	result = store_prefix(conn, dboid, prefix, old, error, error_size);
 	if (result != RTC_PREFIX_OK)
 		return result;
 
+	RTC_INJECT("prefix_stored");
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	entry = find_entry(dboid);
 	if (entry != NULL)

@@ -27,6 +27,7 @@
 #include "cacheable.h"
 #include "collect.h"
 #include "compat.h"
+#include "inject.h"
 #include "query.h"
 
 struct RtcQuery
@@ -316,6 +317,7 @@ start_execution(Execution *exec, RtcQuery *query, DestReceiver *dest,
 
 	/* The planner may have waited for a lock: then much has happened. */
 	PushActiveSnapshot(GetTransactionSnapshot());
+	RTC_INJECT("snapshot_taken");
 	exec->desc = CreateQueryDesc(linitial_node(PlannedStmt,
 											   exec->cplan->stmt_list),
 								 query->plan->text, GetActiveSnapshot(),

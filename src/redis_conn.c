@@ -37,6 +37,7 @@
 #include "utils/wait_event.h"
 
 #include "compat.h"
+#include "inject.h"
 #include "redis_conn.h"
 #include "redis_conn_internal.h"
 #include "redis_door.h"
@@ -414,6 +415,7 @@ rtc_conn_run(RtcConn *conn, RtcReply *replies, int nreplies, int64 deadline)
 		rtc_tls_before_io(conn->ssl);
 		if (!sent && redisBufferWrite(redis, &sent) != REDIS_OK)
 			break;
+		RTC_INJECT("sent");
 		rtc_tls_before_io(conn->ssl);
 		if (redisBufferRead(redis) != REDIS_OK)
 			break;

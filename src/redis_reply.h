@@ -19,7 +19,9 @@
 struct redisReader;
 
 /* Largest reply that is taken, in bytes of palloc'd memory. */
+#ifndef RTC_MAX_REPLY_BYTES
 #define RTC_MAX_REPLY_BYTES		((size_t) 512 * 1024 * 1024)
+#endif
 
 /* Where the reader puts what it parses. */
 typedef struct RtcReplySink

@@ -24,6 +24,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "inject.h"
 #include "key.h"
 #include "publish.h"
 #include "redis_scan.h"
@@ -77,6 +78,7 @@ rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
 		result = scan(conn, beside.data, beside.len, 0, timeout_ms, &others);
 	}
 
+	RTC_INJECT("scan_leases_deleted");
 	pfree(beside.data);
 	if (result == RTC_CONN_OK)
 		result = scan(conn, glob, globlen, keep, timeout_ms, deleted);
@@ -166,6 +168,7 @@ scan_steps(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
 			return RTC_CONN_FAILED;
 
 		nunlinks = append_unlinks(conn, &replies[nunlinks].elems[1], keep);
+		RTC_INJECT("scan_step");
 		scanning = strcmp(cursor, "0") != 0;
 		if (scanning)
 			rtc_scan_append(conn, cursor, glob, globlen);

@@ -46,6 +46,7 @@
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
+#include "inject.h"
 #include "mutant.h"
 #include "relay.h"
 #include "relay_info.h"
@@ -54,7 +55,9 @@
 #include "stream.h"
 #include "sweep.h"
 
+#ifndef RTC_RESTART_SECONDS
 #define RTC_RESTART_SECONDS	5
+#endif
 
 /* Back-off between attempts to connect (ms); jitter comes on top. */
 #define RTC_BACKOFF_MIN		200
@@ -157,6 +160,7 @@ set_up(void)
 	rtc_stream_init();
 	before_shmem_exit(at_exit, 0);
 
+	RTC_INJECT("relay_starts");
 	rtc_relay_started();
 	rtc_shared->relay_latch = MyLatch;
 	gate_xid = ReadNextFullTransactionId();
@@ -253,6 +257,7 @@ open_gate(void)
 		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
 							  XidFromFullTransactionId(gate_xid)))
 		return;
+	RTC_INJECT("gate_opens");
 	pg_atomic_write_u32(&rtc_shared->gate_open, 1);
 	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
 }

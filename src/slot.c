@@ -24,6 +24,7 @@
 
 #include "compat.h"
 #include "guc.h"
+#include "inject.h"
 #include "rtcache.h"
 #include "slot.h"
 
@@ -78,6 +79,7 @@ rtc_slot_ensure(const char **problem)
 	ReplicationSlotReserveWal();
 	ReplicationSlotMarkDirty();
 	ReplicationSlotSave();
+	RTC_INJECT("slot_created");
 	return true;
 }
 
@@ -106,6 +108,7 @@ rtc_slot_advance(XLogRecPtr restart)
 	SpinLockRelease(&slot->mutex);
 	if (changed)
 	{
+		RTC_INJECT("slot_moves");
 		ReplicationSlotMarkDirty();
 		ReplicationSlotsComputeRequiredLSN();
 	}
@@ -134,6 +137,7 @@ rtc_slot_drop(void)
 static void
 drop_slot(void)
 {
+	RTC_INJECT("slot_drops");
 	if (MyReplicationSlot != NULL)
 		ReplicationSlotRelease();
 	ReplicationSlotDrop(RTC_NAME, true);

@@ -38,6 +38,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "inject.h"
 #include "mutant.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -99,6 +100,7 @@ rtc_stamp_read_take(RtcStampRead *read)
 		rtc_mutant_pause(50);
 		if (rtc_safeguard(PENDING) && pg_atomic_read_u32(&b->pending) != 0)
 			quiet = false;
+		RTC_INJECT("pending_read");
 		pg_read_barrier();
 		if (rtc_safeguard(ORDER))
 			read->version[i] = pg_atomic_read_u64(&b->version);
@@ -354,6 +356,7 @@ settle(uint32 bucket, XLogRecPtr lsn)
 		   !pg_atomic_compare_exchange_u64(&b->last_lsn, &last, lsn))
 		;
 	pg_atomic_fetch_add_u64(&b->version, 1);
+	RTC_INJECT("bucket_moved");
 	lower_pending(bucket);
 }
 

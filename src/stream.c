@@ -46,6 +46,7 @@
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
+#include "inject.h"
 #include "mutant.h"
 #include "policy.h"
 #include "prefix.h"
@@ -254,6 +255,7 @@ start_resume(void)
 					   : "")));
 	rtc_prefix_adopt(&rtc_stream.pos, false);
 	rtc_position_claim(&rtc_stream.pos);
+	RTC_INJECT("resume_begins");
 	rtc_stream.skip_lsn = rtc_stream.pos.verified_lsn;
 	rtc_stream.done_lsn = rtc_stream.pos.verified_lsn;
 	rtc_stream.target_lsn = end;
@@ -285,9 +287,11 @@ rtc_stream_clear(const char *reason)
 	rtc_stream.pos.horizon = U64FromFullTransactionId(ReadNextFullTransactionId());
 	XLogFlush(start);
 
+	RTC_INJECT("clear_begins");
 	if (rtc_prefix_clear_all(rtc_stream.conn, &rtc_stream.pos,
 							 &deleted) != RTC_CONN_OK)
 		return rtc_stream_down();
+	RTC_INJECT("clear_deleted");
 	rtc_prefix_adopt(&rtc_stream.pos, !rtc_stream.pos.found);
 	rtc_position_claim(&rtc_stream.pos);
 	rtc_stream.pos.found = true;
@@ -306,6 +310,7 @@ rtc_stream_clear(const char *reason)
 	if (!store_position())
 		return false;
 
+	RTC_INJECT("clear_stored");
 	rtc_stat_inc(RTC_STAT_CLEARS);
 	ereport(LOG,
 			(errmsg("cleared the cache in Redis: %llu keys deleted, starting at %X/%X",
@@ -339,6 +344,7 @@ check_drained(void)
 	if (rtc_stream.seen_lsn < rtc_stream.drained_lsn)
 		return true;
 	rtc_stream.pos.horizon = 0;
+	RTC_INJECT("clear_drained");
 	return store_position();
 }
 
@@ -363,6 +369,7 @@ catch_up(void)
 						   (unsigned long long) rtc_stream.replayed)));
 		rtc_stream.announced = true;
 	}
+	RTC_INJECT("caught_up");
 	open_l2();
 	rtc_relay_set_state(RTC_RELAY_STREAMING);
 }
@@ -388,6 +395,7 @@ handle_event(bool *done)
 				rtc_wal_reader_done(rtc_stream.reader);
 				break;
 			}
+			RTC_INJECT("commit_read");
 			if (rtc_safeguard(VISIBILITY) && rtc_xid_in_progress(event->xid))
 			{
 				if (!rtc_stream_send() || !heartbeat(&beaten))
@@ -402,6 +410,7 @@ handle_event(bool *done)
 			}
 			if (event->kind == RTC_WAL_SETTLED || event->prepared)
 				(void) rtc_stamp_settle(event->xid, event->lsn);
+			RTC_INJECT("settled");
 			break;
 
 		case RTC_WAL_GAP:
@@ -543,6 +552,7 @@ store_position(void)
 		rtc_stream.pos.verified_lsn = rtc_stream.done_lsn;
 		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
 	}
+	RTC_INJECT("applied");
 	rtc_stream.stored_ms = rtc_unix_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
@@ -585,6 +595,7 @@ published(XLogRecPtr lsn)
 	if (lsn <= pg_atomic_read_u64(&rtc_shared->applied_lsn))
 		return;
 	pg_atomic_write_u64(&rtc_shared->applied_lsn, lsn);
+	RTC_INJECT("published");
 	pg_memory_barrier();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
 	rtc_commit_wait_wake(lsn);

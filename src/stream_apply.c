@@ -23,6 +23,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "prefix.h"
 #include "redis_scan.h"
@@ -80,10 +81,9 @@ rtc_stream_apply_commit(void)
 			op.kind == RTC_OP_TAG)
 			rtc_batch_add(rtc_stream.batch, prefix, &op,
 						  rtc_stream.pos.horizon != 0 || rtc_stream.full);
-		else if (op.kind == RTC_OP_TAG)
-			continue;
 		else if (!rtc_stream_send() || !delete_matching(prefix, &op))
 			return false;
+		RTC_INJECT("op_batched");
 		if (rtc_batch_full(rtc_stream.batch) && !rtc_stream_send())
 			return false;
 	}

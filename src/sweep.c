@@ -29,6 +29,7 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "inject.h"
 #include "interest.h"
 #include "key.h"
 #include "prefix.h"
@@ -127,8 +128,10 @@ rtc_sweep_step(RtcConn *conn)
 		if (!note_tags(&replies[ntrims].elems[1]))
 			sweep.due_ms = rtc_unix_ms() + 1;
 	}
+	RTC_INJECT("swept");
 	if (sweep.scanned && !sweep.known)
 	{
+		RTC_INJECT("interest_known");
 		rtc_interest_known(true);
 		sweep.known = true;
 	}

@@ -26,13 +26,16 @@
 #include "utils/memutils.h"
 
 #include "guc.h"
+#include "inject.h"
 #include "key.h"
 #include "redis_script.h"
 #include "stats.h"
 #include "tag_drop.h"
 
 /* Keys that one exchange may delete, and that one set is good for at least. */
+#ifndef KEYS_PER_EXCHANGE
 #define KEYS_PER_EXCHANGE	1000
+#endif
 #define KEYS_PER_SET		10
 
 /* Sets in one exchange, when nothing else is in it. */
@@ -166,6 +169,7 @@ rtc_tags_finish(RtcConn *conn, RtcTagName *tags, int n,
 			break;
 
 		CHECK_FOR_INTERRUPTS();
+		RTC_INJECT("tags_left");
 		nsent = Min(n, SETS_PER_EXCHANGE);
 		limit = limit_for(nsent);
 		for (int i = 0; i < nsent; i++)

@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 
 #include "compat.h"
+#include "inject.h"
 #include "stats.h"
 #include "wal_bounds.h"
 #include "wal_reader.h"
@@ -444,6 +445,7 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 		memcpy(ref->kept, rec->message + rec->prefix_size, ref->keptlen);
 		reader->kept_total += ref->keptlen;
 	}
+	RTC_INJECT("message_noted");
 	MemoryContextSwitchTo(old);
 }
 

@@ -29,6 +29,7 @@
 #include "utils/resowner.h"
 
 #include "commit_wait.h"
+#include "inject.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -55,6 +56,7 @@ xact_callback(XactEvent event, void *arg)
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
+			RTC_INJECT("flush_begins");
 			rtc_oplist_flush();
 			rtc_commit_wait_arm();
 			break;
@@ -62,26 +64,33 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_PRE_PREPARE:
 			rtc_oplist_flush();
 			rtc_stamp_pre_prepare(GetTopTransactionId());
+			RTC_INJECT("prepare_claimed");
 			break;
 
 		case XACT_EVENT_COMMIT:
+			RTC_INJECT("commit_begins");
 			/* with nothing for Redis to apply it need not catch up, either */
 			rtc_stamp_commit(rtc_oplist_is_active() ? XactLastCommitEnd :
 							 InvalidXLogRecPtr);
+			RTC_INJECT("commit_stamped");
 			if (rtc_oplist_is_active())
 			{
 				wake_relay_for(XactLastCommitEnd);
 				rtc_commit_wait_for(XactLastCommitEnd);
 			}
+			RTC_INJECT("commit_ends");
 			rtc_oplist_reset();
 			break;
 
 		case XACT_EVENT_PREPARE:
+			RTC_INJECT("prepare_begins");
 			rtc_stamp_prepare();
+			RTC_INJECT("prepare_ends");
 			rtc_oplist_reset();
 			break;
 
 		case XACT_EVENT_ABORT:
+			RTC_INJECT("abort_begins");
 			rtc_commit_wait_forget();
 			rtc_stamp_abort();
 			rtc_oplist_reset();

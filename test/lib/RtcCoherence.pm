@@ -16,10 +16,11 @@ use warnings;
 
 use parent 'Exporter';
 
+use JSON::PP;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(create_heroes same_as_table reads logged start_again);
+our @EXPORT = qw(create_heroes same_as_table differences reads logged start_again);
 
 sub create_heroes
 {
@@ -35,21 +36,34 @@ sub create_heroes
 }
 
 # Waits for the relay, then compares every key with its row; a test.
+#
+# Options: partial; prefix, of the keys, instead of "postgres:".
 sub same_as_table
 {
 	my ($node, $redis, $name, %option) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
+	my ($compared, @wrong) = differences($node, $redis, %option);
+	my $count = @wrong;
 
-	if (!$node->cache_wait)
-	{
-		diag('Redis does not catch up');
-		return fail($name);
-	}
+	ok($count == 0, $name);
+	diag("$count keys are wrong") if $count;
+	diag($_) foreach splice @wrong, 0, 3;
+	return $count == 0;
+}
+
+# The same without a test: how many keys were compared, and what is wrong.
+sub differences
+{
+	my ($node, $redis, %option) = @_;
+	my $prefix = $option{prefix} // 'postgres:';
+
+	return (0, 'Redis does not catch up') unless $node->cache_wait;
 
 	my %row = map { /^(\d+) (.*)$/ } split /\n/,
 	  $node->safe_psql('postgres', q{SELECT id, row_to_json(h) FROM hero h},
 		extra_params => [ '-F', ' ' ]);
-	my @keys = @{ $redis->query('KEYS', 'postgres:hero:*') };
+	my @keys = @{ $redis->query('KEYS', "${prefix}hero:*") };
+	my $compared = 0;
 	my @wrong;
 
 	while (my @chunk = splice @keys, 0, 1000)
@@ -71,19 +85,26 @@ sub same_as_table
 			# a lookup may have found no row, which is cached as well
 			$row = 'null' unless defined $row || $values->[$i] ne 'null';
 
+			$compared++;
 			push @wrong, "$chunk[$i] is $values->[$i], should be "
 			  . (defined $row ? $row : 'deleted')
-			  unless defined $row && $values->[$i] eq $row;
+			  unless defined $row && same_json($values->[$i], $row);
 		}
 	}
 	push @wrong, map { "$_ is missing" } sort { $a <=> $b } keys %row
 	  unless $option{partial};
-	my $count = @wrong;
+	return ($compared, @wrong);
+}
 
-	ok($count == 0, $name);
-	diag("$count keys are wrong") if $count;
-	diag($_) foreach splice @wrong, 0, 3;
-	return $count == 0;
+# A lookup stores the text of jsonb, a rule that of json.
+sub same_json
+{
+	my ($value, $expected) = @_;
+	my $json = JSON::PP->new->canonical->allow_nonref;
+
+	return 1 if $value eq $expected;
+	my $decoded = eval { $json->encode($json->decode($value)) };
+	return defined $decoded && $decoded eq $json->encode($json->decode($expected));
 }
 
 # What cache_get gives for a hero, as text; in a new session, or in this one.

@@ -1,0 +1,75 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_position.c
+ *		The position as Redis tells it: any reply.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fuzz.h"
+#include "resp.h"
+
+#include "position.h"
+#include "rtcache.h"
+
+int			rtc_command_timeout = 1000;
+static const uint8 *bytes;
+static size_t nbytes;
+
+/* The connection: it answers with what we were given. */
+void
+rtc_conn_append_strings(RtcConn *conn,...)
+{
+}
+
+void
+rtc_conn_fail(RtcConn *conn, const char *fmt,...)
+{
+}
+
+const char *
+rtc_position_key(void)
+{
+	return "rtcache:position:1";
+}
+
+RtcConnResult
+rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
+				  int *nreplies)
+{
+	RtcReplySink sink;
+	redisReader *reader = resp_reader(&sink);
+	bool		found;
+
+	*nreplies = 2;
+	*replies = palloc0(2 * sizeof(RtcReply));
+	(*replies)[0].type = RTC_REPLY_STATUS;
+	(*replies)[0].str = "OK";
+	(*replies)[0].len = 2;
+	found = resp_read(reader, &sink, bytes, nbytes, nbytes, &(*replies)[1]);
+	redisReaderFree(reader);
+	return found ? RTC_CONN_OK : RTC_CONN_FAILED;
+}
+
+void
+fuzz_one(const uint8 *data, size_t size)
+{
+	RtcPosition pos;
+
+	bytes = data;
+	nbytes = size;
+	if (size == 0 || rtc_position_load(NULL, &pos) != RTC_CONN_OK)
+		return;
+	MUST(strnlen(pos.owner, sizeof(pos.owner)) < sizeof(pos.owner));
+	MUST(strnlen(pos.key_id, sizeof(pos.key_id)) < sizeof(pos.key_id));
+	for (int i = 0; i < pos.nprefixes; i++)
+	{
+		size_t		len = strnlen(pos.prefix[i], RTC_MAX_PREFIX_LEN);
+
+		MUST(len < RTC_MAX_PREFIX_LEN);
+		(void) pos.prefix_dboid[i];
+	}
+	if (pos.found)
+		MUST(pos.timeline != 0 && pos.lsn != 0 && pos.restart_lsn != 0);
+}

@@ -1,0 +1,320 @@
+# Servers whose library has injection points (src/inject.c).
+#
+#	use RtcInject;
+#	plan skip_all => RtcInject::SKIP unless RtcInject::possible();
+#	RtcInject::use_build();
+#	my $node = RtcNode->new(...);		# this and all later ones have points
+#	my $inject = RtcInject->new($node);	# before the node starts
+#	$inject->arm('batch_built', 'wait', 'relay');
+#	...
+#	ok($inject->wait_hit('batch_built'));	# a process has got there
+#	$inject->release('batch_built');		# and goes on
+#
+# Would a test notice if a safeguard were missing?  This build does without one
+# when it is told to:
+#
+#	$inject->mutate('no_pending');		# readers ignore writers at work
+#	$inject->mend('no_pending');
+#
+# The library is built in a directory of its own, once for all tests, and is
+# found by copies of the server's programs; the library that other tests use
+# stays as it is.
+
+package RtcInject;
+
+use strict;
+use warnings;
+
+use Carp;
+use Fcntl qw(:flock);
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use constant SKIP => 'injection points need test/sandbox';
+
+sub possible { return defined $ENV{RTC_ROOT} && -d $ENV{RTC_ROOT}; }
+
+# The safeguards: [ file, pattern, replacement ], with the groups of the pattern
+# as {1} to {3} in the replacement.  Each is without effect until it is asked
+# for.
+my @mutants = (
+	[ 'src/inject.h', qr/#ifdef RTC_INJECTION\n/, <<'TO' ],
+#ifdef RTC_INJECTION
+#include <unistd.h>
+#define RTC_MUTANT(name) (access("rtcache.inject/" name ".on", F_OK) == 0)
+TO
+
+	# a reader looks at version first, at pending second; or ignores pending
+	[ 'src/stamps.c', qr/(\t\tif \(pg_atomic_read_u32\(&b->pending\) != 0\)\n\t\t\tquiet = )false;/, <<'TO' ],
+		if (RTC_MUTANT("swapped_reads"))
+		{
+			read->version[i] = pg_atomic_read_u64(&b->version);
+			RTC_INJECT("pending_read");
+			if (pg_atomic_read_u32(&b->pending) != 0)
+				quiet = false;
+			continue;
+		}
+{1}RTC_MUTANT("no_pending");
+TO
+
+	# a commit lowers pending before it moves last_lsn and version
+	[ 'src/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
+{1}	if (!RTC_MUTANT("early_settle"))
+	{2}
+TO
+	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
+{1}	if (touched.raised && RTC_MUTANT("early_settle"))
+	{
+		for (int pos = 0; next_touched(&pos, &bucket);)
+			lower_pending(bucket);
+		RTC_INJECT("bucket_moved");
+	}
+{2}
+TO
+
+	# what a transaction that failed has raised stays
+	[ 'src/stamps.c', qr/(rtc_stamp_abort\(void\).*?)(lower_pending\(bucket\);)/s, <<'TO' ],
+{1}if (!RTC_MUTANT("no_abort"))
+				{2}
+TO
+
+	# the versions of an answer are taken when it is there
+	[ 'src/fetch.c', qr/(\n\tstore\(l, answer, l->ttl_ms\);)/, <<'TO' ],
+
+	if (RTC_MUTANT("late_versions"))
+		(void) rtc_stamp_read_take(&l->stamps);
+{1}
+TO
+
+	# the query is run before the lease is asked for
+	[ 'src/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
+	if (RTC_MUTANT("early_query"))
+		early = rtc_lookup_run(l);
+{1}
+TO
+	[ 'src/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\tanswer = )rtc_lookup_run\(l\);/, <<'TO' ],
+{1}RTC_MUTANT("early_query") ? early : rtc_lookup_run(l);
+TO
+	[ 'src/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\n{1}" ],
+
+	# stamps are not looked at again before a fill
+	[ 'src/fetch.c', qr/( \|\|\n\t\t\t )(!rtc_stamp_read_valid\(&l->stamps\)\))/, <<'TO' ],
+{1}(!RTC_MUTANT("no_look_before_fill") && {2})
+TO
+
+	# nor after the interest was registered
+	[ 'src/fetch.c', qr/return (rtc_stamp_read_valid\(&l->stamps\);)/, <<'TO' ],
+return RTC_MUTANT("no_look_after_interest") || {1}
+TO
+
+	# interest is not registered
+	[ 'src/fetch.c', qr/(\trtc_interest_register\(l->dep, l->ndeps\);\n)/, <<'TO' ],
+	if (!RTC_MUTANT("no_interest"))
+	{1}
+TO
+
+	# a writer looks for interest before it raises its stamps
+	[ 'src/oplist.c', qr/(\trtc_stamp_raise\(\);\n\tRTC_INJECT)/, <<'TO' ],
+	if (RTC_MUTANT("early_look"))
+	{
+		add_tags();
+		RTC_INJECT("tags_added");
+	}
+{1}
+TO
+
+	# a drop leaves leases alone
+	[ 'src/tag_drop.c', qr/"(redis\.call\('UNLINK', unpack\(beside\)\)) "/, <<'TO' ],
+"if redis.call('EXISTS', 'no_lease_drop') == 0 then {1} end "
+TO
+
+	# Redis is asked though the relay lags, or does not vouch for it
+	[ 'src/trust.c', qr/(#include "trust.h"\n)/, "#include \"inject.h\"\n{1}" ],
+	[ 'src/trust.c', qr/(if \()(rtc_stamp_read_lsn\(stamps\) >)/, <<'TO' ],
+{1}!RTC_MUTANT("no_lag") && {2}
+TO
+	[ 'src/trust.c', qr/if \(!rtc_l2_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
+	if ((!rtc_l2_open(&trust->l2_generation) && !RTC_MUTANT("no_generation")) ||
+TO
+	[ 'src/trust.c', qr/return (rtc_l2_open\(&generation\) && generation == trust->l2_generation)/, <<'TO' ],
+return (RTC_MUTANT("no_generation") || ({1}))
+TO
+
+	# a relay begins where Redis was told of, not where it was checked
+	[ 'src/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
+{1}verified_lsn;
+	if (RTC_MUTANT("no_replay"))
+		rtc_stream.skip_lsn = end;
+	if (RTC_MUTANT("unverified"))
+		rtc_stream.skip_lsn = rtc_stream.pos.lsn;
+TO
+);
+
+# Makes the servers that are created from now on use the library with points.
+sub use_build
+{
+	my $base = "$ENV{RTC_ROOT}/../tmp/build-inject";
+	my $root = "$base/root";
+
+	open my $lock, '>', "$base.lock" or croak "could not open $base.lock: $!";
+	flock $lock, LOCK_EX;
+	_build($base, $root) unless -e "$base/done";
+	close $lock;
+
+	# PostgreSQL finds its files relative to its programs
+	my $bindir = _relocated($root, 'bindir');
+	$ENV{PATH} = "$bindir:" . ($ENV{RTC_PATH} //= $ENV{PATH});
+	return;
+}
+
+sub mutate
+{
+	my ($self, $mutant) = @_;
+
+	grep { $_->[2] =~ /"\Q$mutant\E"/ } @mutants or croak "no mutant is called $mutant";
+	open my $file, '>', $self->_file("$mutant.on") or croak "could not write: $!";
+	close $file;
+	return;
+}
+
+sub mend
+{
+	my ($self, $mutant) = @_;
+
+	unlink $self->_file("$mutant.on") or carp "$mutant was not on";
+	return;
+}
+
+sub _relocated
+{
+	my ($root, $what) = @_;
+
+	local $ENV{PATH} = $ENV{RTC_PATH} // $ENV{PATH};
+	chomp(my $dir = `pg_config --$what`);
+	$dir =~ s/^\Q$ENV{RTC_ROOT}\E// or croak "$dir is not in $ENV{RTC_ROOT}";
+	return "$root$dir";
+}
+
+sub _build
+{
+	my ($base, $root) = @_;
+	my $bindir = _relocated($root, 'bindir');
+	my $sharedir = _relocated($root, 'sharedir');
+	my $pkglibdir = _relocated($root, 'pkglibdir');
+	my @make = (
+		'make', '-s', '-j2', '-C', "$base/src",
+		"PG_CONFIG=$bindir/pg_config",
+		'COPT=' . ($ENV{COPT} // '')
+		  . ' -O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20',
+		$ENV{SANITIZE} ? ('WERROR=') : ());
+
+	_run('rm', '-rf', $base);
+	mkdir $base or croak "could not make $base: $!";
+	# hard links: the files of another tree are never written to
+	_run('cp', '-al', $ENV{RTC_ROOT}, $root);
+	unlink "$pkglibdir/rtcache.so", glob("$sharedir/extension/rtcache*");
+
+	_run('cp', '-a', '.', "$base/src");
+	_run('make', '-s', '-C', "$base/src", 'clean');
+	foreach my $edit (@mutants)
+	{
+		my ($file, $pattern, $replacement) = @$edit;
+		my $text = slurp_file("$base/src/$file");
+
+		$text =~ $pattern or croak "$file is not what it was: $pattern";
+		my ($before, $after, @group) = ($`, $', '', $1, $2, $3);
+		$replacement =~ s/\{(\d)\}/$group[$1]/g;
+		$text = "$before$replacement$after";
+		open my $handle, '>', "$base/src/$file" or croak "could not write $file: $!";
+		print $handle $text;
+		close $handle;
+	}
+	_run(@make, 'install');
+	open my $done, '>', "$base/done" or croak "could not write: $!";
+	close $done;
+	return;
+}
+
+sub _run
+{
+	my @command = @_;
+
+	system(@command) == 0 or croak "failed: @command";
+	return;
+}
+
+# The points of a node.
+sub new
+{
+	my ($class, $node) = @_;
+	my $dir = $node->data_dir . '/rtcache.inject';
+
+	-d $dir or mkdir $dir or croak "could not make $dir: $!";
+	return bless { dir => $dir }, $class;
+}
+
+sub _file { return "$_[0]->{dir}/$_[1]"; }
+
+# Arms a point for whoever comes there first: action and role as in
+# src/inject.c.
+sub arm
+{
+	my ($self, $point, $action, $role, $ms) = @_;
+	my $new = $self->_file("$point.new");
+
+	$self->disarm($point);
+	open my $file, '>', $new or croak "could not write $new: $!";
+	print $file join(' ', $action, $role || 'any', $ms || 0), "\n";
+	close $file;
+	rename $new, $self->_file($point) or croak "could not rename $new: $!";
+	return;
+}
+
+# The same as SQL, for points that are to be armed in the transaction at hand.
+sub arm_sql
+{
+	my ($self, $point, $action, $role) = @_;
+
+	$self->disarm($point);
+	return "COPY (SELECT '$action $role 0') TO '" . $self->_file($point) . "';";
+}
+
+sub disarm
+{
+	my ($self, $point) = @_;
+
+	unlink $self->_file($point), $self->_file("$point.hit");
+	return;
+}
+
+sub hit
+{
+	my ($self, $point) = @_;
+
+	return -e $self->_file("$point.hit");
+}
+
+# Waits until somebody has got there; a test result.
+sub wait_hit
+{
+	my ($self, $point, $seconds) = @_;
+
+	for (1 .. 100 * ($seconds || $PostgreSQL::Test::Utils::timeout_default))
+	{
+		return 1 if $self->hit($point);
+		usleep(10_000);
+	}
+	return 0;
+}
+
+# Lets go on who waits there.
+sub release
+{
+	my ($self, $point) = @_;
+
+	unlink $self->_file("$point.hit") or carp "nobody waits at $point";
+	return;
+}
+
+1;
