@@ -124,6 +124,9 @@ SET ROLE rtc_bob;
 SELECT error($$SELECT cache_get('f:1', 'SELECT reveal(secret) FROM hero WHERE id = 1')$$);
 RESET ROLE;
 DROP FUNCTION reveal;
+-- which has cleared the cache
+SELECT cache_wait(NULL, '30 s');
+SELECT ready();
 
 -- views: their owner's privileges, and the caller's on the view
 REVOKE ALL ON hero FROM rtc_alice, rtc_bob;
@@ -164,6 +167,9 @@ ALTER FUNCTION hero_as_alice OWNER TO rtc_alice;
 SELECT hero_as_owner(1);
 SELECT error('SELECT hero_as_alice(1)');
 DROP FUNCTION hero_as_owner, hero_as_alice;
+-- which has cleared the cache
+SELECT cache_wait(NULL, '30 s');
+SELECT ready();
 
 -- SET SESSION AUTHORIZATION
 GRANT SELECT ON hero TO rtc_alice;
