@@ -8,6 +8,8 @@
 #
 #   make check          all tests, on a private server and a private Redis
 #   make demo           the guided tour
+#   make torture        a long run of the torture checker (docs/torture.md);
+#                       TORTURE="--seconds=60 --seed=7" says how
 #   make deps           install the packages that the two above use, no more
 #
 # And for those who work on rtcache: lint, indent, indent-check, typedefs, dist,
@@ -24,7 +26,7 @@ PGFILEDESC = "rtcache - coherent Redis cache"
 # (VERSION is that of PostgreSQL)
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
 
-OWN_GOALS = check demo deps fuzz lint indent indent-check typedefs dist
+OWN_GOALS = check demo deps fuzz lint indent indent-check typedefs dist torture
 
 ifneq ($(filter $(OWN_GOALS),$(MAKECMDGOALS)),)
 
@@ -44,6 +46,10 @@ check:
 
 demo:
 	@demo/run
+
+TORTURE = --seconds=300 --round=20
+torture:
+	@test/sandbox test/torture/run $(TORTURE)
 
 deps:
 	@test/deps test
@@ -83,6 +89,7 @@ OBJS = \
 	src/commit_wait.o \
 	src/covered.o \
 	src/ddl.o \
+	src/definition.o \
 	src/dep.o \
 	src/deps.o \
 	src/deps_eval.o \
@@ -144,6 +151,7 @@ OBJS = \
 	src/trigger.o \
 	src/trust.o \
 	src/ttl.o \
+	src/upgrade.o \
 	src/wal_bounds.o \
 	src/wal_message.o \
 	src/wal_reader.o \
@@ -194,7 +202,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = $(EXTENSION)-*.zip typedefs.new src/*.bc results
+EXTRA_CLEAN = test/torture/torture test/torture/*.o $(EXTENSION)-*.zip typedefs.new src/*.bc results
 
 # Say what is missing before the compiler does.
 

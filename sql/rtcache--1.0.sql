@@ -41,7 +41,9 @@ COMMENT ON FUNCTION rtcache_check_rules() IS
 
 CREATE EVENT TRIGGER rtcache_check_rules
 ON ddl_command_end
-WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER TRIGGER', 'ALTER TYPE', 'CREATE INDEX', 'CREATE TABLE', 'CREATE TRIGGER', 'REFRESH MATERIALIZED VIEW')
+WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER TRIGGER', 'CREATE INDEX', 'CREATE TABLE', 'CREATE TRIGGER', 'REFRESH MATERIALIZED VIEW',
+    'ALTER AGGREGATE', 'ALTER DOMAIN', 'ALTER FUNCTION', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TYPE', 'ALTER VIEW',
+    'CREATE AGGREGATE', 'CREATE CAST', 'CREATE FUNCTION', 'CREATE PROCEDURE', 'CREATE VIEW')
 EXECUTE FUNCTION rtcache_check_rules();
 
 ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
@@ -70,15 +72,15 @@ AS 'MODULE_PATHNAME', 'rtcache_before_drop'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_before_drop() IS
-'deletes all keys of the database when this extension is dropped';
+'deletes all keys of the database when this extension is dropped, and drops answers computed from a partition when it begins to be detached concurrently';
 
 CREATE EVENT TRIGGER rtcache_before_drop
 ON ddl_command_start
-WHEN TAG IN ('DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
+WHEN TAG IN ('ALTER TABLE', 'DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
 EXECUTE FUNCTION rtcache_before_drop();
 
 COMMENT ON EVENT TRIGGER rtcache_before_drop IS
-'deletes all keys of the database when rtcache is dropped';
+'deletes all keys of the database when rtcache is dropped, and drops answers when a partition begins to be detached concurrently';
 
 -- Also where session_replication_role is replica.
 ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;

@@ -35,6 +35,7 @@
 #include "guc.h"
 #include "inject.h"
 #include "key.h"
+#include "mutant.h"
 #include "provenance.h"
 #include "publish.h"
 #include "redis_session.h"
@@ -137,11 +138,16 @@ void
 rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 			  bool delete_only)
 {
-	MemoryContext old = MemoryContextSwitchTo(batch->context);
+	MemoryContext old;
 	size_t		prefixlen = strlen(prefix);
-	RtcBatchOp *mine = palloc0(sizeof(RtcBatchOp));
+	RtcBatchOp *mine;
 	RtcBatchSlot *slot;
 	bool		found;
+
+	if (op->kind == RTC_OP_TAG && !rtc_safeguard(TAG_DROP))
+		return;
+	old = MemoryContextSwitchTo(batch->context);
+	mine = palloc0(sizeof(RtcBatchOp));
 
 	mine->is_tag = op->kind == RTC_OP_TAG;
 	if (mine->is_tag)
@@ -415,8 +421,11 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 
 		if (op->is_tag)
 			continue;
-		argv[argc] = names.data + start;
-		argvlen[argc++] = lease_end[i] - start;
+		if (rtc_safeguard(LEASE))
+		{
+			argv[argc] = names.data + start;
+			argvlen[argc++] = lease_end[i] - start;
+		}
 		if (all || !op->is_put)
 		{
 			argv[argc] = names.data + lease_end[i];

@@ -29,6 +29,7 @@
 #include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -47,6 +48,7 @@
 #define REASON_SESSION		"depends on the session"
 #define REASON_CATALOG		"system catalog"
 #define REASON_TEMPORARY	"temporary table"
+#define REASON_TEMP_FUNCTION "temporary function"
 #define REASON_SEQUENCE		"sequence"
 #define REASON_ROW_LOCK		"row lock"
 #define REASON_RLS			"row-level security"
@@ -230,6 +232,11 @@ judge_function(Oid funcid)
 {
 	const char *reason = NULL;
 	char	   *name;
+
+	/* what is done to it tells nobody (definition.c) */
+	if (funcid >= FirstNormalObjectId &&
+		isAnyTempNamespace(get_func_namespace(funcid)))
+		return REASON_TEMP_FUNCTION;
 
 	switch (func_volatile(funcid))
 	{

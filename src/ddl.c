@@ -10,7 +10,8 @@
  *							gone, and rules that are gone take their keys
  *							with them
  *		ddl_command_start	rtcache_before_drop: DROP EXTENSION takes these
- *							event triggers along, so all is cleared before
+ *							event triggers along, so all is cleared before;
+ *							DETACH PARTITION CONCURRENTLY commits in between
  *
  * DDL changes a relation as a whole, with its ancestors and descendants, and
  * whether it has rules or not: answers from when it had some may be around.
@@ -63,6 +64,7 @@
 
 #include "compat.h"
 #include "ddl.h"
+#include "definition.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "rule_check.h"
@@ -231,6 +233,13 @@ altered_relation(const DdlObject *object)
 	if (!OidIsValid(table) ||
 		get_rel_persistence(table) == RELPERSISTENCE_TEMP)
 		return;
+	if (get_rel_relkind(table) == RELKIND_VIEW)
+	{
+		/* what is in it is told by the plan cache */
+		if (rtc_row_type_used(table))
+			rtc_add_clear_op();
+		return;
+	}
 
 	/* A new partition has rules, and no rows yet. */
 	if (strcmp(object->tag, "CREATE TABLE") == 0)
@@ -249,6 +258,8 @@ altered_relation(const DdlObject *object)
 	{
 		rtc_check_clone_truncate(table);
 		rtc_check_tables(table, true);
+		if (rtc_row_type_used(table))
+			rtc_add_clear_op();
 	}
 	relation_changed(table);
 }
@@ -296,8 +307,8 @@ ddl_objects(void)
  * rtcache_check_rules
  *		The event trigger function at ddl_command_end.
  *
- * ALTER TYPE renames values of enums and attributes of composites, which
- * changes how rows of any table look: it clears the database's cache.
+ * What is not done to relations may change the answers of any query: then it
+ * clears the database's cache (definition.c).
  */
 Datum
 rtcache_check_rules(PG_FUNCTION_ARGS)
@@ -314,7 +325,7 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 	{
 		DdlObject  *object = lfirst(lc);
 
-		if (strcmp(object->tag, "ALTER TYPE") == 0)
+		if (rtc_definition_altered(object->classid, object->objid, object->tag))
 			rtc_add_clear_op();
 		else if (object->classid == TriggerRelationId)
 		{
@@ -469,11 +480,15 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 		else if (object->classid == RelationRelationId &&
 				 object->objsubid == 0)
 			dropped_relation(object->objid);
+		else if (rtc_definition_dropped(object->classid, object->objid))
+			rtc_add_clear_op();
 		else if (object->classid == RelationRelationId &&
 				 SearchSysCacheExists1(RELOID, ObjectIdGetDatum(object->objid)))
 		{
 			/* a column, perhaps with its type and without an ALTER TABLE */
 			rtc_check_tables(object->objid, true);
+			if (rtc_row_type_used(object->objid))
+				rtc_add_clear_op();
 			relation_changed(object->objid);
 		}
 	}
@@ -535,6 +550,30 @@ drops_us(Node *command)
 }
 
 /*
+ * DETACH PARTITION CONCURRENTLY commits twice.  The rows are gone with the
+ * first transaction, while ddl_command_end is in the second, which waits for
+ * others in between, and may fail.
+ */
+static void
+before_detach(const AlterTableStmt *command)
+{
+	ListCell   *lc;
+
+	foreach(lc, command->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		Oid			relid;
+
+		if (cmd->subtype != AT_DetachPartition ||
+			!((PartitionCmd *) cmd->def)->concurrent)
+			continue;
+		relid = RangeVarGetRelid(command->relation, AccessShareLock, true);
+		if (OidIsValid(relid))
+			rtc_track_ddl(relid);
+	}
+}
+
+/*
  * rtcache_before_drop
  *		The event trigger function at ddl_command_start.
  */
@@ -543,7 +582,11 @@ rtcache_before_drop(PG_FUNCTION_ARGS)
 {
 	EventTriggerData *data = check_call(fcinfo, "rtcache_before_drop");
 
-	if (!IsBinaryUpgrade && drops_us(data->parsetree))
+	if (IsBinaryUpgrade)
+		PG_RETURN_NULL();
+	if (IsA(data->parsetree, AlterTableStmt))
+		before_detach((AlterTableStmt *) data->parsetree);
+	else if (drops_us(data->parsetree))
 		rtc_add_clear_op();
 	PG_RETURN_NULL();
 }

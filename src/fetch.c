@@ -30,15 +30,20 @@
 #include "inject.h"
 #include "interest.h"
 #include "lookup_internal.h"
-#include "standby.h"
+#include "mutant.h"
 #include "provenance.h"
 #include "row_json.h"
+#include "standby.h"
 #include "stats.h"
+
+/* Longest arguments, in bytes, that are part of a fingerprint as they are. */
+#define MAX_PLAIN_ARGS	32
 
 /* How often to ask for a value that another server's reader is computing. */
 #define POLL_MIN_MS		1
 #define POLL_MAX_MS		50
 
+static char *append_hex(char *out, const void *bytes, size_t len);
 static void name_wanted(RtcLookup *l);
 static bool register_interest(RtcLookup *l);
 static bool owned_fits(RtcLookup *l, const Jsonb *answer);
@@ -87,38 +92,64 @@ rtc_lookup_fetch(RtcLookup *l)
 }
 
 /*
- * Names what we look for in Redis.  The fingerprint is a hash that cannot be
- * forged by choosing arguments: it decides whether an answer is given.
+ * Appends bytes in hexadecimal; returns the end.
+ */
+static char *
+append_hex(char *out, const void *bytes, size_t len)
+{
+	static const char hex[] = "0123456789abcdef";
+	const uint8 *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		*out++ = hex[p[i] >> 4];
+		*out++ = hex[p[i] & 15];
+	}
+	return out;
+}
+
+/*
+ * Names what we look for in Redis.  The fingerprint decides whether an answer
+ * is given, so it must not be possible to forge it by choosing arguments: they
+ * are in it as they are, or by a cryptographic hash, which costs more than all
+ * the rest of this.
  */
 static void
 name_wanted(RtcLookup *l)
 {
-	static const char hex[] = "0123456789abcdef";
 	const RtcL1Question *q = &l->question;
-	uint8		one_row = q->one_row;
-	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	char	   *end = l->fingerprint;
 
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (const uint8 *) q->id,
-							 sizeof(RtcQueryId)) < 0 ||
-		pg_cryptohash_update(ctx, &one_row, sizeof(one_row)) < 0 ||
-		(q->argslen > 0 &&
-		 pg_cryptohash_update(ctx, (const uint8 *) q->args, q->argslen) < 0) ||
-		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute SHA-256 hash");
-	pg_cryptohash_free(ctx);
-	for (int i = 0; i < RTC_FINGERPRINT_LEN / 2; i++)
+	StaticAssertStmt(2 * (sizeof(RtcQueryId) +
+						  Max(MAX_PLAIN_ARGS, PG_SHA256_DIGEST_LENGTH)) + 4 <=
+					 RTC_MAX_FINGERPRINT, "fingerprint too long");
+
+	end = append_hex(end, q->id, sizeof(RtcQueryId));
+	*end++ = q->one_row ? 'r' : 'l';
+	if (q->argslen <= MAX_PLAIN_ARGS)
+		end = append_hex(end, q->args, q->argslen);
+	else
 	{
-		l->fingerprint[2 * i] = hex[digest[i] >> 4];
-		l->fingerprint[2 * i + 1] = hex[digest[i] & 15];
+		uint8		digest[PG_SHA256_DIGEST_LENGTH];
+		pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+
+		if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
+			pg_cryptohash_update(ctx, (const uint8 *) q->args,
+								 q->argslen) < 0 ||
+			pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
+			elog(ERROR, "could not compute SHA-256 hash");
+		pg_cryptohash_free(ctx);
+		*end++ = '#';
+		end = append_hex(end, digest, sizeof(digest));
 	}
-	l->fingerprint[RTC_FINGERPRINT_LEN] = '\0';
+	*end++ = ' ';
+	*end = '\0';
 
 	rtc_cmd_want(&l->wanted, l->trust.name.data, l->trust.name.len,
 				 l->trust.name.len - q->keylen, l->dep,
 				 l->owned ? 0 : l->ndeps);
 	l->wanted.fingerprint = l->fingerprint;
+	l->wanted.fingerprintlen = end - l->fingerprint;
 	l->wanted.owned = l->owned;
 }
 
@@ -138,9 +169,10 @@ register_interest(RtcLookup *l)
 {
 	if (l->wanted.ntags == 0)
 		return true;
-	rtc_interest_register(l->dep, l->ndeps);
+	if (rtc_safeguard(INTEREST))
+		rtc_interest_register(l->dep, l->ndeps);
 	RTC_INJECT("interest_registered");
-	return rtc_stamp_read_valid(&l->stamps);
+	return !rtc_safeguard(HANDSHAKE) || rtc_stamp_read_valid(&l->stamps);
 }
 
 /*
@@ -165,6 +197,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 
 	RTC_INJECT("trusted");
 	name_wanted(l);
+	rtc_mutant_pause(3000);
 	found = rtc_cmd_get(wanted, &value);
 	RTC_INJECT("got");
 	for (;;)
@@ -211,6 +244,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 			return false;
 		}
 		registered = true;
+		rtc_mutant_pause(1000);
 		l->lease_ms = rtc_lease_ttl;
 		INSTR_TIME_SET_CURRENT(l->leased_at);
 		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
@@ -320,7 +354,8 @@ run_with_lease(RtcLookup *l)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 			 !rtc_trust_holds(&l->trust) ||
-			 !rtc_stamp_read_valid(&l->stamps))
+			 (rtc_safeguard(RECHECK) && rtc_safeguard(HANDSHAKE) &&
+			  !rtc_stamp_read_valid(&l->stamps)))
 	{
 		/*
 		 * The query has written, or the relay would not vouch for this, or
@@ -331,7 +366,10 @@ run_with_lease(RtcLookup *l)
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
 	}
 	else
+	{
+		rtc_mutant_pause(5000);
 		fill(l, answer);
+	}
 	RTC_INJECT("filled");
 	return answer;
 }
@@ -399,6 +437,9 @@ store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		return;
 	}
+	rtc_mutant_pause(500);
+	if (!rtc_safeguard(EARLY_STAMPS))
+		(void) rtc_stamp_read_take(&l->stamps);
 	if (!rtc_stamp_read_valid(&l->stamps))
 		l->in_vain = false;		/* nobody could use it, now is another time */
 	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))

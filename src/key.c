@@ -164,7 +164,7 @@ void
 rtc_tag_name(StringInfo buf, const char *prefix, size_t prefixlen, RtcDep dep)
 {
 	appendBinaryStringInfo(buf, prefix, prefixlen);
-	appendStringInfo(buf, RTC_TAG_INFIX "%016" INT64_MODIFIER "x", dep);
+	appendStringInfo(buf, RTC_TAG_INFIX "%016llx", (unsigned long long) dep);
 }
 
 bool

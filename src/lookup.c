@@ -77,6 +77,7 @@
 #include "key.h"
 #include "l1.h"
 #include "lookup_internal.h"
+#include "mutant.h"
 #include "oplist.h"
 #include "query.h"
 #include "redis_cmd.h"
@@ -257,10 +258,11 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
 		*reason = RTC_STAT_BYPASS_NOT_READY;
 	else if (!rtc_enabled)
 		*reason = RTC_STAT_BYPASS_DISABLED;
-	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			 rtc_oplist_is_active())
+	else if (rtc_safeguard(XID) &&
+			 (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+			  rtc_oplist_is_active()))
 		*reason = RTC_STAT_BYPASS_WROTE;	/* it must see its own writes */
-	else if (IsolationUsesXactSnapshot())
+	else if (rtc_safeguard(ISOLATION) && IsolationUsesXactSnapshot())
 		*reason = RTC_STAT_BYPASS_ISOLATION;	/* it must not see new ones */
 	else if (rtc_query_uncacheable(l->query) != NULL)
 		*reason = RTC_STAT_BYPASS_QUERY;

@@ -29,7 +29,7 @@ typedef struct RtcLookup
 	RtcStampRead stamps;
 	RtcTrust	trust;			/* valid once Redis is trusted */
 	RtcWanted	wanted;			/* likewise */
-	char		fingerprint[RTC_FINGERPRINT_LEN + 1];	/* likewise */
+	char		fingerprint[RTC_MAX_FINGERPRINT];	/* likewise */
 	RtcQuery   *query;
 	bool		one_row;		/* cache_get; else cache_list */
 	bool		use_l1;			/* it can be read and filled */

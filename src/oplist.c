@@ -45,6 +45,7 @@
 #include "guc.h"
 #include "inject.h"
 #include "interest.h"
+#include "mutant.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -300,6 +301,8 @@ rtc_oplist_subabort(int nestlevel)
 	{
 		int			offset = list.mark[--list.nmarks].offset;
 
+		if (!rtc_safeguard(SAVEPOINT))
+			continue;
 		list.buf.len = offset;
 		list.buf.data[offset] = '\0';
 

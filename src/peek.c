@@ -111,6 +111,7 @@ may_show(const RtcL1Question *question, RtcStampRead *stamps,
 	rtc_cmd_want(wanted, trust->name.data, trust->name.len,
 				 trust->name.len - question->keylen, dep, ndeps);
 	wanted->fingerprint = value->companion;
+	wanted->fingerprintlen = strcspn(value->companion, " ") + 1;
 	return rtc_cmd_get(wanted, value) == RTC_GET_HIT;
 }
 

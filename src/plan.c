@@ -71,7 +71,7 @@ static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when
 static int	nplans;				/* in plans_by_use */
 static RtcKeptPlan *latest;		/* the one used last, not dropped; or NULL */
 
-/* Counts changes of roles, their memberships, functions, event triggers. */
+/* Counts changes of roles, their memberships, functions and the like. */
 static uint64 catalog_changes;
 
 /* Counts changes of relations. */
@@ -130,6 +130,13 @@ init_plans(void)
 	CacheRegisterSyscacheCallback(DATABASEOID, count_catalog_change,
 								  (Datum) 0);
 	CacheRegisterSyscacheCallback(PROCOID, count_catalog_change, (Datum) 0);
+
+	/* What constants are folded with. */
+	CacheRegisterSyscacheCallback(TSCONFIGOID, count_catalog_change,
+								  (Datum) 0);
+	CacheRegisterSyscacheCallback(TSCONFIGMAP, count_catalog_change,
+								  (Datum) 0);
+	CacheRegisterSyscacheCallback(TSDICTOID, count_catalog_change, (Datum) 0);
 
 	/* What dependencies depend on. */
 	CacheRegisterSyscacheCallback(EVENTTRIGGEROID, count_catalog_change,

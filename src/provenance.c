@@ -214,10 +214,10 @@ void
 rtc_companion_write(StringInfo buf, const char *fingerprint,
 					const char *privileges, const RtcDep *tags, int ntags)
 {
-	appendStringInfo(buf, "%s %s ", fingerprint, privileges);
+	appendStringInfo(buf, "%s%s ", fingerprint, privileges);
 	for (int i = 0; i < ntags; i++)
-		appendStringInfo(buf, "%s%016" INT64_MODIFIER "x", i > 0 ? "," : "",
-						 tags[i]);
+		appendStringInfo(buf, "%s%016llx", i > 0 ? "," : "",
+						 (unsigned long long) tags[i]);
 }
 
 int
@@ -227,10 +227,10 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 	char	   *p;
 	int			n = 0;
 
-	if (strlen(companion) <= RTC_FINGERPRINT_LEN ||
-		companion[RTC_FINGERPRINT_LEN] != ' ')
+	p = strchr(companion, ' ');
+	if (p == NULL)
 		return -1;
-	*privileges = companion + RTC_FINGERPRINT_LEN + 1;
+	*privileges = p + 1;
 	p = strchr(*privileges, ' ');
 	if (p == NULL)
 		return -1;

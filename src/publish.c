@@ -10,7 +10,8 @@
  * by pattern and after a clear, a real glob.  So a message without any of
  * these characters is a key.
  *
- * Keys are published in the EXEC that changes them, globs behind the deletion.
+ * Keys are published in the EXEC that changes them, globs behind the deletion,
+ * and the keys in a tag set by the script that deletes them (tag_drop.c).
  * As everything that the relay does, that happens at least once; but Redis
  * keeps no message for a subscriber whose connection is cut.
  *

@@ -22,6 +22,7 @@
 
 #include "breaker.h"
 #include "key.h"
+#include "mutant.h"
 #include "redis_backend.h"
 #include "redis_cmd.h"
 #include "redis_script.h"
@@ -181,12 +182,12 @@ tag_name(const RtcWanted *wanted, int i)
 static bool
 is_wanted(const RtcWanted *wanted, const RtcValue *value)
 {
-	if (wanted->fingerprint == NULL)
+	if (wanted->fingerprint == NULL || !rtc_safeguard(COMPANION))
 		return true;
 	if (value->companion != NULL)
-		return value->companionlen >= RTC_FINGERPRINT_LEN &&
+		return value->companionlen >= wanted->fingerprintlen &&
 			memcmp(value->companion, wanted->fingerprint,
-				   RTC_FINGERPRINT_LEN) == 0;
+				   wanted->fingerprintlen) == 0;
 	return wanted->owned && rtc_is_row_text(value->value, value->len);
 }
 
@@ -263,7 +264,7 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 
 	/* It may have vanished between the two commands: not there, then. */
 	elems = replies[0].elems;
-	if (!member || elems[0].type != RTC_REPLY_STRING ||
+	if ((!member && rtc_safeguard(MEMBER)) || elems[0].type != RTC_REPLY_STRING ||
 		replies[1].integer == -2)
 		return RTC_GET_MISS;
 
@@ -273,6 +274,23 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	value->companionlen = elems[1].len;
 	value->ttl_ms = replies[1].integer;
 	return is_wanted(wanted, value) ? RTC_GET_HIT : RTC_GET_MISS;
+}
+
+/* For a mutant: leaves the tag sets, or enters them when it is too late. */
+static void
+belong(const RtcWanted *wanted, bool enter)
+{
+	for (int i = 0; i < wanted->ntags; i++)
+	{
+		const char *argv[] = {enter ? "ZADD" : "ZREM", tag_name(wanted, i),
+		enter ? "+inf" : wanted->key, wanted->key};
+		size_t		argvlen[] = {4, wanted->taglen,
+		enter ? 4 : wanted->keylen, wanted->keylen};
+
+		rtc_backend_append(enter ? 4 : 3, argv, argvlen);
+	}
+	if (wanted->ntags > 0)
+		(void) rtc_backend_ask(wanted->ntags);
 }
 
 /*
@@ -324,7 +342,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	args[n] = rtc_shared->owner;
 	lens[n++] = strlen(rtc_shared->owner);
 	args[n] = wanted->fingerprint;
-	lens[n++] = RTC_FINGERPRINT_LEN;
+	lens[n++] = wanted->fingerprintlen;
 	args[n] = wanted->owned ? "1" : "0";
 	lens[n++] = 1;
 	args[n] = ttl;
@@ -350,8 +368,12 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 		}
 		if (elems[0].integer == 0 || elems[0].integer == 2)
 		{
+			bool		leased = elems[0].integer == 2;
+
 			rtc_breaker_success();
-			return elems[0].integer == 2 ? RTC_GET_LEASED : RTC_GET_BUSY;
+			if (!rtc_safeguard(REGISTERED) && leased)
+				belong(wanted, false);
+			return leased ? RTC_GET_LEASED : RTC_GET_BUSY;
 		}
 		if (reply->nelems == 4 && elems[1].type == RTC_REPLY_STRING &&
 			elems[2].type == RTC_REPLY_INTEGER)
@@ -380,6 +402,8 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 
 	if (!rtc_backend_begin())
 		return -1;
+	if (!rtc_safeguard(REGISTERED))
+		belong(wanted, true);
 
 	snprintf(ttl, sizeof(ttl), INT64_FORMAT, Max(ttl_ms, 0));
 	{

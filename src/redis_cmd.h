@@ -32,16 +32,18 @@ typedef enum RtcGetResult
 								 * told */
 } RtcGetResult;
 
-/* Digits of what tells one question from another. */
-#define RTC_FINGERPRINT_LEN 32
+/* Longest text that tells one question from another, with its final blank. */
+#define RTC_MAX_FINGERPRINT 128
 
 /* What a lookup looks for.  Names are full names, prefix included. */
 typedef struct RtcWanted
 {
 	const char *key;
 	size_t		keylen;
-	const char *fingerprint;	/* of the question, RTC_FINGERPRINT_LEN bytes;
-								 * NULL = whatever it is */
+	const char *fingerprint;	/* with which the companion must begin, up to
+								 * and with the first blank; NULL = whatever
+								 * it is */
+	size_t		fingerprintlen;
 	bool		owned;			/* so is a value without companion */
 	StringInfoData names;		/* the names below, one behind the other */
 	size_t		leaselen;

@@ -47,6 +47,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "mutant.h"
 #include "relay.h"
 #include "relay_info.h"
 #include "shmem.h"
@@ -252,7 +253,8 @@ open_gate(void)
 {
 	if (pg_atomic_read_u32(&rtc_shared->gate_open) != 0)
 		return;
-	if (TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
+	if (rtc_safeguard(GATE) &&
+		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
 							  XidFromFullTransactionId(gate_xid)))
 		return;
 	RTC_INJECT("gate_opens");

@@ -45,6 +45,7 @@
 #include "guc.h"
 #include "relay.h"
 #include "shmem.h"
+#include "upgrade.h"
 #include "xact.h"
 
 RTC_MODULE_MAGIC;
@@ -59,6 +60,7 @@ _PG_init(void)
 {
 	RtcDefineSettings();
 	rtc_xact_init();
+	rtc_upgrade_init();
 
 	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;

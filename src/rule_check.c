@@ -53,6 +53,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -314,9 +315,12 @@ clone_trigger(const Trigger *trigger, Oid relid)
 	stmt->events = TRIGGER_TYPE_TRUNCATE;
 	for (int i = 0; i < trigger->tgnargs; i++)
 		stmt->args = lappend(stmt->args, makeString(trigger->tgargs[i]));
+	/* pg_upgrade enables the original later on, and no clones */
 	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
 								 InvalidOid, trigger->tgfoid, trigger->tgoid,
-								 NULL, false, true, trigger->tgenabled);
+								 NULL, false, true,
+								 IsBinaryUpgrade ? TRIGGER_FIRES_ALWAYS
+								 : trigger->tgenabled);
 }
 
 /*

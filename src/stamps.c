@@ -39,6 +39,7 @@
 #include "utils/memutils.h"
 
 #include "inject.h"
+#include "mutant.h"
 #include "shmem.h"
 #include "stamps.h"
 #include "wal_bounds.h"
@@ -94,11 +95,15 @@ rtc_stamp_read_take(RtcStampRead *read)
 	{
 		RtcBucket  *b = &rtc_shared->bucket[read->bucket[i]];
 
-		if (pg_atomic_read_u32(&b->pending) != 0)
+		if (!rtc_safeguard(ORDER))
+			read->version[i] = pg_atomic_read_u64(&b->version);
+		rtc_mutant_pause(50);
+		if (rtc_safeguard(PENDING) && pg_atomic_read_u32(&b->pending) != 0)
 			quiet = false;
 		RTC_INJECT("pending_read");
 		pg_read_barrier();
-		read->version[i] = pg_atomic_read_u64(&b->version);
+		if (rtc_safeguard(ORDER))
+			read->version[i] = pg_atomic_read_u64(&b->version);
 	}
 	pg_read_barrier();
 	return quiet;
@@ -223,6 +228,7 @@ rtc_stamp_commit(XLogRecPtr commit_lsn)
 {
 	uint32		bucket;
 
+	rtc_mutant_pause(1000);
 	if (touched.raised)
 		for (int pos = 0; next_touched(&pos, &bucket);)
 			settle(bucket, commit_lsn);
@@ -256,6 +262,11 @@ rtc_stamp_pre_prepare(TransactionId xid)
 
 	if (rtc_shared == NULL || !touched.raised)
 		return;
+	if (!rtc_safeguard(PREPARED))
+	{
+		rtc_stamp_abort();
+		return;
+	}
 	slot = claim_slot(xid);
 
 	for (int pos = 0; next_touched(&pos, &bucket); n++)

@@ -47,6 +47,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "mutant.h"
 #include "policy.h"
 #include "prefix.h"
 #include "redis_session.h"
@@ -395,7 +396,7 @@ handle_event(bool *done)
 				break;
 			}
 			RTC_INJECT("commit_read");
-			if (rtc_xid_in_progress(event->xid))
+			if (rtc_safeguard(VISIBILITY) && rtc_xid_in_progress(event->xid))
 			{
 				if (!rtc_stream_send() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;

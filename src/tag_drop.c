@@ -45,9 +45,10 @@
 #define SETS_PER_TIMEOUT	100
 
 /*
- * KEYS: tag set.  ARGV: how many at most.  Returns {members taken out, values
- * deleted}.  The names of lease and companion are those of key.c.  Something
- * else under this name would stop the relay for good, so it has to go.
+ * KEYS: tag set.  ARGV: how many at most, the channel that is told of the keys
+ * (publish.c), or nothing.  Returns {members taken out, values deleted}.  The
+ * names of lease and companion are those of key.c.  Something else under this
+ * name would stop the relay for good, so it has to go.
  */
 static RtcScript drop_script = {
 	"local keys = redis.pcall('ZRANGE', KEYS[1], 0, ARGV[1] - 1) "
@@ -65,6 +66,9 @@ static RtcScript drop_script = {
 	"beside[#keys + i] = name .. '" RTC_QUERY_SUFFIX "' end "
 	"redis.call('UNLINK', unpack(beside)) "
 	"local n = redis.call('UNLINK', unpack(keys)) "
+	"if ARGV[2] ~= '' then for _, key in ipairs(keys) do "
+	"redis.call('PUBLISH', ARGV[2], "
+	"(string.gsub(key, '[*?%[%]\\\\]', '\\\\%0'))) end end "
 	"redis.call('ZREMRANGEBYRANK', KEYS[1], 0, #keys - 1) "
 	"return {#keys, n}"
 };
@@ -213,8 +217,9 @@ append(RtcConn *conn, RtcScript *script, bool by_text, const RtcTagName *tag,
 	char		number[16];
 	const char *argv[] = {by_text ? "EVAL" : "EVALSHA",
 		by_text ? script->text : rtc_script_sha(script), "1", tag->name,
-	number};
-	size_t		argvlen[] = {strlen(argv[0]), strlen(argv[1]), 1, tag->len, 0};
+	number, rtc_publish};
+	size_t		argvlen[] = {strlen(argv[0]), strlen(argv[1]), 1, tag->len, 0,
+	strlen(rtc_publish)};
 
 	argvlen[4] = snprintf(number, sizeof(number), "%d", limit);
 	rtc_conn_append(conn, lengthof(argv), argv, argvlen);

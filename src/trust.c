@@ -26,6 +26,7 @@
 
 #include "breaker.h"
 #include "guc.h"
+#include "mutant.h"
 #include "rtcache.h"
 #include "shmem.h"
 #include "trust.h"
@@ -65,7 +66,8 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	if (!rtc_l2_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
 		return false;
 
-	if (rtc_stamp_read_lsn(stamps) >
+	if (rtc_safeguard(APPLIED) &&
+		rtc_stamp_read_lsn(stamps) >
 		pg_atomic_read_u64(&rtc_shared->applied_lsn))
 	{
 		*reason = RTC_STAT_BYPASS_LAG;

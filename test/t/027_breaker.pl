@@ -71,7 +71,7 @@ sub wait_usable
 my $hits = $node->stat('l2_hits');
 many_lookups('Redis is well', 20);
 is($node->stat('l2_hits') - $hits, 1000, 'and all of them hit');
-$fake->rule(match => '^GET', action => 'error', text => 'LOADING Redis is loading');
+$fake->rule(match => '^MGET', action => 'error', text => 'LOADING Redis is loading');
 $node->safe_psql('postgres', "$lookup;" x 5);
 isnt(breaker(), 'closed', 'the breaker opens after five failures');
 is($fake->hits, 5, 'no more than that were tried');
@@ -82,7 +82,7 @@ $fake->clear;
 ok(wait_usable(), 'the breaker closes');
 
 # Redis does not answer lookups: a prober waits for its timeout, others do not
-$fake->rule(match => '^GET', action => 'hang');
+$fake->rule(match => '^MGET', action => 'hang');
 my $seconds = many_lookups('no answer to lookups', 100);
 cmp_ok($seconds, '<', 8, "50 backends, 100 lookups each: $seconds s");
 cmp_ok($fake->hits, '<=', 50 + 10, 'those on the way, then one by one');

@@ -72,6 +72,9 @@ published(q{DELETE FROM hero WHERE id = 3}, 'postgres:hero:3', 'DELETE');
 published(q{SELECT cache_set('x*[y]', '1')}, 'postgres:x\*\[y\]', 'a key with the characters of globs');
 published(q{BEGIN; UPDATE hero SET name = 'no'; ROLLBACK}, 'nothing is told of a rollback');
 published(q{SELECT cache_del_pattern('hero:*')}, 'postgres:hero:*', 'a pattern');
+published(q{SELECT cache_get('of a[tag]', 'SELECT 1 AS n', NULL, NULL, '{t}'),
+	cache_get('other', 'SELECT 2 AS n', NULL, NULL, '{t}')}, 'nothing is told of a fill');
+published(q{SELECT cache_invalidate('t')}, 'postgres:of a\[tag\]', 'postgres:other', 'answers with a tag');
 published(q{SELECT cache_clear()}, 'postgres:*', 'a clear');
 
 # A batch that is applied again is told again, one that was not is not.
