@@ -171,11 +171,12 @@ bool
 rtc_tag_parse(const char *name, size_t len, size_t *prefixlen, RtcDep *dep)
 {
 	size_t		tail = strlen(RTC_TAG_INFIX) + RTC_TAG_DIGITS;
-	const char *digits = name + len - RTC_TAG_DIGITS;
+	const char *digits;
 
 	if (len <= tail ||
 		memcmp(name + len - tail, RTC_TAG_INFIX, strlen(RTC_TAG_INFIX)) != 0)
 		return false;
+	digits = name + len - RTC_TAG_DIGITS;
 	*dep = 0;
 	for (int i = 0; i < RTC_TAG_DIGITS; i++)
 	{

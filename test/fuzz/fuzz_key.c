@@ -122,6 +122,21 @@ check_prefix(const char *tmpl, const char *dbname)
 			 strchr("*?[]\\{}", *p) == NULL);
 }
 
+/* A tag set's name comes back. */
+static void
+check_tag(const char *name, size_t len)
+{
+	size_t		prefixlen;
+	RtcDep		dep;
+	StringInfoData buf;
+
+	if (!rtc_tag_parse(name, len, &prefixlen, &dep))
+		return;
+	initStringInfo(&buf);
+	rtc_tag_name(&buf, name, prefixlen, dep);
+	MUST(buf.len == len && memcmp(buf.data, name, len) == 0);
+}
+
 void
 fuzz_one(const uint8 *data, size_t size)
 {
@@ -133,6 +148,7 @@ fuzz_one(const uint8 *data, size_t size)
 	if (size > 0)
 		check_lease(text, size);
 	check_prefix(text, second != NULL ? second + 1 : "postgres");
+	check_tag(text, size);
 	if (rtc_key_is_valid(text, size))
 		rtc_key_check(text, size);
 }

@@ -13,8 +13,8 @@
 # Would a test notice if a safeguard were missing?  This build does without one
 # when it is told to:
 #
-#	$inject->mutate('no_pending');		# readers ignore writers at work
-#	$inject->mend('no_pending');
+#	$inject->mutate('PENDING');		# readers ignore writers at work
+#	$inject->mend('PENDING');
 #
 # The library is built in a directory of its own, once for all tests, and is
 # found by copies of the server's programs; the library that other tests use
@@ -42,29 +42,26 @@ my @mutants = (
 	[ 'src/inject.h', qr/#ifdef RTC_INJECTION\n/, <<'TO' ],
 #ifdef RTC_INJECTION
 #include <unistd.h>
-#define RTC_MUTANT(name) (access("rtcache.inject/" name ".on", F_OK) == 0)
+#define RTC_WITHOUT(name) (access("rtcache.inject/" name ".on", F_OK) == 0)
 TO
 
-	# a reader looks at version first, at pending second; or ignores pending
-	[ 'src/stamps.c', qr/(\t\tif \(pg_atomic_read_u32\(&b->pending\) != 0\)\n\t\t\tquiet = )false;/, <<'TO' ],
-		if (RTC_MUTANT("swapped_reads"))
-		{
-			read->version[i] = pg_atomic_read_u64(&b->version);
+	# those of src/mutant.h, which are for another kind of test
+	[ 'src/mutant.h', qr/#define rtc_safeguard\(name\)\s*true\n/, <<'TO' ],
+#include <unistd.h>
+#define rtc_safeguard(name) (access("rtcache.inject/" #name ".on", F_OK) != 0)
+TO
+	[ 'src/stamps.c', qr/(\t\t)rtc_mutant_pause\(50\);\n/, <<'TO' ],
+{1}if (!rtc_safeguard(ORDER))
 			RTC_INJECT("pending_read");
-			if (pg_atomic_read_u32(&b->pending) != 0)
-				quiet = false;
-			continue;
-		}
-{1}RTC_MUTANT("no_pending");
 TO
 
 	# a commit lowers pending before it moves last_lsn and version
 	[ 'src/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
-{1}	if (!RTC_MUTANT("early_settle"))
+{1}	if (!RTC_WITHOUT("early_settle"))
 	{2}
 TO
 	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
-{1}	if (touched.raised && RTC_MUTANT("early_settle"))
+{1}	if (touched.raised && RTC_WITHOUT("early_settle"))
 	{
 		for (int pos = 0; next_touched(&pos, &bucket);)
 			lower_pending(bucket);
@@ -75,48 +72,29 @@ TO
 
 	# what a transaction that failed has raised stays
 	[ 'src/stamps.c', qr/(rtc_stamp_abort\(void\).*?)(lower_pending\(bucket\);)/s, <<'TO' ],
-{1}if (!RTC_MUTANT("no_abort"))
+{1}if (!RTC_WITHOUT("no_abort"))
 				{2}
-TO
-
-	# the versions of an answer are taken when it is there
-	[ 'src/fetch.c', qr/(\n\tstore\(l, answer, l->ttl_ms\);)/, <<'TO' ],
-
-	if (RTC_MUTANT("late_versions"))
-		(void) rtc_stamp_read_take(&l->stamps);
-{1}
 TO
 
 	# the query is run before the lease is asked for
 	[ 'src/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
-	if (RTC_MUTANT("early_query"))
+	if (RTC_WITHOUT("early_query"))
 		early = rtc_lookup_run(l);
 {1}
 TO
 	[ 'src/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\tanswer = )rtc_lookup_run\(l\);/, <<'TO' ],
-{1}RTC_MUTANT("early_query") ? early : rtc_lookup_run(l);
+{1}RTC_WITHOUT("early_query") ? early : rtc_lookup_run(l);
 TO
 	[ 'src/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\n{1}" ],
 
-	# stamps are not looked at again before a fill
-	[ 'src/fetch.c', qr/( \|\|\n\t\t\t )(!rtc_stamp_read_valid\(&l->stamps\)\))/, <<'TO' ],
-{1}(!RTC_MUTANT("no_look_before_fill") && {2})
-TO
-
-	# nor after the interest was registered
-	[ 'src/fetch.c', qr/return (rtc_stamp_read_valid\(&l->stamps\);)/, <<'TO' ],
-return RTC_MUTANT("no_look_after_interest") || {1}
-TO
-
-	# interest is not registered
-	[ 'src/fetch.c', qr/(\trtc_interest_register\(l->dep, l->ndeps\);\n)/, <<'TO' ],
-	if (!RTC_MUTANT("no_interest"))
-	{1}
+	# stamps are not looked at again after the interest was registered
+	[ 'src/fetch.c', qr/return !rtc_safeguard\(HANDSHAKE\) \|\| (rtc_stamp_read_valid)/, <<'TO' ],
+return RTC_WITHOUT("no_look_after_interest") || {1}
 TO
 
 	# a writer looks for interest before it raises its stamps
 	[ 'src/oplist.c', qr/(\trtc_stamp_raise\(\);\n\tRTC_INJECT)/, <<'TO' ],
-	if (RTC_MUTANT("early_look"))
+	if (RTC_WITHOUT("early_look"))
 	{
 		add_tags();
 		RTC_INJECT("tags_added");
@@ -129,24 +107,21 @@ TO
 "if redis.call('EXISTS', 'no_lease_drop') == 0 then {1} end "
 TO
 
-	# Redis is asked though the relay lags, or does not vouch for it
+	# Redis is asked though the relay does not vouch for it
 	[ 'src/trust.c', qr/(#include "trust.h"\n)/, "#include \"inject.h\"\n{1}" ],
-	[ 'src/trust.c', qr/(if \()(rtc_stamp_read_lsn\(stamps\) >)/, <<'TO' ],
-{1}!RTC_MUTANT("no_lag") && {2}
-TO
 	[ 'src/trust.c', qr/if \(!rtc_l2_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
-	if ((!rtc_l2_open(&trust->l2_generation) && !RTC_MUTANT("no_generation")) ||
+	if ((!rtc_l2_open(&trust->l2_generation) && !RTC_WITHOUT("no_generation")) ||
 TO
 	[ 'src/trust.c', qr/return (rtc_l2_open\(&generation\) && generation == trust->l2_generation)/, <<'TO' ],
-return (RTC_MUTANT("no_generation") || ({1}))
+return (RTC_WITHOUT("no_generation") || ({1}))
 TO
 
 	# a relay begins where Redis was told of, not where it was checked
 	[ 'src/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
 {1}verified_lsn;
-	if (RTC_MUTANT("no_replay"))
+	if (RTC_WITHOUT("no_replay"))
 		rtc_stream.skip_lsn = end;
-	if (RTC_MUTANT("unverified"))
+	if (RTC_WITHOUT("unverified"))
 		rtc_stream.skip_lsn = rtc_stream.pos.lsn;
 TO
 );
@@ -172,7 +147,9 @@ sub mutate
 {
 	my ($self, $mutant) = @_;
 
-	grep { $_->[2] =~ /"\Q$mutant\E"/ } @mutants or croak "no mutant is called $mutant";
+	grep { $_->[2] =~ /"\Q$mutant\E"/ } @mutants
+	  or slurp_file('src/mutant.h') =~ /RTC_SAFEGUARD_$mutant,/
+	  or croak "no mutant is called $mutant";
 	open my $file, '>', $self->_file("$mutant.on") or croak "could not write: $!";
 	close $file;
 	return;

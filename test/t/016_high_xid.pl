@@ -63,7 +63,8 @@ is($node->safe_psql('postgres', 'SELECT bypass_pending FROM rtcache_stats'),
 $node->safe_psql('postgres', q{COMMIT PREPARED 'p'});
 is($node->safe_psql('postgres', $lookup), 'new', 'a lookup sees the commit');
 ok($node->cache_wait, 'Redis has caught up');
-is($redis->cli('EXISTS', 'postgres:hero:1'), '0', 'its delete has reached Redis');
+# the lookup may have filled it again
+unlike($redis->cli('GET', 'postgres:hero:1') // '', qr/old/, 'its delete has reached Redis');
 
 $node->stop;
 $redis->stop;

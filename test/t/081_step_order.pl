@@ -508,19 +508,19 @@ foreach my $point (qw(wait_begins wait_queued wait_over))
 # ---------------- and if the order were another one ----------------
 
 my %mutant = (
-	'pending, then version' => ['swapped_reads'],
-	'visible, then stamped' => ['no_pending'],
+	'pending, then version' => ['ORDER'],
+	'visible, then stamped' => ['PENDING'],
 	'last_lsn and version, then pending' => ['early_settle'],
-	'stamps, then snapshot' => ['late_versions'],
-	'applied, then Redis' => ['no_lag'],
+	'stamps, then snapshot' => ['EARLY_STAMPS'],
+	'applied, then Redis' => ['APPLIED'],
 	'GET, then generation' => ['no_generation'],
 	'stamps, then interest' => ['early_look'],
-	'interest, then lease' => ['no_interest'],
+	'interest, then lease' => ['INTEREST'],
 
 	# These have two safeguards each.  The second one, just before a fill, is
 	# there for another reason: what is visible may not be flushed yet.
-	'lease, then snapshot' => [ 'early_query', 'no_look_before_fill' ],
-	'interest, then stamps' => [ 'no_look_after_interest', 'no_look_before_fill' ]);
+	'lease, then snapshot' => [ 'early_query', 'RECHECK' ],
+	'interest, then stamps' => [ 'no_look_after_interest', 'RECHECK' ]);
 
 foreach my $name (sort keys %mutant)
 {

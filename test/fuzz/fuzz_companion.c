@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * fuzz_companion.c
+ *		Companions, and the privileges that they name: any text.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "fuzz.h"
+
+#include "access/htup_details.h"
+#include "nodes/pg_list.h"
+#include "utils/acl.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+#include "provenance.h"
+#include "redis_cmd.h"
+
+#define MAX_TAGS	4
+
+static HeapTupleData tuple;
+
+/* The catalogs: tables with an odd oid exist, and may be read. */
+bool
+SearchSysCacheExists(int cacheId, Datum key1, Datum key2, Datum key3,
+					 Datum key4)
+{
+	return DatumGetObjectId(key1) % 2 == 1;
+}
+
+HeapTuple
+SearchSysCacheAttNum(Oid relid, int16 attnum)
+{
+	MUST(relid % 2 == 1);
+	return attnum > 0 ? &tuple : NULL;
+}
+
+void
+ReleaseSysCache(HeapTuple released)
+{
+	MUST(released == &tuple);
+}
+
+Oid
+GetUserId(void)
+{
+	return 10;
+}
+
+AclResult
+pg_class_aclcheck(Oid table_oid, Oid roleid, AclMode mode)
+{
+	MUST(table_oid % 2 == 1);
+	return ACLCHECK_OK;
+}
+
+int
+check_enable_rls(Oid relid, Oid checkAsUser, bool noError)
+{
+	return RLS_NONE;
+}
+
+List *
+lappend_int(List *list, int datum)
+{
+	if (list == NIL)
+	{
+		list = palloc0(sizeof(List));
+		list->type = T_IntList;
+		list->elements = palloc(sizeof(ListCell));
+	}
+	else
+		list->elements = repalloc(list->elements,
+								  (list->length + 1) * sizeof(ListCell));
+	list->elements[list->length++].int_value = datum;
+	return list;
+}
+
+void
+fuzz_one(const uint8 *data, size_t size)
+{
+	char	   *text = fuzz_text(data, size);
+	char	   *companion = fuzz_text(data, size);
+	char	   *privileges[2];
+	RtcDep		tag[2][MAX_TAGS];
+	StringInfoData again;
+	int			n;
+
+	(void) rtc_privileges_check(text);
+
+	n = rtc_companion_read(companion, &privileges[0], tag[0], MAX_TAGS);
+	if (n < 0)
+		return;
+	MUST(n <= MAX_TAGS);
+	MUST(privileges[0] + strlen(privileges[0]) < companion + strlen(text));
+	(void) rtc_privileges_check(privileges[0]);
+
+	/* what was understood is written and understood as the same */
+	initStringInfo(&again);
+	rtc_companion_write(&again, pnstrdup(text, RTC_FINGERPRINT_LEN),
+						privileges[0], tag[0], n);
+	MUST(rtc_companion_read(again.data, &privileges[1], tag[1], MAX_TAGS) == n);
+	MUST(strcmp(privileges[0], privileges[1]) == 0);
+	MUST(memcmp(tag[0], tag[1], n * sizeof(RtcDep)) == 0);
+}
