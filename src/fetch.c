@@ -115,7 +115,7 @@ name_wanted(RtcLookup *l)
 
 	rtc_cmd_want(&l->wanted, l->trust.name.data, l->trust.name.len,
 				 l->trust.name.len - q->keylen, l->dep,
-				 l->owned ? 0 : l->ndeps);
+				 l->owned ? 0 : l->ndeps, l->trust.lsn);
 	l->wanted.fingerprint = l->fingerprint;
 	l->wanted.owned = l->owned;
 }
