@@ -144,6 +144,7 @@ OBJS = \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \
+	src/stream_clear.o \
 	src/sweep.o \
 	src/tag_drop.o \
 	src/template.o \

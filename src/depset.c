@@ -15,8 +15,8 @@
  * A savepoint that rolls back leaves its dependencies here.  One too many
  * costs a hit and never an answer.
  *
- * MODEL: per backend, no locks.  Adding may raise; the rest neither raises nor
- * allocates.  Memory belongs to TopTransactionContext, with which it goes.
+ * MODEL: per backend, no locks.  Adding and asking may raise; the rest neither
+ * raises nor allocates.  Memory belongs to TopTransactionContext, with which it goes.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -28,8 +28,10 @@
 
 #include "depset.h"
 #include "guc.h"
+#include "interest.h"
 #include "shmem.h"
 #include "stamps.h"
+#include "wal_message.h"
 
 typedef struct RtcDepEntry
 {
@@ -121,6 +123,40 @@ bool
 rtc_depset_overflowed(void)
 {
 	return set.overflowed;
+}
+
+/*
+ * Does anybody depend on this in Redis, as far as is known?
+ *
+ * An older Redis may come back, with tag sets that are not known of now.  So
+ * before the first TAG op is left out, a message in WAL says that it may be: a
+ * relay that meets it clears, unless it knows better (sweep.c), and lookups
+ * believe no Redis that is not behind it (trust.c).  The look that counts is
+ * that behind the message.
+ */
+bool
+rtc_depset_is_wanted(RtcDep dep)
+{
+	uint64		wake;
+	XLogRecPtr	end;
+
+	if (rtc_shared == NULL || rtc_interest_exists(dep))
+		return true;
+	if (pg_atomic_read_u64(&rtc_shared->omitted_lsn) != 0)
+	{
+		pg_memory_barrier();
+		return rtc_interest_exists(dep);
+	}
+
+	end = rtc_message_write_omitted();
+	pg_atomic_write_u64(&rtc_shared->omitted_lsn, end);
+	wake = pg_atomic_read_u64(&rtc_shared->wake_lsn);
+	while (wake < end &&
+		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &wake, end))
+		;
+	pg_memory_barrier();
+	rtc_wake_relay();
+	return rtc_interest_exists(dep);
 }
 
 void

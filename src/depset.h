@@ -32,4 +32,10 @@ extern bool rtc_depset_overflowed(void);
 /* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */
 extern void rtc_depset_reset(void);
 
+/*
+ * Is a TAG op needed?  Only when the stamps are pending.  May write to WAL, and
+ * may raise.
+ */
+extern bool rtc_depset_is_wanted(RtcDep dep);
+
 #endif							/* RTC_DEPSET_H */

@@ -44,7 +44,6 @@
 #include "depset.h"
 #include "guc.h"
 #include "inject.h"
-#include "interest.h"
 #include "mutant.h"
 #include "oplist.h"
 #include "shmem.h"
@@ -608,7 +607,7 @@ add_tags(void)
 	{
 		RtcOp		op = {.kind = RTC_OP_TAG};
 
-		if (rtc_shared != NULL && !rtc_interest_exists(dep))
+		if (!rtc_depset_is_wanted(dep))
 			continue;
 		op.key = (const char *) &dep;
 		op.keylen = sizeof(dep);

@@ -109,7 +109,8 @@ may_show(const RtcL1Question *question, RtcStampRead *stamps,
 						 &reason))
 		return false;
 	rtc_cmd_want(wanted, trust->name.data, trust->name.len,
-				 trust->name.len - question->keylen, dep, ndeps);
+				 trust->name.len - question->keylen, dep, ndeps,
+				 trust->lsn);
 	wanted->fingerprint = value->companion;
 	wanted->fingerprintlen = strcspn(value->companion, " ") + 1;
 	return rtc_cmd_get(wanted, value) == RTC_GET_HIT;
@@ -145,7 +146,8 @@ cache_peek(PG_FUNCTION_ARGS)
 						&reason))
 	{
 		rtc_cmd_want(&wanted, trust.name.data, trust.name.len,
-					 trust.name.len - question.keylen, NULL, 0);
+					 trust.name.len - question.keylen, NULL, 0,
+					 trust.lsn);
 		if (rtc_cmd_get(&wanted, &value) == RTC_GET_HIT &&
 			may_show(&question, &stamps, &trust, &wanted, &value) &&
 			rtc_trust_holds(&trust))

@@ -317,6 +317,18 @@ rtc_backend_distrust(void)
 	distrust_until = now_ms() + RTC_DISTRUST_MS;
 }
 
+/*
+ * The server was verified, but it has not got since what the relay says that
+ * Redis has: it was split off from the relay's, or has lost it again.
+ */
+void
+rtc_backend_doubt(void)
+{
+	rtc_conn_fail(conn, "position of this database is behind");
+	elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
+	rtc_breaker_success();
+}
+
 void
 rtc_backend_append(int argc, const char *const *argv, const size_t *argvlen)
 {

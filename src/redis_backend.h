@@ -45,6 +45,12 @@ extern RtcReply *rtc_backend_ask(int nexpected);
 /* Gives the connection up: the position in Redis belongs to somebody else. */
 extern void rtc_backend_distrust(void);
 
+/*
+ * Closes the connection: this is not, or no longer, the Redis that the relay
+ * means.  The next one is verified anew.
+ */
+extern void rtc_backend_doubt(void);
+
 /* Is the reply an error of this kind ("WRONGTYPE")? */
 extern bool rtc_reply_is_error(const RtcReply *reply, const char *code);
 

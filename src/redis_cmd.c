@@ -45,8 +45,9 @@
  *
  * KEYS: key, lease, position, companion, tag sets.  ARGV: token, milliseconds,
  * owner, fingerprint, '1' = owned, milliseconds of the value to come (0 = no
- * expiry).  Returns {1, value, pttl, companion}, {2} = lease granted, {0} =
- * busy, or {3} = not ours.  An error of GET is the reply then.
+ * expiry), the LSN (upper and lower half) that the position must have reached.
+ * Returns {1, value, pttl, companion}, {2} = lease granted, {0} = busy, {3} =
+ * not ours, or {4} = behind.  An error of GET is the reply then.
  *
  * What is there and no hit, though it is a lookup's, may be outdated: its tag
  * set may have been evicted before it was dropped.  It must not be taken for a
@@ -57,7 +58,13 @@
  */
 #define ROW_TEXT_PATTERN "string.find(v, '^{\"[^\"\\\\]*\":[^ ]')"	/* rtc_is_row_text() */
 static RtcScript lease_script = {
-	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[3] then return {3} end "
+	"local p = redis.call('HMGET', KEYS[3], 'owner', 'lsn') "
+	"if p[1] ~= ARGV[3] then return {3} end "
+	"local hi, lo = string.match(p[2] or '', '^(%x+)/(%x+)$') "
+	"if not hi then return {3} end "
+	"hi = tonumber(hi, 16) - ARGV[7] "
+	"if hi < 0 or (hi == 0 and tonumber(lo, 16) < tonumber(ARGV[8])) then "
+	"return {4} end "
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"if type(v) == 'table' then return v end "
 	"local q = v and redis.call('GET', KEYS[4]) "
@@ -136,8 +143,10 @@ rtc_cmd_ready(void)
 
 void
 rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
-			 size_t prefixlen, const RtcDep *tags, int ntags)
+			 size_t prefixlen, const RtcDep *tags, int ntags,
+			 XLogRecPtr lsn)
 {
+	wanted->lsn = rtc_safeguard(POSITION) ? lsn : InvalidXLogRecPtr;
 	wanted->key = key;
 	wanted->keylen = keylen;
 	wanted->fingerprint = NULL;
@@ -178,6 +187,19 @@ tag_name(const RtcWanted *wanted, int i)
 		i * wanted->taglen;
 }
 
+/* The LSN in a reply; invalid if it is none. */
+static XLogRecPtr
+reply_lsn(const RtcReply *reply)
+{
+	uint32		high;
+	uint32		low;
+
+	if (reply->type != RTC_REPLY_STRING ||
+		sscanf(reply->str, "%X/%X", &high, &low) != 2)
+		return InvalidXLogRecPtr;
+	return ((uint64) high) << 32 | low;
+}
+
 /* Is the value what is wanted, as far as it tells itself? */
 static bool
 is_wanted(const RtcWanted *wanted, const RtcValue *value)
@@ -193,7 +215,11 @@ is_wanted(const RtcWanted *wanted, const RtcValue *value)
 
 /*
  * Looks a key up, with its companion and the time it has left, in one round
- * trip, which also asks whether the position is still ours.
+ * trip, which also asks whether the position is still ours, and not behind.
+ *
+ * The position is asked last: a value may be older than it only if the relay
+ * has caught up in between, on another connection, and then the generation has
+ * moved.
  *
  * Membership is asked first.  Then a value that a drop has missed because the
  * tag set is gone cannot be taken for a member that somebody else enters just
@@ -209,8 +235,8 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	size_t		mgetlen[] = {4, wanted->keylen, wanted->querylen};
 	const char *pttl[] = {"PTTL", wanted->key};
 	size_t		pttllen[] = {4, wanted->keylen};
-	const char *owner[] = {"HGET", rtc_position_key(), "owner"};
-	size_t		ownerlen[] = {4, strlen(owner[1]), 5};
+	const char *owner[] = {"HMGET", rtc_position_key(), "owner", "lsn"};
+	size_t		ownerlen[] = {5, strlen(owner[1]), 5, 3};
 	RtcReply   *replies;
 	const RtcReply *bad = NULL;
 	RtcReply   *elems;
@@ -241,18 +267,26 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	}
 	if (bad == NULL)
 	{
-		if (replies[2].type != RTC_REPLY_ERROR &&
-			(replies[2].type != RTC_REPLY_STRING ||
-			 strcmp(replies[2].str, rtc_shared->owner) != 0))
+		if (replies[2].type == RTC_REPLY_ARRAY && replies[2].nelems == 2)
 		{
-			rtc_backend_distrust();
-			return RTC_GET_FAILED;
+			elems = replies[2].elems;
+			if (elems[0].type != RTC_REPLY_STRING ||
+				strcmp(elems[0].str, rtc_shared->owner) != 0)
+			{
+				rtc_backend_distrust();
+				return RTC_GET_FAILED;
+			}
+			if (reply_lsn(&elems[1]) < wanted->lsn)
+			{
+				rtc_backend_doubt();
+				return RTC_GET_FAILED;
+			}
 		}
 		if (replies[0].type != RTC_REPLY_ARRAY || replies[0].nelems != 2)
 			bad = &replies[0];
 		else if (replies[1].type != RTC_REPLY_INTEGER)
 			bad = &replies[1];
-		else if (replies[2].type == RTC_REPLY_ERROR)
+		else if (replies[2].type != RTC_REPLY_ARRAY || replies[2].nelems != 2)
 			bad = &replies[2];
 	}
 	if (bad != NULL)
@@ -303,6 +337,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	uint8		random[(RTC_TOKEN_LEN - 1) / 2];
 	char		lease_ttl[16];
 	char		ttl[32];
+	char		lsn[2][16];
 	const char *args[RTC_SCRIPT_MAX_ARGS];
 	size_t		lens[RTC_SCRIPT_MAX_ARGS];
 	int			n = 0;
@@ -347,7 +382,14 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	lens[n++] = 1;
 	args[n] = ttl;
 	lens[n++] = strlen(ttl);
-	reply = run_script(&lease_script, 4 + wanted->ntags, 6, args, lens);
+	snprintf(lsn[0], sizeof(lsn[0]), "%u", (uint32) (wanted->lsn >> 32));
+	snprintf(lsn[1], sizeof(lsn[1]), "%u", (uint32) wanted->lsn);
+	for (int i = 0; i < 2; i++)
+	{
+		args[n] = lsn[i];
+		lens[n++] = strlen(lsn[i]);
+	}
+	reply = run_script(&lease_script, 4 + wanted->ntags, 8, args, lens);
 	if (reply == NULL)
 		return RTC_GET_FAILED;
 
@@ -364,6 +406,11 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 		if (elems[0].integer == 3)
 		{
 			rtc_backend_distrust();
+			return RTC_GET_FAILED;
+		}
+		if (elems[0].integer == 4)
+		{
+			rtc_backend_doubt();
 			return RTC_GET_FAILED;
 		}
 		if (elems[0].integer == 0 || elems[0].integer == 2)

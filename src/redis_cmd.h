@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
 #include "lib/stringinfo.h"
 
 #include "dep.h"
@@ -45,6 +46,7 @@ typedef struct RtcWanted
 								 * it is */
 	size_t		fingerprintlen;
 	bool		owned;			/* so is a value without companion */
+	XLogRecPtr	lsn;			/* the position must not be behind this */
 	StringInfoData names;		/* the names below, one behind the other */
 	size_t		leaselen;
 	size_t		querylen;		/* of the companion */
@@ -70,7 +72,8 @@ typedef struct RtcValue
  * sets of what its value depends on.  "key" must live as long.
  */
 extern void rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
-						 size_t prefixlen, const RtcDep *tags, int ntags);
+						 size_t prefixlen, const RtcDep *tags, int ntags,
+						 XLogRecPtr lsn);
 
 /*
  * The backend side.  These use this process's one connection, which is opened

@@ -257,6 +257,9 @@ open_gate(void)
 		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
 							  XidFromFullTransactionId(gate_xid)))
 		return;
+
+	/* what they committed has no stamp: Redis must have it first */
+	rtc_stream_fall_behind();
 	RTC_INJECT("gate_opens");
 	pg_atomic_write_u32(&rtc_shared->gate_open, 1);
 	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));

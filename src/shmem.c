@@ -253,6 +253,7 @@ fill_zeroed(RtcShared *shared)
 	/* from the first write on, ops are logged if there is a Redis */
 	pg_atomic_init_u32(&shared->queue_on, RtcRedisConfigured() ? 1 : 0);
 	pg_atomic_init_u32(&shared->gap_logged, 0);
+	pg_atomic_init_u64(&shared->omitted_lsn, 0);
 	pg_atomic_init_u32(&shared->gate_open, 0);
 	pg_atomic_init_u64(&shared->l2_generation, 0);
 	pg_atomic_init_u64(&shared->server_generation, 0);

@@ -108,6 +108,12 @@ typedef struct RtcShared
 	pg_atomic_uint32 gap_logged;	/* a gap message is in WAL */
 
 	/*
+	 * End of the message in WAL since which TAG ops may be missing that
+	 * nobody was interested in; 0 = none is.
+	 */
+	pg_atomic_uint64 omitted_lsn;
+
+	/*
 	 * Nothing is read from a cache until the gate is open: transactions from
 	 * before the start of this server could commit without a stamp.
 	 */

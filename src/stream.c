@@ -9,10 +9,8 @@
  *				committed behind verified_lsn
  *		clear	delete all that is ours, start at the end of WAL
  *
- * A clear starts reading at LSN S, but transactions that are running at S may
- * have written messages before it, which are never seen.  So until all of
- * them are over (the horizon, an xid), each SET is applied as a DEL, and
- * lookups stay away: Redis holds nothing of ours that could be stale.
+ * How that is done is told in stream_clear.c.  Until it is over, each SET is
+ * applied as a DEL, and lookups stay away.
  *
  * A commit is applied when it is flushed (the reader sees to that) and
  * visible (we wait for it): earlier, a reader could miss the new row and
@@ -68,11 +66,9 @@
 RtcStream	rtc_stream;
 
 static bool start_resume(void);
-static bool check_drained(void);
 static void catch_up(void);
 static RtcStreamResult handle_event(bool *done);
 static bool heartbeat(bool *beaten);
-static bool store_position(void);
 static bool delete_instead(void);
 static bool sweep(void);
 static void published(XLogRecPtr lsn);
@@ -166,7 +162,7 @@ rtc_stream_work(void)
 		rtc_stream_down();
 		result = RTC_STREAM_DOWN;
 	}
-	else if (!check_drained() || !rtc_stream_register_requested())
+	else if (!rtc_stream_check_drained() || !rtc_stream_register_requested())
 		result = RTC_STREAM_DOWN;
 	else if (!sweep())
 		result = RTC_STREAM_DOWN;
@@ -218,6 +214,14 @@ rtc_stream_prefix_changed(void)
 	rtc_prefix_template_changed();
 }
 
+void
+rtc_stream_fall_behind(void)
+{
+	rtc_stream_close_l2();
+	rtc_stream.target_lsn = Max(rtc_stream.target_lsn, rtc_wal_insert_end());
+	XLogFlush(rtc_stream.target_lsn);
+}
+
 bool
 rtc_stream_is_draining(void)
 {
@@ -261,91 +265,10 @@ start_resume(void)
 	rtc_stream.target_lsn = end;
 	rtc_wal_reader_seek(rtc_stream.reader, rtc_stream.pos.restart_lsn);
 	rtc_relay_set_state(RTC_RELAY_REPLAYING);
-	if (!store_position())
+	if (!rtc_stream_store())
 		return false;
 	rtc_relay_connected(rtc_conn_peer(rtc_stream.conn));
 	return true;
-}
-
-/*
- * Deletes all that is ours and starts at the end of WAL.
- */
-bool
-rtc_stream_clear(const char *reason)
-{
-	uint64		deleted = 0;
-	XLogRecPtr	start;
-
-	rtc_stream_close_l2();
-	rtc_relay_set_state(RTC_RELAY_CLEARING);
-	ereport(LOG,
-			(errmsg("clearing the cache in Redis: %s", reason)));
-
-	/* all that commits from here on is seen, but maybe not all its messages */
-	start = rtc_wal_insert_end();
-	pg_memory_barrier();
-	rtc_stream.pos.horizon = U64FromFullTransactionId(ReadNextFullTransactionId());
-	XLogFlush(start);
-
-	RTC_INJECT("clear_begins");
-	if (rtc_prefix_clear_all(rtc_stream.conn, &rtc_stream.pos,
-							 &deleted) != RTC_CONN_OK)
-		return rtc_stream_down();
-	RTC_INJECT("clear_deleted");
-	rtc_prefix_adopt(&rtc_stream.pos, !rtc_stream.pos.found);
-	rtc_position_claim(&rtc_stream.pos);
-	rtc_stream.pos.found = true;
-	rtc_stream.pos.lsn = start;
-	rtc_stream.pos.verified_lsn = start;
-	rtc_stream.pos.restart_lsn = start;
-	rtc_stream.pos.commit_lsn = start;
-	rtc_stream.skip_lsn = start;
-	rtc_stream.done_lsn = start;
-	rtc_stream.target_lsn = start;
-	rtc_stream.seen_lsn = InvalidXLogRecPtr;
-	rtc_stream.drained_lsn = InvalidXLogRecPtr;
-	rtc_stream.have_event = false;
-	rtc_batch_reset(rtc_stream.batch);
-	rtc_wal_reader_seek(rtc_stream.reader, start);
-	if (!store_position())
-		return false;
-
-	RTC_INJECT("clear_stored");
-	rtc_stat_inc(RTC_STAT_CLEARS);
-	ereport(LOG,
-			(errmsg("cleared the cache in Redis: %llu keys deleted, starting at %X/%X",
-					(unsigned long long) deleted, LSN_FORMAT_ARGS(start))));
-	rtc_stream.announced = false;
-	rtc_relay_set_state(RTC_RELAY_DRAINING);
-	rtc_relay_connected(rtc_conn_peer(rtc_stream.conn));
-	return true;
-}
-
-/*
- * After a clear: are all transactions from before it over, and has all that
- * they wrote been read?  Then SETs may be applied again.
- */
-static bool
-check_drained(void)
-{
-	FullTransactionId horizon = FullTransactionIdFromU64(rtc_stream.pos.horizon);
-
-	if (rtc_stream.pos.horizon == 0)
-		return true;
-	if (XLogRecPtrIsInvalid(rtc_stream.drained_lsn))
-	{
-		TransactionId oldest = GetOldestActiveTransactionId_compat();
-
-		if (TransactionIdPrecedes(oldest, XidFromFullTransactionId(horizon)))
-			return true;
-		rtc_stream.drained_lsn = rtc_wal_insert_end();
-		XLogFlush(rtc_stream.drained_lsn);
-	}
-	if (rtc_stream.seen_lsn < rtc_stream.drained_lsn)
-		return true;
-	rtc_stream.pos.horizon = 0;
-	RTC_INJECT("clear_drained");
-	return store_position();
 }
 
 /*
@@ -419,6 +342,16 @@ handle_event(bool *done)
 			return rtc_stream_clear("writes were made while no Redis was configured")
 				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
 
+		case RTC_WAL_OMITTED:
+			if (event->lsn <= rtc_stream.skip_lsn)
+				break;
+			if (!rtc_sweep_covers(event->lsn))
+				return rtc_stream_clear("Redis has tag sets that writers did not know of")
+					? RTC_STREAM_MORE : RTC_STREAM_DOWN;
+			/* lookups ask for a position that is behind this */
+			rtc_stream.done_lsn = event->lsn;
+			break;
+
 		case RTC_WAL_GONE:
 			return rtc_stream_clear("WAL that was not applied has been removed")
 				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
@@ -433,7 +366,7 @@ handle_event(bool *done)
 
 				rtc_stream.have_event = false;
 				rtc_stream.seen_lsn = event->lsn;
-				if (!rtc_stream_send() || !check_drained())
+				if (!rtc_stream_send() || !rtc_stream_check_drained())
 					return RTC_STREAM_DOWN;
 				published(rtc_stream.seen_lsn);
 				rtc_relay_behind(0);
@@ -468,7 +401,7 @@ rtc_stream_send(void)
 	/* a commit that only deleted by pattern moves the position as well */
 	if (nops == 0 && !complete)
 		return true;
-	if (!store_position())
+	if (!rtc_stream_store())
 		return false;
 	rtc_batch_reset(rtc_stream.batch);
 	pg_atomic_fetch_add_u64(&rtc_shared->relay_batches, 1);
@@ -505,7 +438,7 @@ heartbeat(bool *beaten)
 	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >=
 		(rtc_stream.full ? RTC_RETRY_MS :
 		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
-	return !*beaten || store_position();
+	return !*beaten || rtc_stream_store();
 }
 
 /*
@@ -514,8 +447,8 @@ heartbeat(bool *beaten)
  * What the position says of itself is true of the last one that was checked:
  * its restart_lsn goes with its verified_lsn.
  */
-static bool
-store_position(void)
+bool
+rtc_stream_store(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
 	RtcPosition next = rtc_stream.pos;

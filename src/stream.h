@@ -51,6 +51,11 @@ extern bool rtc_stream_is_untold(void);
 /* Where WAL has to be kept from; invalid = as long as possible. */
 extern XLogRecPtr rtc_stream_restart(void);
 
+/*
+ * Keeps lookups away from Redis until everything is applied that is in WAL now.
+ */
+extern void rtc_stream_fall_behind(void);
+
 /* The key_prefix setting has changed. */
 extern void rtc_stream_prefix_changed(void);
 

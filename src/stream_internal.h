@@ -50,8 +50,8 @@ extern RtcStream rtc_stream;
 /* Sends the batch, if there is anything in it; false = the stream is down. */
 extern bool rtc_stream_send(void);
 
-/* Deletes all that is ours in Redis and starts at the end of WAL. */
-extern bool rtc_stream_clear(const char *reason);
+/* Applies the batch, empty or not, and stores the position; false = down. */
+extern bool rtc_stream_store(void);
 
 /* Keeps lookups away from Redis. */
 extern void rtc_stream_close_l2(void);
@@ -62,6 +62,14 @@ extern void rtc_stream_close_l2(void);
  */
 extern bool rtc_stream_down(void);
 extern bool rtc_stream_fail(const char *text);
+
+/* ---- stream_clear.c ---- */
+
+/* Deletes all that is ours in Redis and starts at the end of WAL. */
+extern bool rtc_stream_clear(const char *reason);
+
+/* After a clear: is it over?  Drops the horizon then.  False = down. */
+extern bool rtc_stream_check_drained(void);
 
 /* ---- stream_apply.c ---- */
 

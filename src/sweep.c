@@ -37,6 +37,7 @@
 #include "redis_session.h"
 #include "sweep.h"
 #include "tag_drop.h"
+#include "wal_bounds.h"
 
 /* Rests (ms): between steps, and between passes. */
 #define REST_FIRST_PASS		5
@@ -51,6 +52,7 @@ typedef struct Sweep
 {
 	MemoryContext context;		/* holds the names below */
 	bool		known;			/* the first pass has ended */
+	XLogRecPtr	known_lsn;		/* WAL ended here then */
 	bool		scanned;		/* this pass has no more to scan */
 	char		cursor[32];
 	int64		due_ms;			/* when the next step may be made */
@@ -76,6 +78,12 @@ rtc_sweep_restart(void)
 		sweep.context = AllocSetContextCreate(TopMemoryContext,
 											  "rtcache sweep",
 											  ALLOCSET_DEFAULT_SIZES);
+}
+
+bool
+rtc_sweep_covers(XLogRecPtr lsn)
+{
+	return sweep.known && lsn > sweep.known_lsn;
 }
 
 int64
@@ -132,6 +140,7 @@ rtc_sweep_step(RtcConn *conn)
 	if (sweep.scanned && !sweep.known)
 	{
 		RTC_INJECT("interest_known");
+		sweep.known_lsn = rtc_wal_insert_end();
 		rtc_interest_known(true);
 		sweep.known = true;
 	}

@@ -12,10 +12,18 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
+
 #include "redis_conn.h"
 
 /* Begins anew: after connecting, nothing is known of what is registered. */
 extern void rtc_sweep_restart(void);
+
+/*
+ * Did all tag sets that are in Redis count as registered before lsn?  If not,
+ * writers may have left out TAG ops for them behind it.
+ */
+extern bool rtc_sweep_covers(XLogRecPtr lsn);
 
 /* Milliseconds until the next step is due. */
 extern int64 rtc_sweep_due(void);

@@ -66,9 +66,11 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	if (!rtc_l2_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
 		return false;
 
-	if (rtc_safeguard(APPLIED) &&
-		rtc_stamp_read_lsn(stamps) >
-		pg_atomic_read_u64(&rtc_shared->applied_lsn))
+	trust->lsn = rtc_safeguard(APPLIED)
+		? Max(rtc_stamp_read_lsn(stamps),
+			  pg_atomic_read_u64(&rtc_shared->omitted_lsn))
+		: InvalidXLogRecPtr;
+	if (trust->lsn > pg_atomic_read_u64(&rtc_shared->applied_lsn))
 	{
 		*reason = RTC_STAT_BYPASS_LAG;
 		return false;

@@ -55,8 +55,8 @@ typedef struct RtcMessageHeader
 	uint32		unused;			/* zero */
 } RtcMessageHeader;
 
-static void write_message(RtcMessageKind kind, const char *ops, size_t opslen,
-						  uint32 nops, uint64 first_seq);
+static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
+								size_t opslen, uint32 nops, uint64 first_seq);
 static const char *my_database_name(void);
 static bool take(const char **pos, const char *end, void *dst, size_t n);
 
@@ -106,22 +106,29 @@ void
 rtc_message_write(const char *ops, size_t opslen, uint32 nops,
 				  uint64 first_seq)
 {
-	write_message(RTC_MESSAGE_OPS, ops, opslen, nops, first_seq);
+	(void) write_message(RTC_MESSAGE_OPS, ops, opslen, nops, first_seq);
 }
 
 void
 rtc_message_write_gap(void)
 {
-	write_message(RTC_MESSAGE_GAP, NULL, 0, 0, 0);
+	(void) write_message(RTC_MESSAGE_GAP, NULL, 0, 0, 0);
 }
 
-static void
+XLogRecPtr
+rtc_message_write_omitted(void)
+{
+	return write_message(RTC_MESSAGE_OMITTED, NULL, 0, 0, 0);
+}
+
+static XLogRecPtr
 write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 			  uint32 nops, uint64 first_seq)
 {
 	const char *dbname = my_database_name();
 	RtcMessageHeader header;
 	StringInfoData buf;
+	XLogRecPtr	end;
 
 	memset(&header, 0, sizeof(header));
 	header.version = RTC_MESSAGE_VERSION;
@@ -141,11 +148,12 @@ write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 	rtc_seal_compute(buf.data + RTC_SEAL_LEN, buf.len - RTC_SEAL_LEN,
 					 (uint8 *) buf.data);
 
-	(void) LogLogicalMessage_compat(RTC_NAME, buf.data, buf.len,
-									kind == RTC_MESSAGE_OPS);
+	end = LogLogicalMessage_compat(RTC_NAME, buf.data, buf.len,
+								   kind == RTC_MESSAGE_OPS);
 	rtc_stat_inc(RTC_STAT_MESSAGES);
 	rtc_stat_add(RTC_STAT_MESSAGE_BYTES, buf.len);
 	pfree(buf.data);
+	return end;
 }
 
 bool
@@ -157,7 +165,7 @@ rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 		return false;
 	memcpy(&header, data, sizeof(header));
 	if (header.version != RTC_MESSAGE_VERSION ||
-		(header.kind != RTC_MESSAGE_OPS && header.kind != RTC_MESSAGE_GAP) ||
+		header.kind < RTC_MESSAGE_OPS || header.kind > RTC_MESSAGE_OMITTED ||
 		header.dbnamelen == 0 || header.dbnamelen >= NAMEDATALEN ||
 		sizeof(header) + header.dbnamelen > len)
 		return false;

@@ -19,7 +19,8 @@
 typedef enum RtcMessageKind
 {
 	RTC_MESSAGE_OPS = 1,		/* ops of the (sub)transaction that wrote it */
-	RTC_MESSAGE_GAP = 2			/* writes went unlogged around here */
+	RTC_MESSAGE_GAP = 2,		/* writes went unlogged around here */
+	RTC_MESSAGE_OMITTED = 3		/* TAG ops may be left out from here on */
 } RtcMessageKind;
 
 /* A message whose seal was checked.  Pointers go into the record. */
@@ -52,6 +53,12 @@ extern void rtc_message_write(const char *ops, size_t opslen, uint32 nops,
 
 /* Writes a gap message; it counts whether or not this transaction commits. */
 extern void rtc_message_write_gap(void);
+
+/*
+ * Writes a message that says that TAG ops are left out from here on, for want
+ * of interest; likewise.  Returns its end.
+ */
+extern XLogRecPtr rtc_message_write_omitted(void);
 
 /*
  * Reads the body of a WAL message with our prefix.  False when it is not

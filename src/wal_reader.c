@@ -187,7 +187,7 @@ rtc_wal_reader_next(RtcWalReader *reader, RtcWalEvent *event)
 		{
 			event->kind = RTC_WAL_PAUSE;
 			note_message(reader, event);
-			found = event->kind == RTC_WAL_GAP;
+			found = event->kind != RTC_WAL_PAUSE;
 		}
 		else if (XLogRecGetRmid(reader->scan) == RM_XACT_ID)
 			found = note_xact(reader, event);
@@ -410,9 +410,10 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 		}
 		return;
 	}
-	if (msg.kind == RTC_MESSAGE_GAP)
+	if (msg.kind != RTC_MESSAGE_OPS)
 	{
-		event->kind = RTC_WAL_GAP;
+		event->kind = msg.kind == RTC_MESSAGE_GAP ? RTC_WAL_GAP :
+			RTC_WAL_OMITTED;
 		return;
 	}
 

@@ -25,6 +25,7 @@ typedef enum RtcWalEventKind
 {
 	RTC_WAL_COMMIT,				/* a transaction with ops committed */
 	RTC_WAL_GAP,				/* writes went unlogged */
+	RTC_WAL_OMITTED,			/* TAG ops are left out from here on */
 	RTC_WAL_SETTLED,			/* a prepared transaction is over */
 	RTC_WAL_PAUSE,				/* nothing yet, but there is more to read */
 	RTC_WAL_END,				/* nothing more is flushed */

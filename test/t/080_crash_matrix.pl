@@ -201,7 +201,7 @@ my @matrix = (
 		'pending_read stamps_taken flight_claimed trusted sent got interest_registered leased snapshot_taken answer_computed fill_begins filled l1_store_begins' ],
 	[ 'lookup', 'backend', 'kill term', 'l1_store_locked' ],
 	[ 'clear', 'relay', 'kill term error',
-		'clear_begins scan_leases_deleted scan_step clear_deleted clear_stored clear_drained' ],
+		'clear_begins clear_claimed scan_leases_deleted scan_step clear_deleted clear_stored clear_drained' ],
 	[ 'clear', 'relay', 'postmaster', 'clear_deleted' ],
 	[ 'pattern', 'relay', 'kill term error', 'scan_leases_deleted scan_step' ],
 	[ 'prefix', 'relay', 'kill term error', 'prefix_cleared prefix_stored' ],

@@ -419,7 +419,7 @@ foreach my $point (qw(got leased snapshot_taken answer_computed))
 }
 
 # A lookup between the beginning of a clear and its end: no fill survives it.
-foreach my $point (qw(clear_begins scan_leases_deleted clear_deleted clear_stored))
+foreach my $point (qw(clear_begins clear_claimed scan_leases_deleted clear_deleted clear_stored))
 {
 	my $id = hero('nowhere');
 
