@@ -16,7 +16,6 @@
 #include "utils/syscache.h"
 
 #include "provenance.h"
-#include "redis_cmd.h"
 
 #define MAX_TAGS	4
 
@@ -99,7 +98,7 @@ fuzz_one(const uint8 *data, size_t size)
 
 	/* what was understood is written and understood as the same */
 	initStringInfo(&again);
-	rtc_companion_write(&again, pnstrdup(text, RTC_FINGERPRINT_LEN),
+	rtc_companion_write(&again, pnstrdup(text, strchr(text, ' ') + 1 - text),
 						privileges[0], tag[0], n);
 	MUST(rtc_companion_read(again.data, &privileges[1], tag[1], MAX_TAGS) == n);
 	MUST(strcmp(privileges[0], privileges[1]) == 0);
