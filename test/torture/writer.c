@@ -494,6 +494,7 @@ finish(Worker *w, Plan *plan)
 	}
 	if (!run(w, "INSERT INTO done VALUES (%" PRId64 ")", plan->token))
 		return;
+	w->changed--;				/* that one is not cached */
 	if (chance(&w->random, options.prepared))
 	{
 		finish_prepared(w, plan, attempt);
