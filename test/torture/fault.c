@@ -524,7 +524,7 @@ all_well(PGconn **conn)
 bool
 fault_heal(PGconn **conn)
 {
-	for (int i = 0; i < 30 * 50; i++)
+	for (int i = 0; i < 60 * 50; i++)
 	{
 		if (all_well(conn))
 			return true;

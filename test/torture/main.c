@@ -325,7 +325,7 @@ main(int argc, char **argv)
 		}
 		settle(conn);
 		{
-			char	   *value = pg_value(conn, "SELECT cache_wait(timeout => '30s')");
+			char	   *value = pg_value(conn, "SELECT cache_wait(timeout => '60s')");
 
 			if (value == NULL || strcmp(value, "t") != 0)
 				wrong_report(WRONG_FINAL, now_ns(), "Redis does not catch up");

@@ -170,6 +170,7 @@ typedef struct Worker
 	PGconn	   *conn;
 	redisContext *redis;
 	bool		warned;			/* a WARNING came since this was reset */
+	int			changed;		/* rows, by the transaction at hand */
 	uint32_t	group;			/* of the answer that is being recorded */
 	uint32_t	last_group;
 	History		history;

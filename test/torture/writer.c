@@ -105,6 +105,7 @@ run(Worker *w, const char *format,...)
 	va_end(args);
 	result = PQexec(w->conn, query);
 	status = PQresultStatus(result);
+	w->changed += atoi(PQcmdTuples(result));
 	if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
 		options.verbose && PQstatus(w->conn) == CONNECTION_OK)
 		fprintf(stderr, "writer: %s: %s", query, PQresultErrorMessage(result));
@@ -301,11 +302,15 @@ static bool
 detour(Worker *w, Plan *plan)
 {
 	int			i = random_below(&w->random, plan->n);
+	int			changed = w->changed;
+	bool		good;
 
-	return run(w, "SAVEPOINT s") &&
+	good = run(w, "SAVEPOINT s") &&
 		(plan->truncate ? run(w, "TRUNCATE item") :
 		 write_cell(w, plan, i, new_token())) &&
 		run(w, "ROLLBACK TO s");
+	w->changed = changed;
+	return good;
 }
 
 /* What is to be there after TRUNCATE; "ver" has the new versions. */
@@ -331,6 +336,7 @@ write_cells(Worker *w, Plan *plan)
 {
 	bool		inside = chance(&w->random, 15);
 
+	w->changed = plan->truncate;
 	if (chance(&w->random, 15) && !detour(w, plan))
 		return false;
 	if (inside && !run(w, "SAVEPOINT t"))
@@ -419,7 +425,7 @@ static void
 finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 {
 	bool		commit = chance(&w->random, 70);
-	bool		wait = chance(&w->random, 40);
+	bool		wait = w->changed > 0 && chance(&w->random, 40);
 	unsigned long loss = atomic_load(&redis_loss);
 
 	atomic_fetch_add(&totals.prepared, 1);
@@ -457,7 +463,8 @@ finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 }
 
 /*
- * Ends the transaction one way or another.
+ * Ends the transaction one way or another.  One that changed no row that is
+ * cached has nothing to wait for, so commit_wait would confirm nothing.
  */
 static void
 finish(Worker *w, Plan *plan)
@@ -467,7 +474,7 @@ finish(Worker *w, Plan *plan)
 	Attempt    *attempt = &h->attempt[number];
 	bool		async = chance(&w->random, options.async);
 	bool		wait = chance(&w->random, async ? 10 : 40);
-	bool		by_setting = wait && chance(&w->random, 70);
+	bool		by_setting = wait && w->changed > 0 && chance(&w->random, 70);
 	unsigned long loss = atomic_load(&redis_loss);
 
 	for (int i = 0; i < plan->n; i++)
@@ -487,6 +494,7 @@ finish(Worker *w, Plan *plan)
 	}
 	if (!run(w, "INSERT INTO done VALUES (%" PRId64 ")", plan->token))
 		return;
+	w->changed--;				/* that one is not cached */
 	if (chance(&w->random, options.prepared))
 	{
 		finish_prepared(w, plan, attempt);
