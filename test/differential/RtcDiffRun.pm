@@ -146,7 +146,9 @@ sub script
 		push @parts, [ undef, $explain ] if $w->{ddl};
 		push @parts, [ undef, $check ];
 		next unless $w->{behind};
-		push @parts, [ undef, '\echo W|' . $n . '+' ], [ $n, $w->{behind} ], [ undef, $check ];
+		push @parts, [ undef, '\echo W|' . $n . '+' ], [ $n, $w->{behind} ];
+		push @parts, [ undef, $explain ] if $w->{ddl};
+		push @parts, [ undef, $check ];
 	}
 	my $text = '';
 

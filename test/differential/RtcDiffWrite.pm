@@ -26,6 +26,7 @@ sub next
 	my ($self) = @_;
 	my $how = rand;
 
+	return $self->_unseen if $how < 0.02;
 	return { sql => $self->_ddl, ddl => 1 } if $how < 0.12;
 	return { sql => $self->_dml . ';' } if $how < 0.6;
 	return { sql => $self->_copy } if $how < 0.64;
@@ -45,6 +46,19 @@ sub next
 		return { sql => $self->_dml . ";\n\\connect -reuse-previous=on\n:settings" };
 	}
 	return { sql => $self->_transaction };
+}
+
+# What is stored while nobody tells of writes must not count later on.
+sub _unseen
+{
+	my ($self) = @_;
+	my $t = $self->_table;
+
+	return {
+		ddl => 1,
+		sql => "SELECT cache_detach('$t->{name}');",
+		behind => "UPDATE $t->{name} SET " . $self->_set($t) . "; SELECT cache_attach('$t->{name}');"
+	};
 }
 
 sub _table
