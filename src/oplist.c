@@ -81,6 +81,7 @@ typedef struct RtcSegment
 typedef struct RtcOpList
 {
 	bool		active;			/* ops were added in this transaction */
+	bool		logged;			/* some of them are in WAL */
 	bool		flushed;		/* PRE_COMMIT is over: write through */
 	bool		unlogged;		/* ops were dropped: the queue was off */
 	bool		cleared;		/* a CLEAR stands for too many changes */
@@ -250,6 +251,12 @@ rtc_oplist_is_active(void)
 	return list.active;
 }
 
+bool
+rtc_oplist_is_logged(void)
+{
+	return list.logged;
+}
+
 void
 rtc_oplist_reset(void)
 {
@@ -381,7 +388,10 @@ write_out(int from, uint64 seq)
 	if (list.buf.len > from)
 	{
 		if (queue_is_on())
+		{
 			write_messages(from, seq);
+			list.logged = true;
+		}
 		else
 			list.unlogged = true;
 		RTC_INJECT("ops_written");

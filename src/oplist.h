@@ -42,6 +42,9 @@ extern void rtc_oplist_flush(void);
 /* Has this transaction had ops?  Changes nobody was told of are none. */
 extern bool rtc_oplist_is_active(void);
 
+/* Has it written any to WAL?  The relay then has to apply its commit. */
+extern bool rtc_oplist_is_logged(void);
+
 /* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */
 extern void rtc_oplist_reset(void);
 

@@ -332,7 +332,11 @@ handle_event(bool *done)
 					return RTC_STREAM_DOWN;
 			}
 			if (event->kind == RTC_WAL_SETTLED || event->prepared)
+			{
 				(void) rtc_stamp_settle(event->xid, event->lsn);
+				/* lookups ask for a position that is not behind this */
+				rtc_stream.done_lsn = Max(rtc_stream.done_lsn, event->lsn);
+			}
 			RTC_INJECT("settled");
 			break;
 

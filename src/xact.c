@@ -70,7 +70,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			RTC_INJECT("commit_begins");
 			/* with nothing for Redis to apply it need not catch up, either */
-			rtc_stamp_commit(rtc_oplist_is_active() ? XactLastCommitEnd :
+			rtc_stamp_commit(rtc_oplist_is_logged() ? XactLastCommitEnd :
 							 InvalidXLogRecPtr);
 			RTC_INJECT("commit_stamped");
 			if (rtc_oplist_is_active())
