@@ -97,6 +97,7 @@ sub write_unseen
 }
 
 # the relay, while Redis hangs
+pass_mark($node);
 $redis->sigstop;
 write_unseen();
 ok($node->kill_relay, 'the relay is killed with ops pending');
@@ -129,6 +130,7 @@ $session->quit;
 # the server, and Redis is down as well: what it had is kept
 foreach my $how ('killed', 'stopped at once', 'stopped fast')
 {
+	pass_mark($node);
 	$node->safe_psql('postgres', $restore);
 	same_as_table($node, $redis, 'Redis has the rows');
 	$redis->save_rdb('before.rdb');

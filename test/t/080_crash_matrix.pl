@@ -318,6 +318,9 @@ sub wrong
 	return @wrong;
 }
 
+my $cleared_cases = 0;
+my $restarted = 1;
+
 # One case: what is wrong afterwards.
 sub try_case
 {
@@ -325,6 +328,10 @@ sub try_case
 	my ($partial, $do) = @{ $scenario{$what} };
 	my $start = time;
 	my @wrong;
+
+	pass_mark($node) if $restarted;
+	$restarted = $action =~ /kill|postmaster/;
+	my $offset = -s $node->logfile;
 
 	$turn++;
 	note("--- $action $role at $point ($what)");
@@ -342,7 +349,17 @@ sub try_case
 	{
 		push @wrong, 'the server does not recover';
 	}
-	else { push @wrong, wrong($partial); }
+	else
+	{
+		my $cleared = cleared_for_tags($node, $offset);
+
+		push @wrong, wrong($partial || $cleared);
+		if ($cleared && !$partial)
+		{
+			all_keys();
+			$cleared_cases++;
+		}
+	}
 	note(sprintf '%.1f s', time - $start);
 	return @wrong;
 }
@@ -377,6 +394,7 @@ foreach my $row (@matrix)
 }
 
 ok($tagged > 0, 'answers that hang on tag sets were compared') unless $only;
+cmp_ok($cleared_cases, '<=', @result / 4, "few cases ended in a clear: $cleared_cases") unless $only;
 usleep(1000 * LEASE_TTL);
 is(scalar @{ $redis->query('KEYS', '*~lease') }, 0, 'no lease is left');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP/, 'no process failed otherwise');
