@@ -77,6 +77,16 @@ rtc_wake_relay(void)
 		SetLatch(latch);
 }
 
+void
+rtc_raise_wake_lsn(XLogRecPtr lsn)
+{
+	uint64		last = pg_atomic_read_u64(&rtc_shared->wake_lsn);
+
+	while (last < lsn &&
+		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &last, lsn))
+		;
+}
+
 /*
  * Copies the prefix of the current database.
  *
@@ -242,6 +252,7 @@ fill_zeroed(RtcShared *shared)
 	{
 		pg_atomic_init_u64(&shared->bucket[i].version, 0);
 		pg_atomic_init_u64(&shared->bucket[i].last_lsn, 0);
+		pg_atomic_init_u64(&shared->bucket[i].commit_lsn, 0);
 		pg_atomic_init_u32(&shared->bucket[i].pending, 0);
 	}
 	for (int i = 0; i < shared->nprepared; i++)
@@ -260,6 +271,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->read_lsn, 0);
 	pg_atomic_init_u64(&shared->applied_lsn, 0);
 	pg_atomic_init_u64(&shared->stored_lsn, 0);
+	pg_atomic_init_u64(&shared->fill_lsn, 0);
 	pg_atomic_init_u64(&shared->wake_lsn, 0);
 	pg_atomic_init_u64(&shared->wait_lsn, 0);
 	pg_atomic_init_u32(&shared->lingers, 0);

@@ -135,8 +135,11 @@ typedef struct RtcShared
 	pg_atomic_uint64 read_lsn;	/* WAL read up to here */
 	pg_atomic_uint64 applied_lsn;	/* Redis has every commit up to here */
 	pg_atomic_uint64 stored_lsn;	/* position verified to be stored in Redis */
-	pg_atomic_uint64 wake_lsn;	/* newest commit with ops; the relay polls for
-								 * its flush */
+	pg_atomic_uint64 fill_lsn;	/* stored_lsn must have got here before
+								 * anything is filled: there are commits from
+								 * before that have no stamps */
+	pg_atomic_uint64 wake_lsn;	/* newest commit that Redis is to know of; the
+								 * relay polls for its flush */
 	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
 
 	/*
@@ -203,6 +206,12 @@ rtc_l2_open(uint64 *generation)
 
 /* Wakes the relay.  Async-signal and COMMIT-callback safe. */
 extern void rtc_wake_relay(void);
+
+/*
+ * Says that Redis is to know of WAL up to here, flushed or not.  Does not wake
+ * the relay.  Safe likewise.
+ */
+extern void rtc_raise_wake_lsn(XLogRecPtr lsn);
 
 /*
  * Copies the prefix of the current database, asking the relay for it if need

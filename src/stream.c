@@ -292,6 +292,8 @@ catch_up(void)
 						   (unsigned long long) rtc_stream.replayed)));
 		rtc_stream.announced = true;
 	}
+	/* stamps do not tell of commits from before a start of the server */
+	pg_atomic_write_u64(&rtc_shared->fill_lsn, rtc_stream.target_lsn);
 	RTC_INJECT("caught_up");
 	open_l2();
 	rtc_relay_set_state(RTC_RELAY_STREAMING);

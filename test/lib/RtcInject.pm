@@ -60,7 +60,7 @@ TO
 {1}	if (!RTC_WITHOUT("early_settle"))
 	{2}
 TO
-	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
+	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn, bool logged\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
 {1}	if (touched.raised && RTC_WITHOUT("early_settle"))
 	{
 		for (int pos = 0; next_touched(&pos, &bucket);)

@@ -1,0 +1,79 @@
+# What Redis holds is never older, nor newer, than what it is taken for, even if
+# Redis or the database goes back in time at a bad moment.
+#
+#	- commits that left nothing in WAL for Redis, since nobody was interested:
+#	  what shows them is stored when the position covers them, not earlier
+
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+use RtcFakeRedis;
+use RtcNode;
+use RtcRedis;
+
+my $redis = RtcRedis->new('main');
+$redis->start;
+my $fake = RtcFakeRedis->new('faulty', $redis);
+my $node = RtcNode->new('main', redis => $fake, conf => 'wal_writer_delay = 10s');
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION rtcache;
+	CREATE TABLE plain (id int PRIMARY KEY, n int);
+	INSERT INTO plain SELECT i, 1 FROM generate_series(1, 100) i;
+	CREATE TRIGGER row AFTER INSERT OR UPDATE OR DELETE ON plain
+		FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate();
+	CREATE TRIGGER truncated AFTER TRUNCATE ON plain
+		FOR EACH STATEMENT EXECUTE FUNCTION rtcache_truncate();
+});
+
+# A lookup of one row, as SQL.
+sub lookup
+{
+	my ($key, $id, $more) = @_;
+
+	return sprintf q{SELECT cache_get('%s', 'SELECT n FROM plain WHERE id = $1', '{%d}', '1 hour'%s) ->> 'n'},
+	  $key, $id, $more // '';
+}
+
+sub look { return $node->safe_psql('postgres', lookup(@_)); }
+
+# Waits until Redis is used, and the relay knows all tag sets in it.
+my $probe = 0;
+
+sub ready
+{
+	ok($node->wait_streaming, 'the relay streams');
+	my $fills = $node->stat('fills');
+	ok($node->poll_query_until('postgres', sprintf(
+				q{SELECT cache_get('probe:%d:' || clock_timestamp(), 'SELECT 1 AS n', NULL, '1 min') IS NOT NULL
+				AND fills > %d FROM rtcache_stats}, ++$probe, $fills)),
+		'lookups use it');
+	sleep 1;
+	return;
+}
+
+# What is committed, but not flushed, and unknown to Redis
+ready();
+my $session = $node->background_psql('postgres');
+$session->query_safe('SET synchronous_commit = off');
+$session->query_safe('UPDATE plain SET n = 77 WHERE id = 50');
+is($session->query_safe(lookup('unflushed', 50)), '77', 'a lookup sees an asynchronous commit');
+$node->stop('immediate');
+eval { $session->quit };
+$node->start;
+ready();
+my $true = $node->safe_psql('postgres', 'SELECT n FROM plain WHERE id = 50');
+is(look('unflushed', 50), $true, "after the crash it is as the table is ($true)");
+
+# It is stored soon: the position follows.
+$node->safe_psql('postgres', 'UPDATE plain SET n = 2 WHERE id = 51');
+ok($node->poll_query_until('postgres', lookup('soon', 51) . q{; SELECT cache_exists('soon')}, "2\nt"),
+	'what shows a commit is stored when the position covers it');
+
+ok($node->no_crash, 'no process has crashed');
+done_testing();
