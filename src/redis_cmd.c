@@ -585,7 +585,7 @@ run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 
 	rtc_backend_append(argc, argv, argvlen);
 	reply = rtc_backend_ask(1);
-	if (reply == NULL || !rtc_reply_is_error(reply, "NOSCRIPT"))
+	if (reply == NULL || !rtc_script_is_unknown(reply))
 		return reply;
 
 	argv[0] = "EVAL";

@@ -116,13 +116,11 @@ TO
 return (RTC_WITHOUT("no_generation") || ({1}))
 TO
 
-	# a relay begins where Redis was told of, not where it was checked
+	# a relay begins at the end of WAL, not where Redis was checked
 	[ 'src/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
 {1}verified_lsn;
 	if (RTC_WITHOUT("no_replay"))
 		rtc_stream.skip_lsn = end;
-	if (RTC_WITHOUT("unverified"))
-		rtc_stream.skip_lsn = rtc_stream.pos.lsn;
 TO
 );
 

@@ -3,6 +3,7 @@
 #
 #	- commits that left nothing in WAL for Redis, since nobody was interested:
 #	  what shows them is stored when the position covers them, not earlier
+#	- the position moves when what depends on a tag is gone, all of it
 
 use strict;
 use warnings;
@@ -74,6 +75,26 @@ is(look('unflushed', 50), $true, "after the crash it is as the table is ($true)"
 $node->safe_psql('postgres', 'UPDATE plain SET n = 2 WHERE id = 51');
 ok($node->poll_query_until('postgres', lookup('soon', 51) . q{; SELECT cache_exists('soon')}, "2\nt"),
 	'what shows a commit is stored when the position covers it');
+
+# The second step of a tag drop does not come.
+my ($position) = @{ $redis->query('KEYS', 'rtcache:position:*') };
+my $many = q{SELECT count(cache_get('many:' || i, 'SELECT n FROM plain WHERE id = 7', NULL, '1 hour', '{many}'))
+	FROM generate_series(1, 1500) i};
+is($node->safe_psql('postgres', $many), '1500', 'many answers have a tag');
+my ($set) = grep { $redis->query('ZCARD', $_) == 1500 } @{ $redis->query('KEYS', '*~tag:*') };
+ok($set, 'Redis has them');
+$fake->rule(match => '^EVAL\\S* .*~tag:\\w{16} 1000 ', skip => 1, action => 'hang', count => 1);
+my $before = $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
+$node->safe_psql('postgres',
+	q{BEGIN; SELECT cache_invalidate('many'); SELECT cache_set('many:1', '1'); COMMIT});
+ok($fake->wait_hits(1), 'a tag drop is cut off');
+my $lsn = $redis->query('HGET', $position, 'lsn');
+is($node->safe_psql('postgres', "SELECT '$lsn'::pg_lsn <= '$before'::pg_lsn"), 't', 'the position is before it');
+$fake->clear;
+ok($node->cache_wait, 'it is done again');
+is($redis->query('EXISTS', $set), 0, 'all that has the tag is gone');
+is($redis->query('GET', 'postgres:many:1'), '1', 'but for what was written with it');
+ready();
 
 ok($node->no_crash, 'no process has crashed');
 done_testing();
