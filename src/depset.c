@@ -149,7 +149,7 @@ rtc_depset_is_wanted(RtcDep dep)
 
 	end = rtc_message_write_omitted();
 	pg_atomic_write_u64(&rtc_shared->omitted_lsn, end);
-	rtc_raise_wake_lsn(end);
+	rtc_raise_lsn(&rtc_shared->wake_lsn, end);
 	pg_memory_barrier();
 	rtc_wake_relay();
 	return rtc_interest_exists(dep);

@@ -192,12 +192,8 @@ may_fill(RtcLookup *l)
 	XLogRecPtr	lsn = Max(rtc_stamp_read_commit(&l->stamps),
 						  pg_atomic_read_u64(&rtc_shared->fill_lsn));
 
-	if (lsn > pg_atomic_read_u64(&rtc_shared->stored_lsn))
-	{
-		rtc_raise_wake_lsn(lsn);
-		rtc_wake_relay();
+	if (!rtc_trust_stored(lsn))
 		return false;
-	}
 	if (rtc_safeguard(POSITION))
 		l->wanted.lsn = Max(l->wanted.lsn, lsn);
 	return true;

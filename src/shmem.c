@@ -77,16 +77,6 @@ rtc_wake_relay(void)
 		SetLatch(latch);
 }
 
-void
-rtc_raise_wake_lsn(XLogRecPtr lsn)
-{
-	uint64		last = pg_atomic_read_u64(&rtc_shared->wake_lsn);
-
-	while (last < lsn &&
-		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &last, lsn))
-		;
-}
-
 /*
  * Copies the prefix of the current database.
  *
@@ -272,6 +262,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->applied_lsn, 0);
 	pg_atomic_init_u64(&shared->stored_lsn, 0);
 	pg_atomic_init_u64(&shared->fill_lsn, 0);
+	pg_atomic_init_u64(&shared->tell_lsn, 0);
 	pg_atomic_init_u64(&shared->wake_lsn, 0);
 	pg_atomic_init_u64(&shared->wait_lsn, 0);
 	pg_atomic_init_u32(&shared->lingers, 0);

@@ -64,7 +64,6 @@ typedef struct RtcTouched
 static RtcTouched touched;
 
 static void settle(uint32 bucket, XLogRecPtr lsn, bool logged);
-static void move_lsn(pg_atomic_uint64 *lsn, XLogRecPtr to);
 static XLogRecPtr newest_lsn(const RtcStampRead *read, bool logged);
 static void raise_pending(uint32 bucket);
 static void lower_pending(uint32 bucket);
@@ -352,20 +351,11 @@ settle(uint32 bucket, XLogRecPtr lsn, bool logged)
 	RtcBucket  *b = &rtc_shared->bucket[bucket];
 
 	if (logged)
-		move_lsn(&b->last_lsn, lsn);
-	move_lsn(&b->commit_lsn, lsn);
+		rtc_raise_lsn(&b->last_lsn, lsn);
+	rtc_raise_lsn(&b->commit_lsn, lsn);
 	pg_atomic_fetch_add_u64(&b->version, 1);
 	RTC_INJECT("bucket_moved");
 	lower_pending(bucket);
-}
-
-static void
-move_lsn(pg_atomic_uint64 *lsn, XLogRecPtr to)
-{
-	uint64		last = pg_atomic_read_u64(lsn);
-
-	while (last < to && !pg_atomic_compare_exchange_u64(lsn, &last, to))
-		;
 }
 
 static XLogRecPtr

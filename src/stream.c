@@ -68,6 +68,7 @@ RtcStream	rtc_stream;
 static bool start_resume(void);
 static void catch_up(void);
 static RtcStreamResult handle_event(bool *done);
+static bool is_asked_for(void);
 static bool heartbeat(bool *beaten);
 static bool delete_instead(void);
 static bool sweep(void);
@@ -431,13 +432,25 @@ rtc_stream_is_untold(void)
 }
 
 /*
+ * Does a lookup wait for the position to be stored, and would that help?
+ */
+static bool
+is_asked_for(void)
+{
+	XLogRecPtr	asked = pg_atomic_read_u64(&rtc_shared->tell_lsn);
+
+	return rtc_stream.announced && !rtc_stream.have_event &&
+		rtc_stream.pos.lsn < asked && asked <= rtc_stream.seen_lsn;
+}
+
+/*
  * Stores the position now and then even if nothing is to be applied: it moves
  * on with WAL, and others see that we are alive.
  */
 static bool
 heartbeat(bool *beaten)
 {
-	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >=
+	*beaten = is_asked_for() || rtc_unix_ms() - rtc_stream.stored_ms >=
 		(rtc_stream.full ? RTC_RETRY_MS :
 		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || rtc_stream_store();
@@ -454,6 +467,7 @@ rtc_stream_store(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
 	RtcPosition next = rtc_stream.pos;
+	XLogRecPtr	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
 	RtcBatchResult result;
 
 	MemoryContextReset(rtc_stream.replies);
@@ -491,6 +505,11 @@ rtc_stream_store(void)
 	rtc_stream.stored_ms = rtc_unix_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
+
+	/* who waits for it has said so, and then looked */
+	pg_memory_barrier();
+	if (pg_atomic_read_u64(&rtc_shared->tell_lsn) > stored)
+		ConditionVariableBroadcast(&rtc_shared->applied_cv);
 	return true;
 }
 

@@ -135,7 +135,7 @@ wake_relay_for(XLogRecPtr lsn)
 {
 	if (rtc_shared == NULL)
 		return;
-	rtc_raise_wake_lsn(lsn);
+	rtc_raise_lsn(&rtc_shared->wake_lsn, lsn);
 
 	/* the WAL before the question; the relay does it the other way round */
 	pg_memory_barrier();
