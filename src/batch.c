@@ -253,7 +253,11 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	if (is_out_of_memory(exec, replies, nreplies))
 	{
 		rtc_stat_inc(RTC_STAT_ERRORS);
-		return RTC_BATCH_FULL;
+		/* the WATCH of before has ended with EXEC, and now there is a new one */
+		if (rtc_position_is(&replies[nreplies - 1], pos->held_by))
+			return RTC_BATCH_FULL;
+		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
+		return RTC_BATCH_LOST;
 	}
 	for (int i = 0; i < nreplies; i++)
 		if (!reply_is_good(conn, &replies[i]))
@@ -272,7 +276,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		if (!reply_is_good(conn, &exec->elems[i]))
 			return RTC_BATCH_FAILED;
 
-	if (!rtc_position_is_mine(&replies[nreplies - 1], pos))
+	if (!rtc_position_is(&replies[nreplies - 1], pos->owner))
 	{
 		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
 		return RTC_BATCH_LOST;

@@ -86,6 +86,8 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 			set_field(pos, hash->elems[i].str, hash->elems[i].len,
 					  hash->elems[i + 1].str);
 
+	strlcpy(pos->held_by, pos->owner, sizeof(pos->held_by));
+
 	/* half a hash, after somebody's FLUSHALL or HDEL, is none */
 	pos->found = pos->timeline != 0 &&
 		!XLogRecPtrIsInvalid(pos->lsn) &&
@@ -221,10 +223,11 @@ rtc_position_append_watch(RtcConn *conn)
 }
 
 bool
-rtc_position_is_mine(const RtcReply *reply, const RtcPosition *pos)
+rtc_position_is(const RtcReply *reply, const char *owner)
 {
-	return reply->type == RTC_REPLY_STRING &&
-		strcmp(reply->str, pos->owner) == 0;
+	if (reply->type == RTC_REPLY_NIL)
+		return owner[0] == '\0';
+	return reply->type == RTC_REPLY_STRING && strcmp(reply->str, owner) == 0;
 }
 
 int64

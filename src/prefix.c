@@ -500,6 +500,13 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 			rtc_conn_fail(conn, "%s", replies[exec].elems[i].str);
 			return RTC_PREFIX_FAILED;
 		}
+	/* between EXEC and WATCH */
+	if (!rtc_position_is(&replies[nreplies - 1], rtc_shared->owner))
+	{
+		snprintf(error, error_size, "somebody else has taken the position");
+		rtc_conn_fail(conn, "%s", error);
+		return RTC_PREFIX_FAILED;
+	}
 	return RTC_PREFIX_OK;
 }
 

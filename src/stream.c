@@ -495,6 +495,8 @@ rtc_stream_store(void)
 		return rtc_stream_down();
 	rtc_stream.full = false;
 
+	strlcpy(rtc_stream.pos.held_by, rtc_stream.pos.owner,
+			sizeof(rtc_stream.pos.held_by));
 	rtc_stream.pos.lsn = next.lsn;
 	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
 	{

@@ -4,6 +4,7 @@
 #	- commits that left nothing in WAL for Redis, since nobody was interested:
 #	  what shows them is stored when the position covers them, not earlier
 #	- the position moves when what depends on a tag is gone, all of it
+#	- a relay is fenced while Redis is out of memory as well
 
 use strict;
 use warnings;
@@ -94,6 +95,24 @@ $fake->clear;
 ok($node->cache_wait, 'it is done again');
 is($redis->query('EXISTS', $set), 0, 'all that has the tag is gone');
 is($redis->query('GET', 'postgres:many:1'), '1', 'but for what was written with it');
+ready();
+
+# Another server takes over while Redis is full; at last there is room again.
+my $timeline = $redis->query('HGET', $position, 'timeline');
+$redis->query('CONFIG', 'SET', 'maxmemory', '1');
+$node->safe_psql('postgres', q{SELECT cache_set('full', '1')});
+ok($node->wait_state('full'), 'Redis is full');
+$redis->query('CONFIG', 'SET', 'maxmemory', '0');
+$redis->query('HSET', $position, 'owner', '0123456789abcdef', 'timeline', $timeline + 7,
+	'seen', int(time * 1000) + 60_000);
+$redis->query('CONFIG', 'SET', 'maxmemory', '1');
+ok($node->wait_state('fenced'), 'another server takes over, and it is found out');
+$redis->query('CONFIG', 'SET', 'maxmemory', '0');
+sleep 1;
+is($redis->query('HGET', $position, 'owner'), '0123456789abcdef', 'the position stays with it');
+is($redis->query('EXISTS', 'postgres:full'), 0, 'and nothing is written');
+
+$redis->query('HSET', $position, 'timeline', $timeline, 'seen', 1);
 ready();
 
 ok($node->no_crash, 'no process has crashed');
