@@ -14,7 +14,7 @@
  * The decision, made at every (re)connect:
  *
  *		resume	WAL has everything from restart_lsn on, and the position's
- *				timeline is ours, or left ours behind its LSN
+ *				timeline is ours, and we wrote it, or left ours behind its LSN
  *		clear	otherwise: Redis may hold writes that this database never
  *				had, or may miss some that cannot be read any more
  *		fenced	the position was written lately by somebody else, on our
@@ -133,6 +133,16 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 				 : "a copy of this server on the same timeline %u is in charge",
 				 pos->timeline);
 		return RTC_DECIDE_FENCED;
+	}
+	if (strcmp(pos->owner, owner) != 0 && pos->timeline == tli)
+	{
+		/*
+		 * A copy, or another standby that was promoted to the same number:
+		 * from where it left our history on its LSNs mean something else.
+		 */
+		snprintf(reason, size,
+				 "another data directory has written to it on timeline %u", tli);
+		return RTC_DECIDE_CLEAR;
 	}
 	if (strcmp(pos->key_id, rtc_shared->key_id) != 0)
 	{
