@@ -327,7 +327,8 @@ use_value(RtcLookup *l, const RtcValue *value)
 		return NULL;
 	}
 	rtc_stat_inc(RTC_STAT_L2_HITS);
-	store(l, answer, value->ttl_ms);
+	/* in its last millisecond Redis says 0, which for L1 is no end */
+	store(l, answer, value->ttl_ms == 0 ? 1 : value->ttl_ms);
 	return answer;
 }
 
