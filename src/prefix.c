@@ -85,6 +85,12 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all)
 				strcmp(expanded, entry->prefix) == 0)
 				entry->state = RTC_PREFIX_READY;
 		}
+		else
+		{
+			/* still without a name, by which it is judged when it gets one */
+			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+			entry->state = RTC_PREFIX_READY;
+		}
 	}
 	moved();
 	LWLockRelease(rtc_shared->lock);

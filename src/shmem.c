@@ -148,10 +148,13 @@ rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN])
 		kept_generation = generation;
 		have_kept = true;
 	}
-	else if (entry != NULL && entry->state != RTC_PREFIX_REQUESTED &&
-			 strcmp(entry->dbname, dbname) != 0)
+	else if (entry != NULL && strcmp(entry->dbname, dbname) != 0 &&
+			 (entry->state != RTC_PREFIX_REQUESTED || entry->dbname[0] == '\0'))
 	{
-		/* renamed: what has the old prefix is the relay's to clear */
+		/*
+		 * Renamed: what has the old prefix is the relay's to clear.  Or it is
+		 * asked for, but nobody has told the relay the name yet.
+		 */
 		entry->state = RTC_PREFIX_REQUESTED;
 		entry->named_at = GetXLogInsertRecPtr();
 		strlcpy(entry->dbname, dbname, sizeof(entry->dbname));

@@ -5,6 +5,10 @@
 #	  what shows them is stored when the position covers them, not earlier
 #	- the position moves when what depends on a tag is gone, all of it
 #	- a relay is fenced while Redis is out of memory as well
+#	- a position that another data directory has written on our timeline is no
+#	  place to go on from
+#	- after a restart Redis is used, though nobody writes and the relay comes anew
+#	- an answer whose last millisecond has begun does not stay in L1
 
 use strict;
 use warnings;
@@ -112,8 +116,48 @@ sleep 1;
 is($redis->query('HGET', $position, 'owner'), '0123456789abcdef', 'the position stays with it');
 is($redis->query('EXISTS', 'postgres:full'), 0, 'and nothing is written');
 
+# It is gone, and has left its position on our timeline.
+my $offset = -s $node->logfile;
 $redis->query('HSET', $position, 'timeline', $timeline, 'seen', 1);
 ready();
+like(slurp_file($node->logfile, $offset),
+	qr/clearing the cache in Redis: another data directory has written to it/,
+	'what another data directory has written is cleared');
+
+# The relay comes anew before the first lookup, and nobody writes.
+$node->restart;
+ok($node->wait_streaming, 'the relay streams');
+$offset = -s $node->logfile;
+$redis->query('CLIENT', 'KILL', 'TYPE', 'normal');
+for (1 .. 200)
+{
+	last if slurp_file($node->logfile, $offset) =~ /Redis has caught up/;
+	usleep(50_000);
+}
+ready();
+
+# The last millisecond in Redis
+my $l1 = RtcNode->new('l1', redis => $fake, l1 => 1, conf => "rtcache.key_prefix = 'l1:%d:'");
+$l1->start;
+$l1->safe_psql('postgres', q{
+	CREATE EXTENSION rtcache;
+	CREATE TABLE hero (id int PRIMARY KEY, name text);
+	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
+		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');
+	INSERT INTO hero VALUES (1, 'Ada');
+});
+ok($l1->wait_streaming, 'the relay of a server with L1 streams');
+ok($l1->cache_wait);
+$fake->rule(match => '^PTTL', action => 'reply', text => ":0\r\n", count => 1);
+my $hero = q{SELECT cache_get('hero:1', 'SELECT id, name FROM hero WHERE id = 1') ->> 'name'};
+ok($l1->poll_query_until('postgres', "$hero; SELECT l2_hits FROM rtcache_stats", "Ada\n1"),
+	'an answer comes from Redis');
+ok($fake->wait_hits(1), 'where it has less than a millisecond left');
+$fake->clear;
+$redis->query('DEL', 'l1:postgres:hero:1');
+usleep(10_000);
+is($l1->safe_psql('postgres', q{SELECT cache_exists('hero:1')}), 'f', 'L1 has not got it any more');
+ok($l1->no_crash, 'no process has crashed');
 
 ok($node->no_crash, 'no process has crashed');
 done_testing();
