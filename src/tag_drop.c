@@ -172,9 +172,9 @@ rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n, uint64 *dropped)
 }
 
 void
-rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag)
+rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag, bool by_text)
 {
-	append(conn, &trim_script, false, tag, RTC_TRIM_LIMIT);
+	append(conn, &trim_script, by_text, tag, RTC_TRIM_LIMIT);
 }
 
 static RtcConnResult

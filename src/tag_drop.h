@@ -34,9 +34,11 @@ extern RtcConnResult rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n,
 
 /*
  * Appends a command that takes members whose time is over out of a tag set, a
- * limited number.  Its reply tells how many.
+ * limited number.  Its reply tells how many.  by_text: Redis may not know the
+ * script.
  */
 #define RTC_TRIM_LIMIT 250
-extern void rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag);
+extern void rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag,
+								 bool by_text);
 
 #endif							/* RTC_TAG_DROP_H */
