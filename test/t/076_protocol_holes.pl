@@ -8,6 +8,7 @@
 #	- a position that another data directory has written on our timeline is no
 #	  place to go on from
 #	- after a restart Redis is used, though nobody writes and the relay comes anew
+#	- of two systems that register one prefix at the same time, one gets it
 #	- an answer whose last millisecond has begun does not stay in L1
 
 use strict;
@@ -101,6 +102,23 @@ is($redis->query('EXISTS', $set), 0, 'all that has the tag is gone');
 is($redis->query('GET', 'postgres:many:1'), '1', 'but for what was written with it');
 ready();
 
+# Something else stands where the companion, the lease, the tag set belong.
+foreach my $odd ('{postgres:odd}~query', '{postgres:odd}~lease', 'tag set')
+{
+	look('odd', 4);
+	is($redis->query('EXISTS', 'postgres:odd'), 1, 'an answer is in Redis');
+	my ($name) = grep { $redis->query('TYPE', $_) eq 'zset' && $redis->query('ZSCORE', $_, 'postgres:odd') }
+	  @{ $redis->query('KEYS', '*~tag:*') };
+	$name = $odd unless $odd eq 'tag set';
+	$redis->query('DEL', $name);
+	$redis->query('DEL', 'postgres:odd') if $odd =~ /lease/;
+	$redis->query('HSET', $name, 'field', 'value');
+	look('odd', 4);
+	my $hits = $node->stat('l2_hits');
+	look('odd', 4);
+	is($node->stat('l2_hits'), $hits + 1, "$odd of the wrong type: it heals");
+}
+
 # Another server takes over while Redis is full; at last there is room again.
 my $timeline = $redis->query('HGET', $position, 'timeline');
 $redis->query('CONFIG', 'SET', 'maxmemory', '1');
@@ -157,6 +175,15 @@ $fake->clear;
 $redis->query('DEL', 'l1:postgres:hero:1');
 usleep(10_000);
 is($l1->safe_psql('postgres', q{SELECT cache_exists('hero:1')}), 'f', 'L1 has not got it any more');
+
+# Another system gets the prefix between our look and our entry.
+$fake->rule(match => '^SCAN .*race:', action => 'delay', ms => 1500, count => 1);
+$l1->set_conf('rtcache.key_prefix', 'race:%d:');
+usleep(700_000);
+$redis->query('HSET', 'rtcache:position:12345', 'seen', int(time * 1000));
+$redis->query('HSET', 'rtcache:owners', 'race:postgres:', '12345');
+ok($l1->wait_state('fenced'), 'a prefix that another system has got meanwhile is refused');
+is($redis->query('HGET', 'rtcache:owners', 'race:postgres:'), '12345', 'and stays with it');
 ok($l1->no_crash, 'no process has crashed');
 
 ok($node->no_crash, 'no process has crashed');
