@@ -7,9 +7,10 @@
  * UNLINK of all deleted keys and of the leases and companions of every touched
  * key, a PUBLISH of each key if that is asked for, and the new position.
  * Deleting the lease is what makes the late fill of a reader fail who computed
- * its value before the write.  What depends on a tag is deleted by a script, in
- * front of the MULTI; if there is more of it than Redis should do at once, the
- * rest follows before the batch counts as applied.
+ * its value before the write.  What depends on a tag is deleted by a script,
+ * all of it before the MULTI is sent: a Redis that has the position, be it a
+ * replica that is promoted, has the drops behind it, and none can meet a key
+ * that the batch has just set.  It costs batches with tags a round trip.
  *
  * The position is watched all the time between two batches, so the EXEC of a
  * relay that lost its office does nothing.  The WATCH for the next batch and
@@ -100,12 +101,13 @@ struct RtcBatch
 };
 
 static RtcTagName *list_tags(RtcBatch *batch);
-static bool drop_tags(RtcBatch *batch, RtcConn *conn, RtcTagName *tags,
-					  const RtcReply *replies);
+static bool drop_tags(RtcBatch *batch, RtcConn *conn);
 static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
 static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
 static void append_publish(RtcBatch *batch, RtcConn *conn);
+static bool is_out_of_memory(const RtcReply *exec, const RtcReply *replies,
+							 int nreplies);
 static bool reply_is_good(RtcConn *conn, RtcReply *reply);
 static void count(RtcBatch *batch);
 
@@ -228,10 +230,12 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	RtcReply   *replies;
 	int			nreplies;
 	RtcReply   *exec;
-	RtcTagName *tags = list_tags(batch);
-	RtcReply   *drops;
 
-	rtc_tags_append(conn, tags, batch->ntags);
+	RTC_INJECT("batch_built");
+	if (!drop_tags(batch, conn))
+		return RTC_BATCH_FAILED;
+	RTC_INJECT("tags_dropped");
+
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
 	append_unlinks(batch, conn, false);
@@ -239,26 +243,22 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	rtc_position_append(conn, pos);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
-
-	RTC_INJECT("batch_built");
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_BATCH_FAILED;
 
 	RTC_INJECT("batch_executed");
-	/* tag drops, MULTI, the commands as they were queued, EXEC, WATCH, HGET */
-	drops = replies;
-	replies += batch->ntags;
-	nreplies -= batch->ntags;
+	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
 	exec = &replies[nreplies - 3];
-	if (exec->type == RTC_REPLY_ERROR)
-		for (int i = 0; i < nreplies; i++)
-			if (replies[i].type == RTC_REPLY_ERROR &&
-				strncmp(replies[i].str, "OOM ", 4) == 0)
-			{
-				rtc_stat_inc(RTC_STAT_ERRORS);
-				return RTC_BATCH_FULL;
-			}
+	if (is_out_of_memory(exec, replies, nreplies))
+	{
+		rtc_stat_inc(RTC_STAT_ERRORS);
+		/* the WATCH of before has ended with EXEC, and now there is a new one */
+		if (rtc_position_is(&replies[nreplies - 1], pos->held_by))
+			return RTC_BATCH_FULL;
+		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
+		return RTC_BATCH_LOST;
+	}
 	for (int i = 0; i < nreplies; i++)
 		if (!reply_is_good(conn, &replies[i]))
 			return RTC_BATCH_FAILED;
@@ -276,15 +276,12 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		if (!reply_is_good(conn, &exec->elems[i]))
 			return RTC_BATCH_FAILED;
 
-	if (!rtc_position_is_mine(&replies[nreplies - 1], pos))
+	if (!rtc_position_is(&replies[nreplies - 1], pos->owner))
 	{
 		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
 		return RTC_BATCH_LOST;
 	}
 	RTC_INJECT("batch_checked");
-	if (!drop_tags(batch, conn, tags, drops))
-		return RTC_BATCH_FAILED;
-	RTC_INJECT("tags_dropped");
 	count(batch);
 	return RTC_BATCH_APPLIED;
 }
@@ -297,6 +294,7 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 
 	if (batch->nops == 0)
 		return RTC_CONN_OK;
+	/* the tags were dropped when it was tried */
 	append_unlinks(batch, conn, true);
 	append_publish(batch, conn);
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
@@ -306,8 +304,7 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 		if (!reply_is_good(conn, &replies[i]))
 			return RTC_CONN_FAILED;
 	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags);
-	return drop_tags(batch, conn, list_tags(batch), NULL) ? RTC_CONN_OK :
-		RTC_CONN_FAILED;
+	return RTC_CONN_OK;
 }
 
 /* The tag sets to be dropped. */
@@ -326,17 +323,16 @@ list_tags(RtcBatch *batch)
 	return tags;
 }
 
-/* Drops all that is in the tag sets, or is left in them. */
+/* Drops all that is in the tag sets. */
 static bool
-drop_tags(RtcBatch *batch, RtcConn *conn, RtcTagName *tags,
-		  const RtcReply *replies)
+drop_tags(RtcBatch *batch, RtcConn *conn)
 {
 	uint64		dropped = 0;
 	RtcConnResult result;
 
 	if (batch->ntags == 0)
 		return true;
-	result = rtc_tags_finish(conn, tags, batch->ntags, replies, &dropped);
+	result = rtc_tags_drop(conn, list_tags(batch), batch->ntags, &dropped);
 	rtc_stat_add(RTC_STAT_TAG_DROPS, dropped);
 	return result == RTC_CONN_OK;
 }
@@ -344,8 +340,7 @@ drop_tags(RtcBatch *batch, RtcConn *conn, RtcTagName *tags,
 static int
 batch_timeout(RtcBatch *batch)
 {
-	double		timeouts = 1 + batch->bytes / RTC_BYTES_PER_TIMEOUT +
-	rtc_tags_timeouts(batch->ntags);
+	double		timeouts = 1 + batch->bytes / RTC_BYTES_PER_TIMEOUT;
 
 	return (int) Min(timeouts * rtc_command_timeout, INT_MAX);
 }
@@ -458,6 +453,25 @@ append_publish(RtcBatch *batch, RtcConn *conn)
 		if (!batch->op[i]->is_tag &&
 			!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
 			break;
+}
+
+/*
+ * Has Redis refused the batch for want of memory?  It says so of the command
+ * that was to be queued, or of EXEC itself: "EXECABORT Transaction discarded
+ * because of: OOM ...".
+ */
+static bool
+is_out_of_memory(const RtcReply *exec, const RtcReply *replies, int nreplies)
+{
+	if (exec->type != RTC_REPLY_ERROR)
+		return false;
+	if (strstr(exec->str, "OOM ") != NULL)
+		return true;
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR &&
+			strncmp(replies[i].str, "OOM ", 4) == 0)
+			return true;
+	return false;
 }
 
 /*

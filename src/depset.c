@@ -137,7 +137,6 @@ rtc_depset_overflowed(void)
 bool
 rtc_depset_is_wanted(RtcDep dep)
 {
-	uint64		wake;
 	XLogRecPtr	end;
 
 	if (rtc_shared == NULL || rtc_interest_exists(dep))
@@ -150,10 +149,7 @@ rtc_depset_is_wanted(RtcDep dep)
 
 	end = rtc_message_write_omitted();
 	pg_atomic_write_u64(&rtc_shared->omitted_lsn, end);
-	wake = pg_atomic_read_u64(&rtc_shared->wake_lsn);
-	while (wake < end &&
-		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &wake, end))
-		;
+	rtc_raise_lsn(&rtc_shared->wake_lsn, end);
 	pg_memory_barrier();
 	rtc_wake_relay();
 	return rtc_interest_exists(dep);

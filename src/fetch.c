@@ -33,6 +33,7 @@
 #include "mutant.h"
 #include "provenance.h"
 #include "row_json.h"
+#include "shmem.h"
 #include "standby.h"
 #include "stats.h"
 
@@ -46,6 +47,7 @@
 static char *append_hex(char *out, const void *bytes, size_t len);
 static void name_wanted(RtcLookup *l);
 static bool register_interest(RtcLookup *l);
+static bool may_fill(RtcLookup *l);
 static bool owned_fits(RtcLookup *l, const Jsonb *answer);
 static bool ask_redis(RtcLookup *l, Jsonb **answer, bool *leased,
 					  RtcCounter *reason);
@@ -176,6 +178,28 @@ register_interest(RtcLookup *l)
 }
 
 /*
+ * May Redis be given what the query returns now?  Only if the position there
+ * tells of every commit that the answer may show, those that had no op for
+ * Redis as well.  Else the server could crash before such a commit is flushed,
+ * or be replaced by one that does not have it, and the position would fit all
+ * the same.
+ *
+ * What becomes visible later moves a version, and we do not fill.
+ */
+static bool
+may_fill(RtcLookup *l)
+{
+	XLogRecPtr	lsn = Max(rtc_stamp_read_commit(&l->stamps),
+						  pg_atomic_read_u64(&rtc_shared->fill_lsn));
+
+	if (!rtc_trust_stored(lsn))
+		return false;
+	if (rtc_safeguard(POSITION))
+		l->wanted.lsn = Max(l->wanted.lsn, lsn);
+	return true;
+}
+
+/*
  * Looks for the answer in Redis.  False = it is not there; leased: we may
  * store it; reason: what a lookup without L1 counts then.
  */
@@ -238,6 +262,11 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		else if (found != RTC_GET_MISS)
 			break;
 
+		if (!registered && !may_fill(l))
+		{
+			*reason = RTC_STAT_BYPASS_LAG;
+			return false;
+		}
 		if (!registered && !register_interest(l))
 		{
 			*reason = RTC_STAT_BYPASS_PENDING;
@@ -298,7 +327,8 @@ use_value(RtcLookup *l, const RtcValue *value)
 		return NULL;
 	}
 	rtc_stat_inc(RTC_STAT_L2_HITS);
-	store(l, answer, value->ttl_ms);
+	/* in its last millisecond Redis says 0, which for L1 is no end */
+	store(l, answer, value->ttl_ms == 0 ? 1 : value->ttl_ms);
 	return answer;
 }
 
@@ -360,8 +390,8 @@ run_with_lease(RtcLookup *l)
 	{
 		/*
 		 * The query has written, or the relay would not vouch for this, or
-		 * the answer may show a commit that Redis has not got yet.  That one
-		 * may not even be flushed, and a crash would undo it.
+		 * the answer may show a commit from after may_fill(), which looked
+		 * whether the position covers all of before.
 		 */
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);

@@ -14,7 +14,7 @@
  * The decision, made at every (re)connect:
  *
  *		resume	WAL has everything from restart_lsn on, and the position's
- *				timeline is ours, or left ours behind its LSN
+ *				timeline is ours, and we wrote it, or left ours behind its LSN
  *		clear	otherwise: Redis may hold writes that this database never
  *				had, or may miss some that cannot be read any more
  *		fenced	the position was written lately by somebody else, on our
@@ -86,6 +86,8 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 			set_field(pos, hash->elems[i].str, hash->elems[i].len,
 					  hash->elems[i + 1].str);
 
+	strlcpy(pos->held_by, pos->owner, sizeof(pos->held_by));
+
 	/* half a hash, after somebody's FLUSHALL or HDEL, is none */
 	pos->found = pos->timeline != 0 &&
 		!XLogRecPtrIsInvalid(pos->lsn) &&
@@ -131,6 +133,16 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 				 : "a copy of this server on the same timeline %u is in charge",
 				 pos->timeline);
 		return RTC_DECIDE_FENCED;
+	}
+	if (strcmp(pos->owner, owner) != 0 && pos->timeline == tli)
+	{
+		/*
+		 * A copy, or another standby that was promoted to the same number:
+		 * from where it left our history on its LSNs mean something else.
+		 */
+		snprintf(reason, size,
+				 "another data directory has written to it on timeline %u", tli);
+		return RTC_DECIDE_CLEAR;
 	}
 	if (strcmp(pos->key_id, rtc_shared->key_id) != 0)
 	{
@@ -221,10 +233,11 @@ rtc_position_append_watch(RtcConn *conn)
 }
 
 bool
-rtc_position_is_mine(const RtcReply *reply, const RtcPosition *pos)
+rtc_position_is(const RtcReply *reply, const char *owner)
 {
-	return reply->type == RTC_REPLY_STRING &&
-		strcmp(reply->str, pos->owner) == 0;
+	if (reply->type == RTC_REPLY_NIL)
+		return owner[0] == '\0';
+	return reply->type == RTC_REPLY_STRING && strcmp(reply->str, owner) == 0;
 }
 
 int64

@@ -39,6 +39,8 @@ typedef struct RtcPosition
 								 * transactions are; full xid, 0 = none */
 	int64		seen_ms;		/* when it was written, Unix time */
 	char		owner[RTC_OWNER_LEN];	/* the data directory that wrote it */
+	char		held_by[RTC_OWNER_LEN]; /* whose it was in Redis when it was
+										 * read or stored last; "" = nobody's */
 	char		key_id[RTC_KEY_ID_LEN]; /* the seal of the messages */
 	int			nprefixes;
 	char		(*prefix)[RTC_MAX_PREFIX_LEN];
@@ -77,8 +79,7 @@ extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
  * may have taken it.  The second function judges the reply.
  */
 extern void rtc_position_append_watch(RtcConn *conn);
-extern bool rtc_position_is_mine(const RtcReply *reply,
-								 const RtcPosition *pos);
+extern bool rtc_position_is(const RtcReply *reply, const char *owner);
 
 /* Milliseconds of Unix time, for seen_ms. */
 extern int64 rtc_unix_ms(void);

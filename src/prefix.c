@@ -85,6 +85,12 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all)
 				strcmp(expanded, entry->prefix) == 0)
 				entry->state = RTC_PREFIX_READY;
 		}
+		else
+		{
+			/* still without a name, by which it is judged when it gets one */
+			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+			entry->state = RTC_PREFIX_READY;
+		}
 	}
 	moved();
 	LWLockRelease(rtc_shared->lock);
@@ -435,7 +441,10 @@ check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
 	char		other[RTC_SYSID_LEN];
 	int64		seen_ms;
 
-	if (find_owner(conn, prefix, other) != RTC_CONN_OK)
+	/* two may look at the same time: the EXEC of the second one fails */
+	rtc_conn_append_strings(conn, "WATCH", OWNERS_KEY, NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK ||
+		find_owner(conn, prefix, other) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	if (other[0] == '\0' || strcmp(other, mine) == 0)
 		return RTC_PREFIX_OK;
@@ -490,7 +499,7 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 		return RTC_PREFIX_FAILED;
 	if (replies[exec].type == RTC_REPLY_NIL)
 	{
-		snprintf(error, error_size, "somebody else changed the position");
+		snprintf(error, error_size, "somebody else changed the position, or registered a prefix");
 		rtc_conn_fail(conn, "%s", error);
 		return RTC_PREFIX_FAILED;
 	}
@@ -500,6 +509,13 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 			rtc_conn_fail(conn, "%s", replies[exec].elems[i].str);
 			return RTC_PREFIX_FAILED;
 		}
+	/* between EXEC and WATCH */
+	if (!rtc_position_is(&replies[nreplies - 1], rtc_shared->owner))
+	{
+		snprintf(error, error_size, "somebody else has taken the position");
+		rtc_conn_fail(conn, "%s", error);
+		return RTC_PREFIX_FAILED;
+	}
 	return RTC_PREFIX_OK;
 }
 

@@ -53,6 +53,9 @@
  * set may have been evicted before it was dropped.  It must not be taken for a
  * member once the key is one again, so it goes first.
  *
+ * Companion, lease and tag sets that are none, but of another type, go; what
+ * stands in a lease's place without an end is none either.
+ *
  * The time of the members is Redis' own.  A few of those whose time is over
  * are taken out for each that comes; the sweeper does the rest.
  */
@@ -67,7 +70,16 @@ static RtcScript lease_script = {
 	"return {4} end "
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"if type(v) == 'table' then return v end "
-	"local q = v and redis.call('GET', KEYS[4]) "
+	"local function odd(r) "
+	"return type(r) == 'table' and r.err and "
+	"string.find(r.err, 'WRONGTYPE', 1, true) end "
+	"local q = v and redis.pcall('GET', KEYS[4]) "
+	"if odd(q) then redis.call('UNLINK', KEYS[4]) q = '' end "
+	"if type(q) == 'table' then return q end "
+	"for i = 5, #KEYS do "
+	"local m = redis.pcall('ZSCORE', KEYS[i], KEYS[1]) "
+	"if odd(m) then redis.call('UNLINK', KEYS[i]) "
+	"elseif type(m) == 'table' then return m end end "
 	"if v then "
 	"local hit "
 	"if q then hit = string.sub(q, 1, #ARGV[4]) == ARGV[4] "
@@ -76,7 +88,10 @@ static RtcScript lease_script = {
 	"hit = hit and redis.call('ZSCORE', KEYS[i], KEYS[1]) end "
 	"if hit then "
 	"return {1, v, redis.call('PTTL', KEYS[1]), q or 0} end end "
-	"if redis.call('EXISTS', KEYS[2]) == 1 then return {0} end "
+	"local l = redis.pcall('GET', KEYS[2]) "
+	"if type(l) == 'table' and not odd(l) then return l end "
+	"if type(l) == 'string' and redis.call('PTTL', KEYS[2]) >= 0 then "
+	"return {0} end "
 	"if #KEYS > 4 then "
 	"local t = redis.call('TIME') "
 	"local now = t[1] * 1000 + math.floor(t[2] / 1000) "
@@ -101,7 +116,7 @@ static RtcScript lease_script = {
  */
 static RtcScript fill_script = {
 	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[4] then return 0 end "
-	"if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end "
+	"if redis.pcall('GET', KEYS[2]) ~= ARGV[1] then return 0 end "
 	"if ARGV[3] == '0' then "
 	"redis.call('SET', KEYS[4], ARGV[5]) "
 	"redis.call('SET', KEYS[1], ARGV[2]) "
@@ -115,7 +130,7 @@ static RtcScript fill_script = {
 
 /* KEYS: lease.  ARGV: token. */
 static RtcScript unlease_script = {
-	"if redis.call('GET', KEYS[1]) == ARGV[1] then "
+	"if redis.pcall('GET', KEYS[1]) == ARGV[1] then "
 	"return redis.call('DEL', KEYS[1]) end "
 	"return 0"
 };
@@ -585,7 +600,7 @@ run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 
 	rtc_backend_append(argc, argv, argvlen);
 	reply = rtc_backend_ask(1);
-	if (reply == NULL || !rtc_reply_is_error(reply, "NOSCRIPT"))
+	if (reply == NULL || !rtc_script_is_unknown(reply))
 		return reply;
 
 	argv[0] = "EVAL";

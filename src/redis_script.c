@@ -40,3 +40,10 @@ rtc_script_sha(RtcScript *script)
 		snprintf(script->sha + 2 * i, 3, "%02x", digest[i]);
 	return script->sha;
 }
+
+bool
+rtc_script_is_unknown(const RtcReply *reply)
+{
+	return reply->type == RTC_REPLY_ERROR &&
+		strncmp(reply->str, "NOSCRIPT", 8) == 0;
+}

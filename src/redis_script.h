@@ -15,6 +15,8 @@
 
 #include "common/sha1.h"
 
+#include "redis_conn.h"
+
 typedef struct RtcScript
 {
 	const char *text;
@@ -26,5 +28,8 @@ typedef struct RtcScript
  * given the text since its start.
  */
 extern const char *rtc_script_sha(RtcScript *script);
+
+/* Is that the reply? */
+extern bool rtc_script_is_unknown(const RtcReply *reply);
 
 #endif							/* RTC_REDIS_SCRIPT_H */

@@ -148,10 +148,13 @@ rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN])
 		kept_generation = generation;
 		have_kept = true;
 	}
-	else if (entry != NULL && entry->state != RTC_PREFIX_REQUESTED &&
-			 strcmp(entry->dbname, dbname) != 0)
+	else if (entry != NULL && strcmp(entry->dbname, dbname) != 0 &&
+			 (entry->state != RTC_PREFIX_REQUESTED || entry->dbname[0] == '\0'))
 	{
-		/* renamed: what has the old prefix is the relay's to clear */
+		/*
+		 * Renamed: what has the old prefix is the relay's to clear.  Or it is
+		 * asked for, but nobody has told the relay the name yet.
+		 */
 		entry->state = RTC_PREFIX_REQUESTED;
 		entry->named_at = GetXLogInsertRecPtr();
 		strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
@@ -242,6 +245,7 @@ fill_zeroed(RtcShared *shared)
 	{
 		pg_atomic_init_u64(&shared->bucket[i].version, 0);
 		pg_atomic_init_u64(&shared->bucket[i].last_lsn, 0);
+		pg_atomic_init_u64(&shared->bucket[i].commit_lsn, 0);
 		pg_atomic_init_u32(&shared->bucket[i].pending, 0);
 	}
 	for (int i = 0; i < shared->nprepared; i++)
@@ -260,6 +264,8 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->read_lsn, 0);
 	pg_atomic_init_u64(&shared->applied_lsn, 0);
 	pg_atomic_init_u64(&shared->stored_lsn, 0);
+	pg_atomic_init_u64(&shared->fill_lsn, 0);
+	pg_atomic_init_u64(&shared->tell_lsn, 0);
 	pg_atomic_init_u64(&shared->wake_lsn, 0);
 	pg_atomic_init_u64(&shared->wait_lsn, 0);
 	pg_atomic_init_u32(&shared->lingers, 0);

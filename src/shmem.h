@@ -135,8 +135,12 @@ typedef struct RtcShared
 	pg_atomic_uint64 read_lsn;	/* WAL read up to here */
 	pg_atomic_uint64 applied_lsn;	/* Redis has every commit up to here */
 	pg_atomic_uint64 stored_lsn;	/* position verified to be stored in Redis */
-	pg_atomic_uint64 wake_lsn;	/* newest commit with ops; the relay polls for
-								 * its flush */
+	pg_atomic_uint64 fill_lsn;	/* stored_lsn must have got here before
+								 * anything is filled: there are commits from
+								 * before that have no stamps */
+	pg_atomic_uint64 tell_lsn;	/* a lookup waits for stored_lsn to get here */
+	pg_atomic_uint64 wake_lsn;	/* newest commit that Redis is to know of; the
+								 * relay polls for its flush */
 	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
 
 	/*
@@ -153,7 +157,8 @@ typedef struct RtcShared
 	pg_atomic_uint64 down_since;
 
 	dlist_head	waiters;		/* of RtcWaiter, by LSN */
-	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves */
+	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves, and
+									 * when tell_lsn is reached */
 	Latch	   *relay_latch;	/* the relay's, NULL = not running */
 
 	pg_atomic_uint64 relay_batches; /* batches applied */
@@ -203,6 +208,16 @@ rtc_l2_open(uint64 *generation)
 
 /* Wakes the relay.  Async-signal and COMMIT-callback safe. */
 extern void rtc_wake_relay(void);
+
+/* Moves one of the LSNs above, forwards only. */
+static inline void
+rtc_raise_lsn(pg_atomic_uint64 *lsn, XLogRecPtr to)
+{
+	uint64		last = pg_atomic_read_u64(lsn);
+
+	while (last < to && !pg_atomic_compare_exchange_u64(lsn, &last, to))
+		;
+}
 
 /*
  * Copies the prefix of the current database, asking the relay for it if need

@@ -8,7 +8,8 @@
  *
  *		PRE_COMMIT	pending++
  *					... commit record, visible to others ...
- *		COMMIT		last_lsn = max(last_lsn, end of commit record)
+ *		COMMIT		last_lsn = max(last_lsn, end of commit record), if Redis
+ *					has to be told; commit_lsn likewise, in any case
  *					version++
  *					pending--
  *
@@ -62,7 +63,8 @@ typedef struct RtcTouched
 
 static RtcTouched touched;
 
-static void settle(uint32 bucket, XLogRecPtr lsn);
+static void settle(uint32 bucket, XLogRecPtr lsn, bool logged);
+static XLogRecPtr newest_lsn(const RtcStampRead *read, bool logged);
 static void raise_pending(uint32 bucket);
 static void lower_pending(uint32 bucket);
 static bool next_touched(int *pos, uint32 *bucket);
@@ -129,16 +131,13 @@ rtc_stamp_read_valid(const RtcStampRead *read)
 XLogRecPtr
 rtc_stamp_read_lsn(const RtcStampRead *read)
 {
-	XLogRecPtr	newest = InvalidXLogRecPtr;
+	return newest_lsn(read, true);
+}
 
-	for (int i = 0; i < read->n; i++)
-	{
-		RtcBucket  *b = &rtc_shared->bucket[read->bucket[i]];
-		XLogRecPtr	lsn = pg_atomic_read_u64(&b->last_lsn);
-
-		newest = Max(newest, lsn);
-	}
-	return newest;
+XLogRecPtr
+rtc_stamp_read_commit(const RtcStampRead *read)
+{
+	return newest_lsn(read, false);
 }
 
 /* ---------------- the writer ---------------- */
@@ -224,14 +223,14 @@ rtc_stamp_raise(void)
 }
 
 void
-rtc_stamp_commit(XLogRecPtr commit_lsn)
+rtc_stamp_commit(XLogRecPtr commit_lsn, bool logged)
 {
 	uint32		bucket;
 
 	rtc_mutant_pause(1000);
 	if (touched.raised)
 		for (int pos = 0; next_touched(&pos, &bucket);)
-			settle(bucket, commit_lsn);
+			settle(bucket, commit_lsn, logged);
 	memset(&touched, 0, sizeof(touched));
 }
 
@@ -343,21 +342,36 @@ rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn)
 /* ---------------- parts ---------------- */
 
 /*
- * Makes a writer's end known: last_lsn and version first, pending last, so
- * that a reader who sees no writer sees these.
+ * Makes a writer's end known: LSNs and version first, pending last, so that a
+ * reader who sees no writer sees these.
  */
 static void
-settle(uint32 bucket, XLogRecPtr lsn)
+settle(uint32 bucket, XLogRecPtr lsn, bool logged)
 {
 	RtcBucket  *b = &rtc_shared->bucket[bucket];
-	uint64		last = pg_atomic_read_u64(&b->last_lsn);
 
-	while (last < lsn &&
-		   !pg_atomic_compare_exchange_u64(&b->last_lsn, &last, lsn))
-		;
+	if (logged)
+		rtc_raise_lsn(&b->last_lsn, lsn);
+	rtc_raise_lsn(&b->commit_lsn, lsn);
 	pg_atomic_fetch_add_u64(&b->version, 1);
 	RTC_INJECT("bucket_moved");
 	lower_pending(bucket);
+}
+
+static XLogRecPtr
+newest_lsn(const RtcStampRead *read, bool logged)
+{
+	XLogRecPtr	newest = InvalidXLogRecPtr;
+
+	for (int i = 0; i < read->n; i++)
+	{
+		RtcBucket  *b = &rtc_shared->bucket[read->bucket[i]];
+		XLogRecPtr	lsn = pg_atomic_read_u64(logged ? &b->last_lsn :
+											 &b->commit_lsn);
+
+		newest = Max(newest, lsn);
+	}
+	return newest;
 }
 
 static void
@@ -446,6 +460,6 @@ settle_slot(RtcPreparedSlot *slot, TransactionId xid, XLogRecPtr lsn)
 										InvalidTransactionId))
 		return false;
 	for (uint32 i = 0; i < n; i++)
-		settle(bucket[i], lsn);
+		settle(bucket[i], lsn, true);
 	return true;
 }

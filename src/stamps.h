@@ -26,7 +26,9 @@
 typedef struct RtcBucket
 {
 	pg_atomic_uint64 version;	/* moved by every write */
-	pg_atomic_uint64 last_lsn;	/* end of the newest commit record */
+	pg_atomic_uint64 last_lsn;	/* end of the newest commit record that Redis
+								 * has to be told of */
+	pg_atomic_uint64 commit_lsn;	/* of the newest one, whether or not */
 	pg_atomic_uint32 pending;	/* writers between PRE_COMMIT and COMMIT */
 	uint32		unused;
 } RtcBucket;
@@ -65,8 +67,11 @@ extern bool rtc_stamp_read_take(RtcStampRead *read);
 /* Are the versions still those taken, with no writer there? */
 extern bool rtc_stamp_read_valid(const RtcStampRead *read);
 
-/* Newest commit on any of the buckets. */
+/* Newest commit on any of the buckets that Redis has to be told of. */
 extern XLogRecPtr rtc_stamp_read_lsn(const RtcStampRead *read);
+
+/* Newest commit on any of them: an answer may show it. */
+extern XLogRecPtr rtc_stamp_read_commit(const RtcStampRead *read);
 
 /* ---- the writer: the current transaction's set of touched buckets ---- */
 
@@ -77,10 +82,11 @@ extern void rtc_stamp_touch(uint32 bucket);
 extern void rtc_stamp_raise(void);
 
 /*
- * COMMIT: the set's writes are visible.  commit_lsn: what Redis must have
- * applied before it is believed; invalid: nothing.  No allocation, no error.
+ * COMMIT: the set's writes are visible.  commit_lsn: the end of the commit
+ * record.  logged: there are ops, which Redis must have applied before it is
+ * believed.  No allocation, no error.
  */
-extern void rtc_stamp_commit(XLogRecPtr commit_lsn);
+extern void rtc_stamp_commit(XLogRecPtr commit_lsn, bool logged);
 
 /* ABORT: forgets the set, lowers pending if raised. */
 extern void rtc_stamp_abort(void);

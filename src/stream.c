@@ -68,6 +68,7 @@ RtcStream	rtc_stream;
 static bool start_resume(void);
 static void catch_up(void);
 static RtcStreamResult handle_event(bool *done);
+static bool is_asked_for(void);
 static bool heartbeat(bool *beaten);
 static bool delete_instead(void);
 static bool sweep(void);
@@ -292,6 +293,8 @@ catch_up(void)
 						   (unsigned long long) rtc_stream.replayed)));
 		rtc_stream.announced = true;
 	}
+	/* stamps do not tell of commits from before a start of the server */
+	pg_atomic_write_u64(&rtc_shared->fill_lsn, rtc_stream.target_lsn);
 	RTC_INJECT("caught_up");
 	open_l2();
 	rtc_relay_set_state(RTC_RELAY_STREAMING);
@@ -433,13 +436,25 @@ rtc_stream_is_untold(void)
 }
 
 /*
+ * Does a lookup wait for the position to be stored, and would that help?
+ */
+static bool
+is_asked_for(void)
+{
+	XLogRecPtr	asked = pg_atomic_read_u64(&rtc_shared->tell_lsn);
+
+	return rtc_stream.announced && !rtc_stream.have_event &&
+		rtc_stream.pos.lsn < asked && asked <= rtc_stream.seen_lsn;
+}
+
+/*
  * Stores the position now and then even if nothing is to be applied: it moves
  * on with WAL, and others see that we are alive.
  */
 static bool
 heartbeat(bool *beaten)
 {
-	*beaten = rtc_unix_ms() - rtc_stream.stored_ms >=
+	*beaten = is_asked_for() || rtc_unix_ms() - rtc_stream.stored_ms >=
 		(rtc_stream.full ? RTC_RETRY_MS :
 		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || rtc_stream_store();
@@ -456,6 +471,7 @@ rtc_stream_store(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
 	RtcPosition next = rtc_stream.pos;
+	XLogRecPtr	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
 	RtcBatchResult result;
 
 	MemoryContextReset(rtc_stream.replies);
@@ -483,6 +499,8 @@ rtc_stream_store(void)
 		return rtc_stream_down();
 	rtc_stream.full = false;
 
+	strlcpy(rtc_stream.pos.held_by, rtc_stream.pos.owner,
+			sizeof(rtc_stream.pos.held_by));
 	rtc_stream.pos.lsn = next.lsn;
 	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
 	{
@@ -493,6 +511,11 @@ rtc_stream_store(void)
 	rtc_stream.stored_ms = rtc_unix_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
+
+	/* who waits for it has said so, and then looked */
+	pg_memory_barrier();
+	if (pg_atomic_read_u64(&rtc_shared->tell_lsn) > stored)
+		ConditionVariableBroadcast(&rtc_shared->applied_cv);
 	return true;
 }
 

@@ -66,6 +66,9 @@ rtc_stream_clear(const char *reason)
 							   &rtc_stream.pos);
 	if (result != RTC_BATCH_APPLIED && result != RTC_BATCH_FULL)
 		return rtc_stream_down();
+	if (result == RTC_BATCH_APPLIED)
+		strlcpy(rtc_stream.pos.held_by, rtc_stream.pos.owner,
+				sizeof(rtc_stream.pos.held_by));
 
 	RTC_INJECT("clear_claimed");
 	if (rtc_prefix_clear_all(rtc_stream.conn, &rtc_stream.pos,

@@ -34,6 +34,7 @@
 #include "key.h"
 #include "prefix.h"
 #include "redis_scan.h"
+#include "redis_script.h"
 #include "redis_session.h"
 #include "sweep.h"
 #include "tag_drop.h"
@@ -55,6 +56,7 @@ typedef struct Sweep
 	XLogRecPtr	known_lsn;		/* WAL ended here then */
 	bool		scanned;		/* this pass has no more to scan */
 	char		cursor[32];
+	bool		by_text;		/* Redis does not know the script */
 	int64		due_ms;			/* when the next step may be made */
 	RtcTagName *tag;			/* found, to be trimmed */
 	int			ntags;
@@ -105,7 +107,8 @@ rtc_sweep_step(RtcConn *conn)
 	sweep.due_ms = rtc_unix_ms() + (sweep.known ? REST_STEP :
 									REST_FIRST_PASS);
 	for (int i = 0; i < ntrims; i++)
-		rtc_tags_append_trim(conn, &sweep.tag[i]);
+		rtc_tags_append_trim(conn, &sweep.tag[i], sweep.by_text && i == 0);
+	sweep.by_text = false;
 	if (scan)
 		rtc_scan_append(conn, sweep.cursor, glob, strlen(glob));
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
@@ -115,11 +118,10 @@ rtc_sweep_step(RtcConn *conn)
 	/* a set with many members to be taken out stays for the next step */
 	for (int i = 0; i < sweep.ntags; i++)
 	{
-		if (i < ntrims && replies[i].type == RTC_REPLY_ERROR &&
-			strncmp(replies[i].str, "NOSCRIPT", 8) == 0)
+		if (i < ntrims && rtc_script_is_unknown(&replies[i]))
 		{
-			if (rtc_tags_load(conn) != RTC_CONN_OK)
-				return RTC_CONN_FAILED;
+			sweep.by_text = true;
+			sweep.tag[left++] = sweep.tag[i];
 		}
 		else if (i >= ntrims || (replies[i].type == RTC_REPLY_INTEGER &&
 								 replies[i].integer >= RTC_TRIM_LIMIT))

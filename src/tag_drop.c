@@ -38,11 +38,8 @@
 #endif
 #define KEYS_PER_SET		10
 
-/* Sets in one exchange, when nothing else is in it. */
+/* Sets in one exchange. */
 #define SETS_PER_EXCHANGE	100
-
-/* So many sets may take the command timeout once more. */
-#define SETS_PER_TIMEOUT	100
 
 /*
  * KEYS: tag set.  ARGV: how many at most, the channel that is told of the keys
@@ -103,49 +100,54 @@ rtc_tags_load(RtcConn *conn)
 	return RTC_CONN_OK;
 }
 
-void
-rtc_tags_append(RtcConn *conn, const RtcTagName *tags, int n)
-{
-	for (int i = 0; i < n; i++)
-		append(conn, &drop_script, false, &tags[i], limit_for(n));
-}
-
 /*
  * The list of those that are not empty yet is kept at the beginning of the
  * array.
  */
 RtcConnResult
-rtc_tags_finish(RtcConn *conn, RtcTagName *tags, int n,
-				const RtcReply *replies, uint64 *dropped)
+rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n, uint64 *dropped)
 {
 	MemoryContext context;
 	MemoryContext old;
 	RtcConnResult result = RTC_CONN_OK;
 	bool		by_text = false;
-	int			nsent = replies != NULL ? n : 0;
-	int			limit = limit_for(n);
+	bool		first = true;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache tag drops",
 									ALLOCSET_DEFAULT_SIZES);
-	for (;;)
+	while (n > 0)
 	{
-		RtcReply   *mine;
+		RtcReply   *replies;
 		int			nreplies;
+		int			nsent = Min(n, SETS_PER_EXCHANGE);
+		int			limit = limit_for(nsent);
 		int			left = 0;
 
-		/* what has been asked for, and then what has not */
-		for (int i = 0; i < n; i++)
-		{
-			const RtcReply *reply;
+		CHECK_FOR_INTERRUPTS();
+		if (!first)
+			RTC_INJECT("tags_left");
+		first = false;
 
-			if (i >= nsent)
-			{
+		/* the text, once, makes the script known for all that follow */
+		for (int i = 0; i < nsent; i++)
+			append(conn, &drop_script, by_text && i == 0, &tags[i], limit);
+		by_text = false;
+
+		MemoryContextReset(context);
+		old = MemoryContextSwitchTo(context);
+		result = rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+								   &nreplies);
+		MemoryContextSwitchTo(old);
+		if (result != RTC_CONN_OK)
+			break;
+
+		for (int i = 0; i < n && result == RTC_CONN_OK; i++)
+		{
+			const RtcReply *reply = i < nsent ? &replies[i] : NULL;
+
+			if (reply == NULL)
 				tags[left++] = tags[i];
-				continue;
-			}
-			reply = &replies[i];
-			if (reply->type == RTC_REPLY_ERROR &&
-				strncmp(reply->str, "NOSCRIPT", 8) == 0)
+			else if (rtc_script_is_unknown(reply))
 			{
 				by_text = true;
 				tags[left++] = tags[i];
@@ -159,46 +161,20 @@ rtc_tags_finish(RtcConn *conn, RtcTagName *tags, int n,
 					tags[left++] = tags[i];
 			}
 			else
-			{
 				result = complain(conn, reply);
-				break;
-			}
 		}
-		n = left;
-		if (result != RTC_CONN_OK || n == 0)
-			break;
-
-		CHECK_FOR_INTERRUPTS();
-		RTC_INJECT("tags_left");
-		nsent = Min(n, SETS_PER_EXCHANGE);
-		limit = limit_for(nsent);
-		for (int i = 0; i < nsent; i++)
-			append(conn, &drop_script, by_text && i == 0, &tags[i], limit);
-		by_text = false;
-
-		MemoryContextReset(context);
-		old = MemoryContextSwitchTo(context);
-		result = rtc_conn_exchange(conn, rtc_command_timeout, &mine,
-								   &nreplies);
-		MemoryContextSwitchTo(old);
 		if (result != RTC_CONN_OK)
 			break;
-		replies = mine;
+		n = left;
 	}
 	MemoryContextDelete(context);
 	return result;
 }
 
-int
-rtc_tags_timeouts(int n)
-{
-	return n / SETS_PER_TIMEOUT;
-}
-
 void
-rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag)
+rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag, bool by_text)
 {
-	append(conn, &trim_script, false, tag, RTC_TRIM_LIMIT);
+	append(conn, &trim_script, by_text, tag, RTC_TRIM_LIMIT);
 }
 
 static RtcConnResult

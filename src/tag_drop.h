@@ -26,28 +26,19 @@ typedef struct RtcTagName
 extern RtcConnResult rtc_tags_load(RtcConn *conn);
 
 /*
- * Appends one command per tag set, each of which deletes some of the keys in
- * it; the replies are for rtc_tags_finish().
+ * Deletes all keys that are in the sets, and the sets with them.  Shuffles the
+ * array.  Adds the number of values deleted to *dropped.
  */
-extern void rtc_tags_append(RtcConn *conn, const RtcTagName *tags, int n);
-
-/*
- * Goes on until all keys that were in the sets are deleted, and the sets with
- * them.  replies: what the commands of rtc_tags_append() returned; NULL = they
- * have not been sent.  Adds the number of values deleted to *dropped.
- */
-extern RtcConnResult rtc_tags_finish(RtcConn *conn, RtcTagName *tags, int n,
-									 const RtcReply *replies,
-									 uint64 *dropped);
-
-/* How much longer Redis may take for so many tag sets, in command timeouts. */
-extern int	rtc_tags_timeouts(int n);
+extern RtcConnResult rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n,
+								   uint64 *dropped);
 
 /*
  * Appends a command that takes members whose time is over out of a tag set, a
- * limited number.  Its reply tells how many.
+ * limited number.  Its reply tells how many.  by_text: Redis may not know the
+ * script.
  */
 #define RTC_TRIM_LIMIT 250
-extern void rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag);
+extern void rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag,
+								 bool by_text);
 
 #endif							/* RTC_TAG_DROP_H */

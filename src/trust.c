@@ -22,14 +22,20 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "storage/condition_variable.h"
 #include "utils/fmgrprotos.h"
 
 #include "breaker.h"
+#include "compat.h"
 #include "guc.h"
 #include "mutant.h"
 #include "rtcache.h"
 #include "shmem.h"
 #include "trust.h"
+
+/* How long the relay may take to store the position. */
+#define POSITION_WAIT_MS	50
 
 void
 rtc_stamps_of(RtcStampRead *stamps, const char *key, uint32 keylen,
@@ -70,7 +76,8 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 		? Max(rtc_stamp_read_lsn(stamps),
 			  pg_atomic_read_u64(&rtc_shared->omitted_lsn))
 		: InvalidXLogRecPtr;
-	if (trust->lsn > pg_atomic_read_u64(&rtc_shared->applied_lsn))
+	if (trust->lsn > pg_atomic_read_u64(&rtc_shared->applied_lsn) ||
+		!rtc_trust_stored(trust->lsn))
 	{
 		*reason = RTC_STAT_BYPASS_LAG;
 		return false;
@@ -88,6 +95,44 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	appendStringInfoString(&trust->name, prefix);
 	appendBinaryStringInfo(&trust->name, key, keylen);
 	return true;
+}
+
+bool
+rtc_trust_stored(XLogRecPtr lsn)
+{
+	static uint32 wait_event = 0;
+	instr_time	start;
+	bool		reached;
+
+	if (lsn <= pg_atomic_read_u64(&rtc_shared->stored_lsn))
+		return true;
+	rtc_raise_lsn(&rtc_shared->tell_lsn, lsn);
+	rtc_raise_lsn(&rtc_shared->wake_lsn, lsn);
+	pg_memory_barrier();
+	rtc_wake_relay();
+	if (lsn > GetFlushRecPtr(NULL))
+		return false;
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcachePosition");
+	INSTR_TIME_SET_CURRENT(start);
+	ConditionVariablePrepareToSleep(&rtc_shared->applied_cv);
+	for (;;)
+	{
+		instr_time	elapsed;
+		int64		left;
+
+		reached = pg_atomic_read_u64(&rtc_shared->stored_lsn) >= lsn;
+		INSTR_TIME_SET_CURRENT(elapsed);
+		INSTR_TIME_SUBTRACT(elapsed, start);
+		left = POSITION_WAIT_MS - (int64) INSTR_TIME_GET_MILLISEC(elapsed);
+		if (reached || left <= 0)
+			break;
+		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv, left,
+										   wait_event);
+	}
+	ConditionVariableCancelSleep();
+	return reached;
 }
 
 bool

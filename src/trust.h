@@ -40,6 +40,13 @@ extern bool rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps,
 							const char *key, uint32 keylen,
 							RtcCounter *reason);
 
+/*
+ * Has the position in Redis got here?  If not, the relay is asked to store it,
+ * and we wait a little, unless WAL is not flushed so far: that may take long,
+ * and is not for a reader to do.
+ */
+extern bool rtc_trust_stored(XLogRecPtr lsn);
+
 /* Has the relay vouched for Redis, and for the prefix, all the while? */
 extern bool rtc_trust_holds(const RtcTrust *trust);
 

@@ -70,8 +70,7 @@ xact_callback(XactEvent event, void *arg)
 		case XACT_EVENT_COMMIT:
 			RTC_INJECT("commit_begins");
 			/* with nothing for Redis to apply it need not catch up, either */
-			rtc_stamp_commit(rtc_oplist_is_logged() ? XactLastCommitEnd :
-							 InvalidXLogRecPtr);
+			rtc_stamp_commit(XactLastCommitEnd, rtc_oplist_is_logged());
 			RTC_INJECT("commit_stamped");
 			if (rtc_oplist_is_active())
 			{
@@ -134,14 +133,9 @@ release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel,
 static void
 wake_relay_for(XLogRecPtr lsn)
 {
-	uint64		last;
-
 	if (rtc_shared == NULL)
 		return;
-	last = pg_atomic_read_u64(&rtc_shared->wake_lsn);
-	while (last < lsn &&
-		   !pg_atomic_compare_exchange_u64(&rtc_shared->wake_lsn, &last, lsn))
-		;
+	rtc_raise_lsn(&rtc_shared->wake_lsn, lsn);
 
 	/* the WAL before the question; the relay does it the other way round */
 	pg_memory_barrier();

@@ -60,7 +60,7 @@ TO
 {1}	if (!RTC_WITHOUT("early_settle"))
 	{2}
 TO
-	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
+	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn, bool logged\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
 {1}	if (touched.raised && RTC_WITHOUT("early_settle"))
 	{
 		for (int pos = 0; next_touched(&pos, &bucket);)
@@ -116,13 +116,11 @@ TO
 return (RTC_WITHOUT("no_generation") || ({1}))
 TO
 
-	# a relay begins where Redis was told of, not where it was checked
+	# a relay begins at the end of WAL, not where Redis was checked
 	[ 'src/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
 {1}verified_lsn;
 	if (RTC_WITHOUT("no_replay"))
 		rtc_stream.skip_lsn = end;
-	if (RTC_WITHOUT("unverified"))
-		rtc_stream.skip_lsn = rtc_stream.pos.lsn;
 TO
 );
 

@@ -418,7 +418,6 @@ if ($ENV{RTC_CRASH_MATRIX})
 # sent in part or not at all; and what stays pending.
 foreach my $mutant (
 	[ 'no_replay', [ 'relay', 'relay', 'kill', 'commit_read' ], qr/is missing|should be/ ],
-	[ 'unverified', [ 'drop', 'relay', 'kill', 'tags_left' ], qr/are left/ ],
 	[ 'no_abort', [ 'write', 'backend', 'error', 'stamps_raised' ], qr/are hits/ ])
 {
 	my ($name, $case, $finding) = @$mutant;
