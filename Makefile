@@ -153,6 +153,7 @@ OBJS = \
 	src/trust.o \
 	src/ttl.o \
 	src/upgrade.o \
+	src/value_hash.o \
 	src/wal_bounds.o \
 	src/wal_message.o \
 	src/wal_reader.o \

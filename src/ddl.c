@@ -69,6 +69,7 @@
 #include "rule.h"
 #include "rule_check.h"
 #include "track.h"
+#include "value_hash.h"
 
 PG_FUNCTION_INFO_V1(rtcache_check_rules);
 PG_FUNCTION_INFO_V1(rtcache_forget_dropped);
@@ -325,6 +326,7 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 	{
 		DdlObject  *object = lfirst(lc);
 
+		rtc_hashing_altered(object->classid, object->objid);
 		if (rtc_definition_altered(object->classid, object->objid, object->tag))
 			rtc_add_clear_op();
 		else if (object->classid == TriggerRelationId)
@@ -475,6 +477,7 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 	{
 		DroppedObject *object = lfirst(lc);
 
+		rtc_hashing_dropped(object->classid);
 		if (object->classid == TriggerRelationId)
 			dropped_trigger(object->objid, &done);
 		else if (object->classid == RelationRelationId &&

@@ -69,6 +69,7 @@
 #include "deps_internal.h"
 #include "facts.h"
 #include "pins.h"
+#include "value_hash.h"
 
 /* The analysis of one statement. */
 typedef struct Walk

@@ -31,9 +31,9 @@
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 #include "facts.h"
+#include "value_hash.h"
 
 /* Conversions of constants that cannot fail. */
 static const Oid safe_casts[] = {
@@ -54,12 +54,6 @@ typedef struct Column
 	Oid			type;
 	Oid			collation;
 } Column;
-
-Oid
-rtc_hash_family(Oid typid)
-{
-	return lookup_type_cache(typid, TYPECACHE_HASH_OPFAMILY)->hash_opf;
-}
 
 /* Removes what changes the type or the collation but not the value. */
 static Node *
