@@ -31,6 +31,7 @@
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
@@ -479,6 +480,22 @@ brings_money(Node *node)
 	}
 }
 
+/* Does a relation show rows of this session's temporary tables? */
+static bool
+has_temporary_child(Oid relid)
+{
+	ListCell   *lc;
+
+	if (!has_subclass(relid))
+		return false;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (isTempNamespace(get_rel_namespace(lfirst_oid(lc))))
+			return true;
+	}
+	return false;
+}
+
 /* Judges one relation, and notes it. */
 static void
 judge_relation(Judge *judge, RangeTblEntry *rte)
@@ -501,7 +518,8 @@ judge_relation(Judge *judge, RangeTblEntry *rte)
 		object(judge, REASON_CATALOG);
 	else if (rte->relkind == RELKIND_SEQUENCE)
 		object(judge, REASON_SEQUENCE);
-	else if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
+	else if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP ||
+			 (rte->inh && has_temporary_child(rte->relid)))
 		object(judge, REASON_TEMPORARY);
 	else if (check_enable_rls(rte->relid,
 							  check_as_user_compat(judge->query, rte),

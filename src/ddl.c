@@ -23,7 +23,8 @@
  * one that has written before would commit without naming its rows after the
  * new index, by which readers may name them already.  So whatever gives an
  * ancestor an index, or a table an ancestor, waits here for the writers of all
- * descendants that have triggers.
+ * descendants, and keeps new ones out until it commits; also of those that have
+ * no rules, or they might get some meanwhile.
  *
  * MODEL: runs in the backend that issued the DDL, inside its transaction,
  * which holds a lock on the table.  Raises errors to refuse what would break a
@@ -57,6 +58,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -164,19 +166,14 @@ lock_descendants(Oid relid)
 
 	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
 	{
-		HeapTuple	tuple;
+		Oid			child = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(child);
 
-		if (lfirst_oid(lc) == relid)
-			continue;
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
-		if (HeapTupleIsValid(tuple))
-		{
-			bool		has_triggers = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
-
-			ReleaseSysCache(tuple);
-			if (has_triggers)
-				LockRelationOid(lfirst_oid(lc), ShareLock);
-		}
+		if (child != relid &&
+			(relkind == RELKIND_RELATION ||
+			 relkind == RELKIND_PARTITIONED_TABLE) &&
+			get_rel_persistence(child) != RELPERSISTENCE_TEMP)
+			LockRelationOid(child, ShareLock);
 	}
 }
 
@@ -200,8 +197,12 @@ alter_table_parts(const CollectedCommand *command, Oid table)
 		{
 			case AT_AddIndex:
 			case AT_AddIndexConstraint:
+				lock_descendants(table);
+				break;
 			case AT_AddInherit:
 				lock_descendants(table);
+				/* of a parent without columns its writers are not told */
+				CacheInvalidateRelcacheByRelid(table);
 				break;
 			case AT_AttachPartition:
 				if (command->d.alterTable.objectId != table)
