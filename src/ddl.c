@@ -306,53 +306,12 @@ ddl_objects(void)
 }
 
 /*
- * rtcache_check_rules
- *		The event trigger function at ddl_command_end.
- *
- * What is not done to relations may change the answers of any query: then it
- * clears the database's cache (definition.c).
- */
-Datum
-rtcache_check_rules(PG_FUNCTION_ARGS)
-{
-	ListCell   *lc;
-
-	(void) check_call(fcinfo, "rtcache_check_rules");
-
-	/* pg_upgrade moves rules that were checked when they were made. */
-	if (IsBinaryUpgrade)
-		PG_RETURN_NULL();
-
-	foreach(lc, ddl_objects())
-	{
-		DdlObject  *object = lfirst(lc);
-
-		rtc_hashing_altered(object->classid, object->objid);
-		if (rtc_definition_altered(object->classid, object->objid, object->tag))
-			rtc_add_clear_op();
-		else if (object->classid == TriggerRelationId)
-		{
-			Oid			relid = trigger_table(object->objid);
-
-			if (!OidIsValid(relid))
-				continue;
-			if (strcmp(object->tag, "CREATE TRIGGER") == 0)
-				rtc_check_new_trigger(object->objid, relid);
-			relation_changed(relid);
-		}
-		else if (object->classid == RelationRelationId)
-			altered_relation(object);
-	}
-
-	PG_RETURN_NULL();
-}
-
-/*
- * A trigger has gone: if it was a rule, its keys go as well.  "done" is a list
- * of the arguments of rules that this was done for: clones have the same.
+ * A trigger has gone, or was made anew in the place of another: what was a rule
+ * takes its keys along.  "done" is a list of the arguments of rules that this
+ * was done for: clones have the same.
  */
 static void
-dropped_trigger(Oid tgoid, List **done)
+forget_trigger(Oid tgoid, List **done)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -392,6 +351,55 @@ dropped_trigger(Oid tgoid, List **done)
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
+}
+
+/*
+ * rtcache_check_rules
+ *		The event trigger function at ddl_command_end.
+ *
+ * What is not done to relations may change the answers of any query: then it
+ * clears the database's cache (definition.c).
+ */
+Datum
+rtcache_check_rules(PG_FUNCTION_ARGS)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	(void) check_call(fcinfo, "rtcache_check_rules");
+
+	/* pg_upgrade moves rules that were checked when they were made. */
+	if (IsBinaryUpgrade)
+		PG_RETURN_NULL();
+
+	foreach(lc, ddl_objects())
+	{
+		DdlObject  *object = lfirst(lc);
+
+		rtc_hashing_altered(object->classid, object->objid);
+		if (rtc_definition_altered(object->classid, object->objid, object->tag))
+			rtc_add_clear_op();
+		else if (object->classid == TriggerRelationId)
+		{
+			Oid			relid = trigger_table(object->objid);
+
+			if (!OidIsValid(relid))
+				continue;
+			if (strcmp(object->tag, "CREATE TRIGGER") == 0)
+			{
+				/* OR REPLACE; arguments may have been moved out of line */
+				PushActiveSnapshot(GetTransactionSnapshot());
+				forget_trigger(object->objid, &done);
+				PopActiveSnapshot();
+				rtc_check_new_trigger(object->objid, relid);
+			}
+			relation_changed(relid);
+		}
+		else if (object->classid == RelationRelationId)
+			altered_relation(object);
+	}
+
+	PG_RETURN_NULL();
 }
 
 /* A relation has gone; if it was an index, its table has changed. */
@@ -480,7 +488,7 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 
 		rtc_hashing_dropped(object->classid);
 		if (object->classid == TriggerRelationId)
-			dropped_trigger(object->objid, &done);
+			forget_trigger(object->objid, &done);
 		else if (object->classid == RelationRelationId &&
 				 object->objsubid == 0)
 			dropped_relation(object->objid);

@@ -250,9 +250,9 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 /* ---------------- of a rule ---------------- */
 
 /*
- * Checks the set rules of one table against a key.
+ * Checks the set rules of one table against a key; false = none makes it.
  */
-static void
+static bool
 check_rules_of(Oid relid, const char *key, uint32 keylen)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
@@ -284,9 +284,21 @@ check_rules_of(Oid relid, const char *key, uint32 keylen)
 		relation_close(rel, NoLock);
 	if (concerned)
 		check_table(relid, columns);
+	return concerned;
 }
 
-void
+/* Do the keys of a rule begin as this one does? */
+static bool
+begins_alike(HeapTuple trigger, TupleDesc desc, const char *key, uint32 keylen)
+{
+	int			nargs;
+	char	  **args = rtc_rule_args(trigger, desc, &nargs);
+	size_t		len = nargs > 0 ? strcspn(args[0], "{") : 0;
+
+	return nargs > 0 && len <= keylen && memcmp(args[0], key, len) == 0;
+}
+
+bool
 rtc_rules_check(const char *key, uint32 keylen)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
@@ -294,6 +306,7 @@ rtc_rules_check(const char *key, uint32 keylen)
 	HeapTuple	tuple;
 	List	   *relids = NIL;
 	ListCell   *lc;
+	bool		known = false;
 
 	/* there is no index that would help; it is a small catalog */
 	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
@@ -301,13 +314,16 @@ rtc_rules_check(const char *key, uint32 keylen)
 	{
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
 
-		if (!trigger->tgisinternal &&
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH)
+		/* A clone in a partition is what the partitioned table has. */
+		if (!OidIsValid(trigger->tgparentid) &&
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH &&
+			begins_alike(tuple, RelationGetDescr(catalog), key, keylen))
 			relids = list_append_unique_oid(relids, trigger->tgrelid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 
 	foreach(lc, relids)
-		check_rules_of(lfirst_oid(lc), key, keylen);
+		known |= check_rules_of(lfirst_oid(lc), key, keylen);
+	return known;
 }

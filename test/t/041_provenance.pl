@@ -114,6 +114,26 @@ $node->safe_psql('postgres', 'GRANT SELECT (id) ON secret TO eve');
 is(as('eve', q{SELECT cache_peek('secret:1:x')}), '{"name": "one"}', 'with both');
 $node->safe_psql('postgres', 'REVOKE SELECT (id, name) ON secret FROM eve');
 
+# rules of partitions are those of the partitioned table
+$node->safe_psql('postgres', q{
+	CREATE TABLE whole (id int, n int) PARTITION BY LIST (n);
+	CREATE TABLE part PARTITION OF whole FOR VALUES IN (1);
+	SELECT cache_attach('whole', 'whole:{id}');
+	INSERT INTO whole VALUES (1, 1);
+	GRANT SELECT ON whole TO eve;
+});
+$node->cache_wait;
+is(as('eve', q{SELECT cache_peek('whole:1')}), '{"n": 1, "id": 1}', 'a row of a partition');
+# nobody knows whose it is once the rule has gone unnoticed
+$node->safe_psql('postgres', q{
+	ALTER EVENT TRIGGER rtcache_forget_dropped DISABLE;
+	DROP TRIGGER rtcache_row ON whole;
+	ALTER EVENT TRIGGER rtcache_forget_dropped ENABLE ALWAYS;
+});
+is(as('eve', q{SELECT cache_peek('whole:1')}), '', 'a row of a rule that has gone');
+is($node->safe_psql('postgres', q{SELECT cache_peek('whole:1')}), '{"n": 1, "id": 1}', 'but to a superuser');
+$node->safe_psql('postgres', 'DROP TABLE whole');
+
 # a set rule takes the companion away
 fills('secret:1:x', 'SELECT name FROM open');
 is($redis->query('EXISTS', '{postgres:secret:1:x}~query'), 1, 'a fill under the key of a rule');
