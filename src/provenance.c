@@ -9,10 +9,13 @@
  * has no companion was written by a rule or by cache_set(); nobody knows which,
  * so every rule that can make the key counts.
  *
- * Privileges are written as "relid:column,column;relid:": SELECT on these
- * columns (0 = all of them) or, with none, on any column.  That is what the
- * executor would check.  What a query reads through a view is not in it, since
- * the owner of the view is who needs that.
+ * Privileges are written as "relid:column,column;relid:;fOID": SELECT on these
+ * columns (0 = all of them) or, with none, on any column; EXECUTE on functions
+ * that do not come with the server; and USAGE on the schemas of both.  So who
+ * asks the same query passes the parser and the executor, unless somebody has
+ * revoked privileges on what comes with the server.  What a query reads through
+ * a view is not in it, since the owner of the view is who needs that; but the
+ * functions in it are, as for the executor, with their schemas to be safe.
  *
  * MODEL: any backend, inside a transaction.  Reads system catalogs only.
  *
@@ -27,7 +30,10 @@
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -49,18 +55,43 @@
 
 /* ---------------- of a query ---------------- */
 
+typedef struct Needs
+{
+	StringInfoData buf;			/* what is needed */
+	List	   *functions;		/* OIDs, those that are in there */
+}			Needs;
+
+/* Appends a function, unless it comes with the server. */
+static bool
+needs_function(Oid funcid, void *context)
+{
+	Needs	   *needs = context;
+
+	if (funcid >= FirstNormalObjectId &&
+		!list_member_oid(needs->functions, funcid))
+	{
+		needs->functions = lappend_oid(needs->functions, funcid);
+		appendStringInfo(&needs->buf, "%sf%u", needs->buf.len > 0 ? ";" : "",
+						 funcid);
+	}
+	return false;
+}
+
 /* Appends what one query needs, and then those inside it. */
 static bool
 needs_walker(Node *node, void *context)
 {
-	StringInfo	buf = context;
+	StringInfo	buf = &((Needs *) context)->buf;
 	Query	   *query;
 	RtcNeed_compat need;
 
 	if (node == NULL)
 		return false;
 	if (!IsA(node, Query))
+	{
+		(void) check_functions_in_node(node, needs_function, context);
 		return expression_tree_walker(node, needs_walker, context);
+	}
 
 	query = (Query *) node;
 	for (int n = 0; query_need_compat(query, n, &need); n++)
@@ -87,15 +118,15 @@ needs_walker(Node *node, void *context)
 const char *
 rtc_privileges_of(List *queries)
 {
-	StringInfoData buf;
+	Needs		needs = {0};
 	ListCell   *lc;
 
-	initStringInfo(&buf);
+	initStringInfo(&needs.buf);
 	foreach(lc, queries)
-		(void) needs_walker(lfirst(lc), &buf);
-	if (buf.len == 0)
-		appendStringInfoString(&buf, NO_PRIVILEGES);
-	return buf.data;
+		(void) needs_walker(lfirst(lc), &needs);
+	if (needs.buf.len == 0)
+		appendStringInfoString(&needs.buf, NO_PRIVILEGES);
+	return needs.buf.data;
 }
 
 /* ---------------- checks ---------------- */
@@ -139,8 +170,26 @@ may_select(Oid relid, List *columns)
 }
 
 static void
+check_schema(Oid schema)
+{
+	if (namespace_aclcheck_compat(schema, GetUserId()) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
+					   get_namespace_name(schema));
+}
+
+static void
+check_function(Oid funcid)
+{
+	check_schema(get_func_namespace(funcid));
+	if (proc_aclcheck_compat(funcid, GetUserId()) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION,
+					   get_func_name(funcid));
+}
+
+static void
 check_table(Oid relid, List *columns)
 {
+	check_schema(get_rel_namespace(relid));
 	if (!may_select(relid, columns))
 		refuse(relid);
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
@@ -181,11 +230,22 @@ rtc_privileges_check(const char *privileges)
 		return true;
 	for (;;)
 	{
+		bool		is_function = *p == 'f';
 		char	   *end;
-		unsigned long relid = strtoul(p, &end, 10);
+		unsigned long relid = strtoul(is_function ? ++p : p, &end, 10);
 		List	   *columns = NIL;
 
-		if (end == p || *end != ':')
+		if (is_function && end != p && (*end == ';' || *end == '\0'))
+		{
+			if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum((Oid) relid)))
+				return false;
+			check_function((Oid) relid);
+			if (*end == '\0')
+				return true;
+			p = end + 1;
+			continue;
+		}
+		if (is_function || end == p || *end != ':')
 			return false;
 		p = end + 1;
 		while (*p != ';' && *p != '\0')
