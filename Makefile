@@ -113,6 +113,7 @@ OBJS = \
 	src/pins.o \
 	src/plan.o \
 	src/policy.o \
+	src/portable.o \
 	src/position.o \
 	src/prefix.o \
 	src/provenance.o \

@@ -59,7 +59,7 @@ typedef struct Needs
 {
 	StringInfoData buf;			/* what is needed */
 	List	   *functions;		/* OIDs, those that are in there */
-}			Needs;
+} Needs;
 
 /* Appends a function, unless it comes with the server. */
 static bool
