@@ -113,6 +113,7 @@ OBJS = \
 	src/pins.o \
 	src/plan.o \
 	src/policy.o \
+	src/portable.o \
 	src/position.o \
 	src/prefix.o \
 	src/provenance.o \
@@ -153,6 +154,7 @@ OBJS = \
 	src/trust.o \
 	src/ttl.o \
 	src/upgrade.o \
+	src/value_hash.o \
 	src/wal_bounds.o \
 	src/wal_message.o \
 	src/wal_reader.o \

@@ -7,13 +7,7 @@
  * same answer, and if only writes to tables change it.  The verdict comes from
  * the analyzed and rewritten query tree, so views are looked into.
  *
- * Functions: a volatile one spoils the query, an immutable one never does.
- * A stable one that comes with the server must be on the list below, which has
- * those whose result depends on nothing but their arguments and the settings
- * that pin.c pins; the others read the clock, the session or the catalogs.
- * A stable function of the user's spoils it as well.  What it reads is not in
- * the query: nobody could check whether another role may read it too, or
- * whether row-level security shows it something else.
+ * Which functions and types it may use is told by portable.c.
  *
  * MODEL: called by query.c when a query is prepared, in a transaction with the
  * relations of the query locked.  Reads catalogs, keeps no state.
@@ -31,6 +25,7 @@
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
@@ -43,162 +38,13 @@
 #include "compat.h"
 
 /* Reasons.  Short and stable: they are shown to users. */
-#define REASON_VOLATILE		"volatile function"
-#define REASON_FUNCTION		"function that is not immutable"
-#define REASON_SESSION		"depends on the session"
 #define REASON_CATALOG		"system catalog"
 #define REASON_TEMPORARY	"temporary table"
-#define REASON_TEMP_FUNCTION "temporary function"
 #define REASON_SEQUENCE		"sequence"
 #define REASON_ROW_LOCK		"row lock"
 #define REASON_RLS			"row-level security"
 #define REASON_SAMPLE		"table sample"
 #define REASON_SYSTEM_COLUMN	"system column"
-
-/* Stable functions of the server that are safe; sorted by strcmp(). */
-static const char *const portable_functions[] = {
-	"any_value",
-	"anyarray_out",
-	"anytextcat",
-	"array_in",
-	"array_out",
-	"array_to_json",
-	"array_to_string",
-	"cash_in",
-	"cash_out",
-	"concat",
-	"concat_ws",
-	"convert",
-	"convert_from",
-	"convert_to",
-	"date",
-	"date_add",
-	"date_cmp_timestamptz",
-	"date_eq_timestamptz",
-	"date_ge_timestamptz",
-	"date_gt_timestamptz",
-	"date_in",
-	"date_le_timestamptz",
-	"date_lt_timestamptz",
-	"date_ne_timestamptz",
-	"date_out",
-	"date_part",
-	"date_subtract",
-	"date_trunc",
-	"domain_in",
-	"enum_first",
-	"enum_in",
-	"enum_last",
-	"enum_out",
-	"enum_range",
-	"extract",
-	"format",
-	"generate_series",
-	"in_range",
-	"interval_in",
-	"interval_out",
-	"interval_pl_timestamptz",
-	"json_agg",
-	"json_agg_strict",
-	"json_build_array",
-	"json_build_object",
-	"json_object_agg",
-	"json_object_agg_strict",
-	"json_object_agg_unique",
-	"json_object_agg_unique_strict",
-	"json_populate_record",
-	"json_populate_recordset",
-	"json_to_record",
-	"json_to_recordset",
-	"jsonb_agg",
-	"jsonb_agg_strict",
-	"jsonb_build_array",
-	"jsonb_build_object",
-	"jsonb_object_agg",
-	"jsonb_object_agg_strict",
-	"jsonb_object_agg_unique",
-	"jsonb_object_agg_unique_strict",
-	"jsonb_path_exists_tz",
-	"jsonb_path_match_tz",
-	"jsonb_path_query_array_tz",
-	"jsonb_path_query_first_tz",
-	"jsonb_path_query_tz",
-	"jsonb_populate_record",
-	"jsonb_populate_recordset",
-	"jsonb_to_record",
-	"jsonb_to_recordset",
-	"length",
-	"make_timestamptz",
-	"money",
-	"multirange_in",
-	"multirange_out",
-	"numeric",
-	"overlaps",
-	"pg_input_is_valid",
-	"quote_literal",
-	"quote_nullable",
-	"range_in",
-	"range_out",
-	"record_in",
-	"record_out",
-	"row_to_json",
-	"textanycat",
-	"time",
-	"time_in",
-	"timestamp",
-	"timestamp_cmp_timestamptz",
-	"timestamp_eq_timestamptz",
-	"timestamp_ge_timestamptz",
-	"timestamp_gt_timestamptz",
-	"timestamp_in",
-	"timestamp_le_timestamptz",
-	"timestamp_lt_timestamptz",
-	"timestamp_ne_timestamptz",
-	"timestamp_out",
-	"timestamptz",
-	"timestamptz_cmp_date",
-	"timestamptz_cmp_timestamp",
-	"timestamptz_eq_date",
-	"timestamptz_eq_timestamp",
-	"timestamptz_ge_date",
-	"timestamptz_ge_timestamp",
-	"timestamptz_gt_date",
-	"timestamptz_gt_timestamp",
-	"timestamptz_in",
-	"timestamptz_le_date",
-	"timestamptz_le_timestamp",
-	"timestamptz_lt_date",
-	"timestamptz_lt_timestamp",
-	"timestamptz_mi_interval",
-	"timestamptz_ne_date",
-	"timestamptz_ne_timestamp",
-	"timestamptz_out",
-	"timestamptz_pl_interval",
-	"timetz",
-	"timetz_in",
-	"timezone",
-	"to_json",
-	"to_jsonb",
-	"xml",
-	"xml_in",
-	"xml_is_well_formed"
-};
-
-/* Stable functions of the server that read the clock. */
-static const char *const clock_functions[] = {
-	"age",						/* of one argument: the others are immutable */
-	"now",
-	"statement_timestamp",
-	"transaction_timestamp"
-};
-
-/* Formatting functions: lc_time and lc_numeric count for some patterns. */
-static const char *const pattern_functions[] = {
-	"to_char",
-	"to_date",
-	"to_number",
-	"to_timestamp"
-};
 
 typedef struct Judge
 {
@@ -206,6 +52,7 @@ typedef struct Judge
 	const char *text;			/* source text of the query */
 	size_t		textlen;
 	Query	   *query;			/* whose nodes are being visited */
+	List	   *harmless;		/* nodes whose type does not matter */
 } Judge;
 
 /* The first reason stays: any of them is true. */
@@ -216,55 +63,11 @@ object(Judge *judge, const char *reason)
 		judge->verdict->reason = reason;
 }
 
-static int
-compare_names(const void *key, const void *element)
-{
-	return strcmp((const char *) key, *(const char *const *) element);
-}
-
-#define is_listed(name, list) \
-	(bsearch((name), (list), lengthof(list), sizeof((list)[0]), \
-			 compare_names) != NULL)
-
-/* Why the use of a function spoils the query; NULL = it does not. */
-static const char *
-judge_function(Oid funcid)
-{
-	const char *reason = NULL;
-	char	   *name;
-
-	/* what is done to it tells nobody (definition.c) */
-	if (funcid >= FirstNormalObjectId &&
-		isAnyTempNamespace(get_func_namespace(funcid)))
-		return REASON_TEMP_FUNCTION;
-
-	switch (func_volatile(funcid))
-	{
-		case PROVOLATILE_IMMUTABLE:
-			return NULL;
-		case PROVOLATILE_VOLATILE:
-			return REASON_VOLATILE;
-		default:
-			break;
-	}
-
-	if (funcid >= FirstNormalObjectId)
-		return REASON_FUNCTION;
-
-	name = get_func_name(funcid);
-	if (name == NULL || is_listed(name, clock_functions))
-		reason = RTC_UNCACHEABLE_TIME;
-	else if (!is_listed(name, portable_functions) &&
-			 !is_listed(name, pattern_functions))
-		reason = REASON_SESSION;
-	return reason;
-}
-
 static bool
 function_walker(Oid funcid, void *context)
 {
 	Judge	   *judge = context;
-	const char *reason = judge_function(funcid);
+	const char *reason = rtc_judge_function(funcid);
 
 	if (reason != NULL)
 		object(judge, reason);
@@ -286,7 +89,7 @@ judge_pattern(Judge *judge, FuncExpr *func)
 	if (func->funcid >= FirstNormalObjectId || list_length(func->args) != 2)
 		return;
 	name = get_func_name(func->funcid);
-	if (name == NULL || !is_listed(name, pattern_functions))
+	if (name == NULL || !rtc_is_pattern_function(name))
 		return;
 
 	pattern = (Const *) lsecond(func->args);
@@ -479,6 +282,22 @@ brings_money(Node *node)
 	}
 }
 
+/* Does a relation show rows of this session's temporary tables? */
+static bool
+has_temporary_child(Oid relid)
+{
+	ListCell   *lc;
+
+	if (!has_subclass(relid))
+		return false;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (isTempNamespace(get_rel_namespace(lfirst_oid(lc))))
+			return true;
+	}
+	return false;
+}
+
 /* Judges one relation, and notes it. */
 static void
 judge_relation(Judge *judge, RangeTblEntry *rte)
@@ -501,7 +320,8 @@ judge_relation(Judge *judge, RangeTblEntry *rte)
 		object(judge, REASON_CATALOG);
 	else if (rte->relkind == RELKIND_SEQUENCE)
 		object(judge, REASON_SEQUENCE);
-	else if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
+	else if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP ||
+			 (rte->inh && has_temporary_child(rte->relid)))
 		object(judge, REASON_TEMPORARY);
 	else if (check_enable_rls(rte->relid,
 							  check_as_user_compat(judge->query, rte),
@@ -509,21 +329,82 @@ judge_relation(Judge *judge, RangeTblEntry *rte)
 		object(judge, REASON_RLS);
 }
 
-/* Judges how a result column is written: 'pg_class'::regclass, for example. */
+/*
+ * Notes arguments whose type does not matter, since they are taken for what
+ * they are: to_tsvector('english', ...), tableoid = 'city'::regclass.  Only
+ * constants and columns, which nobody has to look up.
+ */
 static void
-judge_column(Judge *judge, Oid typid)
+note_harmless(Judge *judge, Oid funcid, List *args)
 {
-	Oid			element;
-	Oid			output;
-	bool		isvarlena;
-	const char *reason;
+	Oid		   *argtypes;
+	int			nargs;
+	int			i = 0;
+	ListCell   *lc;
 
-	typid = getBaseType(typid);
-	element = get_element_type(typid);
-	if (OidIsValid(element))
-		typid = getBaseType(element);
-	getTypeOutputInfo(typid, &output, &isvarlena);
-	reason = judge_function(output);
+	if (funcid >= FirstNormalObjectId)
+		return;
+	(void) get_func_signature(funcid, &argtypes, &nargs);
+	foreach(lc, args)
+	{
+		Node	   *arg = lfirst(lc);
+
+		if ((IsA(arg, Const) || IsA(arg, Var)) && i < nargs &&
+			argtypes[i] == exprType(arg))
+			judge->harmless = lappend(judge->harmless, arg);
+		i++;
+	}
+}
+
+/*
+ * Judges the type of an expression, wherever it stands: many functions write
+ * whatever they are given, rows contain it, and parameters are read.  What such
+ * a value comes from is one of these nodes.
+ */
+static void
+judge_value(Judge *judge, Node *node)
+{
+	const char *reason = NULL;
+	ListCell   *lc;
+
+	if (IsA(node, FuncExpr))
+		note_harmless(judge, ((FuncExpr *) node)->funcid,
+					  ((FuncExpr *) node)->args);
+	else if (IsA(node, OpExpr))
+		note_harmless(judge, get_opcode(((OpExpr *) node)->opno),
+					  ((OpExpr *) node)->args);
+	else if (IsA(node, RelabelType) &&
+			 ((RelabelType *) node)->resulttype == OIDOID &&
+			 !IsA(((RelabelType *) node)->arg, Param))
+		judge->harmless = lappend(judge->harmless,
+								  ((RelabelType *) node)->arg);
+	if (list_member_ptr(judge->harmless, node))
+		return;
+
+	switch (nodeTag(node))
+	{
+		case T_Aggref:
+		case T_ArrayCoerceExpr:
+		case T_CoerceViaIO:
+		case T_Const:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_Param:
+		case T_RelabelType:
+		case T_Var:
+		case T_WindowFunc:
+			reason = rtc_judge_type(exprType(node));
+			break;
+		case T_RangeTblFunction:
+			foreach(lc, ((RangeTblFunction *) node)->funccoltypes)
+			{
+				if (reason == NULL)
+					reason = rtc_judge_type(lfirst_oid(lc));
+			}
+			break;
+		default:
+			break;
+	}
 	if (reason != NULL)
 		object(judge, reason);
 }
@@ -559,6 +440,7 @@ judge_walker(Node *node, void *context)
 	}
 
 	(void) check_functions_in_node(node, function_walker, context);
+	judge_value(judge, node);
 	if (!judge->verdict->money)
 		judge->verdict->money = brings_money(node);
 	if (IsA(node, FuncExpr))
@@ -593,19 +475,12 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 	judge.text = text;
 	judge.textlen = strlen(text);
 	judge.query = NULL;
+	judge.harmless = NIL;
 
 	foreach(lc, queries)
 	{
 		Query	   *query = lfirst_node(Query, lc);
-		ListCell   *column;
 
 		(void) judge_walker((Node *) query, &judge);
-		foreach(column, query->targetList)
-		{
-			TargetEntry *tle = lfirst_node(TargetEntry, column);
-
-			if (!tle->resjunk)
-				judge_column(&judge, exprType((Node *) tle->expr));
-		}
 	}
 }

@@ -14,6 +14,8 @@
 
 #include "nodes/pg_list.h"
 
+#include "portable.h"
+
 /* What a query tree tells. */
 typedef struct RtcVerdict
 {
@@ -26,7 +28,6 @@ typedef struct RtcVerdict
 } RtcVerdict;
 
 /* Reasons that callers give as well. */
-#define RTC_UNCACHEABLE_TIME "depends on the time"
 #define RTC_UNCACHEABLE_RELATIONS "too many relations"
 
 /*

@@ -120,6 +120,19 @@
 	pg_class_ownercheck((relid), (roleid))
 #endif
 
+/* May the role use the schema, call the function?  Likewise. */
+#if PG_VERSION_NUM >= 160000
+#define namespace_aclcheck_compat(nspid, roleid) \
+	object_aclcheck(NamespaceRelationId, (nspid), (roleid), ACL_USAGE)
+#define proc_aclcheck_compat(funcid, roleid) \
+	object_aclcheck(ProcedureRelationId, (funcid), (roleid), ACL_EXECUTE)
+#else
+#define namespace_aclcheck_compat(nspid, roleid) \
+	pg_namespace_aclcheck((nspid), (roleid), ACL_USAGE)
+#define proc_aclcheck_compat(funcid, roleid) \
+	pg_proc_aclcheck((funcid), (roleid), ACL_EXECUTE)
+#endif
+
 /* Does a plan's search path match the session's? */
 #if PG_VERSION_NUM >= 170000
 #define search_path_matches_compat(path) \

@@ -11,7 +11,8 @@
  * Triggers must be ENABLE ALWAYS: else session_replication_role, which logical
  * replication sets, passes them by.  A crash empties an unlogged table, and
  * another server writes to a foreign one.  What a materialized view holds is
- * changed by DDL alone.
+ * changed by DDL alone.  Temporary children of other sessions are nobody else's:
+ * the planner skips them as well.
  *
  * MODEL: called by deps.c when a query is prepared.  Locks children as the
  * planner does, reads catalogs, keeps no state.
@@ -201,7 +202,8 @@ rtc_uncovered(Oid relid, bool with_children, List **watched)
 			*watched = list_append_unique_oid(*watched, member);
 		if (rel == NULL)
 			continue;			/* dropped before we had the lock */
-		why = reason == NULL ? uncovered_one(rel) : NULL;
+		why = reason == NULL && !RELATION_IS_OTHER_TEMP(rel) ?
+			uncovered_one(rel) : NULL;
 		if (why != NULL)
 			reason = member == relid ? why :
 				psprintf("%s on \"%s\"", why, RelationGetRelationName(rel));

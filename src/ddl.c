@@ -23,7 +23,8 @@
  * one that has written before would commit without naming its rows after the
  * new index, by which readers may name them already.  So whatever gives an
  * ancestor an index, or a table an ancestor, waits here for the writers of all
- * descendants that have triggers.
+ * descendants, and keeps new ones out until it commits; also of those that have
+ * no rules, or they might get some meanwhile.
  *
  * MODEL: runs in the backend that issued the DDL, inside its transaction,
  * which holds a lock on the table.  Raises errors to refuse what would break a
@@ -57,6 +58,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -69,6 +71,7 @@
 #include "rule.h"
 #include "rule_check.h"
 #include "track.h"
+#include "value_hash.h"
 
 PG_FUNCTION_INFO_V1(rtcache_check_rules);
 PG_FUNCTION_INFO_V1(rtcache_forget_dropped);
@@ -163,19 +166,14 @@ lock_descendants(Oid relid)
 
 	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
 	{
-		HeapTuple	tuple;
+		Oid			child = lfirst_oid(lc);
+		char		relkind = get_rel_relkind(child);
 
-		if (lfirst_oid(lc) == relid)
-			continue;
-		tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(lfirst_oid(lc)));
-		if (HeapTupleIsValid(tuple))
-		{
-			bool		has_triggers = ((Form_pg_class) GETSTRUCT(tuple))->relhastriggers;
-
-			ReleaseSysCache(tuple);
-			if (has_triggers)
-				LockRelationOid(lfirst_oid(lc), ShareLock);
-		}
+		if (child != relid &&
+			(relkind == RELKIND_RELATION ||
+			 relkind == RELKIND_PARTITIONED_TABLE) &&
+			get_rel_persistence(child) != RELPERSISTENCE_TEMP)
+			LockRelationOid(child, ShareLock);
 	}
 }
 
@@ -199,8 +197,12 @@ alter_table_parts(const CollectedCommand *command, Oid table)
 		{
 			case AT_AddIndex:
 			case AT_AddIndexConstraint:
+				lock_descendants(table);
+				break;
 			case AT_AddInherit:
 				lock_descendants(table);
+				/* of a parent without columns its writers are not told */
+				CacheInvalidateRelcacheByRelid(table);
 				break;
 			case AT_AttachPartition:
 				if (command->d.alterTable.objectId != table)
@@ -304,52 +306,12 @@ ddl_objects(void)
 }
 
 /*
- * rtcache_check_rules
- *		The event trigger function at ddl_command_end.
- *
- * What is not done to relations may change the answers of any query: then it
- * clears the database's cache (definition.c).
- */
-Datum
-rtcache_check_rules(PG_FUNCTION_ARGS)
-{
-	ListCell   *lc;
-
-	(void) check_call(fcinfo, "rtcache_check_rules");
-
-	/* pg_upgrade moves rules that were checked when they were made. */
-	if (IsBinaryUpgrade)
-		PG_RETURN_NULL();
-
-	foreach(lc, ddl_objects())
-	{
-		DdlObject  *object = lfirst(lc);
-
-		if (rtc_definition_altered(object->classid, object->objid, object->tag))
-			rtc_add_clear_op();
-		else if (object->classid == TriggerRelationId)
-		{
-			Oid			relid = trigger_table(object->objid);
-
-			if (!OidIsValid(relid))
-				continue;
-			if (strcmp(object->tag, "CREATE TRIGGER") == 0)
-				rtc_check_new_trigger(object->objid, relid);
-			relation_changed(relid);
-		}
-		else if (object->classid == RelationRelationId)
-			altered_relation(object);
-	}
-
-	PG_RETURN_NULL();
-}
-
-/*
- * A trigger has gone: if it was a rule, its keys go as well.  "done" is a list
- * of the arguments of rules that this was done for: clones have the same.
+ * A trigger has gone, or was made anew in the place of another: what was a rule
+ * takes its keys along.  "done" is a list of the arguments of rules that this
+ * was done for: clones have the same.
  */
 static void
-dropped_trigger(Oid tgoid, List **done)
+forget_trigger(Oid tgoid, List **done)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -389,6 +351,55 @@ dropped_trigger(Oid tgoid, List **done)
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
+}
+
+/*
+ * rtcache_check_rules
+ *		The event trigger function at ddl_command_end.
+ *
+ * What is not done to relations may change the answers of any query: then it
+ * clears the database's cache (definition.c).
+ */
+Datum
+rtcache_check_rules(PG_FUNCTION_ARGS)
+{
+	List	   *done = NIL;
+	ListCell   *lc;
+
+	(void) check_call(fcinfo, "rtcache_check_rules");
+
+	/* pg_upgrade moves rules that were checked when they were made. */
+	if (IsBinaryUpgrade)
+		PG_RETURN_NULL();
+
+	foreach(lc, ddl_objects())
+	{
+		DdlObject  *object = lfirst(lc);
+
+		rtc_hashing_altered(object->classid, object->objid);
+		if (rtc_definition_altered(object->classid, object->objid, object->tag))
+			rtc_add_clear_op();
+		else if (object->classid == TriggerRelationId)
+		{
+			Oid			relid = trigger_table(object->objid);
+
+			if (!OidIsValid(relid))
+				continue;
+			if (strcmp(object->tag, "CREATE TRIGGER") == 0)
+			{
+				/* OR REPLACE; arguments may have been moved out of line */
+				PushActiveSnapshot(GetTransactionSnapshot());
+				forget_trigger(object->objid, &done);
+				PopActiveSnapshot();
+				rtc_check_new_trigger(object->objid, relid);
+			}
+			relation_changed(relid);
+		}
+		else if (object->classid == RelationRelationId)
+			altered_relation(object);
+	}
+
+	PG_RETURN_NULL();
 }
 
 /* A relation has gone; if it was an index, its table has changed. */
@@ -475,8 +486,9 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 	{
 		DroppedObject *object = lfirst(lc);
 
+		rtc_hashing_dropped(object->classid);
 		if (object->classid == TriggerRelationId)
-			dropped_trigger(object->objid, &done);
+			forget_trigger(object->objid, &done);
 		else if (object->classid == RelationRelationId &&
 				 object->objsubid == 0)
 			dropped_relation(object->objid);

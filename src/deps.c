@@ -53,8 +53,10 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/stratnum.h"
+#include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "nodes/nodeFuncs.h"
@@ -62,6 +64,7 @@
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "covered.h"
@@ -69,6 +72,7 @@
 #include "deps_internal.h"
 #include "facts.h"
 #include "pins.h"
+#include "value_hash.h"
 
 /* The analysis of one statement. */
 typedef struct Walk
@@ -121,6 +125,22 @@ note_relation(Walk *walk, Oid relid, bool inh)
 }
 
 /*
+ * Has every writer of children seen this index of their parent?  CREATE INDEX
+ * waits for those who have not (ddl.c); but if it fails, when CONCURRENTLY, its
+ * index may be made valid by a REINDEX that tells nobody.  Who has written
+ * before the index was there had a transaction before that of the REINDEX; so
+ * when all of these are over, there is none left.
+ */
+static bool
+seen_by_children(Relation rel, HeapTuple index)
+{
+	return rel->rd_rel->relkind != RELKIND_RELATION ||
+		!has_subclass(RelationGetRelid(rel)) ||
+		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->t_data),
+							  GetActiveSnapshot()->xmin);
+}
+
+/*
  * The first columns of the indexes of a relation that can be used: those that
  * name one row, and others.  Writers name the values in these and more.
  */
@@ -151,7 +171,7 @@ leading_columns(Relation rel, List **unique, List **others)
 		index = (Form_pg_index) GETSTRUCT(tuple);
 		attnum = index->indkey.values[0];
 		if (index->indisvalid && index->indisready && index->indislive &&
-			attnum > 0)
+			attnum > 0 && seen_by_children(rel, tuple))
 		{
 			if (index->indisunique && index->indnkeyatts == 1)
 				*unique = list_append_unique_int(*unique, attnum);

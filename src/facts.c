@@ -23,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "access/hash.h"
 #include "access/stratnum.h"
 #include "access/transam.h"
 #include "nodes/makefuncs.h"
@@ -31,9 +32,9 @@
 #include "parser/parsetree.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 #include "facts.h"
+#include "value_hash.h"
 
 /* Conversions of constants that cannot fail. */
 static const Oid safe_casts[] = {
@@ -54,12 +55,6 @@ typedef struct Column
 	Oid			type;
 	Oid			collation;
 } Column;
-
-Oid
-rtc_hash_family(Oid typid)
-{
-	return lookup_type_cache(typid, TYPECACHE_HASH_OPFAMILY)->hash_opf;
-}
 
 /* Removes what changes the type or the collation but not the value. */
 static Node *
@@ -223,6 +218,18 @@ collations_agree(Oid a, Oid b, bool builtin)
 }
 
 /*
+ * Do values of a type that are equal under a collation have the same hash?
+ * Those of "name" do not if it is nondeterministic: their hash ignores it.
+ */
+static bool
+hash_honours(Oid collation, Oid opfamily, Oid type)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation) ||
+		get_opfamily_proc(opfamily, type, type,
+						  HASHEXTENDED_PROC) != F_HASHNAMEEXTENDED;
+}
+
+/*
  * Is an operator the equality of a column's type?  Fills what a fact needs to
  * know of it, and the types of its sides.
  */
@@ -240,7 +247,9 @@ is_equality(Oid opno, Oid collation, const Column *column, RtcFact *fact,
 		return false;
 	get_op_opfamily_properties(opno, fact->opfamily, false, &strategy,
 							   lefttype, righttype);
-	return collations_agree(column->collation, collation, fact->builtin);
+	return collations_agree(column->collation, collation, fact->builtin) &&
+		hash_honours(collation, fact->opfamily, *lefttype) &&
+		hash_honours(collation, fact->opfamily, *righttype);
 }
 
 /* Adds a fact about a column of the scope's query. */

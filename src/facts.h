@@ -65,7 +65,4 @@ extern List *rtc_facts_about(List *facts, Index varno, AttrNumber attnum);
 extern RtcFact *rtc_facts_carry(const RtcScope *scope, Node *column,
 								const RtcFact *fact);
 
-/* The hash family of a type's equality; InvalidOid = it has none. */
-extern Oid	rtc_hash_family(Oid typid);
-
 #endif							/* RTC_FACTS_H */

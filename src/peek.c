@@ -89,11 +89,10 @@ may_show(const RtcL1Question *question, RtcStampRead *stamps,
 
 	if (value->companion == NULL)
 	{
-		/* what no rule has written has lost its own, and could be anybody's */
-		if (!rtc_is_row_text(value->value, value->len))
-			return superuser();
-		rtc_rules_check(question->key, question->keylen);
-		return true;
+		/* what no rule has written, or none that is left, could be anybody's */
+		return (rtc_is_row_text(value->value, value->len) &&
+				rtc_rules_check(question->key, question->keylen)) ||
+			superuser();
 	}
 
 	ndeps = rtc_companion_read(value->companion, &privileges, dep,

@@ -25,11 +25,11 @@
 #include "nodes/primnodes.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/typcache.h"
 
 #include "arg.h"
 #include "pins.h"
 #include "template.h"
+#include "value_hash.h"
 
 /* A constant, or a parameter that is a value or an array of them. */
 typedef struct PinItem
@@ -133,7 +133,6 @@ rtc_pin_make(Relation rel, AttrNumber attnum, const RtcFactValues *values)
 	Datum	   *element = NULL;
 	bool	   *isnull = NULL;
 	int			n = list_length(values->nodes);
-	TypeCacheEntry *type;
 	RtcPin	   *pin;
 	Oid			hash;
 	Oid			output;
@@ -142,12 +141,10 @@ rtc_pin_make(Relation rel, AttrNumber attnum, const RtcFactValues *values)
 	ListCell   *lc;
 
 	/* What writers do, and what we have to do to get the same. */
-	type = lookup_type_cache(att->atttypid, TYPECACHE_HASH_OPFAMILY |
-							 TYPECACHE_HASH_EXTENDED_PROC);
-	if (!OidIsValid(type->hash_extended_proc))
+	if (!OidIsValid(rtc_hash_function(att->atttypid)))
 		return NULL;
-	hash = get_opfamily_proc(type->hash_opf, values->type, values->type,
-							 HASHEXTENDED_PROC);
+	hash = get_opfamily_proc(rtc_hash_family(att->atttypid), values->type,
+							 values->type, HASHEXTENDED_PROC);
 	if (!OidIsValid(hash))
 		return NULL;
 

@@ -9,10 +9,13 @@
  * has no companion was written by a rule or by cache_set(); nobody knows which,
  * so every rule that can make the key counts.
  *
- * Privileges are written as "relid:column,column;relid:": SELECT on these
- * columns (0 = all of them) or, with none, on any column.  That is what the
- * executor would check.  What a query reads through a view is not in it, since
- * the owner of the view is who needs that.
+ * Privileges are written as "relid:column,column;relid:;fOID": SELECT on these
+ * columns (0 = all of them) or, with none, on any column; EXECUTE on functions
+ * that do not come with the server; and USAGE on the schemas of both.  So who
+ * asks the same query passes the parser and the executor, unless somebody has
+ * revoked privileges on what comes with the server.  What a query reads through
+ * a view is not in it, since the owner of the view is who needs that; but the
+ * functions in it are, as for the executor, with their schemas to be safe.
  *
  * MODEL: any backend, inside a transaction.  Reads system catalogs only.
  *
@@ -27,7 +30,10 @@
 #include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
@@ -49,18 +55,43 @@
 
 /* ---------------- of a query ---------------- */
 
+typedef struct Needs
+{
+	StringInfoData buf;			/* what is needed */
+	List	   *functions;		/* OIDs, those that are in there */
+} Needs;
+
+/* Appends a function, unless it comes with the server. */
+static bool
+needs_function(Oid funcid, void *context)
+{
+	Needs	   *needs = context;
+
+	if (funcid >= FirstNormalObjectId &&
+		!list_member_oid(needs->functions, funcid))
+	{
+		needs->functions = lappend_oid(needs->functions, funcid);
+		appendStringInfo(&needs->buf, "%sf%u", needs->buf.len > 0 ? ";" : "",
+						 funcid);
+	}
+	return false;
+}
+
 /* Appends what one query needs, and then those inside it. */
 static bool
 needs_walker(Node *node, void *context)
 {
-	StringInfo	buf = context;
+	StringInfo	buf = &((Needs *) context)->buf;
 	Query	   *query;
 	RtcNeed_compat need;
 
 	if (node == NULL)
 		return false;
 	if (!IsA(node, Query))
+	{
+		(void) check_functions_in_node(node, needs_function, context);
 		return expression_tree_walker(node, needs_walker, context);
+	}
 
 	query = (Query *) node;
 	for (int n = 0; query_need_compat(query, n, &need); n++)
@@ -87,15 +118,15 @@ needs_walker(Node *node, void *context)
 const char *
 rtc_privileges_of(List *queries)
 {
-	StringInfoData buf;
+	Needs		needs = {0};
 	ListCell   *lc;
 
-	initStringInfo(&buf);
+	initStringInfo(&needs.buf);
 	foreach(lc, queries)
-		(void) needs_walker(lfirst(lc), &buf);
-	if (buf.len == 0)
-		appendStringInfoString(&buf, NO_PRIVILEGES);
-	return buf.data;
+		(void) needs_walker(lfirst(lc), &needs);
+	if (needs.buf.len == 0)
+		appendStringInfoString(&needs.buf, NO_PRIVILEGES);
+	return needs.buf.data;
 }
 
 /* ---------------- checks ---------------- */
@@ -139,8 +170,26 @@ may_select(Oid relid, List *columns)
 }
 
 static void
+check_schema(Oid schema)
+{
+	if (namespace_aclcheck_compat(schema, GetUserId()) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA,
+					   get_namespace_name(schema));
+}
+
+static void
+check_function(Oid funcid)
+{
+	check_schema(get_func_namespace(funcid));
+	if (proc_aclcheck_compat(funcid, GetUserId()) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION,
+					   get_func_name(funcid));
+}
+
+static void
 check_table(Oid relid, List *columns)
 {
+	check_schema(get_rel_namespace(relid));
 	if (!may_select(relid, columns))
 		refuse(relid);
 	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
@@ -181,11 +230,22 @@ rtc_privileges_check(const char *privileges)
 		return true;
 	for (;;)
 	{
+		bool		is_function = *p == 'f';
 		char	   *end;
-		unsigned long relid = strtoul(p, &end, 10);
+		unsigned long relid = strtoul(is_function ? ++p : p, &end, 10);
 		List	   *columns = NIL;
 
-		if (end == p || *end != ':')
+		if (is_function && end != p && (*end == ';' || *end == '\0'))
+		{
+			if (!SearchSysCacheExists1(PROCOID, ObjectIdGetDatum((Oid) relid)))
+				return false;
+			check_function((Oid) relid);
+			if (*end == '\0')
+				return true;
+			p = end + 1;
+			continue;
+		}
+		if (is_function || end == p || *end != ':')
 			return false;
 		p = end + 1;
 		while (*p != ';' && *p != '\0')
@@ -250,9 +310,9 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 /* ---------------- of a rule ---------------- */
 
 /*
- * Checks the set rules of one table against a key.
+ * Checks the set rules of one table against a key; false = none makes it.
  */
-static void
+static bool
 check_rules_of(Oid relid, const char *key, uint32 keylen)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
@@ -284,9 +344,21 @@ check_rules_of(Oid relid, const char *key, uint32 keylen)
 		relation_close(rel, NoLock);
 	if (concerned)
 		check_table(relid, columns);
+	return concerned;
 }
 
-void
+/* Do the keys of a rule begin as this one does? */
+static bool
+begins_alike(HeapTuple trigger, TupleDesc desc, const char *key, uint32 keylen)
+{
+	int			nargs;
+	char	  **args = rtc_rule_args(trigger, desc, &nargs);
+	size_t		len = nargs > 0 ? strcspn(args[0], "{") : 0;
+
+	return nargs > 0 && len <= keylen && memcmp(args[0], key, len) == 0;
+}
+
+bool
 rtc_rules_check(const char *key, uint32 keylen)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
@@ -294,6 +366,7 @@ rtc_rules_check(const char *key, uint32 keylen)
 	HeapTuple	tuple;
 	List	   *relids = NIL;
 	ListCell   *lc;
+	bool		known = false;
 
 	/* there is no index that would help; it is a small catalog */
 	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
@@ -301,13 +374,16 @@ rtc_rules_check(const char *key, uint32 keylen)
 	{
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
 
-		if (!trigger->tgisinternal &&
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH)
+		/* A clone in a partition is what the partitioned table has. */
+		if (!OidIsValid(trigger->tgparentid) &&
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH &&
+			begins_alike(tuple, RelationGetDescr(catalog), key, keylen))
 			relids = list_append_unique_oid(relids, trigger->tgrelid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 
 	foreach(lc, relids)
-		check_rules_of(lfirst_oid(lc), key, keylen);
+		known |= check_rules_of(lfirst_oid(lc), key, keylen);
+	return known;
 }

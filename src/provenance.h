@@ -47,8 +47,9 @@ extern int	rtc_companion_read(char *companion, char **privileges,
 
 /*
  * For a value that no lookup has stored: raises 42501 unless the current user
- * may read every table whose rule can have written it.
+ * may read every table whose rule can have written it.  False = there is no such
+ * rule.
  */
-extern void rtc_rules_check(const char *key, uint32 keylen);
+extern bool rtc_rules_check(const char *key, uint32 keylen);
 
 #endif							/* RTC_PROVENANCE_H */

@@ -55,10 +55,10 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "oplist.h"
 #include "track.h"
+#include "value_hash.h"
 
 /* Values of one relation that a transaction names before it gives up. */
 #define RTC_TRACK_MAX_VALUES 1000
@@ -242,7 +242,7 @@ add_column(Track *track, Oid relid, AttrNumber attnum)
 	Oid			typid;
 	int32		typmod;
 	Oid			collation;
-	TypeCacheEntry *type;
+	Oid			hash;
 	TrackColumn *column = NULL;
 
 	if (relid != track->relid)
@@ -254,8 +254,8 @@ add_column(Track *track, Oid relid, AttrNumber attnum)
 			return;
 	}
 	get_atttypetypmodcoll(relid, attnum, &typid, &typmod, &collation);
-	type = lookup_type_cache(typid, TYPECACHE_HASH_EXTENDED_PROC);
-	if (!OidIsValid(type->hash_extended_proc))
+	hash = rtc_hash_function(typid);
+	if (!OidIsValid(hash))
 		return;
 
 	/* Types and collations are the same all over a tree; but who knows. */
@@ -278,8 +278,7 @@ add_column(Track *track, Oid relid, AttrNumber attnum)
 		column->typid = typid;
 		column->collation = collation;
 		get_typlenbyval(typid, &column->typlen, &column->typbyval);
-		fmgr_info_cxt(type->hash_extended_proc, &column->hash,
-					  CurrentMemoryContext);
+		fmgr_info_cxt(hash, &column->hash, CurrentMemoryContext);
 		column->name = palloc(track->nrelids * sizeof(TrackName));
 	}
 	column->name[column->nnames].relid = relid;

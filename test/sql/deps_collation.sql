@@ -32,6 +32,20 @@ SELECT deps('SELECT 1 FROM l WHERE i = c COLLATE ci AND i = ''x''');
 SELECT deps('SELECT 1 FROM (SELECT DISTINCT i FROM l) AS s WHERE i = ''x''');
 SELECT deps('SELECT 1 FROM (SELECT DISTINCT i FROM l) AS s WHERE i = ''x'' COLLATE "C"');
 SELECT deps('SELECT 1 FROM (SELECT DISTINCT i COLLATE "C" AS i FROM l) AS s WHERE i = ''x''');
+-- the hash of a name ignores collations
+CREATE TABLE n (n name COLLATE ci, t text COLLATE ci, c name);
+CREATE INDEX ON n (n);
+CREATE INDEX ON n (t);
+CREATE INDEX ON n (c);
+SELECT watch('n');
+SELECT deps('SELECT 1 FROM n WHERE t = ''x''::name COLLATE ci');
+SELECT deps('SELECT 1 FROM n WHERE ''x''::name COLLATE ci = t');
+SELECT deps('SELECT 1 FROM n WHERE n = ''x''');
+SELECT deps('SELECT 1 FROM n WHERE n = ''x''::text COLLATE ci');
+SELECT deps('SELECT 1 FROM n WHERE t = ANY (ARRAY[''x''::name] COLLATE ci)');
+SELECT deps('SELECT 1 FROM n WHERE t = c COLLATE ci AND c = ''x''');
+SELECT deps('SELECT 1 FROM n WHERE t = ''x''');
+SELECT deps('SELECT 1 FROM n WHERE c = ''x''');
 
-DROP TABLE l;
+DROP TABLE l, n;
 DROP COLLATION ci;

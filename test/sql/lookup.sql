@@ -184,13 +184,22 @@ SELECT q, (list('u:' || n, q)).how
 	'SELECT * FROM hero WHERE born < current_timestamp', 'SELECT ''now''::timestamptz IS NULL AS n',
 	'SELECT date ''today'' IS NULL AS n', 'SELECT timestamptz E''\x6eow'' IS NULL AS n', 'SELECT age(born) IS NULL AS n FROM hero',
 	'SELECT t IS NULL AS n FROM clock']) WITH ORDINALITY AS t (q, n);
+CREATE TYPE named AS (c regclass);
 SELECT q, (list('u:' || n, q)).how
   FROM unnest(ARRAY['SELECT current_user AS n', 'SELECT session_user AS n', 'SELECT user AS n', 'SELECT current_role AS n',
 	'SELECT current_schema AS n', 'SELECT current_database() AS n', 'SELECT current_setting(''work_mem'') AS n',
 	'SELECT has_table_privilege(''hero'', ''SELECT'') AS n', 'SELECT pg_backend_pid() > 0 AS n',
 	'SELECT txid_current_if_assigned() AS n', 'SELECT to_char(born, ''TMMonth'') AS n FROM hero',
-	'SELECT to_tsvector(''a cat'') AS n', 'SELECT ''hero''::regclass AS n', 'SELECT pg_table_is_visible(''hero''::regclass) AS n'])
+	'SELECT to_tsvector(''a cat'') AS n', 'SELECT ''hero''::regclass AS n', 'SELECT pg_table_is_visible(''hero''::regclass) AS n',
+	'SELECT ''(hero)''::named AS n', 'SELECT ''{(hero)}''::named[] AS n', 'SELECT concat(''hero''::regclass) AS n', 'SELECT ROW(''hero''::regclass) AS n',
+	'SELECT s FROM (SELECT ''hero''::regclass AS n) AS s', 'SELECT to_jsonb(''{hero}''::regclass[]) AS n', 'SELECT (''(hero)''::named)::text AS n',
+	'SELECT j FROM json_to_record(''{}'') AS j (n regclass)'])
 	WITH ORDINALITY AS t (q, n);
+SELECT * FROM list('u:name', 'SELECT $1::regclass = 0::regclass AS n', '{hero}');
+-- names that are not looked up again do not matter
+SELECT q, (list('n:' || n, q)).how
+  FROM unnest(ARRAY['SELECT to_tsvector(''english'', ''cats'') AS n', 'SELECT id FROM hero WHERE tableoid = ''hero''::regclass']) WITH ORDINALITY AS t (q, n);
+DROP TYPE named;
 SELECT q, (list('u:' || n, q)).how
   FROM unnest(ARRAY['SELECT count(*) AS n FROM pg_class WHERE false', 'SELECT * FROM information_schema.tables WHERE false',
 	'SELECT n FROM temporary', 'SELECT id FROM hero JOIN temporary ON n = id', 'SELECT last_value FROM seq',

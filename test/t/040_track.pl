@@ -335,6 +335,22 @@ is_deeply([keys_of(q{DROP EXTENSION rtcache CASCADE})], ['clear'], 'DROP EXTENSI
 ops(q{CREATE SCHEMA house; CREATE EXTENSION rtcache SCHEMA house});
 is_deeply([keys_of(q{DROP SCHEMA house CASCADE})], ['clear'], 'with its schema');
 
+# a rule that takes the place of another
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION rtcache;
+	CREATE FUNCTION idle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	CREATE TABLE again (id int, day int) PARTITION BY LIST (day);
+	CREATE TABLE again1 PARTITION OF again FOR VALUES IN (1);
+});
+my $again = 'CREATE OR REPLACE TRIGGER c AFTER INSERT OR UPDATE OR DELETE ON again FOR EACH ROW EXECUTE FUNCTION';
+is_deeply([keys_of(qq{$again rtcache_write_through('old:{id}')})], ['pattern old:*'], 'CREATE OR REPLACE TRIGGER');
+is_deeply([keys_of(qq{$again rtcache_write_through('new:{id}', 'del=news')})],
+	[ 'del news', 'pattern new:*', 'pattern old:*' ], 'the keys of both go');
+is_deeply([keys_of(qq{$again idle()})], [ 'del news', 'pattern new:*' ], 'in the place of a rule');
+is_deeply([keys_of(qq{$again rtcache_write_through('new:{id}')})], ['pattern new:*'], 'a rule in the place of another trigger');
+$node->safe_psql('postgres', 'DROP TABLE again; DROP EXTENSION rtcache');
+ops();
+
 # pg_dump
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION rtcache;

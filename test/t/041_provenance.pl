@@ -114,6 +114,55 @@ $node->safe_psql('postgres', 'GRANT SELECT (id) ON secret TO eve');
 is(as('eve', q{SELECT cache_peek('secret:1:x')}), '{"name": "one"}', 'with both');
 $node->safe_psql('postgres', 'REVOKE SELECT (id, name) ON secret FROM eve');
 
+# schemas and functions
+$node->safe_psql('postgres', q{
+	CREATE SCHEMA attic;
+	CREATE TABLE attic.box (id int PRIMARY KEY);
+	INSERT INTO attic.box VALUES (1);
+	GRANT SELECT ON attic.box TO eve;
+	CREATE VIEW crate AS SELECT * FROM attic.box;
+	GRANT SELECT ON crate TO eve;
+	CREATE FUNCTION mask(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN 'x' || $1; END$$;
+	REVOKE EXECUTE ON FUNCTION mask FROM public;
+	CREATE VIEW masked AS SELECT mask(1), mask(2) AS two, name FROM open;
+	GRANT SELECT ON masked TO eve;
+});
+my %peek = (box => 'SELECT * FROM attic.box', crate => 'SELECT * FROM crate',
+	mask => 'SELECT mask(3)', masked => 'SELECT * FROM masked',
+	of => 'SELECT 1 AS n FROM open WHERE mask(1) = mask(1)');
+fills("peek:$_", $peek{$_}) foreach keys %peek;
+is(as('eve', q{SELECT cache_peek('peek:box')}), 'permission denied for schema attic', 'a schema');
+is(as('eve', q{SELECT cache_peek('peek:crate')}), '{"id": 1}', 'through a view');
+foreach my $key ('mask', 'masked', 'of')
+{
+	is(as('eve', "SELECT cache_peek('peek:$key')"), 'permission denied for function mask', "a function: $key");
+}
+$node->safe_psql('postgres', 'GRANT USAGE ON SCHEMA attic TO eve; GRANT EXECUTE ON FUNCTION mask TO eve');
+foreach my $key (keys %peek)
+{
+	is(as('eve', "SELECT cache_peek('peek:$key')"), fills("peek:$key", $peek{$key}), "privileges: $key");
+}
+
+# rules of partitions are those of the partitioned table
+$node->safe_psql('postgres', q{
+	CREATE TABLE whole (id int, n int) PARTITION BY LIST (n);
+	CREATE TABLE part PARTITION OF whole FOR VALUES IN (1);
+	SELECT cache_attach('whole', 'whole:{id}');
+	INSERT INTO whole VALUES (1, 1);
+	GRANT SELECT ON whole TO eve;
+});
+$node->cache_wait;
+is(as('eve', q{SELECT cache_peek('whole:1')}), '{"n": 1, "id": 1}', 'a row of a partition');
+# nobody knows whose it is once the rule has gone unnoticed
+$node->safe_psql('postgres', q{
+	ALTER EVENT TRIGGER rtcache_forget_dropped DISABLE;
+	DROP TRIGGER rtcache_row ON whole;
+	ALTER EVENT TRIGGER rtcache_forget_dropped ENABLE ALWAYS;
+});
+is(as('eve', q{SELECT cache_peek('whole:1')}), '', 'a row of a rule that has gone');
+is($node->safe_psql('postgres', q{SELECT cache_peek('whole:1')}), '{"n": 1, "id": 1}', 'but to a superuser');
+$node->safe_psql('postgres', 'DROP TABLE whole');
+
 # a set rule takes the companion away
 fills('secret:1:x', 'SELECT name FROM open');
 is($redis->query('EXISTS', '{postgres:secret:1:x}~query'), 1, 'a fill under the key of a rule');
