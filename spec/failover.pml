@@ -298,11 +298,6 @@ out:	atomic { BURY }
 #else
 #define OURS (owner == OWNER(n) && lsn >= need)
 #endif
-#ifdef NOOWNERFILL
-#define OURS_FILL true
-#else
-#define OURS_FILL (owner == OWNER(n))
-#endif
 proctype Reader(byte n; byte token) {
 	byte start = 0, res = 0, v0 = 0, g = 0, need = 0;
 	bool leased = false;
@@ -355,7 +350,7 @@ query:	res = db[n].visible;
 #endif
 		atomic {				/* the fill script */
 			if
-			:: leased && lease == token && OURS_FILL -> val = res; lease = 0
+			:: leased && lease == token && owner == OWNER(n) -> val = res; lease = 0
 			:: else
 			fi
 		};
