@@ -22,8 +22,10 @@
  *	 PROMOTE	server 0 lives on, until its relay finds out
  *	 PREPARED	with CRASH: the commit of server 1 is that of a transaction that
  *				was prepared before; nobody stamps it
+ *	 PLAIN		the first commit of server 0 writes no op if nobody is registered
  *
- * Without a safeguard (each of these must give an error):
+ * Without a safeguard (each of these must give an error; in which environment,
+ * spec/check tells):
  *	 NOFLUSH	CRASH: the relay applies what is not flushed
  *	 NOREVALID	CRASH: a fill does not look at the stamps again
  *	 NOTARGET	CRASH: lookups come back before the relay has caught up
@@ -35,6 +37,8 @@
  *	 NOCLAIM	PROMOTE: a clear takes the position at its end only
  *	 NOOWNERGET	PROMOTE: lookups do not ask whose the position is
  *	 NOHORIZON	PROMOTE: a clear that was cut off is not begun again
+ *	 NOCOVER	PLAIN: the lease is granted although the position does not cover all
+ *				commits that the answer may show
  *
  * Atomic steps: see coherence.pml.
  */
@@ -64,6 +68,9 @@ typedef Server {
 	byte wal, flushed;			/* commit records; those on disk */
 	byte visible;				/* version that a snapshot taken now shows */
 	byte pending, version, last_lsn, applied;
+#ifdef PLAIN
+	byte last_commit;			/* the newest one, with or without ops */
+#endif
 	byte gen;					/* odd = open */
 	bool gate;
 }
@@ -71,6 +78,13 @@ Server db[2];
 byte kept = 255;				/* commits of server 0 that server 1 has */
 bool crashed = false;
 byte dead = 0;					/* processes of server 0 */
+#ifdef PLAIN
+bool interest = false;			/* after the first server everything counts as registered */
+bool plain = false;				/* commit 1 of server 0 has no op */
+#define IS_PLAIN(l) (plain && l == 1 && (n == 0 || kept > 0))
+#else
+#define IS_PLAIN(l) false
+#endif
 bool over = false;				/* what was prepared is committed */
 
 /* ---- Redis ---- */
@@ -102,6 +116,9 @@ inline write(l, stamped)
 {
 	atomic {
 		if :: stamped -> db[n].pending++ :: else fi;
+#ifdef PLAIN
+		if :: n == 0 && !interest && db[n].wal == 0 -> plain = true :: else fi;
+#endif
 		db[n].wal++; l = db[n].wal
 	};
 #ifdef CRASH
@@ -115,7 +132,12 @@ inline write(l, stamped)
 #endif
 	atomic {
 		if
-		:: stamped -> db[n].last_lsn = l; db[n].version++; db[n].pending--
+		:: stamped ->
+			if :: IS_PLAIN(l) -> skip :: else -> db[n].last_lsn = l fi;
+#ifdef PLAIN
+			db[n].last_commit = l;
+#endif
+			db[n].version++; db[n].pending--
 		:: else
 		fi
 	};
@@ -231,7 +253,7 @@ connect:
 		l = next;
 		if
 		/* a large commit goes out in parts */
-		:: n == 0 -> atomic {
+		:: n == 0 && !IS_PLAIN(l) -> atomic {
 				if :: MINE -> val = ver(n, l); lease = 0; position(false, false)
 				:: else -> goto connect
 				fi
@@ -240,7 +262,8 @@ connect:
 		fi;
 		atomic {
 			if
-			:: MINE && (l & 1) -> val = ver(n, l); lease = 0; position(true, false)
+			:: MINE && IS_PLAIN(l) -> position(true, false)
+			:: MINE && !IS_PLAIN(l) && (l & 1) -> val = ver(n, l); lease = 0; position(true, false)
 			:: MINE && !(l & 1) -> val = 0; lease = 0; position(true, false)
 			:: else -> goto connect
 			fi
@@ -271,13 +294,20 @@ out:	atomic { BURY }
 #define GATE db[n].gate
 #endif
 #ifdef NOOWNERGET
-#define OURS true
+#define OURS (lsn >= need)
 #else
 #define OURS (owner == OWNER(n) && lsn >= need)
 #endif
 proctype Reader(byte n; byte token) {
 	byte start = 0, res = 0, v0 = 0, g = 0, need = 0;
 	bool leased = false;
+#if defined(PLAIN) && !defined(NOCOVER)
+#define COVER
+#define COVERED (lsn >= cover)
+	byte cover = 0;
+#else
+#define COVERED true
+#endif
 #undef BURY
 #define BURY start = 0; res = 0; v0 = 0; g = 0; need = 0; leased = false; token = 0
 	{
@@ -285,15 +315,26 @@ proctype Reader(byte n; byte token) {
 			start = db[n].visible; v0 = db[n].version;
 			if :: db[n].pending -> goto query :: else fi
 		};
+#ifdef PLAIN
+		/* the bit, then the stamps again; earlier than in the code, which is
+		 * no less, since nothing is read from Redis in between */
+		if :: n == 0 -> interest = true :: else fi;
+		atomic {
+			if :: db[n].pending || db[n].version != v0 -> goto query :: else fi
+		};
+#endif
 		atomic {
 			g = db[n].gen; need = db[n].last_lsn;
+#ifdef COVER
+			cover = db[n].last_commit;
+#endif
 			if :: !(g & 1) || !GATE || need > db[n].applied -> goto query :: else fi
 		};
 		atomic {				/* GET and the lease script are one here */
 			if
 			:: !OURS -> goto query
 			:: OURS && val -> res = val
-			:: OURS && !val && !lease -> lease = token; leased = true
+			:: OURS && !val && !lease && COVERED -> lease = token; leased = true
 			:: else
 			fi
 		};
@@ -332,6 +373,10 @@ proctype Start() {
 		dead == 2 + R0;
 		db[0].wal = 0; db[0].flushed = 0; db[0].visible = 0; db[0].pending = 0;
 		db[0].version = 0; db[0].last_lsn = 0; db[0].applied = 0; db[0].gen = 0;
+#ifdef PLAIN
+		db[0].last_commit = 0;
+#endif
+
 #else
 		/* whatever the standby has received; that is flushed */
 		if
@@ -357,7 +402,13 @@ proctype Start() {
 init {
 	atomic {
 		db[0].visible = 1; db[0].gate = true;
-		if :: val = 1 :: true fi;
+		if
+		:: val = 1;
+#ifdef PLAIN
+			interest = true
+#endif
+		:: true
+		fi;
 		busy = 2;
 		run Writer(0, W0); run Relay(0);
 #if R0

@@ -11,19 +11,22 @@
  *
  * What is checked:
  *	 - a read in SQL is never older than what was visible when it began;
- *	 - when all is quiet, Redis holds nothing or the visible version (not with
- *	   EVICT: then only readers in SQL can tell).
+ *	 - when all is quiet, Redis holds nothing or the visible version (with EVICT,
+ *	   what is no hit does not count).
  *
  * Environment:
- *	 EVICT		Redis may evict the tag set, at any time, twice
+ *	 EVICT		Redis may evict the tag set, at any time, so many times
  *	 RESTART	the server crashes once: shared memory is lost, a reader from
  *				before stops where it is, others come
  *	 ROLLBACK	Redis loses what came after some moment, once
  *	 RESTORE	instead: the server has just started, and Redis has lost the tag
  *				set without a trace in WAL (FLUSHALL, eviction) after a snapshot
  *				with it was taken; at any time it is restored from that
+ *	 FORGOTTEN	instead: the server has just started, so that no stamp tells of its
+ *				last commit; at any time Redis falls back behind that one
  *
- * Without a safeguard (each of these must give an error):
+ * Without a safeguard (each of these must give an error; in which environment,
+ * spec/check tells):
  *	 LOOKFIRST	the writer looks at the interest bit before it raises pending
  *	 NOINTEREST	the reader sets no bit
  *	 NORECHECK	the reader does not look at the stamps again behind the bit
@@ -38,7 +41,8 @@
  *				that was no hit for want of membership
  *	 REGBUSY	with EVICT: the lease script registers the key although somebody
  *				else holds the lease
- *	 NOTHING	with RESTART: after the start, nothing counts as registered
+ *	 NOTHING	with RESTART NOMARK: after the start, nothing counts as registered
+ *				(the mark makes up for it, since it makes the relay clear)
  *	 NOSWEEP	with RESTART: the relay looks for no tag sets before it says
  *				that all is known
  *	 NOMARK		with RESTORE: nothing in WAL says that TAG ops were left out
@@ -46,11 +50,15 @@
  *				pass, even if it was made after the mark
  *	 NOMARKLSN	with RESTORE: readers do not ask for a position behind the mark
  *	 LOOKONCE	with RESTORE: the writer does not look again behind its mark
+ *	 DROPLATE	with ROLLBACK: the position moves before the drop; the relay, who
+ *				goes on from what is done, makes it again
+ *	 NOVERIFY	with FORGOTTEN: the position need not have reached stored_lsn
  *
  * Atomic steps: see coherence.pml.
  */
-#ifdef RESTORE
+#if defined(RESTORE) || defined(FORGOTTEN)
 #define ROLLBACK
+#define OLDER					/* what comes back is from before the start */
 #endif
 #ifndef W
 #define W 1
@@ -62,7 +70,7 @@
 /* ---- the database ---- */
 byte visible = 1, wal = 0;
 bool row = false;
-byte rec[2 * W + 1];			/* WAL: a commit without a TAG op, one with, a mark */
+byte rec[2 * W + 2];			/* WAL: a commit without a TAG op, one with, a mark */
 #define PLAIN 0
 #define TAGGED 1
 #define MARK 2
@@ -82,6 +90,12 @@ byte val = 0, lease = 0, lsn = 0;
 bool member = false;			/* the key is in the tag set */
 byte oval = 0, olease = 0, olsn = 0;
 bool omember = false;
+#ifdef DROPLATE
+byte verified = 0, overified = 0;
+#define FROM verified
+#else
+#define FROM lsn				/* they move in one EXEC */
+#endif
 bool rolled = false;
 
 bool broken = false;			/* the relay's connection */
@@ -132,13 +146,29 @@ proctype Writer() {
 #define COVERED(l) (known > 0 && l > known - 1)
 #endif
 
+inline drop()
+{
+	atomic {					/* (a) the script of a tag drop */
+		if
+		:: !broken && rec[next] == TAGGED && member ->
+			val = 0; member = false;
+#ifndef NOTAGLEASE
+			lease = 0
+#endif
+		:: else
+		fi
+	}
+}
+
 proctype Relay()
 #ifdef RESTART
 	provided (LIVES)
 #endif
 {
-	byte next = 1, target = 0;
-	byte known = 0;				/* 1 + end of WAL when a pass of the sweep was over */
+	byte next = lsn + 1, target = lsn;
+	/* 1 + end of WAL when a pass of the sweep was over; one was, or everything
+	 * would count as registered */
+	byte known = (everything -> 0 : 1);
 
 	do
 #if defined(RESTART) || defined(ROLLBACK)
@@ -147,7 +177,7 @@ proctype Relay()
 #ifndef NOTHING
 		everything = true;		/* rtc_sweep_restart */
 #endif
-		atomic { broken = false; next = lsn + 1; known = 0 };
+		atomic { broken = false; next = FROM + 1; known = 0 };
 		target = wal;
 		stored = lsn;
 #endif
@@ -173,19 +203,16 @@ proctype Relay()
 #ifndef NOWAIT
 		visible > next;
 #endif
-		atomic {				/* (a) the script of a tag drop */
-			if
-			:: !broken && rec[next] == TAGGED && member ->
-				val = 0; member = false;
-#ifndef NOTAGLEASE
-				lease = 0
+#ifndef DROPLATE
+		drop();
 #endif
-			:: else
-			fi
-		}
 		atomic {				/* (a) EXEC */
 			if :: !broken -> lsn = next :: else -> goto again fi
-		}
+		};
+#ifdef DROPLATE
+		drop();
+		atomic { if :: !broken -> verified = next :: else -> goto again fi };
+#endif
 		stored = next;
 		atomic { if :: next > applied -> applied = next :: else fi; next++ };
 again:	skip
@@ -195,6 +222,11 @@ again:	skip
 	od
 }
 
+#ifdef NOVERIFY
+#define STORED 0
+#else
+#define STORED stored
+#endif
 #ifdef NOMARKLSN
 #define NEED_MARK skip
 #else
@@ -203,17 +235,28 @@ again:	skip
 
 #ifdef EVICT
 proctype Evict() {
-	member = false;
 	member = false
+#if EVICT > 1
+	; member = false
+#endif
 }
 #endif
 
 #ifdef ROLLBACK
 proctype Rollback() {
-#ifndef RESTORE
-	atomic { oval = val; olease = lease; olsn = lsn; omember = member };
+#ifndef OLDER
+	atomic { oval = val; olease = lease; olsn = lsn; omember = member;
+#ifdef DROPLATE
+		overified = verified
 #endif
-	atomic { val = oval; lease = olease; lsn = olsn; member = omember;
+	};
+#endif
+#ifdef DROPLATE
+	atomic { verified = overified;
+#else
+	atomic {
+#endif
+		 val = oval; lease = olease; lsn = olsn; member = omember;
 		broken = true; rolled = true; busy-- }
 }
 #endif
@@ -233,7 +276,7 @@ proctype Reader(byte token)
 	NEED_MARK;
 	if :: want > applied -> goto bypass :: else fi;
 	need = want;
-	want = stored;
+	want = STORED;
 	/* one round trip, but several commands */
 #ifdef GETFIRST
 	atomic { if :: lsn < want || lsn < need -> goto bypass :: else fi; res = val };
@@ -258,7 +301,7 @@ proctype Reader(byte token)
 	interest = true;
 #endif
 	res = 0;
-	want = stored;				/* the connection may be a new one again */
+	want = STORED;				/* the connection may be a new one again */
 	atomic {					/* (a) the lease script */
 		if :: lsn < want || lsn < need -> goto bypass :: else fi;
 		if
@@ -288,7 +331,7 @@ bypass:
 	res = visible;
 	if
 	:: leased ->
-		want = stored;
+		want = STORED;
 		atomic {				/* (a) the fill script */
 			if
 			:: lease == token && lsn >= want -> val = res; lease = 0;
@@ -341,8 +384,11 @@ proctype Restart() {
 init {
 	atomic {
 		/* somebody may have filled it before */
-#ifdef RESTORE
+#ifdef OLDER
 		oval = visible; omember = true; everything = true;
+#ifdef FORGOTTEN
+		wal = 1; rec[1] = TAGGED; visible = 2; lsn = 1; stored = 1; applied = 1;
+#endif
 #else
 		if :: val = visible; member = true; interest = true :: true fi;
 #endif
@@ -369,7 +415,9 @@ init {
 	}
 	timeout ->
 	assert(busy == 0 && open && !everything);
-#ifndef EVICT
+#ifdef EVICT
+	assert(val == 0 || val == visible || !member)
+#else
 	assert(val == 0 || val == visible)
 #endif
 }
