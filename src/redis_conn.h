@@ -126,4 +126,7 @@ extern int	rtc_conn_outstanding(RtcConn *conn);
 /* Can this build talk TLS (rediss://)? */
 extern bool rtc_tls_supported(void);
 
+/* The monotonic clock, in microseconds; deadlines are moments of it. */
+extern int64 rtc_conn_clock(void);
+
 #endif							/* RTC_REDIS_CONN_H */
