@@ -125,7 +125,7 @@ rtc_key_check(const char *key, size_t len)
  * key.  Redis hashes what is between the first '{' and the first '}' after it,
  * unless that is nothing; a key without such a tag is made the tag of its
  * lease.  No prefix begins with '{', so the two forms cannot meet.  A script
- * in batch.c does the same.
+ * in tag_drop.c does the same.
  */
 static void
 append_beside(StringInfo buf, const char *key, size_t len,

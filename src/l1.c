@@ -16,7 +16,7 @@
  *
  * MODEL: any backend, at any time.  The hash table is divided into partitions,
  * each with its list, its hand and its LWLock: shared to read, exclusive to
- * insert and to evict.  Free blocks have another LWLock.  No two of these rtc_l1_locks
+ * insert and to evict.  Free blocks have another LWLock.  No two of these locks
  * are ever held together, and nothing happens under them that could take long
  * or raise.
  *

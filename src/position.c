@@ -51,7 +51,6 @@ static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
 static XLogRecPtr parse_lsn(const char *text);
 static void my_owner(char owner[RTC_OWNER_LEN]);
-static XLogRecPtr timeline_begin(TimeLineID tli, List *history);
 
 RtcConnResult
 rtc_position_load(RtcConn *conn, RtcPosition *pos)
@@ -102,7 +101,7 @@ rtc_position_claim(RtcPosition *pos)
 	TimeLineID	tli = GetWALInsertionTimeLine();
 
 	pos->timeline = tli;
-	pos->timeline_begin = timeline_begin(tli, readTimeLineHistory(tli));
+	pos->timeline_begin = rtc_timeline_begin(tli, readTimeLineHistory(tli));
 	strlcpy(pos->key_id, rtc_shared->key_id, sizeof(pos->key_id));
 	my_owner(pos->owner);
 	strlcpy(rtc_shared->owner, pos->owner, RTC_OWNER_LEN);
@@ -158,7 +157,7 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 	/* Did the database have everything that Redis has? */
 	if (pos->timeline == tli)
 	{
-		if (pos->timeline_begin != timeline_begin(tli, history))
+		if (pos->timeline_begin != rtc_timeline_begin(tli, history))
 		{
 			snprintf(reason, size,
 					 "Redis follows another timeline %u than ours", tli);
@@ -172,7 +171,7 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 		if (tliInHistory(pos->timeline, history))
 			end = tliSwitchPoint(pos->timeline, history, NULL);
 		if (XLogRecPtrIsInvalid(end) ||
-			pos->timeline_begin != timeline_begin(pos->timeline, history))
+			pos->timeline_begin != rtc_timeline_begin(pos->timeline, history))
 		{
 			snprintf(reason, size,
 					 "timeline %u of Redis is not in the history of ours",
@@ -317,11 +316,8 @@ my_owner(char owner[RTC_OWNER_LEN])
 													  strlen(where), 0));
 }
 
-/*
- * Where a timeline left its parent; 0/0 for the first one.
- */
-static XLogRecPtr
-timeline_begin(TimeLineID tli, List *history)
+XLogRecPtr
+rtc_timeline_begin(TimeLineID tli, List *history)
 {
 	ListCell   *lc;
 

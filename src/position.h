@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
+#include "nodes/pg_list.h"
 
 #include "redis_conn.h"
 #include "rtcache.h"
@@ -80,6 +81,9 @@ extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
  */
 extern void rtc_position_append_watch(RtcConn *conn);
 extern bool rtc_position_is(const RtcReply *reply, const char *owner);
+
+/* Where a timeline left its parent, by a history; 0/0 for the first one. */
+extern XLogRecPtr rtc_timeline_begin(TimeLineID tli, List *history);
 
 /* Milliseconds of Unix time, for seen_ms. */
 extern int64 rtc_unix_ms(void);

@@ -202,19 +202,6 @@ tag_name(const RtcWanted *wanted, int i)
 		i * wanted->taglen;
 }
 
-/* The LSN in a reply; invalid if it is none. */
-static XLogRecPtr
-reply_lsn(const RtcReply *reply)
-{
-	uint32		high;
-	uint32		low;
-
-	if (reply->type != RTC_REPLY_STRING ||
-		sscanf(reply->str, "%X/%X", &high, &low) != 2)
-		return InvalidXLogRecPtr;
-	return ((uint64) high) << 32 | low;
-}
-
 /* Is the value what is wanted, as far as it tells itself? */
 static bool
 is_wanted(const RtcWanted *wanted, const RtcValue *value)
@@ -291,7 +278,7 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 				rtc_backend_distrust();
 				return RTC_GET_FAILED;
 			}
-			if (reply_lsn(&elems[1]) < wanted->lsn)
+			if (rtc_reply_lsn(&elems[1]) < wanted->lsn)
 			{
 				rtc_backend_doubt();
 				return RTC_GET_FAILED;

@@ -147,6 +147,7 @@ bool
 rtc_conn_check(RtcConn *conn)
 {
 	char		byte;
+	char		error[RTC_CONN_ERROR_LEN];
 	ssize_t		n;
 
 	if (!rtc_conn_is_open(conn))
@@ -170,7 +171,12 @@ rtc_conn_check(RtcConn *conn)
 	else if (n == 0)
 		rtc_conn_fail(conn, "server closed the connection");
 	else if (conn->ssl != NULL)
-		return true;			/* TLS has messages of its own */
+	{
+		/* TLS has messages of its own, and one of them is its end */
+		if (rtc_tls_is_quiet(conn->ssl, error, sizeof(error)))
+			return true;
+		rtc_conn_fail(conn, "%s", error);
+	}
 	else
 		rtc_conn_fail(conn, "server sent something unasked");
 	return false;

@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
+
 #include "redis_url.h"
 
 typedef struct RtcConn RtcConn; /* opaque; one process uses it */
@@ -125,5 +127,11 @@ extern int	rtc_conn_outstanding(RtcConn *conn);
 
 /* Can this build talk TLS (rediss://)? */
 extern bool rtc_tls_supported(void);
+
+/* The monotonic clock, in microseconds; deadlines are moments of it. */
+extern int64 rtc_conn_clock(void);
+
+/* The LSN in a reply; invalid if it is none. */
+extern XLogRecPtr rtc_reply_lsn(const RtcReply *reply);
 
 #endif							/* RTC_REDIS_CONN_H */

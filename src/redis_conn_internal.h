@@ -45,9 +45,6 @@ struct RtcConn
 extern uint32 rtc_wait_redis_connect;
 extern uint32 rtc_wait_redis_io;
 
-/* The monotonic clock, in microseconds; deadlines are moments of it. */
-extern int64 rtc_conn_clock(void);
-
 /*
  * Makes a new connection ready for use (redis_connect.c).  False = failed,
  * with the error text set; what there is of a connection may be left open.

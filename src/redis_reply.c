@@ -162,3 +162,15 @@ sink_alloc(RtcReplySink *sink, size_t size)
 	return MemoryContextAllocExtended(sink->context, size,
 									  MCXT_ALLOC_NO_OOM);
 }
+
+XLogRecPtr
+rtc_reply_lsn(const RtcReply *reply)
+{
+	uint32		high;
+	uint32		low;
+
+	if (reply->type != RTC_REPLY_STRING ||
+		sscanf(reply->str, "%X/%X", &high, &low) != 2)
+		return InvalidXLogRecPtr;
+	return ((uint64) high) << 32 | low;
+}

@@ -37,6 +37,9 @@
 #define RTC_SCAN_COUNT		"500"
 #define RTC_UNLINK_CHUNK	500
 
+/* Instead of the length of a prefix: all tag sets stay. */
+#define RTC_ALL_TAGS		SIZE_MAX
+
 static RtcConnResult scan(RtcConn *conn, const char *glob, size_t globlen,
 						  size_t keep, int timeout_ms, uint64 *deleted);
 static RtcConnResult publish(RtcConn *conn, const char *glob, size_t globlen,
@@ -55,6 +58,9 @@ static bool is_kept(const RtcReply *key, size_t keep);
  * All leases go before the first value.  The other way round, a reader from
  * before could store its value behind the scan of the values and have its
  * lease deleted too late.  A value without its companion is nobody's hit.
+ *
+ * Tag sets, if they go, are the last: as long as a value is there, a drop finds
+ * it.
  */
 RtcConnResult
 rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
@@ -81,7 +87,10 @@ rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
 	RTC_INJECT("scan_leases_deleted");
 	pfree(beside.data);
 	if (result == RTC_CONN_OK)
-		result = scan(conn, glob, globlen, keep, timeout_ms, deleted);
+		result = scan(conn, glob, globlen, keep > 0 ? keep : RTC_ALL_TAGS,
+					  timeout_ms, deleted);
+	if (result == RTC_CONN_OK && keep == 0)
+		result = scan(conn, glob, globlen, 0, timeout_ms, deleted);
 	if (result == RTC_CONN_OK)
 		result = publish(conn, glob, globlen, timeout_ms);
 	return result;
@@ -252,5 +261,5 @@ is_kept(const RtcReply *key, size_t keep)
 	RtcDep		dep;
 
 	return keep > 0 && rtc_tag_parse(key->str, key->len, &prefixlen, &dep) &&
-		prefixlen == keep;
+		(prefixlen == keep || keep == RTC_ALL_TAGS);
 }

@@ -104,6 +104,26 @@ rtc_tls_before_io(SSL *ssl)
 }
 
 bool
+rtc_tls_is_quiet(SSL *ssl, char *error, size_t errorlen)
+{
+	char		byte;
+	int			rc;
+	int			code;
+
+	errno = 0;
+	ERR_clear_error();
+	rc = SSL_peek(ssl, &byte, 1);
+	code = SSL_get_error(ssl, rc);
+	if (code == SSL_ERROR_WANT_READ || code == SSL_ERROR_WANT_WRITE)
+		return true;
+	if (rc > 0)
+		strlcpy(error, "server sent something unasked", errorlen);
+	else
+		describe_failure(ssl, code, error, errorlen);
+	return false;
+}
+
+bool
 rtc_tls_wants_read(SSL *ssl)
 {
 	return ssl != NULL && SSL_want_read(ssl);
@@ -207,6 +227,12 @@ rtc_tls_step(struct ssl_st *ssl, char *error, size_t errorlen)
 void
 rtc_tls_before_io(struct ssl_st *ssl)
 {
+}
+
+bool
+rtc_tls_is_quiet(struct ssl_st *ssl, char *error, size_t errorlen)
+{
+	return true;
 }
 
 bool

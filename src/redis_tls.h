@@ -44,6 +44,12 @@ extern RtcTlsStep rtc_tls_step(struct ssl_st *ssl,
 /* To be called before each read and write. */
 extern void rtc_tls_before_io(struct ssl_st *ssl);
 
+/*
+ * Takes in what the peer has sent, as far as it is for TLS itself.  False = it
+ * is more than that, or the end; error tells.
+ */
+extern bool rtc_tls_is_quiet(struct ssl_st *ssl, char *error, size_t errorlen);
+
 /* Can a write that made no progress go on only after a read? */
 extern bool rtc_tls_wants_read(struct ssl_st *ssl);
 

@@ -48,6 +48,7 @@
 #include "guc.h"
 #include "inject.h"
 #include "mutant.h"
+#include "redis_conn.h"
 #include "relay.h"
 #include "relay_info.h"
 #include "shmem.h"
@@ -66,7 +67,8 @@
 /* How long to wait when nothing wakes us (ms). */
 #define RTC_WAIT_IDLE		1000
 #define RTC_WAIT_UNFLUSHED	10	/* an asynchronous commit, until flushed */
-#define RTC_WAIT_INVISIBLE	2
+#define RTC_WAIT_INVISIBLE	2	/* a commit, until it is visible; */
+#define RTC_WAIT_INVISIBLE_MAX	50	/* a standby may be away */
 #define RTC_WAIT_TRANSACTIONS 50	/* for transactions to end */
 
 /* Slot and position upkeep (ms). */
@@ -339,25 +341,32 @@ static void
 wait(RtcStreamResult result)
 {
 	static uint32 wait_event = 0;
+	static int64 invisible_since = 0;
 	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 	pgsocket	sock = PGINVALID_SOCKET;
 	long		timeout;
 
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
+	if (result != RTC_STREAM_NOT_VISIBLE)
+		invisible_since = 0;
 	switch (result)
 	{
 		case RTC_STREAM_MORE:
 			return;
 
 		case RTC_STREAM_LINGER:
-
 			if (rtc_batch_delay > 0)
 				linger(wait_event);
 			return;
 
 		case RTC_STREAM_NOT_VISIBLE:
-			timeout = RTC_WAIT_INVISIBLE;
+			/* the longer it has taken, the less does a little more matter */
+			if (invisible_since == 0)
+				invisible_since = rtc_conn_clock();
+			timeout = (rtc_conn_clock() - invisible_since) / 20000;
+			timeout = Min(Max(timeout, RTC_WAIT_INVISIBLE),
+						  RTC_WAIT_INVISIBLE_MAX);
 			break;
 
 		case RTC_STREAM_IDLE:

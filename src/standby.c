@@ -45,6 +45,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "key.h"
+#include "position.h"
 #include "redis_backend.h"
 #include "redis_session.h"
 #include "shmem.h"
@@ -53,7 +54,6 @@
 static RtcReply *ask(const char *key, uint32 keylen, const char *field);
 static bool position_fits(const RtcReply *position, TimeLineID tli,
 						  XLogRecPtr begin);
-static XLogRecPtr reply_lsn(const RtcReply *reply);
 static bool reply_is(const RtcReply *reply, const char *text);
 static XLogRecPtr timeline_begin(TimeLineID tli);
 
@@ -145,11 +145,11 @@ static bool
 position_fits(const RtcReply *position, TimeLineID tli, XLogRecPtr begin)
 {
 	const RtcReply *field = position->elems;
-	XLogRecPtr	commit = reply_lsn(&field[1]);
+	XLogRecPtr	commit = rtc_reply_lsn(&field[1]);
 	char		number[16];
 
 	/* the end comes after the answer */
-	if (!RecoveryInProgress() || reply_lsn(&field[0]) < begin ||
+	if (!RecoveryInProgress() || rtc_reply_lsn(&field[0]) < begin ||
 		XLogRecPtrIsInvalid(commit) || commit > GetXLogReplayRecPtr(NULL))
 		return false;
 
@@ -161,7 +161,7 @@ position_fits(const RtcReply *position, TimeLineID tli, XLogRecPtr begin)
 		return false;
 
 	/* two standbys may have made a timeline of the same number */
-	return reply_lsn(&field[3]) == timeline_begin(tli);
+	return rtc_reply_lsn(&field[3]) == timeline_begin(tli);
 }
 
 /*
@@ -175,34 +175,10 @@ timeline_begin(TimeLineID tli)
 
 	if (known != tli)
 	{
-		ListCell   *lc;
-
-		begin = InvalidXLogRecPtr;
-		foreach(lc, readTimeLineHistory(tli))
-		{
-			TimeLineHistoryEntry *entry = lfirst(lc);
-
-			if (entry->tli == tli)
-				begin = entry->begin;
-		}
+		begin = rtc_timeline_begin(tli, readTimeLineHistory(tli));
 		known = tli;
 	}
 	return begin;
-}
-
-/*
- * The LSN in a reply; invalid if it is none.
- */
-static XLogRecPtr
-reply_lsn(const RtcReply *reply)
-{
-	uint32		high;
-	uint32		low;
-
-	if (reply->type != RTC_REPLY_STRING ||
-		sscanf(reply->str, "%X/%X", &high, &low) != 2)
-		return InvalidXLogRecPtr;
-	return ((uint64) high) << 32 | low;
 }
 
 static bool

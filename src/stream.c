@@ -68,6 +68,7 @@ RtcStream	rtc_stream;
 static bool start_resume(void);
 static void catch_up(void);
 static RtcStreamResult handle_event(bool *done);
+static int64 now_ms(void);
 static bool is_asked_for(void);
 static bool heartbeat(bool *beaten);
 static bool delete_instead(void);
@@ -167,10 +168,10 @@ rtc_stream_work(void)
 		result = RTC_STREAM_DOWN;
 	else if (!sweep())
 		result = RTC_STREAM_DOWN;
-	if (rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
+	if (now_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
 		rtc_wal_reader_prune(rtc_stream.reader);
-		rtc_stream.pruned_ms = rtc_unix_ms();
+		rtc_stream.pruned_ms = now_ms();
 	}
 	while (result == RTC_STREAM_MORE && !done)
 	{
@@ -436,6 +437,15 @@ rtc_stream_is_untold(void)
 }
 
 /*
+ * For intervals: the clock on the wall may be set back.
+ */
+static int64
+now_ms(void)
+{
+	return rtc_conn_clock() / 1000;
+}
+
+/*
  * Does a lookup wait for the position to be stored, and would that help?
  */
 static bool
@@ -454,7 +464,7 @@ is_asked_for(void)
 static bool
 heartbeat(bool *beaten)
 {
-	*beaten = is_asked_for() || rtc_unix_ms() - rtc_stream.stored_ms >=
+	*beaten = is_asked_for() || now_ms() - rtc_stream.stored_ms >=
 		(rtc_stream.full ? RTC_RETRY_MS :
 		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || rtc_stream_store();
@@ -508,7 +518,7 @@ rtc_stream_store(void)
 		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
 	}
 	RTC_INJECT("applied");
-	rtc_stream.stored_ms = rtc_unix_ms();
+	rtc_stream.stored_ms = now_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
 
@@ -542,7 +552,7 @@ delete_instead(void)
 	MemoryContextSwitchTo(old);
 	if (result != RTC_CONN_OK)
 		return rtc_stream_down();
-	rtc_stream.stored_ms = rtc_unix_ms();
+	rtc_stream.stored_ms = now_ms();
 	return true;
 }
 
@@ -569,7 +579,7 @@ sweep(void)
 {
 	if ((rtc_sweep_due() == 0 &&
 		 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK) ||
-		(rtc_unix_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
+		(now_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
 		 rtc_policy_ask(rtc_stream.conn) != RTC_CONN_OK))
 		return rtc_stream_down();
 	return true;

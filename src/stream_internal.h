@@ -38,8 +38,8 @@ typedef struct RtcStream
 	uint64		replayed;		/* commits applied before that */
 	RtcWalEvent event;			/* the next one */
 	bool		have_event;		/* it waits to be visible */
-	int64		pruned_ms;		/* when the reader was pruned */
-	int64		stored_ms;		/* when the position was stored */
+	int64		pruned_ms;		/* when the reader was pruned; monotonic */
+	int64		stored_ms;		/* when the position was stored; likewise */
 	char		error[RTC_ERROR_LEN];
 } RtcStream;
 
