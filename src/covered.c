@@ -131,9 +131,12 @@ weakness_of_rules(Relation rel)
 	return NULL;
 }
 
-/* Are the event triggers of the extension there, whoever does the DDL? */
+/*
+ * Are the event triggers of the extension there, whoever does the DDL?  "buf"
+ * gets what changes when somebody switches one of them.
+ */
 static bool
-ddl_is_seen(void)
+ddl_is_seen(StringInfo buf)
 {
 	Oid			extension = get_extension_oid(RTC_NAME, true);
 	Relation	catalog = table_open(EventTriggerRelationId, AccessShareLock);
@@ -153,6 +156,9 @@ ddl_is_seen(void)
 			continue;
 		n++;
 		all &= form->evtenabled == TRIGGER_FIRES_ALWAYS;
+		if (buf != NULL)
+			appendStringInfo(buf, " %u %u", form->oid,
+							 HeapTupleHeaderGetRawXmin(tuple->t_data));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -210,7 +216,13 @@ rtc_uncovered(Oid relid, bool with_children, List **watched)
 		relation_close(rel, NoLock);
 	}
 
-	if (reason == NULL && !ddl_is_seen())
+	if (reason == NULL && !ddl_is_seen(NULL))
 		reason = "the event triggers of rtcache are not ENABLE ALWAYS";
 	return reason;
+}
+
+void
+rtc_describe_event_triggers(StringInfo buf)
+{
+	(void) ddl_is_seen(buf);
 }

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
 /*
@@ -21,5 +22,8 @@
  */
 extern const char *rtc_uncovered(Oid relid, bool with_children,
 								 List **watched);
+
+/* Appends what changes when an event trigger of the extension is switched. */
+extern void rtc_describe_event_triggers(StringInfo buf);
 
 #endif							/* RTC_COVERED_H */

@@ -48,7 +48,7 @@ static char *append_hex(char *out, const void *bytes, size_t len);
 static void name_wanted(RtcLookup *l);
 static bool register_interest(RtcLookup *l);
 static bool may_fill(RtcLookup *l);
-static bool owned_fits(RtcLookup *l, const Jsonb *answer);
+static bool owned_fits(const Jsonb *answer);
 static bool ask_redis(RtcLookup *l, Jsonb **answer, bool *leased,
 					  RtcCounter *reason);
 static Jsonb *use_value(RtcLookup *l, const RtcValue *value);
@@ -299,7 +299,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
  * Can this be what the rule that owns the key has stored?
  */
 static bool
-owned_fits(RtcLookup *l, const Jsonb *answer)
+owned_fits(const Jsonb *answer)
 {
 	return JB_ROOT_IS_OBJECT(answer);
 }
@@ -318,7 +318,7 @@ use_value(RtcLookup *l, const RtcValue *value)
 	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
 	answer = rtc_parse_value(value);
 	if (answer == NULL ||
-		(value->companion == NULL && !owned_fits(l, answer)) ||
+		(value->companion == NULL && !owned_fits(answer)) ||
 		(!l->one_row &&
 		 (!JB_ROOT_IS_ARRAY(answer) || JB_ROOT_IS_SCALAR(answer))))
 	{

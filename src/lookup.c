@@ -33,8 +33,8 @@
  *	   to apply a write to a key is to delete its lease: either the fill is
  *	   refused, or its value is deleted.  The stamps are looked at again for
  *	   another reason: a commit that the snapshot does see may not be flushed
- *	   yet, and Redis must not show it before.  And what does need to be looked
- *	   at again is the relay's word.  A relay that closes Redis may go on to
+ *	   yet, and Redis must not show it before.  The relay's word needs
+ *	   to be looked at again, too.  A relay that closes Redis may go on to
  *	   clear it *instead of* applying writes, and such a clear deletes the
  *	   leases that exist when it begins.  Had it begun before ours was granted,
  *	   nothing would take that away.  Hence what Redis says counts only if
@@ -280,7 +280,8 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
  * Whoever looks for it after such a writer has been told of the change, which
  * was committed before: the plan cache makes the plan anew, and it names
  * other things.  If all is as it was later on, the event triggers have
- * stamped the relation in between.  And an answer that was there before is
+ * stamped the relation in between; or they were off, and then it is another
+ * question now (plan.c).  And an answer that was there before is
  * one of a moment of this call, since at its beginning we had been told of
  * everything that had been committed.
  *

@@ -293,20 +293,6 @@ is_unique(const RtcOwned *owned, Relation rel)
 
 /* ---------------- the rules ---------------- */
 
-/* Does a rule see every change of a row? */
-static bool
-sees_all(const Trigger *trigger)
-{
-	return (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
-			trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN) &&
-		TRIGGER_FOR_AFTER(trigger->tgtype) &&
-		TRIGGER_FOR_ROW(trigger->tgtype) &&
-		TRIGGER_FOR_INSERT(trigger->tgtype) &&
-		TRIGGER_FOR_UPDATE(trigger->tgtype) &&
-		TRIGGER_FOR_DELETE(trigger->tgtype) &&
-		trigger->tgqual == NULL && trigger->tgnattr == 0;
-}
-
 /* Does a template use the columns, and no others? */
 static bool
 uses_columns(const RtcOwned *owned, Relation rel, const RtcTemplate *tmpl)
@@ -355,7 +341,7 @@ take_rules(RtcOwned *owned, const Query *query, Relation rel)
 			for (int j = 0; j < rule->ndels; j++)
 				add_beginning(&owned->forgets, rule->del[j]);
 		}
-		else if (owned->rule == NULL && sees_all(trigger) &&
+		else if (owned->rule == NULL && rtc_rule_sees_rows(trigger, false) &&
 				 uses_columns(owned, rel, rule->key) &&
 				 selects_columns(query, rel, rule->row))
 		{

@@ -52,6 +52,7 @@
 
 #include "cacheable.h"
 #include "compat.h"
+#include "covered.h"
 #include "pin.h"
 #include "plan.h"
 #include "provenance.h"
@@ -274,8 +275,10 @@ describe_relation(StringInfo buf, Oid relid)
  * Computes which query it is.  What the parser and the rewriter have made of
  * the text goes in as well as the text: so a name that means another table, a
  * view that has been replaced and a table that has other columns make another
- * query of it.  Functions may look names up in the search path.  A hash that
- * could be forged would let one query have the answer of another.
+ * query of it.  Functions may look names up in the search path.  DDL may have
+ * gone by unseen while our event triggers were off, and what was stored before
+ * that must not come back when they are on again.  A hash that could be forged
+ * would let one query have the answer of another.
  */
 static void
 compute_id(RtcKeptPlan *plan, List *queries)
@@ -297,6 +300,7 @@ compute_id(RtcKeptPlan *plan, List *queries)
 		appendStringInfo(&buf, " %u ", lfirst_oid(lc));
 		describe_relation(&buf, lfirst_oid(lc));
 	}
+	rtc_describe_event_triggers(&buf);
 
 	ctx = pg_cryptohash_create(PG_SHA256);
 	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||

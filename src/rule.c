@@ -37,6 +37,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/extension.h"
+#include "commands/trigger.h"
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 #include "utils/varlena.h"
@@ -337,6 +338,19 @@ rtc_rule_forget(const RtcRuleText *rule)
 	if (rule->kind == RTC_RULE_TRUNCATE && rule->del == NIL &&
 		rule->tag == NIL && !rule->no_keys)
 		rtc_add_clear_op();
+}
+
+bool
+rtc_rule_sees_rows(const Trigger *trigger, bool by_all)
+{
+	return (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			(!by_all && trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN)) &&
+		TRIGGER_FOR_AFTER(trigger->tgtype) &&
+		TRIGGER_FOR_ROW(trigger->tgtype) &&
+		TRIGGER_FOR_INSERT(trigger->tgtype) &&
+		TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+		TRIGGER_FOR_DELETE(trigger->tgtype) &&
+		trigger->tgqual == NULL && trigger->tgnattr == 0;
 }
 
 char	  **

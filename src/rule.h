@@ -15,6 +15,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
+#include "utils/reltrigger.h"
 
 #include "row_json.h"
 #include "template.h"
@@ -76,6 +77,13 @@ extern RtcRule *rtc_rule_parse(RtcRuleKind kind, int nargs, char **args,
  * and as a member of the extension, whatever its schema.
  */
 extern RtcRuleKind rtc_rule_kind(Oid function);
+
+/*
+ * Is this trigger fired for every change of a
+ * row, by whatever session?  One that is not ENABLE ALWAYS is by those that are
+ * no replicas: that is enough where "by_all" is false.
+ */
+extern bool rtc_rule_sees_rows(const Trigger *trigger, bool by_all);
 
 /* The arguments of a trigger, from its row in pg_trigger. */
 extern char **rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs);

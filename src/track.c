@@ -30,8 +30,9 @@
  * one on its child invites deadlocks; invalidation of any relation involved
  * marks the entry stale, and one that arrives while the entry is being made
  * has it made again.  A stale entry may be in use further up the stack, if the
- * hash function of a type is written in SQL; so what it occupies lives on to
- * the end of the transaction.
+ * hash function of a type is written in SQL; so it is forgotten by an outermost
+ * trigger only, and what it occupies when it is made again deeper down lives on
+ * to the end of the transaction.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -48,6 +49,7 @@
 #include "catalog/pg_inherits.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -105,6 +107,7 @@ typedef struct Track
 } Track;
 
 static HTAB *track_hash = NULL;
+static bool have_stale = false; /* some entry is */
 static uint64 invalidations = 0;	/* seen so far */
 
 static void
@@ -123,7 +126,7 @@ relation_invalidated(Datum arg, Oid relid)
 		for (int i = 0; i < track->nrelids; i++)
 		{
 			if (relid == InvalidOid || track->relids[i] == relid)
-				track->stale = true;
+				track->stale = have_stale = true;
 		}
 	}
 }
@@ -312,6 +315,29 @@ make_track(Track *made, Oid relid)
 	MemoryContextSwitchTo(oldcxt);
 }
 
+/*
+ * Forgets all stale entries, those of dropped relations among them; only when
+ * none can be in use.
+ */
+static void
+sweep_tracks(void)
+{
+	HASH_SEQ_STATUS seq;
+	Track	   *track;
+
+	hash_seq_init(&seq, track_hash);
+	while ((track = hash_seq_search(&seq)) != NULL)
+	{
+		if (track->stale)
+		{
+			MemoryContextDelete(track->cxt);
+			(void) hash_search(track_hash, &track->relid, HASH_REMOVE, NULL);
+		}
+	}
+	have_stale = false;
+}
+
+/* As for find_rule() in trigger.c: in a trigger of a trigger, one may be. */
 static Track *
 find_track(Oid relid)
 {
@@ -322,6 +348,10 @@ find_track(Oid relid)
 
 	if (track_hash == NULL)
 		track_hash_init();
+
+	if (have_stale &&
+		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) <= 1)
+		sweep_tracks();
 
 	track = hash_search(track_hash, &relid, HASH_FIND, NULL);
 	if (track != NULL && !track->stale)
@@ -336,6 +366,7 @@ find_track(Oid relid)
 		MemoryContextDelete(made.cxt);
 	}
 	made.stale = before != invalidations;
+	have_stale |= made.stale;
 
 	track = hash_search(track_hash, &relid, HASH_ENTER, &found);
 	if (found)

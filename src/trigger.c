@@ -172,13 +172,7 @@ is_tracker(Relation rel, Trigger *self)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 
-		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
-			TRIGGER_FOR_AFTER(trigger->tgtype) &&
-			TRIGGER_FOR_ROW(trigger->tgtype) &&
-			TRIGGER_FOR_INSERT(trigger->tgtype) &&
-			TRIGGER_FOR_UPDATE(trigger->tgtype) &&
-			TRIGGER_FOR_DELETE(trigger->tgtype) &&
-			trigger->tgqual == NULL && trigger->tgnattr == 0 &&
+		if (rtc_rule_sees_rows(trigger, true) &&
 			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_NONE)
 			return trigger->tgoid == self->tgoid;
 	}

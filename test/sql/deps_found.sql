@@ -116,6 +116,21 @@ DROP TABLE person;
 DROP FUNCTION mood_json;
 DROP TYPE mood;
 
+-- DDL that nobody sees
+CREATE TABLE quiet (id int PRIMARY KEY, n int);
+SELECT cache_attach('quiet');
+INSERT INTO quiet VALUES (1, 2);
+SELECT ask('SELECT * FROM quiet WHERE id = 1', 'SELECT 1 + n AS n FROM quiet');
+BEGIN;
+ALTER EVENT TRIGGER rtcache_check_rules DISABLE;
+ALTER TABLE quiet ALTER n TYPE int USING 0;
+ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
+COMMIT;
+SELECT answer('SELECT * FROM quiet WHERE id = 1'), answer('SELECT 1 + n AS n FROM quiet');
+-- what is part of a command is seen
+SELECT error($$CREATE SCHEMA nested CREATE TABLE t (id int) CREATE TRIGGER c AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('{no}')$$);
+DROP TABLE quiet;
+
 -- a domain that some values do not fit any more
 CREATE DOMAIN small AS int;
 SELECT ask('SELECT n::small AS n FROM t WHERE id = 1');
