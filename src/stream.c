@@ -351,7 +351,8 @@ handle_event(bool *done)
 				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
 
 		case RTC_WAL_OMITTED:
-			if (event->lsn <= rtc_stream.skip_lsn)
+			/* Redis has been behind it, when its tag sets were known */
+			if (event->lsn <= Max(rtc_stream.skip_lsn, rtc_stream.pos.lsn))
 				break;
 			if (!rtc_sweep_covers(event->lsn))
 				return rtc_stream_clear("Redis has tag sets that writers did not know of")
