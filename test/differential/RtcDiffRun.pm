@@ -28,7 +28,7 @@ my @kinds = qw(row table tag);
 my $setup_file = dirname(__FILE__) . '/setup.sql';
 my $runs = 0;
 
-# Options: seed, cases, redis (there is one), mutant ("trigger" or "ddl"),
+# Options: seed, cases, redis (there is one), mutant ("trigger": hides writes),
 # shrink (0: tell failures as they are), failures (how many are enough).
 sub new
 {
@@ -92,19 +92,15 @@ sub generate
 sub _sabotage
 {
 	my ($self, $w) = @_;
-	my ($catalog, $state, $function) =
-	  $self->{mutant} eq 'trigger' ? qw(pg_trigger tgenabled tgfoid)
-	  : $self->{mutant} eq 'ddl' ? qw(pg_event_trigger evtenabled evtfoid)
-	  : die "unknown mutant $self->{mutant}";
 
-	return if $w->{behind} || $w->{sql} =~ /\\connect/;
-	return if !$w->{ddl} != ($self->{mutant} eq 'trigger');
-	my $which = "$function IN (SELECT oid FROM pg_proc WHERE proname LIKE 'rtcache%')";
+	die "unknown mutant $self->{mutant}" if $self->{mutant} ne 'trigger';
+	return if $w->{behind} || $w->{ddl} || $w->{sql} =~ /\\connect/;
+	my $which = "tgfoid IN (SELECT oid FROM pg_proc WHERE proname LIKE 'rtcache%')";
 
 	# a new session knows nothing of a trigger but what the catalog says
-	$w->{sql} = "UPDATE $catalog SET $state = 'D' WHERE $which;\n\\connect -reuse-previous=on\n:settings\n"
+	$w->{sql} = "UPDATE pg_trigger SET tgenabled = 'D' WHERE $which;\n\\connect -reuse-previous=on\n:settings\n"
 	  . $w->{sql}
-	  . "\nUPDATE $catalog SET $state = 'A' WHERE $which;\n\\connect -reuse-previous=on\n:settings";
+	  . "\nUPDATE pg_trigger SET tgenabled = 'A' WHERE $which;\n\\connect -reuse-previous=on\n:settings";
 	return;
 }
 

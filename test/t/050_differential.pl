@@ -91,12 +91,9 @@ foreach my $mode (@modes)
 	}
 	if (!$by_hand && $mode eq 'l1')
 	{
-		foreach my $mutant (qw(trigger ddl))
-		{
-			my $blind = RtcDiffRun->new($node, seed => 1, cases => 40, failures => 1, quiet => 1, mutant => $mutant);
+		my $blind = RtcDiffRun->new($node, seed => 1, cases => 40, failures => 1, quiet => 1, mutant => 'trigger');
 
-			is($blind->all, 1, "a write hidden from the cache is found ($mutant)");
-		}
+		is($blind->all, 1, 'a write hidden from the cache is found');
 	}
 	ok($node->no_crash, "$mode: no process has crashed");
 	$node->stop;
