@@ -69,8 +69,8 @@ sub pkglibdir
 # SQL that may fail: a backend may be killed at it.
 sub run
 {
-	$node->psql('postgres', $_[0]);
-	return;
+	# a server that ends may hang up before psql has been told what to do
+	return eval { $node->psql('postgres', $_[0]) };
 }
 
 sub clause { my ($point, $action) = @_; return $inject->arm_sql($point, $action, 'backend'); }
@@ -217,12 +217,13 @@ sub recovered
 
 	while (time < $end)
 	{
-		my ($status, $out) = $node->psql('postgres', q{
+		my ($status, $out) = run(q{
 			SELECT pid, state = 'streaming' AND
 				(SELECT ok FROM cache_health() WHERE name = 'gate') FROM rtcache_relay;
 			SELECT string_agg(gid, ' ') FROM pg_prepared_xacts});
 		my ($pid, $ready, $gids) = ($out // '') =~ /^(\d*)\|(\w*)\n?(.*)$/s;
 
+		$status //= -1;
 		if ($status == 0 && $gids)
 		{
 			# the one that commits and the one that does not
