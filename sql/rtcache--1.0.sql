@@ -46,8 +46,6 @@ WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'A
     'CREATE AGGREGATE', 'CREATE CAST', 'CREATE FUNCTION', 'CREATE OPERATOR CLASS', 'CREATE PROCEDURE', 'CREATE SCHEMA', 'CREATE VIEW')
 EXECUTE FUNCTION rtcache_check_rules();
 
-ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
-
 COMMENT ON EVENT TRIGGER rtcache_check_rules IS
 'checks rules of rtcache when they are created and when their tables are altered, and drops answers that DDL makes stale';
 

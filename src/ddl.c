@@ -105,9 +105,11 @@ check_call(FunctionCallInfo fcinfo, const char *name)
 	return (EventTriggerData *) fcinfo->context;
 }
 
-/* The table of a trigger; InvalidOid if it has gone. */
-static Oid
-trigger_table(Oid tgoid)
+/*
+ * The table of a trigger; InvalidOid if it has gone.
+ */
+Oid
+rtc_trigger_table(Oid tgoid)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -381,7 +383,7 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 			rtc_add_clear_op();
 		else if (object->classid == TriggerRelationId)
 		{
-			Oid			relid = trigger_table(object->objid);
+			Oid			relid = rtc_trigger_table(object->objid);
 
 			if (!OidIsValid(relid))
 				continue;

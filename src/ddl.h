@@ -3,7 +3,7 @@
  * ddl.h
  *		What DDL does to the cache: the event triggers.  See ddl.c.
  *
- * They are called through SQL only: rtcache_check_rules,
+ * The event triggers are called through SQL only: rtcache_check_rules,
  * rtcache_forget_dropped, rtcache_before_drop.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -20,5 +20,8 @@
 extern PGDLLEXPORT Datum rtcache_check_rules(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum rtcache_forget_dropped(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum rtcache_before_drop(PG_FUNCTION_ARGS);
+
+/* The table of a trigger; InvalidOid if there is none.  Reads the catalog. */
+extern Oid	rtc_trigger_table(Oid tgoid);
 
 #endif							/* RTC_DDL_H */

@@ -16,7 +16,8 @@
  * costs a hit and never an answer.
  *
  * MODEL: per backend, no locks.  Adding and asking may raise; the rest neither
- * raises nor allocates.  Memory belongs to TopTransactionContext, with which it goes.
+ * raises nor allocates.  Memory belongs to TopTransactionContext, with which it
+ * goes.
  *
  * Copyright (c) 2026, rtcache contributors
  *

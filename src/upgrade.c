@@ -19,16 +19,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_trigger.h"
 #include "miscadmin.h"
-#include "utils/fmgroids.h"
 
+#include "ddl.h"
 #include "rule_check.h"
 #include "upgrade.h"
 
@@ -36,7 +32,6 @@ static object_access_hook_type previous_hook = NULL;
 
 static void trigger_made(ObjectAccessType access, Oid class_id, Oid object_id,
 						 int sub_id, void *arg);
-static Oid	table_to_clone(Oid trigger_id);
 
 void
 rtc_upgrade_init(void)
@@ -60,33 +55,7 @@ trigger_made(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 
 	/* what has just been made is visible to the next command */
 	CommandCounterIncrement();
-	relid = table_to_clone(object_id);
+	relid = rtc_trigger_table(object_id);
 	if (OidIsValid(relid))
 		rtc_check_clone_truncate(relid);
-}
-
-/* The table of a trigger that is no clone itself. */
-static Oid
-table_to_clone(Oid trigger_id)
-{
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			relid = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(trigger_id));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (tuple != NULL)
-	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		if (!OidIsValid(trigger->tgparentid))
-			relid = trigger->tgrelid;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return relid;
 }
