@@ -35,7 +35,7 @@
  *	 NOCOMMITLSN PROMOTE: it does not tell of commits that are sent in part
  *	 NOWATCH	PROMOTE: the EXEC of a relay that was replaced goes through
  *	 NOCLAIM	PROMOTE: a clear takes the position at its end only
- *	 NOOWNERGET	PROMOTE: lookups do not ask whose the position is
+ *	 NOOWNERGET	PROMOTE: lookups do not ask whose the position is (its epoch tells)
  *	 NOHORIZON	PROMOTE: a clear that was cut off is not begun again
  *	 NOCOVER	PLAIN: the lease is granted although the position does not cover all
  *				commits that the answer may show

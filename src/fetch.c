@@ -149,7 +149,7 @@ name_wanted(RtcLookup *l)
 
 	rtc_cmd_want(&l->wanted, l->trust.name.data, l->trust.name.len,
 				 l->trust.name.len - q->keylen, l->dep,
-				 l->owned ? 0 : l->ndeps, l->trust.lsn);
+				 l->owned ? 0 : l->ndeps, l->trust.lsn, l->trust.epoch);
 	l->wanted.fingerprint = l->fingerprint;
 	l->wanted.fingerprintlen = end - l->fingerprint;
 	l->wanted.owned = l->owned;

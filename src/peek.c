@@ -109,7 +109,7 @@ may_show(const RtcL1Question *question, RtcStampRead *stamps,
 		return false;
 	rtc_cmd_want(wanted, trust->name.data, trust->name.len,
 				 trust->name.len - question->keylen, dep, ndeps,
-				 trust->lsn);
+				 trust->lsn, trust->epoch);
 	wanted->fingerprint = value->companion;
 	wanted->fingerprintlen = strcspn(value->companion, " ") + 1;
 	return rtc_cmd_get(wanted, value) == RTC_GET_HIT;
@@ -146,7 +146,7 @@ cache_peek(PG_FUNCTION_ARGS)
 	{
 		rtc_cmd_want(&wanted, trust.name.data, trust.name.len,
 					 trust.name.len - question.keylen, NULL, 0,
-					 trust.lsn);
+					 trust.lsn, trust.epoch);
 		if (rtc_cmd_get(&wanted, &value) == RTC_GET_HIT &&
 			may_show(&question, &stamps, &trust, &wanted, &value) &&
 			rtc_trust_holds(&trust))

@@ -9,7 +9,13 @@
  * that lagged.  An EXEC can carry the new position although one of its
  * commands failed; therefore verified_lsn, up to which the replies were
  * checked, is kept beside it, and a relay that comes new to the position
- * starts again from there.  Applying twice does no harm.
+ * starts again from there, and sets lsn back.  Applying twice does no harm.
+ *
+ * Each connection of the relay is an epoch of its own, with a random name, and
+ * lookups believe no Redis of another one.  A command that fails inside EXEC
+ * ends the connection; so a position of the present epoch and behind what was
+ * applied in it has nothing missing, be it that of a replica which was
+ * promoted.
  *
  * The decision, made at every (re)connect:
  *
@@ -50,7 +56,6 @@
 static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
 static XLogRecPtr parse_lsn(const char *text);
-static void my_owner(char owner[RTC_OWNER_LEN]);
 
 RtcConnResult
 rtc_position_load(RtcConn *conn, RtcPosition *pos)
@@ -103,8 +108,12 @@ rtc_position_claim(RtcPosition *pos)
 	pos->timeline = tli;
 	pos->timeline_begin = rtc_timeline_begin(tli, readTimeLineHistory(tli));
 	strlcpy(pos->key_id, rtc_shared->key_id, sizeof(pos->key_id));
-	my_owner(pos->owner);
-	strlcpy(rtc_shared->owner, pos->owner, RTC_OWNER_LEN);
+	strlcpy(pos->owner, rtc_position_owner(), sizeof(pos->owner));
+	if (!pg_strong_random(&pos->epoch, sizeof(pos->epoch)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	pg_atomic_write_u64(&rtc_shared->epoch, pos->epoch);
 }
 
 RtcDecision
@@ -113,18 +122,17 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 	TimeLineID	tli = GetWALInsertionTimeLine();
 	List	   *history = readTimeLineHistory(tli);
 	bool		alive = rtc_unix_ms() - pos->seen_ms < RTC_OWNER_SILENCE;
-	char		owner[RTC_OWNER_LEN];
+	bool		mine = strcmp(pos->owner, rtc_position_owner()) == 0;
 	XLogRecPtr	end;
 	XLogRecPtr	newest;
 
 	reason[0] = '\0';
-	my_owner(owner);
 	if (!pos->found)
 	{
 		snprintf(reason, size, "Redis holds no position of this server");
 		return RTC_DECIDE_CLEAR;
 	}
-	if (strcmp(pos->owner, owner) != 0 && alive && pos->timeline >= tli)
+	if (!mine && alive && pos->timeline >= tli)
 	{
 		snprintf(reason, size,
 				 pos->timeline > tli
@@ -133,7 +141,7 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 				 pos->timeline);
 		return RTC_DECIDE_FENCED;
 	}
-	if (strcmp(pos->owner, owner) != 0 && pos->timeline == tli)
+	if (!mine && pos->timeline == tli)
 	{
 		/*
 		 * A copy, or another standby that was promoted to the same number:
@@ -199,7 +207,8 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 void
 rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 {
-	char		number[6][32];
+	char		number[3][32];
+	char		epoch[RTC_EPOCH_LEN];
 	char		lsn[5][32];
 
 	snprintf(number[0], 32, "%u", pos->timeline);
@@ -210,6 +219,7 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
 	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
 	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->commit_lsn));
+	rtc_epoch_text(pos->epoch, epoch);
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
 							"timeline", number[0],
 							"timeline_begin", lsn[0],
@@ -220,6 +230,7 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 							"horizon", number[2],
 							"seen", number[1],
 							"owner", pos->owner,
+							"epoch", epoch,
 							"key_id", pos->key_id,
 							NULL);
 }
@@ -296,24 +307,28 @@ parse_lsn(const char *text)
 }
 
 /*
- * Names this data directory: a copy of it, on this host or another, gets
- * another name, a restart does not.
+ * A copy of the data directory, on this host or another, has another name; a
+ * restart changes nothing.
  */
-static void
-my_owner(char owner[RTC_OWNER_LEN])
+const char *
+rtc_position_owner(void)
 {
+	static char owner[RTC_OWNER_LEN] = "";
 	char		where[MAXPGPATH + 512];
 	char		host[256] = "";
 	struct stat st;
 
+	if (owner[0] != '\0')
+		return owner;
 	(void) gethostname(host, sizeof(host) - 1);
 	if (stat(XLOG_CONTROL_FILE, &st) != 0)
 		memset(&st, 0, sizeof(st));
 	snprintf(where, sizeof(where), "%s:%s:%llu:%llu", host, DataDir,
 			 (unsigned long long) st.st_dev, (unsigned long long) st.st_ino);
-	snprintf(owner, RTC_OWNER_LEN, "%016llx",
+	snprintf(owner, sizeof(owner), "%016llx",
 			 (unsigned long long) hash_bytes_extended((unsigned char *) where,
 													  strlen(where), 0));
+	return owner;
 }
 
 XLogRecPtr

@@ -29,7 +29,8 @@ typedef struct RtcPosition
 	bool		found;
 	TimeLineID	timeline;
 	XLogRecPtr	timeline_begin; /* where that timeline left its parent */
-	XLogRecPtr	lsn;			/* every commit up to here was sent */
+	XLogRecPtr	lsn;			/* every commit up to here was sent, since the
+								 * relay has connected */
 	XLogRecPtr	commit_lsn;		/* newest commit of which Redis may have
 								 * anything: the first batches of a large one
 								 * are sent before lsn moves */
@@ -40,6 +41,7 @@ typedef struct RtcPosition
 								 * transactions are; full xid, 0 = none */
 	int64		seen_ms;		/* when it was written, Unix time */
 	char		owner[RTC_OWNER_LEN];	/* the data directory that wrote it */
+	uint64		epoch;			/* the relay's connection that did; random */
 	char		held_by[RTC_OWNER_LEN]; /* whose it was in Redis when it was
 										 * read or stored last; "" = nobody's */
 	char		key_id[RTC_KEY_ID_LEN]; /* the seal of the messages */
@@ -61,8 +63,15 @@ typedef enum RtcDecision
  */
 extern RtcConnResult rtc_position_load(RtcConn *conn, RtcPosition *pos);
 
-/* Fills in what says that the position is ours, now. */
+/*
+ * Fills in what says that the position is ours, now, and begins a new epoch,
+ * in shared memory, too.  Lookups must be kept away.  Raises if there are no
+ * random numbers.
+ */
 extern void rtc_position_claim(RtcPosition *pos);
+
+/* Names this data directory in the position. */
+extern const char *rtc_position_owner(void);
 
 /*
  * Decides what to do with a Redis at this position.  The reason, a clause

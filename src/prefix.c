@@ -510,7 +510,7 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 			return RTC_PREFIX_FAILED;
 		}
 	/* between EXEC and WATCH */
-	if (!rtc_position_is(&replies[nreplies - 1], rtc_shared->owner))
+	if (!rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
 	{
 		snprintf(error, error_size, "somebody else has taken the position");
 		rtc_conn_fail(conn, "%s", error);

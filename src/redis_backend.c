@@ -5,13 +5,13 @@
  *
  * The connection is opened when it is first needed.  Before anything that
  * comes from it is believed, the server at its other end is verified: it must
- * be a master, and the position that the relay keeps in it must be on our
- * timeline and not behind what the relay has stored.  Else we talk to a
- * replica, to a server that was restored from an old snapshot, or to one that
- * another history of this database writes to.  The verification holds for as
- * long as the connection and the relay's own connection last
- * (RtcShared.server_generation): if the relay had to connect anew, it may be
- * connected to another server now.
+ * be a master, and the position that the relay keeps in it must be of the
+ * relay's connection (RtcShared.epoch) and not behind what the relay has
+ * stored.  Else we talk to a replica, to a server that was restored from an
+ * old snapshot, or to one that another history of this database writes to.
+ * The verification holds for as long as the connection and the relay's own
+ * connection last (RtcShared.server_generation): if the relay had to connect
+ * anew, it may be connected to another server now.
  *
  * Model: called by redis_cmd.c, in backends, in transactions.  A problem of
  * Redis is a result; it is counted, told to the breaker, and reported as a
@@ -67,7 +67,8 @@ static void disconnect(void);
 static bool is_alive(void);
 static bool relay_address(uint32 url, char *address, size_t addresslen);
 static Verdict verify_server(void);
-static bool position_is_good(const RtcReply *position, XLogRecPtr stored);
+static bool position_is_good(const RtcReply *position, XLogRecPtr stored,
+							 uint64 epoch);
 static void report_failure(void);
 static int64 now_us(void);
 static int64 now_ms(void);
@@ -231,14 +232,15 @@ relay_address(uint32 url, char *address, size_t addresslen)
 static Verdict
 verify_server(void)
 {
-	const char *hmget[] = {"HMGET", rtc_position_key(), "lsn", "timeline",
-	"owner"};
-	size_t		hmgetlen[] = {5, strlen(rtc_position_key()), 3, 8, 5};
+	const char *hmget[] = {"HMGET", rtc_position_key(), "epoch", "lsn"};
+	size_t		hmgetlen[] = {5, strlen(rtc_position_key()), 5, 3};
 	const char *role[] = {"ROLE"};
 	size_t		rolelen[] = {4};
 	XLogRecPtr	stored;
+	uint64		epoch;
 	RtcReply   *replies;
 
+	epoch = pg_atomic_read_u64(&rtc_shared->epoch);
 	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
 	pg_memory_barrier();
 
@@ -264,67 +266,42 @@ verify_server(void)
 					  replies[1].elems[0].str);
 		return VERDICT_DISTRUSTED;
 	}
-	if (!position_is_good(&replies[0], stored))
+	if (!position_is_good(&replies[0], stored, epoch))
 	{
-		rtc_conn_fail(conn, "position of this database is absent or behind");
+		rtc_conn_fail(conn, "position of this database is absent, behind, or not our relay's");
 		return VERDICT_DISTRUSTED;
 	}
 	return VERDICT_TRUSTED;
 }
 
 /*
- * Is the position {lsn, timeline, owner} ours, and not behind?
+ * Is the position {epoch, lsn} that of our relay's connection, and not behind?
  */
 static bool
-position_is_good(const RtcReply *position, XLogRecPtr stored)
+position_is_good(const RtcReply *position, XLogRecPtr stored, uint64 epoch)
 {
-	uint32		high;
-	uint32		low;
-	char	   *end;
-	unsigned long timeline;
-	int			used = 0;
+	const RtcReply *field = position->elems;
+	char		text[RTC_EPOCH_LEN];
 
-	if (position->type != RTC_REPLY_ARRAY || position->nelems != 3 ||
-		position->elems[0].type != RTC_REPLY_STRING ||
-		position->elems[1].type != RTC_REPLY_STRING ||
-		position->elems[2].type != RTC_REPLY_STRING ||
-		strcmp(position->elems[2].str, rtc_shared->owner) != 0)
+	if (position->type != RTC_REPLY_ARRAY || position->nelems != 2 ||
+		field[0].type != RTC_REPLY_STRING)
 		return false;
 
-	if (sscanf(position->elems[0].str, "%X/%X%n", &high, &low, &used) != 2 ||
-		used != position->elems[0].len)
+	rtc_epoch_text(epoch, text);
+	if (strcmp(field[0].str, text) != 0 && rtc_safeguard(EPOCH))
 		return false;
-	if (rtc_safeguard(POSITION) && (((uint64) high) << 32 | low) < stored)
-		return false;
-
-	errno = 0;
-	timeline = strtoul(position->elems[1].str, &end, 10);
-	return errno == 0 && end != position->elems[1].str && *end == '\0' &&
-		timeline == GetWALInsertionTimeLine();
+	return rtc_reply_lsn(&field[1]) >= stored || !rtc_safeguard(POSITION);
 }
 
 /*
- * Another server has taken over what is in Redis, and our relay may not know
- * it yet: what is read or stored over this connection does not count.
- */
-void
-rtc_backend_distrust(void)
-{
-	rtc_conn_fail(conn, "another server has taken over");
-	elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
-	rtc_breaker_success();
-	distrust_generation = conn_generation;
-	distrust_until = now_ms() + RTC_DISTRUST_MS;
-}
-
-/*
- * The server was verified, but it has not got since what the relay says that
- * Redis has: it was split off from the relay's, or has lost it again.
+ * The server was verified, but what it has is not, or no longer, what the relay
+ * says that Redis has: it was split off from the relay's, has lost something
+ * again, or another server has taken over.
  */
 void
 rtc_backend_doubt(void)
 {
-	rtc_conn_fail(conn, "position of this database is behind");
+	rtc_conn_fail(conn, "position of this database is behind, or not our relay's");
 	elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
 	rtc_breaker_success();
 }

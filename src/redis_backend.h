@@ -42,9 +42,6 @@ extern void rtc_backend_append(int argc, const char *const *argv,
  */
 extern RtcReply *rtc_backend_ask(int nexpected);
 
-/* Gives the connection up: the position in Redis belongs to somebody else. */
-extern void rtc_backend_distrust(void);
-
 /*
  * Closes the connection: this is not, or no longer, the Redis that the relay
  * means.  The next one is verified anew.

@@ -39,15 +39,16 @@
 #define RTC_OUTLIVE_MS "1000"
 
 /*
- * Lease and fill look whose the position is.  Only the relay is fenced by
+ * Lease and fill look for the position's epoch.  Only the relay is fenced by
  * WATCH; a session of a server that was replaced could otherwise go on to
  * store what it reads there, until its relay notices.
  *
  * KEYS: key, lease, position, companion, tag sets.  ARGV: token, milliseconds,
- * owner, fingerprint, '1' = owned, milliseconds of the value to come (0 = no
+ * epoch, fingerprint, '1' = owned, milliseconds of the value to come (0 = no
  * expiry), the LSN (upper and lower half) that the position must have reached.
  * Returns {1, value, pttl, companion}, {2} = lease granted, {0} = busy, {3} =
- * not ours, or {4} = behind.  An error of GET is the reply then.
+ * the position is of another epoch, or behind.  An error of GET is the reply
+ * then.
  *
  * What is there and no hit, though it is a lookup's, may be outdated: its tag
  * set may have been evicted before it was dropped.  It must not be taken for a
@@ -61,13 +62,13 @@
  */
 #define ROW_TEXT_PATTERN "string.find(v, '^{\"[^\"\\\\]*\":[^ ]')"	/* rtc_is_row_text() */
 static RtcScript lease_script = {
-	"local p = redis.call('HMGET', KEYS[3], 'owner', 'lsn') "
+	"local p = redis.call('HMGET', KEYS[3], 'epoch', 'lsn') "
 	"if p[1] ~= ARGV[3] then return {3} end "
 	"local hi, lo = string.match(p[2] or '', '^(%x+)/(%x+)$') "
 	"if not hi then return {3} end "
 	"hi = tonumber(hi, 16) - ARGV[7] "
 	"if hi < 0 or (hi == 0 and tonumber(lo, 16) < tonumber(ARGV[8])) then "
-	"return {4} end "
+	"return {3} end "
 	"local v = redis.pcall('GET', KEYS[1]) "
 	"if type(v) == 'table' then return v end "
 	"local function odd(r) "
@@ -110,12 +111,12 @@ static RtcScript lease_script = {
 
 /*
  * KEYS: key, lease, position, companion.  ARGV: token, value, milliseconds (0
- * = no expiry), owner, text of the companion.  The companion is written first,
+ * = no expiry), epoch, text of the companion.  The companion is written first,
  * since it is the first write that may be refused; and it expires later, since
  * the value is nothing without it.
  */
 static RtcScript fill_script = {
-	"if redis.call('HGET', KEYS[3], 'owner') ~= ARGV[4] then return 0 end "
+	"if redis.call('HGET', KEYS[3], 'epoch') ~= ARGV[4] then return 0 end "
 	"if redis.pcall('GET', KEYS[2]) ~= ARGV[1] then return 0 end "
 	"if ARGV[3] == '0' then "
 	"redis.call('SET', KEYS[4], ARGV[5]) "
@@ -159,8 +160,9 @@ rtc_cmd_ready(void)
 void
 rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
 			 size_t prefixlen, const RtcDep *tags, int ntags,
-			 XLogRecPtr lsn)
+			 XLogRecPtr lsn, uint64 epoch)
 {
+	rtc_epoch_text(epoch, wanted->epoch);
 	wanted->lsn = rtc_safeguard(POSITION) ? lsn : InvalidXLogRecPtr;
 	wanted->key = key;
 	wanted->keylen = keylen;
@@ -217,7 +219,7 @@ is_wanted(const RtcWanted *wanted, const RtcValue *value)
 
 /*
  * Looks a key up, with its companion and the time it has left, in one round
- * trip, which also asks whether the position is still ours, and not behind.
+ * trip, which also asks whether the position is of our epoch, and not behind.
  *
  * The position is asked last: a value may be older than it only if the relay
  * has caught up in between, on another connection, and then the generation has
@@ -237,8 +239,8 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	size_t		mgetlen[] = {4, wanted->keylen, wanted->querylen};
 	const char *pttl[] = {"PTTL", wanted->key};
 	size_t		pttllen[] = {4, wanted->keylen};
-	const char *owner[] = {"HMGET", rtc_position_key(), "owner", "lsn"};
-	size_t		ownerlen[] = {5, strlen(owner[1]), 5, 3};
+	const char *position[] = {"HMGET", rtc_position_key(), "epoch", "lsn"};
+	size_t		positionlen[] = {5, strlen(position[1]), 5, 3};
 	RtcReply   *replies;
 	const RtcReply *bad = NULL;
 	RtcReply   *elems;
@@ -254,7 +256,7 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	}
 	rtc_backend_append(lengthof(mget), mget, mgetlen);
 	rtc_backend_append(lengthof(pttl), pttl, pttllen);
-	rtc_backend_append(lengthof(owner), owner, ownerlen);
+	rtc_backend_append(lengthof(position), position, positionlen);
 	replies = rtc_backend_ask(wanted->ntags + 3);
 	if (replies == NULL)
 		return RTC_GET_FAILED;
@@ -273,12 +275,9 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 		{
 			elems = replies[2].elems;
 			if (elems[0].type != RTC_REPLY_STRING ||
-				strcmp(elems[0].str, rtc_shared->owner) != 0)
-			{
-				rtc_backend_distrust();
-				return RTC_GET_FAILED;
-			}
-			if (rtc_reply_lsn(&elems[1]) < wanted->lsn)
+				(strcmp(elems[0].str, wanted->epoch) != 0 &&
+				 rtc_safeguard(EPOCH)) ||
+				rtc_reply_lsn(&elems[1]) < wanted->lsn)
 			{
 				rtc_backend_doubt();
 				return RTC_GET_FAILED;
@@ -376,8 +375,8 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	lens[n++] = strlen(token);
 	args[n] = lease_ttl;
 	lens[n++] = strlen(lease_ttl);
-	args[n] = rtc_shared->owner;
-	lens[n++] = strlen(rtc_shared->owner);
+	args[n] = wanted->epoch;
+	lens[n++] = strlen(wanted->epoch);
 	args[n] = wanted->fingerprint;
 	lens[n++] = wanted->fingerprintlen;
 	args[n] = wanted->owned ? "1" : "0";
@@ -406,11 +405,6 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 		elems[0].type == RTC_REPLY_INTEGER)
 	{
 		if (elems[0].integer == 3)
-		{
-			rtc_backend_distrust();
-			return RTC_GET_FAILED;
-		}
-		if (elems[0].integer == 4)
 		{
 			rtc_backend_doubt();
 			return RTC_GET_FAILED;
@@ -458,7 +452,7 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 	{
 		const char *args[] = {wanted->key, lease_name(wanted),
 			rtc_position_key(), query_name(wanted), token, value, ttl,
-		rtc_shared->owner, companion};
+		wanted->epoch, companion};
 		size_t		lens[] = {wanted->keylen, wanted->leaselen,
 			strlen(args[2]), wanted->querylen, strlen(token), vallen,
 		strlen(ttl), strlen(args[7]), companionlen};

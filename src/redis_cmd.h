@@ -17,6 +17,7 @@
 
 #include "dep.h"
 #include "redis_conn.h"
+#include "redis_session.h"
 
 /* Random lease token, as text, NUL included. */
 #define RTC_TOKEN_LEN 33
@@ -46,7 +47,8 @@ typedef struct RtcWanted
 								 * it is */
 	size_t		fingerprintlen;
 	bool		owned;			/* so is a value without companion */
-	XLogRecPtr	lsn;			/* the position must not be behind this */
+	XLogRecPtr	lsn;			/* the position must not be behind this, */
+	char		epoch[RTC_EPOCH_LEN];	/* and of this epoch */
 	StringInfoData names;		/* the names below, one behind the other */
 	size_t		leaselen;
 	size_t		querylen;		/* of the companion */
@@ -73,7 +75,7 @@ typedef struct RtcValue
  */
 extern void rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
 						 size_t prefixlen, const RtcDep *tags, int ntags,
-						 XLogRecPtr lsn);
+						 XLogRecPtr lsn, uint64 epoch);
 
 /*
  * The backend side.  These use this process's one connection, which is opened

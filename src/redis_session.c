@@ -35,6 +35,12 @@ rtc_position_key(void)
 	return name;
 }
 
+void
+rtc_epoch_text(uint64 epoch, char text[RTC_EPOCH_LEN])
+{
+	snprintf(text, RTC_EPOCH_LEN, "%016llx", (unsigned long long) epoch);
+}
+
 uint32
 rtc_redis_url_hash(void)
 {

@@ -15,6 +15,7 @@
  *					applies it to Redis
  *		position	timeline and LSN up to which Redis has everything; kept
  *					in Redis, written atomically with the ops
+ *		epoch		one connection of the relay, named in the position
  *		dependency	what a cached answer was computed from
  *		stamp		a shared-memory counter per dependency bucket that every
  *					write moves; readers compare it

@@ -261,6 +261,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u32(&shared->gate_open, 0);
 	pg_atomic_init_u64(&shared->l2_generation, 0);
 	pg_atomic_init_u64(&shared->server_generation, 0);
+	pg_atomic_init_u64(&shared->epoch, 0);
 	pg_atomic_init_u64(&shared->read_lsn, 0);
 	pg_atomic_init_u64(&shared->applied_lsn, 0);
 	pg_atomic_init_u64(&shared->stored_lsn, 0);

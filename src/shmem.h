@@ -132,6 +132,12 @@ typedef struct RtcShared
 	 */
 	pg_atomic_uint64 server_generation;
 
+	/*
+	 * Names that connection in the position (position.c).  The relay writes
+	 * it when l2_generation is even.
+	 */
+	pg_atomic_uint64 epoch;
+
 	pg_atomic_uint64 read_lsn;	/* WAL read up to here */
 	pg_atomic_uint64 applied_lsn;	/* Redis has every commit up to here */
 	pg_atomic_uint64 stored_lsn;	/* position verified to be stored in Redis */
@@ -165,12 +171,6 @@ typedef struct RtcShared
 	pg_atomic_uint64 relay_ops; /* ops applied */
 	pg_atomic_uint64 relay_commits; /* commits applied */
 	pg_atomic_uint64 stats_reset;	/* TimestampTz */
-
-	/*
-	 * Names this data directory in the position.  Written once, by the relay,
-	 * before the gate to Redis first opens.
-	 */
-	char		owner[RTC_OWNER_LEN];
 
 	RtcBreaker	breaker;
 	RtcInterest interest;

@@ -261,6 +261,11 @@ start_resume(void)
 					   : "")));
 	rtc_prefix_adopt(&rtc_stream.pos, false);
 	rtc_position_claim(&rtc_stream.pos);
+
+	/* what came behind this may be there, and may be incomplete */
+	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
+									rtc_stream.pos.lsn);
+	rtc_stream.pos.lsn = rtc_stream.pos.verified_lsn;
 	RTC_INJECT("resume_begins");
 	rtc_stream.skip_lsn = rtc_stream.pos.verified_lsn;
 	rtc_stream.done_lsn = rtc_stream.pos.verified_lsn;
@@ -352,7 +357,8 @@ handle_event(bool *done)
 
 		case RTC_WAL_OMITTED:
 			/* Redis has been behind it, when its tag sets were known */
-			if (event->lsn <= Max(rtc_stream.skip_lsn, rtc_stream.pos.lsn))
+			if (event->lsn <= Max(rtc_stream.skip_lsn,
+								  rtc_stream.pos.commit_lsn))
 				break;
 			if (!rtc_sweep_covers(event->lsn))
 				return rtc_stream_clear("Redis has tag sets that writers did not know of")

@@ -71,6 +71,9 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 		pg_atomic_read_u64(&rtc_shared->prefix_generation);
 	if (!rtc_l2_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
 		return false;
+	/* if it is a later one, so is the generation when it is compared */
+	pg_read_barrier();
+	trust->epoch = pg_atomic_read_u64(&rtc_shared->epoch);
 
 	trust->lsn = rtc_safeguard(APPLIED)
 		? Max(rtc_stamp_read_lsn(stamps),

@@ -25,7 +25,8 @@ typedef struct RtcTrust
 	StringInfoData name;		/* with prefix: its name in Redis */
 	uint64		l2_generation;	/* while trust was established */
 	uint64		prefix_generation;
-	XLogRecPtr	lsn;			/* the position must not be behind this */
+	XLogRecPtr	lsn;			/* the position must not be behind this, */
+	uint64		epoch;			/* and of this epoch */
 } RtcTrust;
 
 /* What an answer under a key depends on: that, the database, and "deps". */

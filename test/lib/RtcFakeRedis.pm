@@ -158,6 +158,17 @@ sub commands
 	return @{ $self->_ask(do => 'commands')->{commands} };
 }
 
+# Leads new connections to another RtcRedis, as a name or a load balancer that
+# moves does; those that are open stay where they are.
+sub lead_to
+{
+	my ($self, $redis) = @_;
+
+	note("### fake Redis \"$self->{name}\": new connections go to \"$redis->{name}\"");
+	$self->_ask(do => 'lead', to => $redis->socket);
+	return;
+}
+
 # Closes every connection, as a restart would.
 sub cut_all
 {
@@ -197,14 +208,15 @@ END
 # that waits for its answer, and that entry says what to do with it.
 # --------------------------------------------------------------------
 
-my (@rules, @commands, %links, $select);
+my (@rules, @commands, %links, $select, $upstream);
 my $hits = 0;
 my $max_commands = 10_000;
 
 sub _serve
 {
-	my ($listener, $control, $upstream) = @_;
+	my ($listener, $control);
 
+	($listener, $control, $upstream) = @_;
 	$SIG{PIPE} = 'IGNORE';
 	$SIG{INT} = $SIG{TERM} = 'DEFAULT';
 	$select = IO::Select->new($listener, $control);
@@ -288,6 +300,7 @@ sub _obey
 	}
 	elsif ($do eq 'hits') { return { hits => $hits }; }
 	elsif ($do eq 'commands') { return { commands => [ splice @commands ] }; }
+	elsif ($do eq 'lead') { $upstream = $message->{to}; }
 	elsif ($do eq 'cut_all')
 	{
 		my @all = values %links;

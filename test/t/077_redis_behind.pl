@@ -80,13 +80,13 @@ ok($node->cache_wait);
 ready();
 look('old', 1);
 my ($position) = @{ $redis->query('KEYS', 'rtcache:position:*') };
-my $owner = $redis->query('HGET', $position, 'owner');
+my $epoch = $redis->query('HGET', $position, 'epoch');
 my $text = $redis->query('GET', 'postgres:old');
 is($text, '{"n": 3}', 'Redis has the answer');
 $redis->query('SET', 'postgres:old', '{"n": 1}', 'KEEPTTL');
 is(look('old', 1), '1', '(an old value there would be believed)');
-$fake->rule(match => '^HMGET rtcache:position:\d+ owner lsn$', action => 'reply',
-	text => "*2\r\n\$16\r\n$owner\r\n\$3\r\n0/1\r\n");
+$fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', action => 'reply',
+	text => "*2\r\n\$16\r\n$epoch\r\n\$3\r\n0/1\r\n");
 is(look('old', 1), '3', 'not if the position beside it is behind');
 ok($fake->hits > 0, '(it was looked at)');
 $fake->clear;
