@@ -6,8 +6,8 @@
  * One key, and one dependency that its answer has.  Writers change what the
  * dependency stands for and never touch the key, so all they can do about it
  * is a TAG op, and they write one only if somebody is registered.  The rest of
- * the protocol is that of coherence.pml; here it is as small as can be: GET
- * compares the position with stored_lsn, as a new connection does.
+ * the protocol is that of coherence.pml; here it is as small as can be: the
+ * connections of readers were verified long ago, and there are no epochs.
  *
  * What is checked:
  *	 - a read in SQL is never older than what was visible when it began;
@@ -52,7 +52,8 @@
  *	 LOOKONCE	with RESTORE: the writer does not look again behind its mark
  *	 DROPLATE	with ROLLBACK: the position moves before the drop; the relay, who
  *				goes on from what is done, makes it again
- *	 NOVERIFY	with FORGOTTEN: the position need not have reached stored_lsn
+ *	 NOFLOOR	with FORGOTTEN: the position need not have got to where the relay has
+ *				caught up
  *
  * Atomic steps: see coherence.pml.
  */
@@ -79,7 +80,7 @@ bool crashed = false;
 #define LIVES (!crashed || _pid > 3)
 
 /* ---- shared memory ---- */
-byte pending = 0, version = 0, last_lsn = 0, applied = 0, stored = 0;
+byte pending = 0, version = 0, last_lsn = 0, applied = 0, floor = 0;
 bool open = true;				/* l2_generation, as far as it matters here */
 byte gen = 0;
 bool everything = false, interest = false;
@@ -178,8 +179,7 @@ proctype Relay()
 		everything = true;		/* rtc_sweep_restart */
 #endif
 		atomic { broken = false; next = FROM + 1; known = 0 };
-		target = wal;
-		stored = lsn;
+		target = wal
 #endif
 	:: !broken && everything ->
 		/* a pass of the sweep: SCAN finds the set if it exists; (a) */
@@ -197,7 +197,6 @@ proctype Relay()
 			atomic { if :: !broken -> val = 0; member = false :: else -> goto again fi };
 			atomic { if :: !broken -> lsn = target; next = target :: else -> goto again fi }
 		fi;
-		stored = next;
 		atomic { if :: next > applied -> applied = next :: else fi; next++ }
 	:: !broken && next <= wal && rec[next] != MARK ->
 #ifndef NOWAIT
@@ -213,19 +212,20 @@ proctype Relay()
 		drop();
 		atomic { if :: !broken -> verified = next :: else -> goto again fi };
 #endif
-		stored = next;
 		atomic { if :: next > applied -> applied = next :: else fi; next++ };
 again:	skip
-	:: !broken && !open && next > target -> atomic { open = true; gen++ }
+	:: !broken && !open && next > target ->
+		floor = target;
+		atomic { if :: !broken -> open = true; gen++ :: else fi }
 	:: atomic { !broken && busy == 0 && next > wal && open && !everything ->
 			break }
 	od
 }
 
-#ifdef NOVERIFY
-#define STORED 0
+#ifdef NOFLOOR
+#define NEED_FLOOR skip
 #else
-#define STORED stored
+#define NEED_FLOOR if :: floor > want -> want = floor :: else fi
 #endif
 #ifdef NOMARKLSN
 #define NEED_MARK skip
@@ -266,7 +266,7 @@ proctype Reader(byte token)
 	provided (LIVES)
 #endif
 {
-	byte start = 0, res = 0, v0 = 0, g = 0, want = 0, need = 0;
+	byte start = 0, res = 0, v0 = 0, g = 0, want = 0;
 	bool leased = false, m = false;
 
 	atomic { start = visible; if :: pending -> goto bypass :: else fi };
@@ -274,16 +274,15 @@ proctype Reader(byte token)
 	atomic { g = gen; if :: !open -> goto bypass :: else fi };
 	want = last_lsn;
 	NEED_MARK;
+	NEED_FLOOR;
 	if :: want > applied -> goto bypass :: else fi;
-	need = want;
-	want = STORED;
 	/* one round trip, but several commands */
 #ifdef GETFIRST
-	atomic { if :: lsn < want || lsn < need -> goto bypass :: else fi; res = val };
+	atomic { if :: lsn < want -> goto bypass :: else fi; res = val };
 	m = member;
 #else
 	m = member;					/* ZSCORE */
-	atomic { if :: lsn < want || lsn < need -> goto bypass :: else fi; res = val };
+	atomic { if :: lsn < want -> goto bypass :: else fi; res = val };
 #endif
 #ifdef NOMEMBER
 	m = true;
@@ -301,9 +300,8 @@ proctype Reader(byte token)
 	interest = true;
 #endif
 	res = 0;
-	want = STORED;				/* the connection may be a new one again */
 	atomic {					/* (a) the lease script */
-		if :: lsn < want || lsn < need -> goto bypass :: else fi;
+		if :: lsn < want -> goto bypass :: else fi;
 		if
 #ifdef NOMEMBER
 		:: val -> res = val
@@ -331,10 +329,9 @@ bypass:
 	res = visible;
 	if
 	:: leased ->
-		want = STORED;
 		atomic {				/* (a) the fill script */
 			if
-			:: lease == token && lsn >= want -> val = res; lease = 0;
+			:: lease == token -> val = res; lease = 0;
 #ifdef REGLATE
 				member = true
 #endif
@@ -363,7 +360,7 @@ inline start_all()
 proctype Restart() {
 	atomic {
 		crashed = true; row = false;
-		pending = 0; version = 0; last_lsn = 0; applied = 0; stored = 0;
+		pending = 0; version = 0; last_lsn = 0; applied = 0; floor = 0;
 		interest = false; marked = 0; open = false; gen++; broken = true;
 #ifdef NOTHING
 		everything = false;
@@ -387,7 +384,7 @@ init {
 #ifdef OLDER
 		oval = visible; omember = true; everything = true;
 #ifdef FORGOTTEN
-		wal = 1; rec[1] = TAGGED; visible = 2; lsn = 1; stored = 1; applied = 1;
+		wal = 1; rec[1] = TAGGED; visible = 2; lsn = 1; floor = 1; applied = 1;
 #endif
 #else
 		if :: val = visible; member = true; interest = true :: true fi;

@@ -189,8 +189,7 @@ register_interest(RtcLookup *l)
 static bool
 may_fill(RtcLookup *l)
 {
-	XLogRecPtr	lsn = Max(rtc_stamp_read_commit(&l->stamps),
-						  pg_atomic_read_u64(&rtc_shared->fill_lsn));
+	XLogRecPtr	lsn = rtc_stamp_read_commit(&l->stamps);
 
 	if (!rtc_trust_stored(lsn))
 		return false;

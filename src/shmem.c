@@ -265,7 +265,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->read_lsn, 0);
 	pg_atomic_init_u64(&shared->applied_lsn, 0);
 	pg_atomic_init_u64(&shared->stored_lsn, 0);
-	pg_atomic_init_u64(&shared->fill_lsn, 0);
+	pg_atomic_init_u64(&shared->floor_lsn, 0);
 	pg_atomic_init_u64(&shared->tell_lsn, 0);
 	pg_atomic_init_u64(&shared->wake_lsn, 0);
 	pg_atomic_init_u64(&shared->wait_lsn, 0);

@@ -141,9 +141,8 @@ typedef struct RtcShared
 	pg_atomic_uint64 read_lsn;	/* WAL read up to here */
 	pg_atomic_uint64 applied_lsn;	/* Redis has every commit up to here */
 	pg_atomic_uint64 stored_lsn;	/* position verified to be stored in Redis */
-	pg_atomic_uint64 fill_lsn;	/* stored_lsn must have got here before
-								 * anything is filled: there are commits from
-								 * before that have no stamps */
+	pg_atomic_uint64 floor_lsn; /* where the relay has caught up last: what is
+								 * behind that may have no stamps */
 	pg_atomic_uint64 tell_lsn;	/* a lookup waits for stored_lsn to get here */
 	pg_atomic_uint64 wake_lsn;	/* newest commit that Redis is to know of; the
 								 * relay polls for its flush */

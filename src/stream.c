@@ -66,7 +66,7 @@
 RtcStream	rtc_stream;
 
 static bool start_resume(void);
-static void catch_up(void);
+static bool catch_up(void);
 static RtcStreamResult handle_event(bool *done);
 static int64 now_ms(void);
 static bool is_asked_for(void);
@@ -280,14 +280,27 @@ start_resume(void)
 
 /*
  * Everything flushed has been applied: opens the way for lookups, unless a
- * clear is not over.
+ * clear is not over.  False = the stream is down.
  */
-static void
+static bool
 catch_up(void)
 {
+	XLogRecPtr	floor_lsn;
+
 	if (rtc_stream.pos.horizon != 0 || rtc_stream.full ||
 		rtc_stream.seen_lsn < rtc_stream.target_lsn)
-		return;
+		return true;
+
+	/* from here on lookups ask for a position that has got there */
+	floor_lsn = Min(rtc_stream.target_lsn, rtc_wal_reader_lsn(rtc_stream.reader));
+	if (rtc_stream.pos.lsn < floor_lsn)
+	{
+		rtc_stream.done_lsn = Max(rtc_stream.done_lsn, floor_lsn);
+		if (!rtc_stream_store())
+			return false;
+		if (rtc_stream.full)
+			return true;
+	}
 	if (!rtc_stream.announced)
 	{
 		/* who was verified against a position on the way asks again */
@@ -299,11 +312,11 @@ catch_up(void)
 						   (unsigned long long) rtc_stream.replayed)));
 		rtc_stream.announced = true;
 	}
-	/* stamps do not tell of commits from before a start of the server */
-	pg_atomic_write_u64(&rtc_shared->fill_lsn, rtc_stream.target_lsn);
+	pg_atomic_write_u64(&rtc_shared->floor_lsn, floor_lsn);
 	RTC_INJECT("caught_up");
 	open_l2();
 	rtc_relay_set_state(RTC_RELAY_STREAMING);
+	return true;
 }
 
 /* ---------------- working ---------------- */
@@ -385,8 +398,7 @@ handle_event(bool *done)
 					return RTC_STREAM_DOWN;
 				published(rtc_stream.seen_lsn);
 				rtc_relay_behind(0);
-				catch_up();
-				if (!heartbeat(&beaten))
+				if (!catch_up() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;
 				/* a wake-up may have been missed while waiting for Redis */
 				if (beaten)
@@ -424,7 +436,8 @@ rtc_stream_send(void)
 	{
 		published(rtc_stream.done_lsn);
 		rtc_stream.seen_lsn = Max(rtc_stream.seen_lsn, rtc_stream.done_lsn);
-		catch_up();
+		if (!catch_up())
+			return false;
 	}
 	ereport(DEBUG1,
 			(errmsg_internal("rtcache: applied %d ops up to %X/%X", nops,

@@ -6,8 +6,9 @@
  * Redis counts only if the relay vouches for it (l2_generation is odd), if it
  * has been given every write that the stamps know of (last_lsn <=
  * applied_lsn), and if our connection goes to the Redis that the relay means
- * (rtc_cmd_ready).  A value found then contains every commit that was visible
- * when the stamps were taken.
+ * (rtc_cmd_ready), which has not lost any of that (its position is compared
+ * with the same LSN, and with floor_lsn).  A value found then contains every
+ * commit that was visible when the stamps were taken.
  *
  * MODEL: any backend, inside a transaction.  Redis is asked by redis_cmd.c,
  * which raises for query cancel and termination only.  No lock is held.
@@ -75,10 +76,15 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	pg_read_barrier();
 	trust->epoch = pg_atomic_read_u64(&rtc_shared->epoch);
 
-	trust->lsn = rtc_safeguard(APPLIED)
-		? Max(rtc_stamp_read_lsn(stamps),
-			  pg_atomic_read_u64(&rtc_shared->omitted_lsn))
-		: InvalidXLogRecPtr;
+	trust->lsn = InvalidXLogRecPtr;
+	if (rtc_safeguard(APPLIED))
+	{
+		trust->lsn = Max(rtc_stamp_read_lsn(stamps),
+						 pg_atomic_read_u64(&rtc_shared->omitted_lsn));
+		/* stamps do not tell of commits from before a start of the server */
+		trust->lsn = Max(trust->lsn,
+						 pg_atomic_read_u64(&rtc_shared->floor_lsn));
+	}
 	if (trust->lsn > pg_atomic_read_u64(&rtc_shared->applied_lsn) ||
 		!rtc_trust_stored(trust->lsn))
 	{

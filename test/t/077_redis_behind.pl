@@ -3,7 +3,9 @@
 #	- an older snapshot comes back, with tag sets that writers did not know of:
 #	  the server had been restarted, and Redis had been empty
 #	- a session is connected to a Redis with our position, but an old one, such as
-#	  a replica that was split off
+#	  a replica that was split off; be there a stamp of what it lacks, or be that
+#	  from before a start of the server
+#	- a Redis falls back while connections to it live on
 
 use strict;
 use warnings;
@@ -16,7 +18,7 @@ use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
 
-my $redis = RtcRedis->new('main');
+my $redis = RtcRedis->new('main', tcp => 1);
 $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
 my $node = RtcNode->new('main', redis => $fake);
@@ -85,11 +87,50 @@ my $text = $redis->query('GET', 'postgres:old');
 is($text, '{"n": 3}', 'Redis has the answer');
 $redis->query('SET', 'postgres:old', '{"n": 1}', 'KEEPTTL');
 is(look('old', 1), '1', '(an old value there would be believed)');
-$fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', action => 'reply',
+# the first one is that of a new connection
+$fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', skip => 1, action => 'reply',
 	text => "*2\r\n\$16\r\n$epoch\r\n\$3\r\n0/1\r\n");
 is(look('old', 1), '3', 'not if the position beside it is behind');
 ok($fake->hits > 0, '(it was looked at)');
 $fake->clear;
+
+# Stamps do not tell of commits from before a start of the server
+$node->restart;
+ready();
+$epoch = $redis->query('HGET', $position, 'epoch');
+is($redis->query('GET', 'postgres:old'), '{"n": 1}', '(the old value is still there)');
+is(look('old', 1), '1', '(and would be believed)');
+# the first one is that of a new connection
+$fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', skip => 1, action => 'reply',
+	text => "*2\r\n\$16\r\n$epoch\r\n\$3\r\n0/1\r\n");
+is(look('old', 1), '3', 'not if the position is behind where the relay has caught up');
+ok($fake->hits > 0, '(it was looked at)');
+$fake->clear;
+
+# A Redis falls back under connections that live on, after a start
+$node->safe_psql('postgres', 'UPDATE plain SET n = 4 WHERE id = 1');
+ok($node->cache_wait);
+ready();
+is(look('old', 1), '4', 'another value');
+my $other = RtcRedis->new('other', tcp => 1);
+$other->start;
+$other->cli('REPLICAOF', '127.0.0.1', $redis->port);
+ok($other->wait_for('{"n": 4}', 'GET', 'postgres:old'), 'which a replica has');
+$other->cli('REPLICAOF', 'NO', 'ONE');
+$node->safe_psql('postgres', 'UPDATE plain SET n = 5 WHERE id = 1');
+ok($node->cache_wait);
+$node->restart;
+ready();
+my $session = $node->background_psql('postgres');
+my $look = q{SELECT cache_get('old', 'SELECT n FROM plain WHERE id = $1', '{1}', '1 hour') ->> 'n'};
+is($session->query_safe("$look; $look"), "5\n5", 'a session that is connected');
+$redis->cli('REPLICAOF', '127.0.0.1', $other->port);
+ok($redis->wait_for('{"n": 4}', 'GET', 'postgres:old'), 'Redis has fallen back');
+$redis->cli('REPLICAOF', 'NO', 'ONE');
+is($session->query_safe("$look; $look"), "5\n5", 'the session does not believe it') for 1 .. 3;
+ready();
+is($session->query_safe("$look; $look"), "5\n5", 'nor what it was, when the relay has caught up');
+$session->quit;
 
 ok($node->no_crash, 'no process has crashed');
 done_testing();
