@@ -219,6 +219,7 @@ typedef enum Wrong
 	WRONG_STALE,				/* older than what was confirmed before */
 	WRONG_UNCOMMITTED,			/* rolled back, or not yet committed */
 	WRONG_BACKWARD,				/* older than what the reader had seen */
+	WRONG_SHOWN,				/* SQL: older than what Redis had shown */
 	WRONG_ABSENT,				/* there was no moment without the row */
 	WRONG_TORN,					/* half of a transaction */
 	WRONG_QUESTION,				/* the answer to another question */
