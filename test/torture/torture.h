@@ -77,6 +77,9 @@ extern Options options;
 /* Workers leave when this is set. */
 extern atomic_bool round_over;
 
+/* Who has prepared a transaction waits with its end as long as this is set. */
+extern atomic_bool hold_prepared;
+
 /* In this round the server has no rtcache.redis_url. */
 extern bool without_redis;
 
