@@ -384,7 +384,6 @@ run_with_lease(RtcLookup *l)
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 			 !rtc_trust_holds(&l->trust) ||
 			 (rtc_safeguard(RECHECK) && rtc_safeguard(HANDSHAKE) &&
-			  rtc_safeguard(VISIBILITY) &&
 			  !rtc_stamp_read_valid(&l->stamps)))
 	{
 		/*

@@ -47,8 +47,7 @@ typedef enum RtcSafeguard
 	RTC_SAFEGUARD_REGISTERED,	/* tag sets are entered before the snapshot */
 	RTC_SAFEGUARD_SAVEPOINT,	/* a rolled-back savepoint takes its ops along */
 	RTC_SAFEGUARD_TAG_DROP,		/* a write drops the tag sets it names */
-	RTC_SAFEGUARD_VISIBILITY,	/* what is applied is visible; and RECHECK,
-								 * which is enough without it */
+	RTC_SAFEGUARD_VISIBILITY,	/* what is applied is visible */
 	RTC_SAFEGUARD_XID			/* no lookups in transactions that wrote */
 }			RtcSafeguard;
 

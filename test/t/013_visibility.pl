@@ -1,7 +1,7 @@
 # A commit reaches Redis when it is visible, not earlier, and lookups are exact
 # before, during and after:
 #
-#	- commits that wait for a synchronous standby
+#	- commits that wait for a synchronous standby, whoever waits
 #	- commits that the relay has not applied yet
 #	- asynchronous commits
 #	- prepared transactions, also across a restart, after which nobody knows
@@ -13,6 +13,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use RtcCoherence;
 use RtcNode;
@@ -79,6 +80,40 @@ is(reads($node, 1, $session), 'new', 'a lookup sees it');
 ok($redis->wait_for('{"id":1,"name":"new"}', 'GET', 'postgres:hero:1'), 'so does Redis');
 is(reads($node, 1, $session), 'new', 'a lookup still sees it');
 $writer->quit;
+
+# Whoever waits, and whoever is through in between.  One of them comes first in
+# the server's array of processes.
+my @writers = map { $node->background_psql('postgres', on_error_stop => 0) } 1 .. 3;
+foreach my $id (31 .. 33)
+{
+	my $lsn = $node->safe_psql('postgres', 'SELECT pg_current_wal_insert_lsn()');
+
+	$writer = shift @writers;
+	$writer->query_until(qr/begin/, qq{
+		\\echo begin
+		UPDATE hero SET name = 'new' WHERE id = $id;
+	});
+	ok( $node->poll_query_until('postgres',
+			q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'}),
+		"a commit waits for a standby ($id)");
+	$node->safe_psql('postgres', q{
+		SET synchronous_commit = local;
+		CREATE TABLE later ();
+		DROP TABLE later;
+	});
+	ok( $node->poll_query_until('postgres',
+			"SELECT read_lsn > '$lsn' FROM rtcache_relay"),
+		'the relay has read it');
+	# it looks again every 50 ms, while nobody is connected but them
+	usleep(300_000);
+	is(in_redis($id), 'old', 'Redis does not see it, though a later one is over');
+	$node->safe_psql('postgres',
+		q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
+	ok($redis->wait_for(qq({"id":$id,"name":"new"}), 'GET', "postgres:hero:$id"),
+		'it does when it is visible');
+	push @writers, $writer;
+}
+$_->quit foreach @writers;
 
 # A crash makes it visible as well.
 $writer = commit_and_wait(2);

@@ -11,7 +11,11 @@
  *
  *	- no committed write has this version and token (rolled back),
  *	- COMMIT of x was sent after e (not yet committed),
- *	- a later version was visible for sure before s (stale).
+ *	- a later version was visible for sure before s (stale),
+ *	- Redis had shown a later version to somebody before s.
+ *
+ * The last knows no excuse.  An older Redis in the place of this one shows what
+ * was visible long ago, and what a crash can undo must not have been there.
  *
  * A read that finds no row may stand for any version without one, so it is
  * wrong if there is none between these bounds; and of what one reader sees, one
@@ -41,7 +45,9 @@ static int64_t *load_done(PGconn *conn, size_t *n);
 static void resolve(Worker *workers, int n, const int64_t *done, size_t ndone);
 static void collect(Worker *workers, int n, int64_t rest);
 static bool was_lost(const Cell *c, const Read *read);
+static void note_proof(Cell *c, const Read *read);
 static void check_cell(int cell);
+static size_t find_absent(const Cell *c, size_t from, int64_t before);
 static void check_sql(int cell, const Read *read, size_t *bound);
 static void check_redis(int cell, const Read *read);
 
@@ -158,8 +164,8 @@ collect(Worker *workers, int n, int64_t rest)
 			Cell	   *c = &cells[w->cell];
 			State		s = {.version = w->version,.token = a->token,
 				.absent = w->absent,.sent = a->sent,
-				.visible = a->acked < rest ? a->acked : rest,
-				.applied = a->applied < rest ? a->applied : rest,
+				.proof = {a->acked < rest ? a->acked : rest,
+				a->applied < rest ? a->applied : rest, NEVER},
 			.write = w};
 
 			/* those of an attempt are side by side */
@@ -250,35 +256,46 @@ check_find(Cell *c, int64_t version, int64_t token)
 	return &c->state[i];
 }
 
+/*
+ * What one reader of SQL has seen, others see as well; and what Redis showed,
+ * whatever became of that Redis, was visible in SQL.
+ */
+static void
+note_proof(Cell *c, const Read *r)
+{
+	bool		sql = r->kind == READ_CACHE || r->kind == READ_TABLE;
+	State	   *s = r->version == ABSENT ? NULL :
+		check_find(c, r->version, r->token);
+	int64_t    *proof;
+
+	if (s == NULL)
+		return;
+	proof = &s->proof[sql ? PROOF_VISIBLE : PROOF_SHOWN];
+	if (r->end < *proof)
+		*proof = r->end;
+}
+
 static void
 check_cell(int cell)
 {
 	Cell	   *c = &cells[cell];
-	int64_t		visible = NEVER;
-	int64_t		applied = NEVER;
+	int64_t		since[PROOFS];
 	size_t		bound = 0;
 	int			who = -1;
 
-	/* what one reader of SQL has seen, others see as well */
 	for (size_t i = 0; i < c->nread; i++)
-	{
-		Read	   *r = c->read[i];
-		State	   *s;
-
-		if ((r->kind == READ_CACHE || r->kind == READ_TABLE) &&
-			r->version != ABSENT &&
-			(s = check_find(c, r->version, r->token)) != NULL && r->end < s->visible)
-			s->visible = r->end;
-	}
+		note_proof(c, c->read[i]);
+	for (int p = 0; p < PROOFS; p++)
+		since[p] = NEVER;
 	for (size_t i = c->n; i-- > 0;)
-	{
-		State	   *s = &c->state[i];
+		for (int p = 0; p < PROOFS; p++)
+		{
+			State	   *s = &c->state[i];
 
-		visible = s->visible < visible ? s->visible : visible;
-		applied = s->applied < applied ? s->applied : applied;
-		s->visible_after = visible;
-		s->applied_after = applied;
-	}
+			if (s->proof[p] < since[p])
+				since[p] = s->proof[p];
+			s->since[p] = since[p];
+		}
 	for (size_t i = 0; i < c->nread; i++)
 	{
 		Read	   *r = c->read[i];
@@ -296,21 +313,20 @@ check_cell(int cell)
 }
 
 /*
- * The newest state that was there for sure before a moment.
+ * The newest state that had come for sure before a moment.
  */
 size_t
-check_newest(const Cell *c, int64_t before, bool applied)
+check_newest(const Cell *c, int64_t before, Proof proof)
 {
 	size_t		low = 0;
 	size_t		high = c->n;
 
-	/* visible_after never falls */
+	/* since[] never falls */
 	while (high - low > 1)
 	{
 		size_t		mid = (low + high) / 2;
-		const State *s = &c->state[mid];
 
-		if ((applied ? s->applied_after : s->visible_after) < before)
+		if (c->state[mid].since[proof] < before)
 			low = mid;
 		else
 			high = mid;
@@ -318,28 +334,41 @@ check_newest(const Cell *c, int64_t before, bool applied)
 	return low;
 }
 
+/*
+ * The first state without a row from one on, sent before a moment; n = none.
+ */
+static size_t
+find_absent(const Cell *c, size_t i, int64_t before)
+{
+	while (i < c->n && c->state[i].sent <= before && !c->state[i].absent)
+		i++;
+	return i < c->n && c->state[i].sent <= before ? i : c->n;
+}
+
 static void
 check_sql(int cell, const Read *r, size_t *bound)
 {
 	Cell	   *c = &cells[cell];
-	size_t		least = check_newest(c, r->start, false);
+	size_t		least = check_newest(c, r->start, PROOF_VISIBLE);
+	size_t		shown = check_newest(c, r->start, PROOF_SHOWN);
 	State	   *s;
 	const char *how = r->kind == READ_CACHE ? "cache" : "table";
 
 	if (r->version == ABSENT)
 	{
-		size_t		i = least > *bound ? least : *bound;
+		size_t		from = least > *bound ? least : *bound;
+		size_t		i = find_absent(c, shown > from ? shown : from, r->end);
+		bool		by_shown = find_absent(c, from, r->end) < c->n;
 
-		while (i < c->n && c->state[i].sent <= r->end && !c->state[i].absent)
-			i++;
-		if (i < c->n && c->state[i].sent <= r->end)
+		if (i < c->n)
 			*bound = i;
 		else if (!was_lost(c, r))
 		{
-			wrong_report(WRONG_ABSENT, r->end,
+			wrong_report(by_shown ? WRONG_SHOWN : WRONG_ABSENT, r->end,
 						 "cell %d: %s has no row, but v%" PRId64
-						 " was confirmed before and there was no time without a row",
-						 cell, how, c->state[least].version);
+						 " was %s before and there was no time without a row",
+						 cell, how, c->state[by_shown ? shown : least].version,
+						 by_shown ? "shown by Redis" : "confirmed");
 			check_show(cell, r);
 		}
 		return;
@@ -369,7 +398,15 @@ check_sql(int cell, const Read *r, size_t *bound)
 		wrong_report(WRONG_STALE, r->end, "cell %d: %s shows v%" PRId64
 					 ", but v%" PRId64 " was confirmed %.3f ms before",
 					 cell, how, r->version, c->state[least].version,
-					 (double) (r->start - c->state[least].visible_after) / 1e6);
+					 (double) (r->start - c->state[least].since[PROOF_VISIBLE]) / 1e6);
+		check_show(cell, r);
+	}
+	else if ((size_t) (s - c->state) < shown)
+	{
+		wrong_report(WRONG_SHOWN, r->end, "cell %d: %s shows v%" PRId64
+					 ", but Redis showed v%" PRId64 " %.3f ms before",
+					 cell, how, r->version, c->state[shown].version,
+					 (double) (r->start - c->state[shown].since[PROOF_SHOWN]) / 1e6);
 		check_show(cell, r);
 	}
 	else if ((size_t) (s - c->state) < *bound)
@@ -387,16 +424,13 @@ static void
 check_redis(int cell, const Read *r)
 {
 	Cell	   *c = &cells[cell];
-	size_t		least = r->kind == READ_REDIS ? check_newest(c, r->start, true) : 0;
+	size_t		least = r->kind == READ_REDIS ?
+		check_newest(c, r->start, PROOF_APPLIED) : 0;
 	State	   *s;
 
 	if (r->version == ABSENT)
 	{
-		size_t		i = least;
-
-		while (i < c->n && c->state[i].sent <= r->end && !c->state[i].absent)
-			i++;
-		if ((i == c->n || c->state[i].sent > r->end) && r->kind == READ_REDIS)
+		if (find_absent(c, least, r->end) == c->n && r->kind == READ_REDIS)
 		{
 			wrong_report(WRONG_REDIS, r->end, "cell %d: Redis says that there is no row, but v%"
 						 PRId64 " was confirmed to be there", cell,
@@ -425,7 +459,7 @@ check_redis(int cell, const Read *r)
 		wrong_report(WRONG_REDIS, r->end, "cell %d: Redis has v%" PRId64
 					 ", but v%" PRId64 " was confirmed to be there %.3f ms before",
 					 cell, r->version, c->state[least].version,
-					 (double) (r->start - c->state[least].applied_after) / 1e6);
+					 (double) (r->start - c->state[least].since[PROOF_APPLIED]) / 1e6);
 	else
 		return;
 	check_show(cell, r);
@@ -438,7 +472,7 @@ void
 check_show(int cell, const Read *read)
 {
 	Cell	   *c = &cells[cell];
-	size_t		from = check_newest(c, read->start, false);
+	size_t		from = check_newest(c, read->start, PROOF_VISIBLE);
 	int			shown = 0;
 
 	if (!options.verbose)
@@ -458,11 +492,13 @@ check_show(int cell, const Read *read)
 	for (size_t i = from > 3 ? from - 3 : 0; i < c->n && i < from + 4; i++)
 	{
 		State	   *s = &c->state[i];
-		int64_t		time[3] = {s->sent, s->visible, s->applied};
+		int64_t		time[] = {s->sent, s->proof[PROOF_VISIBLE],
+		s->proof[PROOF_APPLIED], s->proof[PROOF_SHOWN]};
 
-		printf("  v%" PRId64 " token %" PRId64 "%s: sent, visible, in Redis:",
+		printf("  v%" PRId64 " token %" PRId64
+			   "%s: sent, visible, in Redis, shown there:",
 			   s->version, s->token, s->absent ? " (absent)" : "");
-		for (int j = 0; j < 3; j++)
+		for (size_t j = 0; j < sizeof(time) / sizeof(time[0]); j++)
 			if (time[j] == NEVER)
 				printf(" never");
 			else

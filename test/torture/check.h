@@ -12,6 +12,15 @@
 
 #include "torture.h"
 
+/* How we know that a state had come by some moment. */
+typedef enum Proof
+{
+	PROOF_VISIBLE,				/* COMMIT was confirmed, or SQL showed it */
+	PROOF_APPLIED,				/* it was confirmed that Redis has it */
+	PROOF_SHOWN,				/* Redis showed it */
+	PROOFS
+} Proof;
+
 /* One state of a cell. */
 typedef struct State
 {
@@ -19,10 +28,8 @@ typedef struct State
 	int64_t		token;
 	bool		absent;
 	int64_t		sent;
-	int64_t		visible;		/* for sure */
-	int64_t		applied;		/* in Redis, for sure */
-	int64_t		visible_after;	/* the least of this and all later ones */
-	int64_t		applied_after;
+	int64_t		proof[PROOFS];	/* the first moment of each; NEVER = none */
+	int64_t		since[PROOFS];	/* the least of this and all later ones */
 	const Write *write;			/* all that its transaction wrote */
 	size_t		nwrite;
 } State;
@@ -43,7 +50,7 @@ typedef struct Cell
 
 extern Cell cells[CELLS + 2];	/* SUM and TOKEN have reads only */
 
-extern size_t check_newest(const Cell *c, int64_t before, bool applied);
+extern size_t check_newest(const Cell *c, int64_t before, Proof proof);
 extern State *check_find(Cell *c, int64_t version, int64_t token);
 extern void check_show(int cell, const Read *read);
 

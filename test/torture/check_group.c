@@ -6,8 +6,8 @@
  * An answer that shows several cells is a picture of one moment.  So if it
  * shows what a transaction wrote to one of them, then all others that the same
  * transaction wrote are at least as new.  The sum of the versions of all pairs
- * must lie between that of what was visible for sure when the read began and
- * that of what had been sent when it ended, and never falls.
+ * must lie between that of what was visible for sure, or shown by Redis, when
+ * the read began and that of what had been sent when it ended, and never falls.
  *
  * Whoever asks for all rows of a transaction and gets none is wrong if one of
  * them was there for sure all the time.
@@ -110,6 +110,7 @@ check_sum(void)
 	{
 		const Read *r = c->read[i];
 		int64_t		least = 0;
+		int64_t		shown = 0;
 		int64_t		most = 0;
 
 		if (r->who != who)
@@ -120,9 +121,12 @@ check_sum(void)
 		for (int cell = FIRST_PAIR; cell < FIRST_PAIR + PAIRS; cell++)
 		{
 			const Cell *p = &cells[cell];
-			size_t		last = check_newest(p, r->start, false);
+			size_t		last = check_newest(p, r->start, PROOF_VISIBLE);
+			size_t		in_redis = check_newest(p, r->start, PROOF_SHOWN);
 
 			least += p->state[last].version;
+			last = in_redis > last ? in_redis : last;
+			shown += p->state[last].version;
 			while (last + 1 < p->n && p->state[last + 1].sent <= r->end)
 				last++;
 			most += p->state[last].version;
@@ -134,6 +138,10 @@ check_sum(void)
 		if (r->version < least)
 			wrong_report(WRONG_STALE, r->end, "sum of versions %" PRId64
 						 ", but %" PRId64 " was confirmed before", r->version, least);
+		else if (r->version < shown)
+			wrong_report(WRONG_SHOWN, r->end, "sum of versions %" PRId64
+						 ", but what Redis showed before makes it %" PRId64 " at least",
+						 r->version, shown);
 		else if (r->version > most)
 			wrong_report(WRONG_UNCOMMITTED, r->end, "sum of versions %" PRId64
 						 ", but no more than %" PRId64 " was committed",
@@ -186,16 +194,19 @@ check_tokens(void)
 			{
 				const Read *r = t->read[low];
 				bool		undone = false;
+				bool		visible = s->since[PROOF_VISIBLE] < r->start;
+				Proof		proof = visible ? PROOF_VISIBLE : PROOF_SHOWN;
 
 				for (size_t j = 0; j < c->nlost; j++)
 					undone = undone || (c->lost[j].sent <= r->end &&
 										r->start < fault_crash_end(c->lost[j].sent));
-				if (s->visible_after < r->start && !undone &&
+				if (s->since[proof] < r->start && !undone &&
 					(i + 1 == c->n || c->state[i + 1].sent > r->end))
-					wrong_report(WRONG_STALE, r->end, "no row of token %" PRId64
-								 ", but cell %d: v%" PRId64 " was confirmed %.3f ms before",
-								 s->token, cell, s->version,
-								 (double) (r->start - s->visible_after) / 1e6);
+					wrong_report(visible ? WRONG_STALE : WRONG_SHOWN, r->end,
+								 "no row of token %" PRId64 ", but cell %d: v%" PRId64
+								 " was %s %.3f ms before", s->token, cell, s->version,
+								 visible ? "confirmed" : "shown by Redis",
+								 (double) (r->start - s->since[proof]) / 1e6);
 			}
 		}
 	}

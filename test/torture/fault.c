@@ -40,6 +40,7 @@ static bool pause_redis(Worker *w);
 static bool linger(Worker *w);
 static bool evict(Worker *w);
 static bool lag(Worker *w);
+static bool orphans(Worker *w);
 static bool switch_off(Worker *w);
 
 static struct
@@ -64,6 +65,7 @@ static struct
 	{"linger", linger, false, 0},
 	{"evict", evict, true, 0},
 	{"lag", lag, true, 0},
+	{"orphans", orphans, false, 0},
 	{"switch-off", switch_off, true, 0}
 };
 
@@ -71,6 +73,8 @@ static struct
 static bool turn[sizeof(fault) / sizeof(fault[0])];
 
 static bool have_snapshot;
+
+atomic_bool hold_prepared;
 
 /*
  * When the servers that crashed were there again; NEVER = not yet.  Written by
@@ -370,6 +374,28 @@ lag(Worker *w)
 		return false;
 	pause_us(300000 + random_below(&w->random, 700000));
 	return crash(w, pid);
+}
+
+/*
+ * A crash while transactions are prepared.  They come to their end when readers
+ * have long been at work again, and nobody remembers what they wrote.
+ */
+static bool
+orphans(Worker *w)
+{
+	bool		done;
+	int			n = 10 + random_below(&w->random, 30);
+
+	atomic_store(&hold_prepared, true);
+	pause_us(50000 + random_below(&w->random, 300000));
+	done = crash(w, 0);
+	for (int i = 0; i < n; i++)
+	{
+		(void) all_well(&w->conn);
+		pause_us(20000);
+	}
+	atomic_store(&hold_prepared, false);
+	return done;
 }
 
 /* For a while there is no Redis, by configuration. */

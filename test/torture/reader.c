@@ -495,7 +495,8 @@ reader_main(void *worker)
 		else if (what < 98)
 			read_table(w, random_below(&w->random, FIRST_PAIR));
 		else
-			read_repeatable(w, random_below(&w->random, FIRST_PAIR));
+			read_repeatable(w, chance(&w->random, 70) ? cell :
+							(int) random_below(&w->random, FIRST_PAIR));
 
 		if (PQstatus(w->conn) != CONNECTION_OK)
 		{

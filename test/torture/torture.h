@@ -77,6 +77,9 @@ extern Options options;
 /* Workers leave when this is set. */
 extern atomic_bool round_over;
 
+/* Who has prepared a transaction waits with its end as long as this is set. */
+extern atomic_bool hold_prepared;
+
 /* In this round the server has no rtcache.redis_url. */
 extern bool without_redis;
 
@@ -219,6 +222,7 @@ typedef enum Wrong
 	WRONG_STALE,				/* older than what was confirmed before */
 	WRONG_UNCOMMITTED,			/* rolled back, or not yet committed */
 	WRONG_BACKWARD,				/* older than what the reader had seen */
+	WRONG_SHOWN,				/* SQL: older than what Redis had shown */
 	WRONG_ABSENT,				/* there was no moment without the row */
 	WRONG_TORN,					/* half of a transaction */
 	WRONG_QUESTION,				/* the answer to another question */

@@ -440,6 +440,8 @@ finish_prepared(Worker *w, Plan *plan, Attempt *attempt)
 	}
 	if (chance(&w->random, 30))
 		pause_us(random_below(&w->random, 20000));
+	while (atomic_load(&hold_prepared))
+		pause_us(1000);
 	if (commit)
 	{
 		if (wait && !run(w, "SET rtcache.commit_wait = 'applied'"))

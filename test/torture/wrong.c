@@ -19,9 +19,9 @@
 #define MAX_SHOWN	5			/* of each kind, unless all are wanted */
 
 const char *const wrong_names[] = {
-	"stale", "uncommitted", "backward", "absent", "torn", "other question",
-	"own writes", "snapshot", "Redis older than confirmed", "Redis uncommitted",
-	"differs at rest", "commit lost"
+	"stale", "uncommitted", "backward", "older than Redis", "absent", "torn",
+	"other question", "own writes", "snapshot", "Redis older than confirmed",
+	"Redis uncommitted", "differs at rest", "commit lost"
 };
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
