@@ -3,7 +3,8 @@
 #	- an older snapshot comes back, with tag sets that writers did not know of:
 #	  the server had been restarted, and Redis had been empty
 #	- a session is connected to a Redis with our position, but an old one, such as
-#	  a replica that was split off
+#	  a replica that was split off: whatever it has missed, a write of which Redis
+#	  was told or one that nobody was interested in, and whenever that shows
 
 use strict;
 use warnings;
@@ -65,11 +66,13 @@ $node->restart;
 ready();
 $node->safe_psql('postgres', 'UPDATE plain SET n = 2 WHERE id = 1');
 ok($node->cache_wait, 'nobody is interested in a change');
+kill 'STOP', my $relay = $node->relay_pid;
 $redis->kill9;
 $redis->restore_rdb('old.rdb');
 $redis->start;
 is($redis->query('GET', 'postgres:old'), '{"n": 1}', 'Redis has gone back in time');
 is(look('old', 1), '2', 'a lookup at once');
+kill 'CONT', $relay;
 ready();
 is(look('old', 1), '2', 'a lookup when the relay has caught up');
 is(look('old', 1), '2', 'and another one');
@@ -90,6 +93,58 @@ $fake->rule(match => '^HMGET rtcache:position:\d+ owner lsn$', action => 'reply'
 is(look('old', 1), '3', 'not if the position beside it is behind');
 ok($fake->hits > 0, '(it was looked at)');
 $fake->clear;
+
+# The same when nobody was interested in the write: there are no ops of it, and
+# the answer hangs on a tag set that only this Redis has.
+ready();
+$redis->query('DEL', 'postgres:old');
+is(look('old', 1), '3', 'a lookup fills');
+my $companion = $redis->query('GET', '{postgres:old}~query');
+my @sets = grep { $redis->query('ZSCORE', $_, 'postgres:old') } @{ $redis->query('KEYS', '*~tag:*') };
+ok($companion && @sets, 'the answer has a companion and a tag set');
+$redis->query('FLUSHALL');
+ready();
+$node->restart;
+ready();
+$node->safe_psql('postgres', 'UPDATE plain SET n = 4 WHERE id = 1');
+ok($node->cache_wait, 'nobody is interested in a change');
+ready();
+$redis->query('SET', 'postgres:old', '{"n": 3}', 'PX', 3_600_000);
+$redis->query('SET', '{postgres:old}~query', $companion, 'PX', 3_600_000);
+$redis->query('ZADD', $_, '+inf', 'postgres:old') foreach @sets;
+is(look('old', 1), '3', '(an old value there would be believed)');
+$fake->rule(match => '^HMGET rtcache:position:\d+ owner lsn$', action => 'reply',
+	text => "*2\r\n\$16\r\n$owner\r\n\$3\r\n0/1\r\n");
+is(look('old', 1), '4', 'not if the position beside it is behind');
+$fake->clear;
+
+# GET has missed, and been told that all is well; the lease comes to the other one.
+$redis->query('DEL', 'postgres:old', '{postgres:old}~query', @sets);
+$node->safe_psql('postgres', 'UPDATE plain SET n = 5 WHERE id = 1');
+ok($node->cache_wait);
+ready();
+is(look('old', 1), '5', 'a lookup fills');
+is($redis->query('GET', 'postgres:old'), '{"n": 5}', 'Redis has the answer');
+kill 'STOP', $relay = $node->relay_pid;
+my $timeline = $redis->query('HGET', $position, 'timeline');
+my $text_lsn = $redis->query('HGET', $position, 'lsn');
+my $n = length $text_lsn;
+$redis->query('SET', 'postgres:old', '{"n": 4}', 'KEEPTTL');
+$fake->rule(match => '^MGET postgres:old ', action => 'reply', text => "*2\r\n\$-1\r\n\$-1\r\n");
+is(look('old', 1), '4', '(what the lease finds would be believed)');
+$redis->query('HSET', $position, 'lsn', '0/1');
+$fake->rule(match => '^HMGET rtcache:position:\d+ owner lsn$', action => 'reply',
+	text => "*2\r\n\$16\r\n$owner\r\n\$$n\r\n$text_lsn\r\n");
+$fake->rule(match => '^HMGET rtcache:position:\d+ lsn timeline owner$', action => 'reply',
+	text => "*3\r\n\$$n\r\n$text_lsn\r\n\$1\r\n$timeline\r\n\$16\r\n$owner\r\n");
+is(look('old', 1), '5', 'not if the position that the lease finds is behind');
+ok($fake->hits >= 4, '(GET was told otherwise)');
+$fake->clear;
+$redis->query('DEL', 'postgres:old');
+$redis->query('HSET', $position, 'lsn', $text_lsn);
+kill 'CONT', $relay;
+ready();
+is(look('old', 1), '5', 'and when all is as it was');
 
 ok($node->no_crash, 'no process has crashed');
 done_testing();
