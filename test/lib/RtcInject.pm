@@ -55,6 +55,13 @@ TO
 			RTC_INJECT("pending_read");
 TO
 
+	# a point between a writer's two looks for interest
+	[ 'src/depset.c', qr/(#include "guc.h"\n)/, "{1}#include \"inject.h\"\n" ],
+	[ 'src/depset.c', qr/(\tend = rtc_message_write_omitted)/, <<'TO' ],
+	RTC_INJECT("mark_begins");
+{1}
+TO
+
 	# a commit lowers pending before it moves last_lsn and version
 	[ 'src/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
 {1}	if (!RTC_WITHOUT("early_settle"))
@@ -236,9 +243,27 @@ sub _file { return "$_[0]->{dir}/$_[1]"; }
 sub arm
 {
 	my ($self, $point, $action, $role, $ms) = @_;
-	my $new = $self->_file("$point.new");
 
 	$self->disarm($point);
+	$self->_arm($point, $action, $role, $ms);
+	return;
+}
+
+# Lets go on who waits there, and is ready for whoever comes next.
+sub again
+{
+	my ($self, $point, $action, $role, $ms) = @_;
+
+	$self->_arm($point, $action, $role, $ms);
+	$self->release($point);
+	return;
+}
+
+sub _arm
+{
+	my ($self, $point, $action, $role, $ms) = @_;
+	my $new = $self->_file("$point.new");
+
 	open my $file, '>', $new or croak "could not write $new: $!";
 	print $file join(' ', $action, $role || 'any', $ms || 0), "\n";
 	close $file;
