@@ -3,8 +3,11 @@
  * relay.c
  *		The background worker: its life, its loop, its waits.
  *
- * One worker for the whole server, without a database: it blocks no DROP
- * DATABASE, holds no snapshot and needs no table.  It
+ * One worker for the whole server, connected to no database: it blocks no DROP
+ * DATABASE, holds no snapshot and needs no table.  (It is connected at all in
+ * order to have a place in the array of processes.  Without one,
+ * TransactionIdIsInProgress() and ReplicationSlotRelease() take somebody
+ * else's for ours.)  It
  *
  *		- opens the gate of the caches after a start, when no transaction
  *		  from before can still commit unnoticed;
@@ -15,8 +18,10 @@
  *
  * Signals: SIGTERM ends it by the server's die(), at the next
  * CHECK_FOR_INTERRUPTS, with exit code 1, so that it is restarted unless the
- * server stops.  SIGHUP reloads.  It waits on MyLatch only and leaves SIGUSR1
- * to the server, so that ProcSignalBarriers are absorbed.
+ * server stops.  SIGHUP reloads; SIGINT does nothing, since there is no query
+ * to cancel.  It waits on MyLatch only and leaves SIGUSR1
+ * to the server: ProcSignalBarriers are absorbed, and so are invalidation
+ * messages, of which it has no use.
  *
  * Model: an ERROR ends the process; the postmaster starts a new one after
  * RTC_RESTART_SECONDS.  What it leaves in shared memory is made safe by
@@ -38,6 +43,7 @@
 #include "storage/ipc.h"
 #include "storage/procarray.h"
 #include "storage/proc.h"
+#include "storage/sinval.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -85,6 +91,7 @@ static int	nprepared = 0;		/* prepared transactions not settled */
 
 static void set_up(void);
 static void at_exit(int code, Datum arg);
+static void absorb_invalidations(void);
 static void follow_settings(void);
 static void switch_queue(void);
 static void open_gate(void);
@@ -103,7 +110,8 @@ rtc_relay_register(void)
 	memset(&worker, 0, sizeof(worker));
 	snprintf(worker.bgw_name, BGW_MAXLEN, "rtcache relay");
 	snprintf(worker.bgw_type, BGW_MAXLEN, "rtcache relay");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = RTC_RESTART_SECONDS;
 	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
@@ -121,6 +129,7 @@ rtc_relay_main(Datum arg)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
+		absorb_invalidations();
 		follow_settings();
 		open_gate();
 		upkeep();
@@ -152,8 +161,10 @@ static void
 set_up(void)
 {
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, SIG_IGN);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	CurrentResourceOwner = ResourceOwnerCreate(NULL, "rtcache relay");
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
@@ -180,6 +191,23 @@ at_exit(int code, Datum arg)
 	rtc_stream_disconnect();
 	rtc_relay_stopped();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+}
+
+/*
+ * Lets go of the invalidation messages that have piled up for us.
+ */
+static void
+absorb_invalidations(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (!catchupInterruptPending)
+		return;
+	/* by a transaction, since we are in none */
+	ProcessCatchupInterrupt();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
 }
 
 /*

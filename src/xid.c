@@ -12,7 +12,6 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "storage/proc.h"
 #include "storage/procarray.h"
 #include "utils/snapmgr.h"
 
@@ -22,24 +21,13 @@
  * TransactionIdIsInProgress() takes everything that precedes RecentXmin for
  * finished.  In the relay that stays where it was at the start, at the very
  * first xid, which half of all xids "precede" as far as it can tell.
- *
- * It also passes over the caller's own place in the array of processes.  The
- * relay is not in there, and has 0 for a place, which is another's.  Whatever
- * else uses the place had better find what it always does.
  */
 bool
 rtc_xid_in_progress(TransactionId xid)
 {
-	int			place = MyProc->pgxactoff;
-	bool		running;
-
-	if (OidIsValid(MyDatabaseId))
-		return TransactionIdIsInProgress(xid);
-	RecentXmin = xid;
-	MyProc->pgxactoff = -1;
-	running = TransactionIdIsInProgress(xid);
-	MyProc->pgxactoff = place;
-	return running;
+	if (!OidIsValid(MyDatabaseId))
+		RecentXmin = xid;
+	return TransactionIdIsInProgress(xid);
 }
 
 /*

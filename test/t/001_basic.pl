@@ -77,6 +77,10 @@ $node->safe_psql('postgres', q{UPDATE hero SET name = 'Barbara' WHERE id = 10});
 ok($node->cache_wait);
 is($redis->cli('GET', 'postgres:hero:10'), '{"id":10,"name":"Barbara"}', 'and applies');
 
+is($node->safe_psql('postgres', q{SELECT count(*), min(datname) IS NULL FROM pg_stat_activity
+	JOIN rtcache_relay USING (pid) WHERE backend_type = 'rtcache relay'}),
+	'1|t', 'the relay can be seen at work, in no database');
+
 ok($node->no_crash, 'no process has crashed');
 $node->stop;
 $redis->stop;
