@@ -106,8 +106,6 @@ static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
 static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
 static void append_publish(RtcBatch *batch, RtcConn *conn);
-static bool is_out_of_memory(const RtcReply *exec, const RtcReply *replies,
-							 int nreplies);
 static bool reply_is_good(RtcConn *conn, RtcReply *reply);
 static void count(RtcBatch *batch);
 
@@ -250,7 +248,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	RTC_INJECT("batch_executed");
 	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
 	exec = &replies[nreplies - 3];
-	if (is_out_of_memory(exec, replies, nreplies))
+	if (rtc_reply_is_full(exec, replies, nreplies))
 	{
 		rtc_stat_inc(RTC_STAT_ERRORS);
 		/* the WATCH of before has ended with EXEC, and now there is a new one */
@@ -453,25 +451,6 @@ append_publish(RtcBatch *batch, RtcConn *conn)
 		if (!batch->op[i]->is_tag &&
 			!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
 			break;
-}
-
-/*
- * Has Redis refused the batch for want of memory?  It says so of the command
- * that was to be queued, or of EXEC itself: "EXECABORT Transaction discarded
- * because of: OOM ...".
- */
-static bool
-is_out_of_memory(const RtcReply *exec, const RtcReply *replies, int nreplies)
-{
-	if (exec->type != RTC_REPLY_ERROR)
-		return false;
-	if (strstr(exec->str, "OOM ") != NULL)
-		return true;
-	for (int i = 0; i < nreplies; i++)
-		if (replies[i].type == RTC_REPLY_ERROR &&
-			strncmp(replies[i].str, "OOM ", 4) == 0)
-			return true;
-	return false;
 }
 
 /*

@@ -46,6 +46,7 @@
 #include "utils/timestamp.h"
 
 #include "guc.h"
+#include "inject.h"
 #include "position.h"
 #include "redis_session.h"
 #include "shmem.h"
@@ -53,6 +54,7 @@
 
 #define PREFIX_FIELD	"prefix:"
 
+static bool is_alive(const RtcPosition *pos);
 static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
 static XLogRecPtr parse_lsn(const char *text);
@@ -68,14 +70,9 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
 	rtc_conn_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+						  &nreplies) != RTC_CONN_OK ||
+		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
-	for (int i = 0; i < nreplies; i++)
-		if (replies[i].type == RTC_REPLY_ERROR)
-		{
-			rtc_conn_fail(conn, "%s", replies[i].str);
-			return RTC_CONN_FAILED;
-		}
 	hash = &replies[nreplies - 1];
 	if (hash->type != RTC_REPLY_ARRAY)
 	{
@@ -100,6 +97,31 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 	return RTC_CONN_OK;
 }
 
+RtcConnResult
+rtc_position_succeed(RtcConn *conn, RtcPosition *pos)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+	RtcReply   *replies;
+	int			nreplies;
+	char		number[16];
+
+	if (!pos->found || pos->timeline >= tli ||
+		strcmp(pos->owner, rtc_position_owner()) == 0)
+		return RTC_CONN_OK;
+
+	/* what we do ourselves breaks our WATCH as well */
+	snprintf(number, sizeof(number), "%u", tli);
+	rtc_conn_append_strings(conn, "UNWATCH", NULL);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), "successor",
+							number, NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK ||
+		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	RTC_INJECT("successor_told");
+	return rtc_position_load(conn, pos);
+}
+
 void
 rtc_position_claim(RtcPosition *pos)
 {
@@ -121,7 +143,7 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 {
 	TimeLineID	tli = GetWALInsertionTimeLine();
 	List	   *history = readTimeLineHistory(tli);
-	bool		alive = rtc_unix_ms() - pos->seen_ms < RTC_OWNER_SILENCE;
+	bool		alive = is_alive(pos);
 	bool		mine = strcmp(pos->owner, rtc_position_owner()) == 0;
 	XLogRecPtr	end;
 	XLogRecPtr	newest;
@@ -139,6 +161,13 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 				 ? "a server on timeline %u, younger than ours, has taken over"
 				 : "a copy of this server on the same timeline %u is in charge",
 				 pos->timeline);
+		return RTC_DECIDE_FENCED;
+	}
+	if (pos->successor > tli && alive)
+	{
+		snprintf(reason, size,
+				 "a server on timeline %u, younger than ours, is taking over",
+				 pos->successor);
 		return RTC_DECIDE_FENCED;
 	}
 	if (!mine && pos->timeline == tli)
@@ -228,6 +257,7 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 							"verified_lsn", lsn[2],
 							"restart_lsn", lsn[3],
 							"horizon", number[2],
+							"successor", "0",
 							"seen", number[1],
 							"owner", pos->owner,
 							"epoch", epoch,
@@ -258,6 +288,28 @@ rtc_unix_ms(void)
 }
 
 /*
+ * Is the one who wrote the position still there?  The clock that it wrote it by
+ * is not ours: so if nothing changes while we watch, it is gone as well.
+ */
+static bool
+is_alive(const RtcPosition *pos)
+{
+	static char owner[RTC_OWNER_LEN];
+	static int64 seen_ms;
+	static int64 since_us;
+
+	if (rtc_unix_ms() - pos->seen_ms >= RTC_OWNER_SILENCE)
+		return false;
+	if (seen_ms != pos->seen_ms || strcmp(owner, pos->owner) != 0)
+	{
+		strlcpy(owner, pos->owner, sizeof(owner));
+		seen_ms = pos->seen_ms;
+		since_us = rtc_conn_clock();
+	}
+	return rtc_conn_clock() - since_us < RTC_OWNER_WATCHED * INT64CONST(1000);
+}
+
+/*
  * Takes one field of the hash.  What is malformed is as if it were not there.
  */
 static void
@@ -278,6 +330,8 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 		pos->restart_lsn = parse_lsn(value);
 	else if (strcmp(name, "horizon") == 0)
 		pos->horizon = strtou64(value, NULL, 10);
+	else if (strcmp(name, "successor") == 0)
+		pos->successor = strtoul(value, NULL, 10);
 	else if (strcmp(name, "seen") == 0)
 		pos->seen_ms = strtoi64(value, NULL, 10);
 	else if (strcmp(name, "owner") == 0)

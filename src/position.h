@@ -20,8 +20,12 @@
 #include "seal.h"
 #include "shmem.h"
 
-/* A server that has not written its position for this long is gone (ms). */
+/*
+ * A server is gone if what it wrote last is so old by the clocks, or if we have
+ * watched it being silent for so long (ms).
+ */
 #define RTC_OWNER_SILENCE	60000
+#define RTC_OWNER_WATCHED	30000
 
 /* The hash "rtcache:position:<system identifier>" in Redis. */
 typedef struct RtcPosition
@@ -39,6 +43,8 @@ typedef struct RtcPosition
 								 * verified_lsn */
 	uint64		horizon;		/* a clear is not over until all older
 								 * transactions are; full xid, 0 = none */
+	TimeLineID	successor;		/* who is on this one is about to take over; 0
+								 * = nobody */
 	int64		seen_ms;		/* when it was written, Unix time */
 	char		owner[RTC_OWNER_LEN];	/* the data directory that wrote it */
 	uint64		epoch;			/* the relay's connection that did; random */
@@ -62,6 +68,13 @@ typedef enum RtcDecision
  * anybody else touches it.  Allocates in the current context.
  */
 extern RtcConnResult rtc_position_load(RtcConn *conn, RtcPosition *pos);
+
+/*
+ * If it is that of a server on an older timeline, tells that one to stop, and
+ * reads it again: else the other would write between our WATCH and our EXEC,
+ * time and again, as long as it has anything to write.
+ */
+extern RtcConnResult rtc_position_succeed(RtcConn *conn, RtcPosition *pos);
 
 /*
  * Fills in what says that the position is ours, now, and begins a new epoch,

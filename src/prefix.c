@@ -495,7 +495,18 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 	}
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	if (rtc_reply_is_full(&replies[exec], replies, nreplies))
+	{
+		/* the WATCH of before has ended, and now there is a new one */
+		if (rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
+			return RTC_PREFIX_FULL;
+		rtc_conn_fail(conn, "somebody else has taken the position");
+		return RTC_PREFIX_FAILED;
+	}
+	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	if (replies[exec].type == RTC_REPLY_NIL)
 	{
@@ -528,11 +539,5 @@ ask(RtcConn *conn, RtcReply **replies, int *nreplies)
 	if (rtc_conn_exchange(conn, rtc_command_timeout, replies,
 						  nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
-	for (int i = 0; i < *nreplies; i++)
-		if ((*replies)[i].type == RTC_REPLY_ERROR)
-		{
-			rtc_conn_fail(conn, "%s", (*replies)[i].str);
-			return RTC_CONN_FAILED;
-		}
-	return RTC_CONN_OK;
+	return rtc_conn_judge(conn, *replies, *nreplies);
 }

@@ -24,6 +24,7 @@ typedef enum RtcPrefixResult
 	RTC_PREFIX_OK,
 	RTC_PREFIX_FAILED,			/* Redis failed; the connection is closed */
 	RTC_PREFIX_REFUSED,			/* another server's; see the error text */
+	RTC_PREFIX_FULL,			/* Redis is out of memory */
 	RTC_PREFIX_SKIP				/* this database can have none, and does
 								 * without Redis */
 } RtcPrefixResult;

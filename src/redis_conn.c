@@ -270,8 +270,8 @@ rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
 void
 rtc_conn_append_strings(RtcConn *conn,...)
 {
-	const char *argv[24];
-	size_t		argvlen[24];
+	const char *argv[32];
+	size_t		argvlen[32];
 	int			argc = 0;
 	const char *arg;
 	va_list		args;
@@ -279,7 +279,8 @@ rtc_conn_append_strings(RtcConn *conn,...)
 	va_start(args, conn);
 	while ((arg = va_arg(args, const char *)) != NULL)
 	{
-		Assert(argc < lengthof(argv));
+		if (argc == lengthof(argv))
+			elog(ERROR, "too many arguments of a command for Redis");
 		argv[argc] = arg;
 		argvlen[argc++] = strlen(arg);
 	}

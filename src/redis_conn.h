@@ -122,6 +122,10 @@ extern void rtc_conn_append_strings(RtcConn *conn,...);
 extern RtcConnResult rtc_conn_exchange(RtcConn *conn, int timeout_ms,
 									   RtcReply **replies, int *nreplies);
 
+/* Are there no error replies?  Else notes the first one in the connection. */
+extern RtcConnResult rtc_conn_judge(RtcConn *conn, const RtcReply *replies,
+									int nreplies);
+
 /* Commands appended whose replies have not been read. */
 extern int	rtc_conn_outstanding(RtcConn *conn);
 
@@ -130,6 +134,14 @@ extern bool rtc_tls_supported(void);
 
 /* The monotonic clock, in microseconds; deadlines are moments of it. */
 extern int64 rtc_conn_clock(void);
+
+/*
+ * Has Redis refused a transaction for want of memory?  It says so of the command
+ * that was to be queued, or of EXEC itself: "EXECABORT Transaction discarded
+ * because of: OOM ...".
+ */
+extern bool rtc_reply_is_full(const RtcReply *exec, const RtcReply *replies,
+							  int nreplies);
 
 /* The LSN in a reply; invalid if it is none. */
 extern XLogRecPtr rtc_reply_lsn(const RtcReply *reply);

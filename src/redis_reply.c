@@ -163,6 +163,32 @@ sink_alloc(RtcReplySink *sink, size_t size)
 									  MCXT_ALLOC_NO_OOM);
 }
 
+RtcConnResult
+rtc_conn_judge(RtcConn *conn, const RtcReply *replies, int nreplies)
+{
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR)
+		{
+			rtc_conn_fail(conn, "%s", replies[i].str);
+			return RTC_CONN_FAILED;
+		}
+	return RTC_CONN_OK;
+}
+
+bool
+rtc_reply_is_full(const RtcReply *exec, const RtcReply *replies, int nreplies)
+{
+	if (exec->type != RTC_REPLY_ERROR)
+		return false;
+	if (strstr(exec->str, "OOM ") != NULL)
+		return true;
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR &&
+			strncmp(replies[i].str, "OOM ", 4) == 0)
+			return true;
+	return false;
+}
+
 XLogRecPtr
 rtc_reply_lsn(const RtcReply *reply)
 {

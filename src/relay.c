@@ -69,6 +69,7 @@
 /* Back-off between attempts to connect (ms); jitter comes on top. */
 #define RTC_BACKOFF_MIN		200
 #define RTC_BACKOFF_MAX		30000
+#define RTC_BACKOFF_FENCED	3000	/* who is in charge may have gone */
 
 /* How long to wait when nothing wakes us (ms). */
 #define RTC_WAIT_IDLE		1000
@@ -338,25 +339,30 @@ try_connect(void)
 
 /*
  * Notes the failure and sets the time of the next attempt: twice as late as
- * the last time, with jitter, so that many servers do not come at once.
+ * the last time, with jitter, so that many servers do not come at once.  Who is
+ * fenced looks often, and says so once.
  */
 static void
 went_down(void)
 {
+	static char said[RTC_ERROR_LEN];
+	bool		fenced = rtc_relay_get_state() == RTC_RELAY_FENCED;
+	bool		again = fenced && strcmp(said, rtc_stream_error()) == 0;
 	int			delay;
 
 	backoff = backoff == 0 ? RTC_BACKOFF_MIN
-		: Min(2 * backoff, RTC_BACKOFF_MAX);
+		: Min(2 * backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
 	delay = backoff / 2 +
 		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
 	retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
 
 	rtc_relay_note_error(rtc_stream_error());
-	if (rtc_relay_get_state() != RTC_RELAY_FENCED)
+	if (!fenced)
 		rtc_relay_set_state(RTC_RELAY_CONNECTING);
-	ereport(WARNING,
+	strlcpy(said, fenced ? rtc_stream_error() : "", sizeof(said));
+	ereport(again ? DEBUG1 : WARNING,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 rtc_relay_get_state() == RTC_RELAY_FENCED
+			 fenced
 			 ? errmsg("rtcache does not write to Redis: %s",
 					  rtc_stream_error())
 			 : errmsg("rtcache lost Redis: %s", rtc_stream_error()),

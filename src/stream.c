@@ -71,7 +71,6 @@ static RtcStreamResult handle_event(bool *done);
 static int64 now_ms(void);
 static bool is_asked_for(void);
 static bool heartbeat(bool *beaten);
-static bool delete_instead(void);
 static bool sweep(void);
 static void published(XLogRecPtr lsn);
 static void open_l2(void);
@@ -104,6 +103,7 @@ rtc_stream_connect(void)
 	old = MemoryContextSwitchTo(rtc_stream.work);
 	if (rtc_session_open(rtc_stream.conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
+		rtc_position_succeed(rtc_stream.conn, &pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK &&
 		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK &&
 		rtc_policy_ask(rtc_stream.conn) == RTC_CONN_OK)
@@ -524,7 +524,7 @@ rtc_stream_store(void)
 	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
 	MemoryContextSwitchTo(old);
 	if (result == RTC_BATCH_FULL)
-		return delete_instead();
+		return rtc_stream_delete_instead();
 	if (result != RTC_BATCH_APPLIED)
 		return rtc_stream_down();
 	rtc_stream.full = false;
@@ -552,8 +552,8 @@ rtc_stream_store(void)
 /*
  * Redis is out of memory: deletes the keys of the batch.
  */
-static bool
-delete_instead(void)
+bool
+rtc_stream_delete_instead(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
 	RtcConnResult result;

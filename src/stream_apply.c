@@ -111,9 +111,14 @@ find_prefix(const RtcMessage *msg, char *prefix)
 	if (rtc_prefix_is_unusable(msg->dboid, msg->dbname))
 		return RTC_TARGET_NONE;
 
+	/* it is registered when there is memory, and cleared then */
+	if (rtc_stream.full)
+		return RTC_TARGET_NONE;
 	/* what is in the batch must not come behind the clearing */
 	if (!rtc_stream_send())
 		return RTC_TARGET_DOWN;
+	if (rtc_stream.full)
+		return RTC_TARGET_NONE;
 	target = register_prefix(msg->dboid, msg->dbname, lsn);
 	if (target != RTC_TARGET_OK)
 		return target;
@@ -142,6 +147,9 @@ register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at)
 		case RTC_PREFIX_SKIP:
 			skip_database(error);
 			return RTC_TARGET_NONE;
+		case RTC_PREFIX_FULL:
+			return rtc_stream_delete_instead() ? RTC_TARGET_NONE :
+				RTC_TARGET_DOWN;
 		case RTC_PREFIX_REFUSED:
 			break;
 	}
@@ -177,10 +185,13 @@ rtc_stream_register_requested(void)
 	char		dbname[NAMEDATALEN];
 	XLogRecPtr	named_at;
 
-	while (rtc_prefix_requested(&dboid, dbname, &named_at))
+	while (!rtc_stream.full &&
+		   rtc_prefix_requested(&dboid, dbname, &named_at))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!rtc_stream_send() ||
+		if (!rtc_stream_send())
+			return false;
+		if (!rtc_stream.full &&
 			register_prefix(dboid, dbname, named_at) == RTC_TARGET_DOWN)
 			return false;
 	}

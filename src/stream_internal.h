@@ -53,6 +53,12 @@ extern bool rtc_stream_send(void);
 /* Applies the batch, empty or not, and stores the position; false = down. */
 extern bool rtc_stream_store(void);
 
+/*
+ * Redis is out of memory: says so, and deletes the keys of the batch; false =
+ * down.
+ */
+extern bool rtc_stream_delete_instead(void);
+
 /* Keeps lookups away from Redis. */
 extern void rtc_stream_close_l2(void);
 

@@ -40,8 +40,34 @@ is( $node->safe_psql('postgres',
 		q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name'}),
 	'new', 'a lookup is exact');
 
+
+# A database that comes now has to wait for a prefix, and does not stop others.
+my $offset = -s $node->logfile;
+$node->safe_psql('postgres', 'CREATE DATABASE another');
+$node->safe_psql('another', q{
+	CREATE EXTENSION rtcache;
+	CREATE TABLE hero (id int PRIMARY KEY, name text);
+	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
+		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
+	INSERT INTO hero VALUES (1, 'another');
+});
+is( $node->safe_psql('another',
+		q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name'}),
+	'another', 'a lookup in a database without prefix is exact');
+$node->safe_psql('postgres', q{UPDATE hero SET name = 'second' WHERE id = 2});
+$node->cache_wait;
+is($redis->cli('EXISTS', 'postgres:hero:2'), '0', 'the keys of others are deleted');
+sleep 2;
+is($node->safe_psql('postgres', 'SELECT state FROM rtcache_relay'), 'full', 'the relay stays connected');
+unlike(slurp_file($node->logfile, $offset), qr/rtcache lost Redis|connected to Redis/, 'all the while');
+
 $redis->cli('CONFIG', 'SET', 'maxmemory', '0');
 $node->wait_streaming;
+ok( $node->poll_query_until('another',
+		q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name' = 'another'
+			AND l2_hits > 0 FROM rtcache_stats}),
+	'the other database gets its prefix');
+is($redis->cli('GET', 'another:hero:1'), '{"id": 1, "name": "another"}', 'and is cached');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'newer' WHERE id = 1});
 $node->cache_wait;
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"newer"}',
