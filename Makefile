@@ -99,6 +99,7 @@ OBJS = \
 	src/fetch.o \
 	src/flight.o \
 	src/guc.o \
+	src/health.o \
 	src/inject.o \
 	src/interest.o \
 	src/key.o \

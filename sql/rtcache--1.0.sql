@@ -323,7 +323,8 @@ CREATE FUNCTION rtcache_relay(
     OUT commits bigint,
     OUT ops bigint,
     OUT address text,
-    OUT slot_problem text)
+    OUT slot_problem text,
+    OUT waits_for text)
 RETURNS record
 AS 'MODULE_PATHNAME', 'rtcache_relay'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -420,14 +421,14 @@ CREATE VIEW rtcache_relay AS
 COMMENT ON VIEW rtcache_relay IS
 'what the relay, the worker that applies commits to Redis, is doing';
 COMMENT ON COLUMN rtcache_relay.pid IS 'process of the relay; NULL if it is not running';
-COMMENT ON COLUMN rtcache_relay.state IS 'stopped, off (no Redis configured), connecting, replaying, clearing, draining (waiting for transactions from before a clear), streaming, fenced (another server owns the key prefix)';
+COMMENT ON COLUMN rtcache_relay.state IS 'stopped, standby (waiting for a promotion), off (no Redis configured), connecting, replaying, clearing, draining (waiting for transactions from before a clear), full (Redis is out of memory: keys are only deleted), streaming (caught up), fenced (another server owns the key prefix)';
 COMMENT ON COLUMN rtcache_relay.timeline IS 'timeline of the WAL being read';
 COMMENT ON COLUMN rtcache_relay.read_lsn IS 'WAL has been read up to here';
 COMMENT ON COLUMN rtcache_relay.applied_lsn IS 'Redis has every commit up to here';
 COMMENT ON COLUMN rtcache_relay.lag_bytes IS 'bytes of flushed WAL that are not applied';
-COMMENT ON COLUMN rtcache_relay.lag_ms IS 'age in milliseconds of the oldest commit that is not applied; 0 if there is none';
+COMMENT ON COLUMN rtcache_relay.lag_ms IS 'age in milliseconds of the oldest commit that is not applied; 0 if there is none; see also waits_for';
 COMMENT ON COLUMN rtcache_relay.breaker IS 'state of the circuit breaker that backends share';
-COMMENT ON COLUMN rtcache_relay.last_error IS 'text of the last trouble with Redis';
+COMMENT ON COLUMN rtcache_relay.last_error IS 'text of the last trouble with Redis; it stays, and is over if connected_at is later than last_error_at';
 COMMENT ON COLUMN rtcache_relay.last_error_at IS 'when that was';
 COMMENT ON COLUMN rtcache_relay.connected_at IS 'when the relay connected to Redis; NULL if it is not connected';
 COMMENT ON COLUMN rtcache_relay.last_commit_at IS 'commit time of the newest commit applied';
@@ -436,6 +437,7 @@ COMMENT ON COLUMN rtcache_relay.commits IS 'commits applied';
 COMMENT ON COLUMN rtcache_relay.ops IS 'operations applied';
 COMMENT ON COLUMN rtcache_relay.address IS 'numeric address of Redis; NULL for a unix-domain socket';
 COMMENT ON COLUMN rtcache_relay.slot_problem IS 'why WAL is not kept for Redis; NULL if it is';
+COMMENT ON COLUMN rtcache_relay.waits_for IS 'what keeps the relay from applying the next commit: it is flushed but not visible, for a synchronous standby has not confirmed it; NULL if nothing does';
 
 --
 -- Nobody uses the cache who was not granted it

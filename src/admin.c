@@ -1,16 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * admin.c
- *		SQL-callable operations: writing to the cache by hand, waiting for
- *		it, looking at it.
+ *		SQL-callable operations: writing to the cache by hand, and waiting for
+ *		it.
  *
  * The functions that write add ops to the op list of the transaction, as rules
  * do: they take effect at commit, in commit order, or not at all.
  *
- * MODEL: runs in backends.  What the relay tells about itself is copied under
- * RtcShared.lock; positions and counters are atomics and may be of slightly
- * different moments.  All functions raise 55000 when rtcache is not preloaded,
- * but for cache_key, which is pure, and cache_health, which says so.
+ * MODEL: runs in backends.  All functions raise 55000 when rtcache is not
+ * preloaded, but for cache_key, which is pure.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -18,10 +16,8 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "portability/instr_time.h"
@@ -32,19 +28,15 @@
 #include "utils/jsonb.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 #include "utils/wait_event.h"
 
 #include "admin.h"
-#include "breaker.h"
 #include "commit_wait.h"
 #include "compat.h"
 #include "dep.h"
 #include "guc.h"
 #include "key.h"
-#include "l1.h"
 #include "oplist.h"
-#include "policy.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "shmem.h"
@@ -59,11 +51,6 @@ PG_FUNCTION_INFO_V1(cache_del_pattern);
 PG_FUNCTION_INFO_V1(cache_clear);
 PG_FUNCTION_INFO_V1(cache_key);
 PG_FUNCTION_INFO_V1(cache_wait);
-PG_FUNCTION_INFO_V1(cache_health);
-PG_FUNCTION_INFO_V1(rtcache_relay);
-
-#define RELAY_COLUMNS	17
-#define HEALTH_COLUMNS	3
 
 /* Raises 22004 for an argument that must not be NULL. */
 static void
@@ -359,231 +346,4 @@ cache_wait(PG_FUNCTION_ARGS)
 	XLogFlush(Min(target, end));
 
 	PG_RETURN_BOOL(wait_for_applied(target, timeout_ms));
-}
-
-static const char *
-relay_state_name(RtcRelayState state)
-{
-	switch (state)
-	{
-		case RTC_RELAY_STOPPED:
-			return "stopped";
-		case RTC_RELAY_OFF:
-			return "off";
-		case RTC_RELAY_CONNECTING:
-			return "connecting";
-		case RTC_RELAY_REPLAYING:
-			return "replaying";
-		case RTC_RELAY_CLEARING:
-			return "clearing";
-		case RTC_RELAY_FULL:
-			return "full";
-		case RTC_RELAY_DRAINING:
-			return "draining";
-		case RTC_RELAY_STREAMING:
-			return "streaming";
-		case RTC_RELAY_FENCED:
-			return "fenced";
-	}
-	return "unknown";
-}
-
-/* A copy of what the relay tells about itself, consistent in itself. */
-static void
-get_relay_info(RtcRelayInfo *info)
-{
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	*info = rtc_shared->relay;
-	LWLockRelease(rtc_shared->lock);
-	if (info->pid == 0)
-		info->state = RTC_RELAY_STOPPED;
-}
-
-/* WAL that is flushed and not applied, in bytes; -1 = not to be told. */
-static int64
-lag_bytes(const RtcRelayInfo *info, XLogRecPtr applied)
-{
-	XLogRecPtr	flushed;
-
-	if (applied == InvalidXLogRecPtr || info->state == RTC_RELAY_OFF ||
-		RecoveryInProgress())
-		return -1;
-	flushed = GetFlushRecPtr(NULL);
-	return flushed > applied ? (int64) (flushed - applied) : 0;
-}
-
-/* A result column that is NULL when there is nothing to say. */
-static void
-put(Datum *values, bool *nulls, int *column, bool known, Datum value)
-{
-	values[*column] = value;
-	nulls[*column] = !known;
-	(*column)++;
-}
-
-#define text_or_null(s) ((s)[0] != '\0'), CStringGetTextDatum(s)
-#define lsn_or_null(lsn) ((lsn) != InvalidXLogRecPtr), LSNGetDatum(lsn)
-#define time_or_null(t) ((t) != 0), TimestampTzGetDatum(t)
-
-/* rtcache_relay() → one row */
-Datum
-rtcache_relay(PG_FUNCTION_ARGS)
-{
-	TupleDesc	desc;
-	Datum		values[RELAY_COLUMNS];
-	bool		nulls[RELAY_COLUMNS];
-	int			n = 0;
-	RtcRelayInfo info;
-	XLogRecPtr	read;
-	XLogRecPtr	applied;
-	int64		bytes;
-	bool		running;
-
-	rtc_require_preload();
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	desc = BlessTupleDesc(desc);
-
-	get_relay_info(&info);
-	running = info.pid != 0;
-	read = pg_atomic_read_u64(&rtc_shared->read_lsn);
-	applied = pg_atomic_read_u64(&rtc_shared->applied_lsn);
-	bytes = lag_bytes(&info, applied);
-
-	put(values, nulls, &n, running, Int32GetDatum(info.pid));
-	put(values, nulls, &n, true,
-		CStringGetTextDatum(relay_state_name(info.state)));
-	put(values, nulls, &n, info.timeline != 0, Int32GetDatum(info.timeline));
-	put(values, nulls, &n, lsn_or_null(read));
-	put(values, nulls, &n, lsn_or_null(applied));
-	put(values, nulls, &n, bytes >= 0, Int64GetDatum(bytes));
-	put(values, nulls, &n, bytes >= 0,
-		Int64GetDatum(info.behind_since == 0 ? 0 :
-					  TimestampDifferenceMilliseconds(info.behind_since,
-													  GetCurrentTimestamp())));
-	put(values, nulls, &n, true,
-		CStringGetTextDatum(rtc_breaker_state_name(rtc_breaker_state())));
-	put(values, nulls, &n, text_or_null(info.last_error));
-	put(values, nulls, &n, time_or_null(info.last_error_at));
-	put(values, nulls, &n, time_or_null(info.connected_at));
-	put(values, nulls, &n, time_or_null(info.last_commit_at));
-	put(values, nulls, &n, true,
-		Int64GetDatum(pg_atomic_read_u64(&rtc_shared->relay_batches)));
-	put(values, nulls, &n, true,
-		Int64GetDatum(pg_atomic_read_u64(&rtc_shared->relay_commits)));
-	put(values, nulls, &n, true,
-		Int64GetDatum(pg_atomic_read_u64(&rtc_shared->relay_ops)));
-	put(values, nulls, &n, text_or_null(info.address));
-	put(values, nulls, &n, text_or_null(info.slot_problem));
-	Assert(n == RELAY_COLUMNS);
-
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(desc, values, nulls)));
-}
-
-/* Adds one line to the result of cache_health(). */
-static void
-report(ReturnSetInfo *rsinfo, const char *name, bool ok, const char *detail)
-{
-	Datum		values[HEALTH_COLUMNS];
-	bool		nulls[HEALTH_COLUMNS] = {0};
-
-	values[0] = CStringGetTextDatum(name);
-	values[1] = BoolGetDatum(ok);
-	values[2] = CStringGetTextDatum(detail);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-/* Until the relay has opened the gate, nothing is read from a cache. */
-static void
-report_gate(ReturnSetInfo *rsinfo)
-{
-	bool		open = pg_atomic_read_u32(&rtc_shared->gate_open) != 0;
-
-	report(rsinfo, "gate", open, open ?
-		   "No transaction from before the server's start is left." :
-		   "Transactions from before the server's start, perhaps prepared ones, are still open, or the relay does not run.");
-}
-
-/* The part of cache_health() that is about the relay and its way to Redis. */
-static void
-report_relay(ReturnSetInfo *rsinfo)
-{
-	RtcRelayInfo info;
-	uint64		generation;
-	bool		open = rtc_l2_open(&generation);
-	int64		bytes;
-	RtcBreakerState breaker = rtc_breaker_state();
-
-	get_relay_info(&info);
-	bytes = lag_bytes(&info, pg_atomic_read_u64(&rtc_shared->applied_lsn));
-
-	report(rsinfo, "relay", info.pid != 0 && info.state != RTC_RELAY_FENCED,
-		   info.pid == 0 ?
-		   "The relay is not running; see the server log, and max_worker_processes." :
-		   info.state == RTC_RELAY_FENCED ?
-		   "Another server writes under this key prefix." :
-		   psprintf("The relay is %s.", relay_state_name(info.state)));
-	report(rsinfo, "connection", info.connected_at != 0,
-		   info.connected_at != 0 ? "The relay is connected to Redis." :
-		   info.last_error[0] != '\0' ?
-		   psprintf("The relay is not connected to Redis: %s",
-					info.last_error) :
-		   "The relay is not connected to Redis.");
-	report(rsinfo, "slot", info.slot_problem[0] == '\0',
-		   info.slot_problem[0] == '\0' ?
-		   "No problem with the replication slot is known." :
-		   psprintf("WAL for Redis is not kept: %s", info.slot_problem));
-	report(rsinfo, "maxmemory_policy", rtc_policy_is_good(info.policy),
-		   info.policy[0] == '\0' ? "The maxmemory-policy of Redis is not known." :
-		   rtc_policy_is_good(info.policy) ?
-		   psprintf("The maxmemory-policy of Redis is %s.", info.policy) :
-		   psprintf("The maxmemory-policy of Redis is %s, so it may evict what tells which values depend on what; use volatile-* or noeviction.",
-					info.policy));
-	report_gate(rsinfo);
-	report(rsinfo, "caught_up", open,
-		   !open ? "Redis is not used for reading until the relay has caught up." :
-		   bytes >= 0 ? psprintf(INT64_FORMAT " bytes of WAL are not applied yet.",
-								 bytes) :
-		   "Redis is used for reading.");
-	report(rsinfo, "breaker", breaker == RTC_BREAKER_CLOSED,
-		   psprintf("The circuit breaker is %s.",
-					rtc_breaker_state_name(breaker)));
-}
-
-/* cache_health() → (name, ok, detail) for each thing that must be right */
-Datum
-cache_health(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	char		prefix[RTC_MAX_PREFIX_LEN];
-	bool		ready;
-
-	InitMaterializedSRF(fcinfo, 0);
-
-	report(rsinfo, "preloaded", rtc_shared != NULL,
-		   rtc_shared != NULL ? "The library is preloaded." :
-		   "Add rtcache to shared_preload_libraries and restart the server.");
-	if (rtc_shared == NULL)
-		return (Datum) 0;
-
-	report(rsinfo, "redis_url", RtcRedisConfigured() || rtc_l1_exists(),
-		   RtcRedisConfigured() ? "A Redis is configured." :
-		   rtc_l1_exists() ?
-		   "rtcache.redis_url is empty: answers are cached in shared memory." :
-		   "rtcache.redis_url is empty and rtcache.l1_size is 0: nothing is cached.");
-	if (!RtcRedisConfigured())
-	{
-		report_gate(rsinfo);
-		return (Datum) 0;
-	}
-	report(rsinfo, "wal_level", wal_level >= WAL_LEVEL_REPLICA,
-		   wal_level >= WAL_LEVEL_REPLICA ? "wal_level is sufficient." :
-		   "wal_level must be replica or logical.");
-	report_relay(rsinfo);
-
-	ready = rtc_my_prefix(prefix);
-	report(rsinfo, "prefix", ready,
-		   ready ? psprintf("Keys of this database begin with \"%s\".", prefix) :
-		   "The relay has not yet prepared the key prefix of this database.");
-	return (Datum) 0;
 }

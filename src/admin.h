@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * admin.h
- *		SQL-callable operations and views.  See admin.c.
+ *		SQL-callable operations.  See admin.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -21,7 +21,5 @@ extern PGDLLEXPORT Datum cache_del_pattern(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_clear(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_key(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum cache_wait(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum cache_health(PG_FUNCTION_ARGS);
-extern PGDLLEXPORT Datum rtcache_relay(PG_FUNCTION_ARGS);
 
 #endif							/* RTC_ADMIN_H */

@@ -15,7 +15,10 @@
  * away holds up nobody but those who asked to wait for it.
  *
  * The change is committed whatever happens here.  What ends the wait early, a
- * timeout, a cancel, termination, is told as a WARNING.  A Redis that has been
+ * timeout, a cancel, termination, is told as a WARNING.  A cancel has done its
+ * work with that, unless a statement goes on: a procedure that has committed.
+ * That ends at its next step, by statement_timeout, too; a COMMIT of its own is
+ * not subject to it.  A Redis that has been
  * away for a while has used up that much of everybody's patience: during an
  * outage the first commits wait for rtcache.commit_wait_timeout, later ones
  * are told at once.
@@ -27,6 +30,8 @@
  *
  * Model: backends, at the end of a transaction, with interrupts held.  Nothing
  * here may raise once the transaction is committed: that would be a PANIC.
+ * Barriers of the server (DROP DATABASE is one) are absorbed, since a wait may
+ * be long, and those who raised them wait for everybody.
  * The queue is protected by RtcShared.wait_lock, which is held for a few
  * pointers and, by the relay, for setting latches.
  *
@@ -40,9 +45,12 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/proc.h"
+#include "storage/procsignal.h"
 #include "tcop/dest.h"
+#include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 #include "commit_wait.h"
@@ -63,6 +71,7 @@ typedef enum WaitEnd
 	END_OFF,					/* Redis has been switched off */
 	END_TIMEOUT,
 	END_CANCEL,
+	END_STATEMENT_TIMEOUT,
 	END_TERMINATE,
 	END_POSTMASTER_DEATH
 } WaitEnd;
@@ -78,6 +87,8 @@ static void watch_utility(PlannedStmt *pstmt, const char *queryString,
 						  ParamListInfo params, QueryEnvironment *queryEnv,
 						  DestReceiver *dest, QueryCompletion *qc);
 static WaitEnd wait_until_applied(XLogRecPtr lsn);
+static WaitEnd take_cancel(void);
+static bool absorb_barrier(void);
 static long patience(void);
 static void join_queue(XLogRecPtr lsn);
 static void leave_queue(void);
@@ -173,6 +184,7 @@ wait_until_applied(XLogRecPtr lsn)
 	TimestampTz start;
 	WaitEnd		end;
 	long		timeout;
+	bool		absorb = true;
 
 	if (is_applied(lsn))
 		return END_APPLIED;
@@ -210,10 +222,11 @@ wait_until_applied(XLogRecPtr lsn)
 		}
 		if (QueryCancelPending)
 		{
-			QueryCancelPending = false;
-			end = END_CANCEL;
+			end = take_cancel();
 			break;
 		}
+		if (ProcSignalBarrierPending && absorb)
+			absorb = absorb_barrier();
 		if (pg_atomic_read_u32(&rtc_shared->queue_on) == 0)
 		{
 			end = END_OFF;
@@ -245,6 +258,54 @@ wait_until_applied(XLogRecPtr lsn)
 	RTC_INJECT("wait_over");
 	leave_queue();
 	return end;
+}
+
+/*
+ * Ends the wait because of a cancel, which is left pending for a statement that
+ * goes on.  If there is none it would otherwise end the next one of the same
+ * query string.
+ */
+static WaitEnd
+take_cancel(void)
+{
+	if (ActivePortal == NULL)
+	{
+		QueryCancelPending = false;
+		return END_CANCEL;
+	}
+	return get_timeout_indicator(STATEMENT_TIMEOUT, false) ?
+		END_STATEMENT_TIMEOUT : END_CANCEL;
+}
+
+/*
+ * Does what a barrier asks for; false = it could not, and it is left to the
+ * next CHECK_FOR_INTERRUPTS().
+ *
+ * It is safe: the locks are released, relations and buffers are closed, and
+ * files that a barrier closes are opened again by who needs them.
+ */
+static bool
+absorb_barrier(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+	uint32		cancel_holdoff = QueryCancelHoldoffCount;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		ProcessProcSignalBarrier();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		InterruptHoldoffCount = holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+	return done;
 }
 
 /*
@@ -380,6 +441,8 @@ warn(WaitEnd end)
 					(errcode(ERRCODE_WARNING),
 					 end == END_CANCEL
 					 ? errmsg("canceling wait for Redis due to user request")
+					 : end == END_STATEMENT_TIMEOUT
+					 ? errmsg("canceling wait for Redis due to statement timeout")
 					 : errmsg("Redis does not have the transaction within \"rtcache.commit_wait_timeout\""),
 					 errdetail("The transaction has already committed, but Redis might not have it yet.")));
 	}

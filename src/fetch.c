@@ -332,20 +332,20 @@ use_value(RtcLookup *l, const RtcValue *value)
 }
 
 /*
- * Gives the lease back after an error of the query, so that the next lookup
- * need not wait for it to expire.  Not if somebody is waiting for us to stop.
+ * Gives the lease back after an error of the query, or its cancel, so that the
+ * next lookup need not wait for it to expire.  Not if the server stops.
+ *
+ * Whoever has cancelled us waits for it, at most RTC_UNLEASE_MS.
  */
 static void
 unlease_after_error(RtcLookup *l, MemoryContext context)
 {
-	switch (ERRCODE_TO_CATEGORY(geterrcode()))
-	{
-		case ERRCODE_OPERATOR_INTERVENTION:
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-			return;
-		default:
-			break;
-	}
+	int			code = geterrcode();
+
+	if (ERRCODE_TO_CATEGORY(code) == ERRCODE_INSUFFICIENT_RESOURCES ||
+		(ERRCODE_TO_CATEGORY(code) == ERRCODE_OPERATOR_INTERVENTION &&
+		 code != ERRCODE_QUERY_CANCELED))
+		return;
 
 	/* Nothing may come between the error and its report. */
 	HOLD_INTERRUPTS();

@@ -318,10 +318,16 @@ rtc_backend_append(int argc, const char *const *argv, const size_t *argvlen)
 RtcReply *
 rtc_backend_ask(int nexpected)
 {
+	return rtc_backend_ask_within(rtc_command_timeout, nexpected);
+}
+
+RtcReply *
+rtc_backend_ask_within(int timeout, int nexpected)
+{
 	RtcReply   *replies;
 	int			nreplies;
 
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+	if (rtc_conn_exchange(conn, timeout, &replies,
 						  &nreplies) == RTC_CONN_OK)
 	{
 		if (nreplies == nexpected)

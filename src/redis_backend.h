@@ -42,6 +42,9 @@ extern void rtc_backend_append(int argc, const char *const *argv,
  */
 extern RtcReply *rtc_backend_ask(int nexpected);
 
+/* The same with a limit of its own instead of rtcache.command_timeout (ms). */
+extern RtcReply *rtc_backend_ask_within(int timeout, int nexpected);
+
 /*
  * Closes the connection: this is not, or no longer, the Redis that the relay
  * means.  The next one is verified anew.

@@ -21,6 +21,7 @@
 #include "lib/stringinfo.h"
 
 #include "breaker.h"
+#include "guc.h"
 #include "key.h"
 #include "mutant.h"
 #include "redis_backend.h"
@@ -150,6 +151,9 @@ static RtcScript drop_script = {
 
 static RtcReply *run_script(RtcScript *script, int nkeys, int nargs,
 							const char *const *args, const size_t *arglens);
+static RtcReply *run_script_within(int timeout, RtcScript *script, int nkeys,
+								   int nargs, const char *const *args,
+								   const size_t *arglens);
 
 bool
 rtc_cmd_ready(void)
@@ -472,7 +476,8 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 }
 
 /*
- * Gives a lease back.  Not worth a new connection: leases expire.
+ * Gives a lease back.  Not worth a new connection, nor a long wait, which may
+ * delay the report of an error: leases expire.
  */
 void
 rtc_cmd_unlease(const char *key, size_t keylen, const char *token)
@@ -489,7 +494,8 @@ rtc_cmd_unlease(const char *key, size_t keylen, const char *token)
 		const char *args[] = {lease.data, token};
 		size_t		lens[] = {lease.len, strlen(token)};
 
-		reply = run_script(&unlease_script, 1, 1, args, lens);
+		reply = run_script_within(Min(rtc_command_timeout, RTC_UNLEASE_MS),
+								  &unlease_script, 1, 1, args, lens);
 	}
 	pfree(lease.data);
 	if (reply == NULL)
@@ -557,6 +563,14 @@ static RtcReply *
 run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 		   const size_t *arglens)
 {
+	return run_script_within(rtc_command_timeout, script, nkeys, nargs, args,
+							 arglens);
+}
+
+static RtcReply *
+run_script_within(int timeout, RtcScript *script, int nkeys, int nargs,
+				  const char *const *args, const size_t *arglens)
+{
 	const char *argv[RTC_SCRIPT_MAX_ARGS + 3];
 	size_t		argvlen[RTC_SCRIPT_MAX_ARGS + 3];
 	char		numkeys[16];
@@ -580,7 +594,7 @@ run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 	}
 
 	rtc_backend_append(argc, argv, argvlen);
-	reply = rtc_backend_ask(1);
+	reply = rtc_backend_ask_within(timeout, 1);
 	if (reply == NULL || !rtc_script_is_unknown(reply))
 		return reply;
 
@@ -589,5 +603,5 @@ run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 	argv[1] = script->text;
 	argvlen[1] = strlen(script->text);
 	rtc_backend_append(argc, argv, argvlen);
-	return rtc_backend_ask(1);
+	return rtc_backend_ask_within(timeout, 1);
 }

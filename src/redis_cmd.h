@@ -112,7 +112,11 @@ extern int	rtc_cmd_fill(const RtcWanted *wanted, const char *token,
 						 const char *companion, size_t companionlen,
 						 int64 ttl_ms);
 
-/* Gives a lease back that will not be used; best effort. */
+/*
+ * Gives a lease back that will not be used; best effort.  Waits so long for an
+ * answer, if rtcache.command_timeout is not shorter (ms).
+ */
+#define RTC_UNLEASE_MS		200
 extern void rtc_cmd_unlease(const char *key, size_t keylen, const char *token);
 
 /* Deletes the key if it still holds this value (NULL: whatever is no string). */

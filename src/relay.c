@@ -7,7 +7,8 @@
  * DATABASE, holds no snapshot and needs no table.  (It is connected at all in
  * order to have a place in the array of processes.  Without one,
  * TransactionIdIsInProgress() and ReplicationSlotRelease() take somebody
- * else's for ours.)  It
+ * else's for ours.)  On a standby it waits for a promotion, and keeps the
+ * replication slot within bounds if there is one.  Otherwise it
  *
  *		- opens the gate of the caches after a start, when no transaction
  *		  from before can still commit unnoticed;
@@ -77,6 +78,10 @@
 #define RTC_WAIT_INVISIBLE	2	/* a commit, until it is visible; */
 #define RTC_WAIT_INVISIBLE_MAX	50	/* a standby may be away */
 #define RTC_WAIT_TRANSACTIONS 50	/* for transactions to end */
+#define RTC_WAIT_STANDBY	200 /* for a promotion, which wakes nobody */
+
+/* A commit that is not visible for so long is worth telling of (ms). */
+#define RTC_TELL_INVISIBLE	100
 
 /* Slot and position upkeep (ms). */
 #define RTC_UPKEEP_INTERVAL	1000
@@ -91,6 +96,9 @@ static FullTransactionId gate_xid;
 static int	nprepared = 0;		/* prepared transactions not settled */
 
 static void set_up(void);
+static void stand_by(void);
+static void begin_work(void);
+static void reload(void);
 static void at_exit(int code, Datum arg);
 static void absorb_invalidations(void);
 static void follow_settings(void);
@@ -113,7 +121,7 @@ rtc_relay_register(void)
 	snprintf(worker.bgw_type, BGW_MAXLEN, "rtcache relay");
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
 		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
 	worker.bgw_restart_time = RTC_RESTART_SECONDS;
 	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
 	snprintf(worker.bgw_function_name, BGW_MAXLEN,
@@ -127,6 +135,8 @@ rtc_relay_main(Datum arg)
 	RtcStreamResult result;
 
 	set_up();
+	stand_by();
+	begin_work();
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -177,8 +187,62 @@ set_up(void)
 	RTC_INJECT("relay_starts");
 	rtc_relay_started();
 	rtc_shared->relay_latch = MyLatch;
+}
+
+/*
+ * Waits for the end of recovery.  A slot from when this server was a primary
+ * must not keep WAL without bound meanwhile: nobody else moves it.
+ */
+static void
+stand_by(void)
+{
+	uint32		wait_event = WaitEventExtensionNew_compat("RtcacheRelayStandby");
+
+	if (!RecoveryInProgress())
+		return;
+	rtc_relay_set_state(RTC_RELAY_STANDBY);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		absorb_invalidations();
+		reload();
+		if (RtcRedisConfigured())
+			rtc_slot_hold();
+		else
+			rtc_slot_drop();
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 RTC_WAIT_STANDBY, wait_event);
+		ResetLatch(MyLatch);
+	} while (RecoveryInProgress());
+
+	/* now there is a timeline */
+	rtc_relay_started();
+}
+
+/*
+ * No transaction has an xid before recovery is over.
+ */
+static void
+begin_work(void)
+{
 	gate_xid = ReadNextFullTransactionId();
 	rtc_relay_set_state(RTC_RELAY_CONNECTING);
+}
+
+/*
+ * Reloads the configuration if told to.
+ */
+static void
+reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	/* a new password or address may be what was missing */
+	retry_at = 0;
+	backoff = 0;
 }
 
 /*
@@ -217,15 +281,7 @@ absorb_invalidations(void)
 static void
 follow_settings(void)
 {
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-		/* a new password or address may be what was missing */
-		retry_at = 0;
-		backoff = 0;
-	}
-
+	reload();
 	if (url_in_use == NULL || strcmp(url_in_use, rtc_redis_url) != 0)
 	{
 		if (url_in_use != NULL)
@@ -376,14 +432,23 @@ wait(RtcStreamResult result)
 {
 	static uint32 wait_event = 0;
 	static int64 invisible_since = 0;
+	static XLogRecPtr invisible_lsn = InvalidXLogRecPtr;
+	XLogRecPtr	read = pg_atomic_read_u64(&rtc_shared->read_lsn);
+	int64		invisible;
 	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 	pgsocket	sock = PGINVALID_SOCKET;
 	long		timeout;
 
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
-	if (result != RTC_STREAM_NOT_VISIBLE)
+
+	/* one after the other may be invisible, for a moment each */
+	if (result != RTC_STREAM_NOT_VISIBLE || read != invisible_lsn)
+	{
 		invisible_since = 0;
+		invisible_lsn = read;
+		rtc_relay_waits(0);
+	}
 	switch (result)
 	{
 		case RTC_STREAM_MORE:
@@ -398,8 +463,10 @@ wait(RtcStreamResult result)
 			/* the longer it has taken, the less does a little more matter */
 			if (invisible_since == 0)
 				invisible_since = rtc_conn_clock();
-			timeout = (rtc_conn_clock() - invisible_since) / 20000;
-			timeout = Min(Max(timeout, RTC_WAIT_INVISIBLE),
+			invisible = (rtc_conn_clock() - invisible_since) / 1000;
+			if (invisible >= RTC_TELL_INVISIBLE)
+				rtc_relay_waits(invisible);
+			timeout = Min(Max(invisible / 20, RTC_WAIT_INVISIBLE),
 						  RTC_WAIT_INVISIBLE_MAX);
 			break;
 

@@ -26,6 +26,7 @@
 /* What was told last. */
 static RtcRelayState state = RTC_RELAY_STOPPED;
 static TimestampTz behind_since = 0;
+static TimestampTz waits_since = 0;
 
 static void note_down(void);
 
@@ -34,8 +35,10 @@ rtc_relay_started(void)
 {
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	rtc_shared->relay.pid = MyProcPid;
-	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
+	rtc_shared->relay.timeline = RecoveryInProgress() ? 0 :
+		GetWALInsertionTimeLine();
 	rtc_shared->relay.behind_since = 0;
+	rtc_shared->relay.waits_since = 0;
 	LWLockRelease(rtc_shared->lock);
 }
 
@@ -46,6 +49,7 @@ rtc_relay_stopped(void)
 	rtc_shared->relay.pid = 0;
 	rtc_shared->relay.state = RTC_RELAY_STOPPED;
 	rtc_shared->relay.connected_at = 0;
+	rtc_shared->relay.waits_since = 0;
 	LWLockRelease(rtc_shared->lock);
 	note_down();
 }
@@ -76,6 +80,7 @@ rtc_relay_set_state(RtcRelayState new_state)
 	switch (new_state)
 	{
 		case RTC_RELAY_STOPPED:
+		case RTC_RELAY_STANDBY:
 		case RTC_RELAY_OFF:
 		case RTC_RELAY_CONNECTING:
 		case RTC_RELAY_FENCED:
@@ -130,6 +135,18 @@ rtc_relay_behind(TimestampTz commit_time)
 	if (commit_time == 0)
 		rtc_shared->relay.last_commit_at = GetCurrentTimestamp();
 	rtc_shared->relay.behind_since = commit_time;
+	LWLockRelease(rtc_shared->lock);
+}
+
+void
+rtc_relay_waits(int64 ms)
+{
+	if ((waits_since == 0) == (ms == 0))
+		return;
+	waits_since = ms == 0 ? 0 :
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), -ms);
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.waits_since = waits_since;
 	LWLockRelease(rtc_shared->lock);
 }
 

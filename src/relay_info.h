@@ -21,6 +21,9 @@ extern void rtc_relay_stopped(void);
 extern void rtc_relay_set_state(RtcRelayState state);
 extern RtcRelayState rtc_relay_get_state(void);
 
+/* The next commit has not been visible for so many ms; 0 = it is. */
+extern void rtc_relay_waits(int64 ms);
+
 /* Connected to this numeric address ("" = unix socket). */
 extern void rtc_relay_connected(const char *address);
 

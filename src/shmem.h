@@ -37,6 +37,7 @@
 typedef enum RtcRelayState
 {
 	RTC_RELAY_STOPPED = 0,		/* not running */
+	RTC_RELAY_STANDBY,			/* running, waits for a promotion */
 	RTC_RELAY_OFF,				/* running, no redis_url */
 	RTC_RELAY_CONNECTING,		/* Redis cannot be reached, or was just lost */
 	RTC_RELAY_REPLAYING,		/* applying what Redis missed */
@@ -77,6 +78,8 @@ typedef struct RtcRelayInfo
 	TimestampTz last_commit_at; /* commit time of the newest applied commit */
 	TimestampTz behind_since;	/* commit time of the oldest unapplied commit;
 								 * 0 = nothing waits */
+	TimestampTz waits_since;	/* a commit has not been visible since then; 0
+								 * = none, or not for long */
 	TimestampTz connected_at;	/* 0 = not connected */
 	TimestampTz last_error_at;
 	char		last_error[RTC_ERROR_LEN];

@@ -8,9 +8,13 @@
  * more than rtcache.max_wal_lag: the disk of the server is worth more than
  * the content of a cache.  What got lost that way is repaired by a clear.
  *
- * Model: called by the relay alone, which holds the slot while it runs.
- * The slot outlives the server's restart.  May raise when the slot's file
- * cannot be written.
+ * A slot outlives the server's restart, and so it is there on a standby that
+ * was a primary before.  The relay moves it there, too, while it waits for a
+ * promotion: what is left of it then may save a clear.
+ *
+ * Model: called by the relay alone, which holds the slot while it runs; but
+ * anybody may ask how much WAL it holds.  May raise when the slot's file cannot
+ * be written.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -27,6 +31,7 @@
 #include "inject.h"
 #include "rtcache.h"
 #include "slot.h"
+#include "wal_bounds.h"
 
 static void drop_slot(void);
 static bool slot_is_usable(void);
@@ -89,14 +94,14 @@ rtc_slot_advance(XLogRecPtr restart)
 	ReplicationSlot *slot = MyReplicationSlot;
 	XLogRecPtr	keep = (XLogRecPtr) rtc_wal_keep * 1024 * 1024;
 	XLogRecPtr	max_lag = (XLogRecPtr) rtc_max_wal_lag * 1024 * 1024;
-	XLogRecPtr	flushed = GetFlushRecPtr(NULL);
+	XLogRecPtr	end = rtc_wal_disk_end();
 	XLogRecPtr	target = restart > keep ? restart - keep : InvalidXLogRecPtr;
 	bool		changed = false;
 
 	if (slot == NULL)
 		return;
-	if (flushed > max_lag && target < flushed - max_lag)
-		target = flushed - max_lag;
+	if (end > max_lag && target < end - max_lag)
+		target = end - max_lag;
 
 	SpinLockAcquire(&slot->mutex);
 	if (!XLogRecPtrIsInvalid(slot->data.restart_lsn) &&
@@ -112,6 +117,40 @@ rtc_slot_advance(XLogRecPtr restart)
 		ReplicationSlotMarkDirty();
 		ReplicationSlotsComputeRequiredLSN();
 	}
+}
+
+void
+rtc_slot_hold(void)
+{
+	ReplicationSlot *slot;
+
+	if (MyReplicationSlot == NULL)
+	{
+		slot = SearchNamedReplicationSlot(RTC_NAME, true);
+		if (slot == NULL || SlotIsLogical(slot) || slot_is_active_compat(slot))
+			return;
+		ReplicationSlotAcquire_compat(RTC_NAME, true);
+	}
+	rtc_slot_advance(InvalidXLogRecPtr);
+}
+
+int64
+rtc_slot_held(void)
+{
+	ReplicationSlot *slot = SearchNamedReplicationSlot(RTC_NAME, true);
+	XLogRecPtr	begin = InvalidXLogRecPtr;
+	XLogRecPtr	end;
+
+	if (slot == NULL)
+		return -1;
+	SpinLockAcquire(&slot->mutex);
+	if (slot->in_use && !SlotIsLogical(slot) && !slot_is_invalid_compat(slot))
+		begin = slot->data.restart_lsn;
+	SpinLockRelease(&slot->mutex);
+	if (XLogRecPtrIsInvalid(begin))
+		return -1;
+	end = rtc_wal_disk_end();
+	return end > begin ? (int64) (end - begin) : 0;
 }
 
 void

@@ -27,6 +27,15 @@ extern bool rtc_slot_ensure(const char **problem);
  */
 extern void rtc_slot_advance(XLogRecPtr restart);
 
+/*
+ * On a standby: if there is a slot, left from when this server was a primary,
+ * acquires it and lets what is more than rtcache.max_wal_lag old go.
+ */
+extern void rtc_slot_hold(void);
+
+/* WAL that the slot holds, in bytes; -1 = there is none.  For any process. */
+extern int64 rtc_slot_held(void);
+
 /* Drops the slot, if there is one: there is no Redis any more. */
 extern void rtc_slot_drop(void);
 

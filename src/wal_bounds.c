@@ -3,7 +3,8 @@
  * wal_bounds.c
  *		Where WAL begins and ends.
  *
- * Model: any process of a server that is not in recovery.  Raises nothing.
+ * Model: any process of a server that is not in recovery, or that is where
+ * that is said.  Raises nothing.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -15,6 +16,8 @@
 
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
+#include "access/xlogrecovery.h"
+#include "replication/walreceiver.h"
 
 #include "wal_bounds.h"
 
@@ -56,6 +59,18 @@ rtc_wal_insert_end(void)
 	else if (lsn % XLOG_BLCKSZ == SizeOfXLogShortPHD)
 		lsn -= SizeOfXLogShortPHD;
 	return lsn;
+}
+
+/*
+ * In recovery it may have been streamed, and not be replayed yet; or have been
+ * replayed from an archive, and never been streamed.
+ */
+XLogRecPtr
+rtc_wal_disk_end(void)
+{
+	if (!RecoveryInProgress())
+		return GetFlushRecPtr(NULL);
+	return Max(GetWalRcvFlushRecPtr(NULL, NULL), GetXLogReplayRecPtr(NULL));
 }
 
 static bool

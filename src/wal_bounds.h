@@ -20,4 +20,7 @@ extern bool rtc_wal_available(XLogRecPtr lsn);
 /* End of the WAL written so far; may be passed to XLogFlush(). */
 extern XLogRecPtr rtc_wal_insert_end(void);
 
+/* End of the WAL that is on disk; also in recovery. */
+extern XLogRecPtr rtc_wal_disk_end(void);
+
 #endif							/* RTC_WAL_BOUNDS_H */

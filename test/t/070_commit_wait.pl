@@ -5,7 +5,9 @@
 #	- the relay's linger does not delay it; fifty waiters share few batches, also
 #	  when all of them write one row, whose lock nobody holds while he waits
 #	- timeout, query cancel and termination end the wait with
-#	  one WARNING, and the change is committed
+#	  one WARNING, and the change is committed; a procedure ends with an error
+#	  then, also by statement_timeout
+#	- who waits does not keep DROP DATABASE of another database waiting
 #	- Redis is gone: the first ones wait for the timeout, later ones are told at
 #	  once; without a limit the wait ends when Redis is back; without Redis in
 #	  the settings nobody waits
@@ -40,6 +42,7 @@ $node->safe_psql('postgres', q{
 		END LOOP;
 	END $$;
 });
+$node->safe_psql('postgres', 'CREATE DATABASE other');
 ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait);
 
@@ -216,6 +219,36 @@ is($session->query('SELECT 1'), 1, 'it can be cancelled');
 cmp_ok(time - $start, '<', 1, 'at once');
 is_deeply([ $session->{stderr} =~ /((?:WARNING|ERROR|FATAL): .*)/g ],
 	['WARNING:  canceling wait for Redis due to user request'], 'with one WARNING');
+
+# A cancel is for one statement, also of those that are sent together.
+$session->{stderr} = '';
+$session->query_until(qr//, "BEGIN\\; UPDATE hero SET name = 'together' WHERE id = 1\\; COMMIT\\; SELECT 'next';\n");
+ok(wait_event(), 'a commit waits, with another statement behind it');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+is($session->query('SELECT 1'), "next\n1", 'that is not cancelled');
+is_deeply([ $session->{stderr} =~ /((?:WARNING|ERROR|FATAL): .*)/g ],
+	['WARNING:  canceling wait for Redis due to user request'], 'there is one WARNING');
+
+# A procedure goes on after its COMMIT, so what cancels it ends it.
+$session->query(q{SET statement_timeout = '500ms'});
+($seconds, @warnings) = run('CALL many(3)');
+cmp_ok($seconds, '>=', 0.5, 'statement_timeout in a procedure that commits');
+cmp_ok($seconds, '<', 2, 'is kept');
+is_deeply(\@warnings, ['WARNING:  canceling wait for Redis due to statement timeout',
+		'ERROR:  canceling statement due to statement timeout'], 'and ends the procedure');
+is($node->safe_psql('postgres', 'SELECT name FROM hero WHERE id = 1'), 'many 1',
+	'what it had committed is committed');
+($seconds, @warnings) = run('SELECT 1');
+is(scalar @warnings, 0, 'the next statement is not cancelled');
+$session->query(q{RESET statement_timeout});
+$session->{stderr} = '';
+$session->query_until(qr//, "CALL many(3);\n");
+ok(wait_event(), 'a procedure waits');
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+is($session->query('SELECT 1'), 1, 'it can be cancelled');
+is_deeply([ $session->{stderr} =~ /((?:WARNING|ERROR|FATAL): .*)/g ],
+	['WARNING:  canceling wait for Redis due to user request',
+		'ERROR:  canceling statement due to user request'], 'as a whole');
 $session->{stderr} = '';
 $session->query_until(qr//, "UPDATE hero SET name = 'terminate' WHERE id = 1;\n");
 ok(wait_event(), 'a commit waits');
@@ -251,10 +284,13 @@ $sum += $_ foreach @seconds;
 cmp_ok($sum, '<', 1.9, sprintf('20 commits together wait about one timeout (%.2f s)', $sum));
 cmp_ok($seconds[-1], '<', 0.1, 'the last one does not wait');
 $session->query('SET rtcache.commit_wait_timeout = 0');
+$pid = $session->query('SELECT pg_backend_pid()');
 $session->query_until(qr//, "UPDATE hero SET name = 'patient' WHERE id = 1;\n");
-$pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity
-	WHERE state = 'active' AND wait_event_type = 'Extension' AND query LIKE 'UPDATE%'});
-ok($pid, 'without a limit it waits');
+ok(wait_event(), 'without a limit it waits');
+$start = time;
+is($node->psql('postgres', 'DROP DATABASE other', timeout => 20, timed_out => \my $timed_out), 0,
+	'DROP DATABASE of another database');
+cmp_ok(time - $start, '<', 5, 'does not wait for it');
 $redis->start;
 $node->reload;
 is($session->query('SELECT 1'), 1, 'until Redis is back');
