@@ -26,6 +26,12 @@ SELECT q, verdict('SELECT * FROM word, ' || q) FROM unnest(ARRAY[
 	'jsonb_populate_record(ROW(date ''2026-01-01''), j) AS r (f1 date)', 'ROWS FROM (json_to_record(x::json) AS (a timestamptz))',
 	'xmltable(''/r'' PASSING xmlparse(CONTENT x) COLUMNS a timestamptz PATH ''.'')',
 	'xmltable(''/r'' PASSING xmlparse(CONTENT x) COLUMNS a regclass PATH ''.'') AS r WHERE r.a = ''word''::regclass']) AS q;
+-- from 17 on
+SELECT q, CASE WHEN current_setting('server_version_num')::int >= 170000 THEN verdict('SELECT ' || q) ELSE e END FROM (VALUES
+	('JSON_VALUE(j, ''$.a'' RETURNING date) FROM word', 'depends on the time'), ('JSON_QUERY(j, ''$'' RETURNING dated) FROM word', 'depends on the time'),
+	('* FROM word, JSON_TABLE(j, ''$'' COLUMNS (a timestamptz)) AS t', 'depends on the time'),
+	('JSON_VALUE(j, ''$.a'' RETURNING int) FROM word', 'cacheable'), ('JSON_QUERY(j, ''$'') FROM word', 'cacheable'), ('JSON_EXISTS(j, ''$.a'') FROM word', 'cacheable'),
+	('* FROM word, JSON_TABLE(j, ''$'' COLUMNS (n FOR ORDINALITY, a int, b text, NESTED PATH ''$.c'' COLUMNS (c text))) AS t', 'cacheable')) AS t (q, e);
 -- other types, and dates that are dates already
 SELECT q, verdict('SELECT ' || q || ' AS n FROM word') FROM unnest(ARRAY[
 	'x::int', 'x::interval', 'a::int[]', 'x::numrange', 'x::jsonb', 'to_date(x, ''YYYY-MM-DD'')', 'to_timestamp(5)',
