@@ -9,6 +9,10 @@
  *
  * Which functions and types it may use is told by portable.c.
  *
+ * The text 'today' is one date now and another one tomorrow.  A literal and an
+ * argument are texts that we can look at; any other text that the query makes a
+ * date of is known to nobody before it runs.
+ *
  * MODEL: called by query.c when a query is prepared, in a transaction with the
  * relations of the query locked.  Reads catalogs, keeps no state.
  *
@@ -30,6 +34,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/scanner.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
@@ -61,6 +66,21 @@ object(Judge *judge, const char *reason)
 {
 	if (judge->verdict->reason == NULL)
 		judge->verdict->reason = reason;
+}
+
+/* Why reading, or writing, values of a type spoils the query; NULL = no. */
+static const char *
+input_reason(Judge *judge, Oid typid)
+{
+	judge->verdict->row_types |= rtc_type_has_rows(typid);
+	return rtc_judge_input(typid);
+}
+
+static const char *
+output_reason(Judge *judge, Oid typid)
+{
+	judge->verdict->row_types |= rtc_type_has_rows(typid);
+	return rtc_judge_type(typid);
 }
 
 static bool
@@ -153,39 +173,74 @@ judge_keyword(Judge *judge, SQLValueFunction *keyword)
 	}
 }
 
-bool
-rtc_type_reads_moments(Oid typid)
-{
-	Oid			input;
-	Oid			ioparam;
+static const char *const moments[] = {"now", "today", "tomorrow", "yesterday"};
 
-	getTypeInputInfo(getBaseType(typid), &input, &ioparam);
-	return input < FirstNormalObjectId &&
-		func_volatile(input) != PROVOLATILE_IMMUTABLE;
+/* Is such a word in the text?  "words": not as a part of another one. */
+static bool
+find_moment(const char *text, size_t len, bool words)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (words && i > 0 && isalpha((unsigned char) text[i - 1]))
+			continue;
+		for (int m = 0; m < lengthof(moments); m++)
+		{
+			size_t		n = strlen(moments[m]);
+
+			if (len - i >= n &&
+				pg_strncasecmp(text + i, moments[m], n) == 0 &&
+				!(words && len - i > n &&
+				  isalpha((unsigned char) text[i + n])))
+				return true;
+		}
+	}
+	return false;
 }
 
 bool
 rtc_text_names_moment(const char *text, size_t len)
 {
-	static const char *const moments[] = {"now", "today", "tomorrow", "yesterday"};
-	size_t		i = 0;
+	char	   *bare;
+	size_t		n = 0;
+	bool		found;
 
-	while (i < len)
+	if (find_moment(text, len, true))
+		return true;
+	if (memchr(text, '\\', len) == NULL && memchr(text, '"', len) == NULL)
+		return false;
+
+	/* Rows, arrays and ranges take {to\day} and (to"d"ay) for the same. */
+	bare = palloc(len);
+	for (size_t i = 0; i < len; i++)
 	{
-		size_t		start = i;
-
-		while (i < len && isalpha((unsigned char) text[i]))
-			i++;
-		for (int m = 0; m < lengthof(moments); m++)
-		{
-			if (i - start == strlen(moments[m]) &&
-				pg_strncasecmp(text + start, moments[m], i - start) == 0)
-				return true;
-		}
-		if (i == start)
-			i++;
+		if (text[i] != '\\' && text[i] != '"')
+			bare[n++] = text[i];
 	}
-	return false;
+	found = find_moment(bare, n, false);
+	pfree(bare);
+	return found;
+}
+
+/*
+ * The string that a literal in the source text stands for; NULL = there is no
+ * telling, as with escapes that the scanner leaves to others.
+ */
+static char *
+read_literal(const char *text)
+{
+	core_yyscan_t scanner;
+	core_yy_extra_type extra;
+	core_YYSTYPE value;
+	YYLTYPE		location;
+
+	/* All of these are strings for the scanner, whatever follows. */
+	if (*text != '\'' && *text != '$' &&
+		!((*text == 'E' || *text == 'e') && text[1] == '\''))
+		return NULL;
+	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+	(void) core_yylex(&value, &location, scanner);
+	scanner_finish(scanner);
+	return value.str;
 }
 
 /*
@@ -195,47 +250,14 @@ rtc_text_names_moment(const char *text, size_t len)
 static void
 judge_constant(Judge *judge, Const *constant)
 {
-	const char *start;
-	const char *end;
-	size_t		len;
-	bool		escapes;		/* E'...' or U&'...' */
+	char	   *literal;
 
 	if (constant->location < 0 || constant->location >= judge->textlen ||
 		constant->constisnull || !rtc_type_reads_moments(constant->consttype))
 		return;
 
-	/* from the opening quote to the closing one, as near as matters */
-	start = judge->text + constant->location;
-	len = judge->textlen - constant->location;
-	while (len > 0 && *start != '\'' && *start != '$')
-	{
-		start++;
-		len--;
-	}
-	if (len == 0)
-		return;
-	escapes = start > judge->text + constant->location && *start == '\'';
-	if (*start == '$')
-	{
-		end = memchr(start + 1, '$', len - 1);
-		if (end == NULL)
-			return;
-		len -= end + 1 - start;
-		start = end + 1;
-		end = memchr(start, '$', len);
-	}
-	else
-	{
-		start++;
-		len--;
-		end = memchr(start, '\'', len);
-	}
-	if (end != NULL)
-		len = end - start;
-
-	/* With escapes there is no telling without reading them. */
-	if (rtc_text_names_moment(start, len) ||
-		(escapes && memchr(start, '\\', len) != NULL))
+	literal = read_literal(judge->text + constant->location);
+	if (literal == NULL || rtc_text_names_moment(literal, strlen(literal)))
 	{
 		judge->verdict->names_moment = true;
 		object(judge, RTC_UNCACHEABLE_TIME);
@@ -356,6 +378,74 @@ note_harmless(Judge *judge, Oid funcid, List *args)
 	}
 }
 
+/* Judges a list of types, for being read from text and written. */
+static void
+judge_columns(Judge *judge, List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+	{
+		const char *reason = input_reason(judge, lfirst_oid(lc));
+
+		if (reason == NULL)
+			reason = output_reason(judge, lfirst_oid(lc));
+		if (reason != NULL)
+			object(judge, reason);
+	}
+}
+
+/*
+ * Judges what reads text as values of some type, while the query runs or before,
+ * without calling the input function by its name.
+ */
+static void
+judge_reading(Judge *judge, Node *node)
+{
+	const char *reason = NULL;
+
+	switch (nodeTag(node))
+	{
+		case T_CoerceViaIO:
+			reason = input_reason(judge, exprType(node));
+			if (reason == NULL)
+			{
+				Node	   *arg = (Node *) ((CoerceViaIO *) node)->arg;
+
+				reason = output_reason(judge, exprType(arg));
+			}
+			break;
+		case T_FuncExpr:
+			if (!list_member_ptr(judge->harmless, node) &&
+				rtc_reads_its_type(((FuncExpr *) node)->funcid))
+				reason = input_reason(judge, exprType(node));
+			break;
+		case T_Const:
+		case T_Param:
+			/* 'today' is looked for in the text, here and in query.c */
+			if (!list_member_ptr(judge->harmless, node) &&
+				!rtc_type_reads_moments(exprType(node)))
+				reason = input_reason(judge, exprType(node));
+			break;
+		case T_RangeTblFunction:
+			/* the columns are those of the record that the function returns */
+			if (((RangeTblFunction *) node)->funccoltypes != NIL)
+				judge->harmless = lappend(judge->harmless,
+										  ((RangeTblFunction *) node)->funcexpr);
+			judge_columns(judge, ((RangeTblFunction *) node)->funccoltypes);
+			break;
+		case T_TableFunc:
+			judge_columns(judge, ((TableFunc *) node)->coltypes);
+			break;
+		default:
+			if (reads_json_compat(node))
+				judge_columns(judge, list_make1_oid(exprType(node)));
+			break;
+	}
+	if (reason != NULL)
+		object(judge, reason);
+}
+
 /*
  * Judges the type of an expression, wherever it stands: many functions write
  * whatever they are given, rows contain it, and parameters are read.  What such
@@ -365,7 +455,6 @@ static void
 judge_value(Judge *judge, Node *node)
 {
 	const char *reason = NULL;
-	ListCell   *lc;
 
 	if (IsA(node, FuncExpr))
 		note_harmless(judge, ((FuncExpr *) node)->funcid,
@@ -378,6 +467,7 @@ judge_value(Judge *judge, Node *node)
 			 !IsA(((RelabelType *) node)->arg, Param))
 		judge->harmless = lappend(judge->harmless,
 								  ((RelabelType *) node)->arg);
+	judge_reading(judge, node);
 	if (list_member_ptr(judge->harmless, node))
 		return;
 
@@ -393,14 +483,7 @@ judge_value(Judge *judge, Node *node)
 		case T_RelabelType:
 		case T_Var:
 		case T_WindowFunc:
-			reason = rtc_judge_type(exprType(node));
-			break;
-		case T_RangeTblFunction:
-			foreach(lc, ((RangeTblFunction *) node)->funccoltypes)
-			{
-				if (reason == NULL)
-					reason = rtc_judge_type(lfirst_oid(lc));
-			}
+			reason = output_reason(judge, exprType(node));
 			break;
 		default:
 			break;
@@ -439,7 +522,9 @@ judge_walker(Node *node, void *context)
 		return false;			/* query_tree_walker goes into it */
 	}
 
-	(void) check_functions_in_node(node, function_walker, context);
+	/* A conversion through text is judged by its types. */
+	if (!IsA(node, CoerceViaIO))
+		(void) check_functions_in_node(node, function_walker, context);
 	judge_value(judge, node);
 	if (!judge->verdict->money)
 		judge->verdict->money = brings_money(node);

@@ -23,6 +23,7 @@ typedef struct RtcVerdict
 	bool		names_moment;	/* a literal like 'today' is folded into the
 								 * tree: it is good for one use only */
 	bool		money;			/* values of type money may be involved */
+	bool		row_types;		/* types are involved that may get parts */
 	List	   *relids;			/* relations to lock before using the tree */
 	List	   *lockmodes;		/* their lock modes */
 } RtcVerdict;
@@ -37,13 +38,7 @@ typedef struct RtcVerdict
 extern void rtc_judge_query(List *queries, const char *text,
 							RtcVerdict *verdict);
 
-/*
- * Does this type's input read words like 'now' and 'today'?  True for types
- * that only may contain such a type as well.
- */
-extern bool rtc_type_reads_moments(Oid typid);
-
-/* Is one of these words in the text? */
+/* Is one of the words 'now', 'today' and so on in the text of a value? */
 extern bool rtc_text_names_moment(const char *text, size_t len);
 
 #endif							/* RTC_CACHEABLE_H */

@@ -151,6 +151,13 @@
 	ExecutorRun((desc), ForwardScanDirection, (count), true)
 #endif
 
+/* Does the node read JSON as some other type?  None does before 17. */
+#if PG_VERSION_NUM >= 170000
+#define reads_json_compat(node) IsA((node), JsonExpr)
+#else
+#define reads_json_compat(node) false
+#endif
+
 /* The user that a relation is read as; InvalidOid = the current one. */
 static inline Oid
 check_as_user_compat(Query *query, RangeTblEntry *rte)

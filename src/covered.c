@@ -6,7 +6,7 @@
  * Row triggers see rows, a statement trigger sees TRUNCATE, the event triggers
  * of the extension see what DDL does.  If one of them is missing, or can be
  * passed by, an answer computed from the relation can become wrong without
- * anybody being told, and lives by its time to live only.
+ * anybody being told, and only its time to live limits for how long.
  *
  * Triggers must be ENABLE ALWAYS: else session_replication_role, which logical
  * replication sets, passes them by.  A crash empties an unlogged table, and
@@ -87,6 +87,18 @@ weakness(const Trigger *trigger)
 		return psprintf("rule \"%s\" is for some columns only",
 						trigger->tgname);
 	return NULL;
+}
+
+/* Is there a rule, whatever it sees? */
+static bool
+has_rule(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (rtc_rule_kind(rel->trigdesc->triggers[i].tgfoid) != RTC_RULE_NONE)
+			return true;
+	}
+	return false;
 }
 
 /* Why the rules of a table do not see everything; NULL = they do. */
@@ -189,12 +201,13 @@ uncovered_one(Relation rel)
 }
 
 const char *
-rtc_uncovered(Oid relid, bool with_children, List **watched)
+rtc_uncovered(Oid relid, bool with_children, List **watched, bool *has_rules)
 {
 	const char *reason = NULL;
 	List	   *relids;
 	ListCell   *lc;
 
+	*has_rules = false;
 	relids = with_children && has_subclass(relid) ?
 		find_all_inheritors(relid, AccessShareLock, NULL) :
 		list_make1_oid(relid);
@@ -208,6 +221,7 @@ rtc_uncovered(Oid relid, bool with_children, List **watched)
 			*watched = list_append_unique_oid(*watched, member);
 		if (rel == NULL)
 			continue;			/* dropped before we had the lock */
+		*has_rules |= has_rule(rel);
 		why = reason == NULL && !RELATION_IS_OTHER_TEMP(rel) ?
 			uncovered_one(rel) : NULL;
 		if (why != NULL)
@@ -219,6 +233,12 @@ rtc_uncovered(Oid relid, bool with_children, List **watched)
 	if (reason == NULL && !ddl_is_seen(NULL))
 		reason = "the event triggers of rtcache are not ENABLE ALWAYS";
 	return reason;
+}
+
+bool
+rtc_ddl_is_seen(void)
+{
+	return ddl_is_seen(NULL);
 }
 
 void

@@ -228,6 +228,40 @@ alter_table_parts(const CollectedCommand *command, Oid table)
 	}
 }
 
+/* Looks at the rules that an ALTER TABLE has switched on or off. */
+static void
+switched_rules(const CollectedCommand *command, Oid table)
+{
+	ListCell   *lc;
+
+	if (command == NULL || command->type != SCT_AlterTable)
+		return;
+	foreach(lc, command->d.alterTable.subcmds)
+	{
+		const CollectedATSubcmd *part = lfirst(lc);
+		const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
+
+		if (!IsA(part->parsetree, AlterTableCmd))
+			continue;
+		switch (cmd->subtype)
+		{
+			case AT_EnableTrig:
+			case AT_EnableReplicaTrig:
+			case AT_DisableTrig:
+				rtc_check_enabled(table, cmd->name);
+				break;
+			case AT_EnableTrigAll:
+			case AT_EnableTrigUser:
+			case AT_DisableTrigAll:
+			case AT_DisableTrigUser:
+				rtc_check_enabled(table, NULL);
+				break;
+			default:
+				break;
+		}
+	}
+}
+
 /* A relation was made or altered. */
 static void
 altered_relation(const DdlObject *object)
@@ -262,6 +296,7 @@ altered_relation(const DdlObject *object)
 	{
 		rtc_check_clone_truncate(table);
 		rtc_check_tables(table, true);
+		switched_rules(object->command, table);
 		if (rtc_row_type_used(table))
 			rtc_add_clear_op();
 	}

@@ -5,8 +5,9 @@
  *
  * For each relation of the rewritten query: all of it; or, if each row of it
  * that can have a part in an answer has one of some known values in the first
- * column of an index, the rows with these values; or nothing, if writes to it
- * are not seen (covered.c).
+ * column of an index, the rows with these values; or nothing, if it has no rules.
+ * If it has some that do not see every write (covered.c), the answer ends with
+ * those that they see.
  *
  * When is "column = value" known?
  *
@@ -96,6 +97,7 @@ note_relation(Walk *walk, Oid relid, bool inh)
 	RtcRelationDeps *deps = NULL;
 	ListCell   *lc;
 	MemoryContext oldcontext;
+	bool		has_rules;
 
 	foreach(lc, walk->plan->relations)
 	{
@@ -118,7 +120,8 @@ note_relation(Walk *walk, Oid relid, bool inh)
 		MemoryContextSwitchTo(oldcontext);
 	}
 	deps->inh = inh;
-	deps->uncovered = rtc_uncovered(relid, inh, &walk->watched);
+	deps->uncovered = rtc_uncovered(relid, inh, &walk->watched, &has_rules);
+	deps->told = deps->uncovered == NULL || has_rules;
 	if (deps->uncovered != NULL)
 		deps->uncovered = MemoryContextStrdup(walk->context, deps->uncovered);
 	return deps;
@@ -224,7 +227,7 @@ add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
 	RtcPin	   *pin = NULL;
 	MemoryContext oldcontext;
 
-	if (deps->uncovered != NULL || deps->whole)
+	if (!deps->told || deps->whole)
 		return;
 	if (facts != NIL)
 	{

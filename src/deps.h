@@ -27,7 +27,7 @@ typedef struct RtcDepPlan RtcDepPlan;
 typedef struct RtcDepInfo
 {
 	Oid			relid;
-	const char *uncovered;		/* why only the time to live counts, or NULL */
+	const char *uncovered;		/* why some writes are not seen, or NULL */
 	bool		rows;			/* some rows only, else all */
 	const char *detail;			/* which ones */
 } RtcDepInfo;

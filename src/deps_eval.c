@@ -38,7 +38,7 @@ name_deps(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max, bool whole)
 		int			start = n;
 		ListCell   *cell;
 
-		if (deps->uncovered != NULL)
+		if (!deps->told)
 			continue;
 		if (n >= max)
 			return -1;

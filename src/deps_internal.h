@@ -24,7 +24,8 @@ typedef struct RtcRelationDeps
 {
 	Oid			relid;
 	bool		inh;			/* with what inherits from it */
-	const char *uncovered;		/* only the time to live counts: why; or NULL */
+	const char *uncovered;		/* why some writes are not seen, or NULL */
+	bool		told;			/* some are */
 	bool		whole;			/* all rows; else those of the pins */
 	List	   *pins;			/* RtcPin, one for each use */
 	RtcDep		relation;		/* names all of it */

@@ -26,11 +26,13 @@
 
 #include "breaker.h"
 #include "compat.h"
+#include "covered.h"
 #include "guc.h"
 #include "health.h"
 #include "l1.h"
 #include "policy.h"
 #include "rtcache.h"
+#include "rule_view.h"
 #include "shmem.h"
 #include "slot.h"
 
@@ -194,6 +196,25 @@ report(ReturnSetInfo *rsinfo, const char *name, bool ok, const char *detail)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* Whoever weakens a rule has been warned; whoever looks later has not. */
+static void
+report_rules(ReturnSetInfo *rsinfo)
+{
+	StringInfoData weak;
+	int			n;
+
+	initStringInfo(&weak);
+	n = rtc_weak_rules(&weak);
+	if (!rtc_ddl_is_seen())
+		report(rsinfo, "rules", false,
+			   "The event triggers of rtcache are not ENABLE ALWAYS, so answers may be outdated until they expire.");
+	else
+		report(rsinfo, "rules", n == 0, n == 0 ?
+			   "All rules are ENABLE ALWAYS." :
+			   psprintf("Not ENABLE ALWAYS, so that answers may be outdated until they expire: %s; use ALTER TABLE ... ENABLE ALWAYS TRIGGER.",
+						weak.data));
+}
+
 /* Until the relay has opened the gate, nothing is read from a cache. */
 static void
 report_gate(ReturnSetInfo *rsinfo)
@@ -328,6 +349,7 @@ cache_health(PG_FUNCTION_ARGS)
 		   rtc_l1_exists() ?
 		   "rtcache.redis_url is empty: answers are cached in shared memory." :
 		   "rtcache.redis_url is empty and rtcache.l1_size is 0: nothing is cached.");
+	report_rules(rsinfo);
 	get_relay_info(&info);
 	if (RecoveryInProgress())
 	{

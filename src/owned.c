@@ -20,10 +20,13 @@
  *	   the values the key that is asked for.  A value that equals another must
  *	   be written like it: 1.0 and 1.00 would make two keys of one row,
  *
+ * -   the rule sees every change: it is ENABLE ALWAYS, has no condition, and so
+ *	   on.  Another rule may see what this one does not, and cover the table,
+ *
  * -   no other rule can make this key, be it of this table or another,
  *
- * -   and if TRUNCATE is seen, then by a rule that deletes this key.  If it is
- *	   not, the table is not covered, and its answers live by their time to
+ * -   and if TRUNCATE is seen, then by a rule that deletes this key, always.  If
+ *	   it is not, the table is not covered, and its answers live by their time to
  *	   live anyhow.
  *
  * MODEL: analyzed when a query is prepared; the result lives with its plan.
@@ -334,14 +337,14 @@ take_rules(RtcOwned *owned, const Query *query, Relation rel)
 
 		if (kind == RTC_RULE_TRUNCATE)
 		{
+			owned->sees_truncate = true;
 			if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
 				continue;
-			owned->sees_truncate = true;
 			owned->forgets_all |= rule->ndels == 0;
 			for (int j = 0; j < rule->ndels; j++)
 				add_beginning(&owned->forgets, rule->del[j]);
 		}
-		else if (owned->rule == NULL && rtc_rule_sees_rows(trigger, false) &&
+		else if (owned->rule == NULL && rtc_rule_sees_rows(trigger) &&
 				 uses_columns(owned, rel, rule->key) &&
 				 selects_columns(query, rel, rule->row))
 		{

@@ -29,6 +29,7 @@
 #include "parser/parse_expr.h"
 #include "pgtime.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
 #include "utils/guc.h"
@@ -85,11 +86,14 @@ pin_settings(bool for_query, bool money)
 	if (for_query)
 	{
 		const char *conforming;
+		const char *abbreviations;
 
 		if (!Array_nulls)
 			pin(&nestlevel, "array_nulls", "on");
 		if (Transform_null_equals)
 			pin(&nestlevel, "transform_null_equals", "off");
+		if (quote_all_identifiers)
+			pin(&nestlevel, "quote_all_identifiers", "off");
 		if (GinFuzzySearchLimit != 0)
 			pin(&nestlevel, "gin_fuzzy_search_limit", "0");
 		if (xmlbinary != XMLBINARY_BASE64)
@@ -102,6 +106,11 @@ pin_settings(bool for_query, bool money)
 									 false);
 		if (conforming != NULL && strcmp(conforming, "on") != 0)
 			pin(&nestlevel, "standard_conforming_strings", "on");
+
+		/* by name: there is no variable */
+		abbreviations = GetConfigOption("timezone_abbreviations", true, false);
+		if (abbreviations != NULL && strcmp(abbreviations, "Default") != 0)
+			pin(&nestlevel, "timezone_abbreviations", "Default");
 	}
 	return nestlevel;
 }

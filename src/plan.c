@@ -342,6 +342,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	plan->textlen = textlen;
 	plan->search_path = pstrdup(namespace_search_path);
 	plan->catalog_changes = catalog_changes;
+	plan->relation_changes = relation_changes;
 
 	/* Literals are read by the parser. */
 	nestlevel = rtc_pin_query_settings(true);
@@ -358,7 +359,13 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	check_query_tree(queries);
 	rtc_judge_query(queries, plan->text, &plan->verdict);
 	for (int i = 0; i < ntypes; i++)
-		plan->reads_moments |= rtc_type_reads_moments(types[i]);
+	{
+		if (!rtc_type_reads_moments(types[i]))
+			continue;
+		MemoryContextSwitchTo(context);
+		plan->moments = bms_add_member(plan->moments, i);
+		MemoryContextSwitchTo(scratch);
+	}
 	compute_id(plan, queries);
 
 	/* The locks do not keep triggers and indexes from being made. */
@@ -404,6 +411,8 @@ bool
 rtc_plan_is_current(RtcKeptPlan *plan)
 {
 	return plan->source->is_valid && !plan->outdated &&
+		(!plan->verdict.row_types ||
+		 plan->relation_changes == relation_changes) &&
 		plan->catalog_changes == catalog_changes &&
 		!plan->verdict.names_moment &&
 		search_path_matches_compat(plan->source->search_path);

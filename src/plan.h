@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
+#include "nodes/bitmapset.h"
 #include "utils/plancache.h"
 
 #include "cacheable.h"
@@ -50,11 +51,13 @@ typedef struct RtcKeptPlan
 	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
 	RtcOwned   *owned;			/* NULL if no rule stores it */
 	const char *privileges;		/* what whoever sees the answer needs */
-	bool		reads_moments;	/* a parameter may be given as 'now' */
+	Bitmapset  *moments;		/* parameters that may be given as 'now', from
+								 * 0 on */
 	bool		access_checked; /* the user may run it */
 	bool		outdated;		/* what its deps are made of has changed */
 	bool		dropped;		/* in plans_dropped */
 	uint64		catalog_changes;	/* as counted when this was made */
+	uint64		relation_changes;	/* likewise */
 	int			refcount;		/* calls that hold it */
 	dlist_node	node;			/* in plans_by_use or plans_dropped */
 } RtcKeptPlan;

@@ -23,10 +23,22 @@
 extern const char *rtc_judge_function(Oid funcid);
 
 /*
- * Why the way in which values of a type are written, or read, does: as that of
- * regclass, which looks names up, and of what has such a part.
+ * Why the way in which values of a type are written does: as that of regclass,
+ * which looks names up, and of what has such a part.
  */
 extern const char *rtc_judge_type(Oid typid);
+
+/* Why reading a value of a type from text does: as of dates, from 'today'. */
+extern const char *rtc_judge_input(Oid typid);
+
+/* Is there a row type in it, which ALTER TYPE may give another attribute? */
+extern bool rtc_type_has_rows(Oid typid);
+
+/* Is it because words like 'now' and 'today' are read? */
+extern bool rtc_type_reads_moments(Oid typid);
+
+/* Is this a function of the server that reads text as the type it returns? */
+extern bool rtc_reads_its_type(Oid funcid);
 
 /* Is this a function of the server whose second argument is a pattern? */
 extern bool rtc_is_pattern_function(const char *name);

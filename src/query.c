@@ -94,15 +94,14 @@ attach_plan(RtcQuery *query)
 								  plan->source->num_params,
 								  plan->source->num_params, nargs)));
 
-	if (query->uncacheable == NULL && plan->reads_moments && nargs > 0)
+	if (query->uncacheable == NULL && plan->moments != NULL && nargs > 0)
 	{
 		char	  **texts;
 
 		split_args(args, &texts);
 		for (int i = 0; i < nargs; i++)
 		{
-			if (texts[i] != NULL &&
-				rtc_type_reads_moments(plan->source->param_types[i]) &&
+			if (texts[i] != NULL && bms_is_member(i, plan->moments) &&
 				rtc_text_names_moment(texts[i], strlen(texts[i])))
 				query->uncacheable = RTC_UNCACHEABLE_TIME;
 		}

@@ -341,10 +341,9 @@ rtc_rule_forget(const RtcRuleText *rule)
 }
 
 bool
-rtc_rule_sees_rows(const Trigger *trigger, bool by_all)
+rtc_rule_sees_rows(const Trigger *trigger)
 {
-	return (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
-			(!by_all && trigger->tgenabled == TRIGGER_FIRES_ON_ORIGIN)) &&
+	return trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
 		TRIGGER_FOR_AFTER(trigger->tgtype) &&
 		TRIGGER_FOR_ROW(trigger->tgtype) &&
 		TRIGGER_FOR_INSERT(trigger->tgtype) &&

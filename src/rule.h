@@ -78,12 +78,8 @@ extern RtcRule *rtc_rule_parse(RtcRuleKind kind, int nargs, char **args,
  */
 extern RtcRuleKind rtc_rule_kind(Oid function);
 
-/*
- * Is this trigger fired for every change of a
- * row, by whatever session?  One that is not ENABLE ALWAYS is by those that are
- * no replicas: that is enough where "by_all" is false.
- */
-extern bool rtc_rule_sees_rows(const Trigger *trigger, bool by_all);
+/* Is this trigger fired for every change of a row, by whatever session? */
+extern bool rtc_rule_sees_rows(const Trigger *trigger);
 
 /* The arguments of a trigger, from its row in pg_trigger. */
 extern char **rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs);

@@ -29,7 +29,9 @@
  *
  * A new rule is made ENABLE ALWAYS, so that it also fires where
  * session_replication_role is replica, as when logical replication applies
- * changes.  Who sets it otherwise afterwards has his way.
+ * changes.  Who sets it otherwise afterwards has his way, and is warned: ENABLE
+ * TRIGGER ALL, with which pg_restore --disable-triggers ends, is less than what
+ * was there before.
  *
  * Triggers for each row are cloned to partitions by PostgreSQL, those for
  * statements are not; but TRUNCATE of a partition fires those of the partition
@@ -55,6 +57,7 @@
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -281,6 +284,60 @@ enable_always(Oid relid, Oid tgoid)
 									ShareRowExclusiveLock);
 	relation_close(rel, NoLock);
 	CommandCounterIncrement();
+}
+
+/*
+ * rtc_check_enabled
+ *		ALTER TABLE has said when triggers fire: the one of this name, or all
+ *		(NULL).  Warns if rules among them are not ENABLE ALWAYS.
+ */
+void
+rtc_check_enabled(Oid relid, const char *name)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	StringInfoData weak;
+	StringInfoData remedy;
+	char		enabled = TRIGGER_FIRES_ALWAYS;
+
+	if (rel == NULL)
+		return;
+	initStringInfo(&weak);
+	initStringInfo(&remedy);
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			(name != NULL && strcmp(trigger->tgname, name) != 0) ||
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+			continue;
+		enabled = trigger->tgenabled;	/* the same for all */
+		appendStringInfo(&weak, "%s\"%s\"", weak.len > 0 ? ", " : "",
+						 trigger->tgname);
+		appendStringInfo(&remedy, "%s ENABLE ALWAYS TRIGGER %s",
+						 remedy.len > 0 ? "," : "",
+						 quote_identifier(trigger->tgname));
+	}
+	if (weak.len > 0)
+	{
+		char	   *schema = get_namespace_name(RelationGetNamespace(rel));
+		char	   *table = quote_qualified_identifier(schema,
+													   RelationGetRelationName(rel));
+
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("rules on table \"%s\" do not see every change",
+						RelationGetRelationName(rel)),
+				 enabled == TRIGGER_DISABLED ?
+				 errdetail("Disabled: %s.", weak.data) :
+				 enabled == TRIGGER_FIRES_ON_REPLICA ?
+				 errdetail("Passed by unless session_replication_role is replica: %s.",
+						   weak.data) :
+				 errdetail("Passed by when session_replication_role is replica: %s.",
+						   weak.data),
+				 errhint("Use ALTER TABLE %s%s.", table, remedy.data)));
+	}
+	relation_close(rel, NoLock);
 }
 
 /* Does the relation have a clone of this trigger? */

@@ -24,6 +24,12 @@ extern void rtc_check_new_trigger(Oid tgoid, Oid relid);
  */
 extern void rtc_check_tables(Oid relid, bool forget);
 
+/*
+ * ALTER TABLE has said when the trigger of this name fires, or all of them
+ * (NULL): warns if rules do not see every change now.
+ */
+extern void rtc_check_enabled(Oid relid, const char *name);
+
 /* A partitioned table has got a truncate rule, or a partition. */
 extern void rtc_check_clone_truncate(Oid relid);
 

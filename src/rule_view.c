@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * rule_view.c
- *		What people can see of rules: the view rtcache_rules.
+ *		What people can see of rules: the view rtcache_rules; and which of
+ *		them do not see every change, for cache_health().
  *
  * Rules are triggers, so they are read from pg_trigger and shown as what their
  * arguments say.  Clones in partitions are left out: they are what the rule of
@@ -24,6 +25,7 @@
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
@@ -36,6 +38,9 @@
 PG_FUNCTION_INFO_V1(rtcache_rules);
 
 #define RULE_COLUMNS 9
+
+/* As many as can be read at a glance. */
+#define WEAK_RULES_NAMED 5
 
 static const char *
 kind_name(const RtcRuleText *rule)
@@ -156,4 +161,37 @@ rtcache_rules(PG_FUNCTION_ARGS)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return (Datum) 0;
+}
+
+int
+rtc_weak_rules(StringInfo buf)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	int			n = 0;
+
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+			continue;
+		if (n < WEAK_RULES_NAMED)
+		{
+			Datum		rel = DirectFunctionCall1(regclassout,
+												  ObjectIdGetDatum(trigger->tgrelid));
+
+			appendStringInfo(buf, "%s\"%s\" on %s", n > 0 ? ", " : "",
+							 NameStr(trigger->tgname), DatumGetCString(rel));
+		}
+		else if (n == WEAK_RULES_NAMED)
+			appendStringInfoString(buf, ", ...");
+		n++;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return n;
 }

@@ -13,6 +13,13 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "lib/stringinfo.h"
+
+/*
+ * Appends which rules of this database are not ENABLE ALWAYS, clones included;
+ * not all of them if they are many.  Returns how many there are.
+ */
+extern int	rtc_weak_rules(StringInfo buf);
 
 extern PGDLLEXPORT Datum rtcache_rules(PG_FUNCTION_ARGS);
 

@@ -172,7 +172,7 @@ is_tracker(Relation rel, Trigger *self)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 
-		if (rtc_rule_sees_rows(trigger, true) &&
+		if (rtc_rule_sees_rows(trigger) &&
 			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_NONE)
 			return trigger->tgoid == self->tgoid;
 	}

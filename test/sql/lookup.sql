@@ -31,6 +31,7 @@ SELECT * FROM get('hero:3', 'SELECT * FROM hero WHERE id = 3');
 SELECT cache_exists('hero:3'), cache_peek('hero:3');
 INSERT INTO hero VALUES (3, 'Jean');
 SELECT cache_get('hero:3', 'SELECT * FROM hero WHERE id = 3');
+SELECT cache_wait();
 SELECT * FROM list('l:none', 'SELECT * FROM hero WHERE id > 100');
 SELECT * FROM list('l:none', 'SELECT * FROM hero WHERE id > 100');
 

@@ -71,6 +71,15 @@ SELECT timestamptz '2026-02-28 12:34:56+00', interval '1 year', '\x00'::bytea, 0
 -- literals and arguments are read as with the defaults, too
 SELECT cache_get('lit:1', $$SELECT timestamptz '2026-01-02 03:04' AS t, date '2/3/2026' AS d, '{1,null}'::int[] AS a$$);
 SELECT cache_get('lit:2', $$SELECT $1::timestamptz AS t, $2::date AS d$$, '{2026-01-02 03:04,2/3/2026}');
+-- abbreviations of zones, and quotes, mean the same to all sessions
+SET timezone_abbreviations = 'India';
+SET quote_all_identifiers = on;
+SELECT timestamptz '2026-01-02 00:00 IST' = '2026-01-01 18:30 UTC', quote_ident('a');
+SELECT cache_get('lit:3', $$SELECT timestamptz '2026-01-02 00:00 IST' AS t, timezone('IST', timestamptz '2026-01-02 00:00 UTC') AS z, quote_ident('a') AS q, format('%I', 'a') AS f$$);
+SELECT cache_get('lit:4', $$SELECT $1::timestamptz AS t$$, '{2026-01-02 00:00 IST}');
+RESET timezone_abbreviations;
+RESET quote_all_identifiers;
+SELECT cache_get('lit:5', $$SELECT $1::timestamptz AS t$$, '{2026-01-02 00:00 IST}');
 RESET TimeZone;
 RESET DateStyle;
 RESET IntervalStyle;

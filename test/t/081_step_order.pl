@@ -97,7 +97,7 @@ sub lookup_sql
 	my ($id, $new) = @_;
 	my $comment = $new ? '/* ' . ++$asked . ' */' : '';
 
-	return "SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id $comment')->>'name'";
+	return "SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id $comment', tags => '{}')->>'name'";
 }
 
 sub look { return $node->safe_psql('postgres', lookup_sql(@_)); }
