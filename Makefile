@@ -147,6 +147,7 @@ OBJS = \
 	src/stream.o \
 	src/stream_apply.o \
 	src/stream_clear.o \
+	src/stream_store.o \
 	src/sweep.o \
 	src/tag_drop.o \
 	src/template.o \

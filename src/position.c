@@ -21,6 +21,9 @@
  *
  *		resume	WAL has everything from restart_lsn on, and the position's
  *				timeline is ours, and we wrote it, or left ours behind its LSN
+ *				(and WAL has the record that was marked there: a data
+ *				directory that was put back from a snapshot goes on
+ *				within its timeline)
  *		clear	otherwise: Redis may hold writes that this database never
  *				had, or may miss some that cannot be read any more
  *		fenced	the position was written lately by somebody else, on our
@@ -239,6 +242,7 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 	char		number[3][32];
 	char		epoch[RTC_EPOCH_LEN];
 	char		lsn[5][32];
+	char		mark[32];
 
 	snprintf(number[0], 32, "%u", pos->timeline);
 	snprintf(number[1], 32, INT64_FORMAT, rtc_unix_ms());
@@ -248,6 +252,8 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
 	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
 	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->commit_lsn));
+	snprintf(mark, 32, "%X/%X:%08x", LSN_FORMAT_ARGS(pos->mark.lsn),
+			 pos->mark.crc);
 	rtc_epoch_text(pos->epoch, epoch);
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
 							"timeline", number[0],
@@ -256,6 +262,7 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 							"commit_lsn", lsn[4],
 							"verified_lsn", lsn[2],
 							"restart_lsn", lsn[3],
+							"mark", mark,
 							"horizon", number[2],
 							"successor", "0",
 							"seen", number[1],
@@ -328,6 +335,11 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 		pos->verified_lsn = parse_lsn(value);
 	else if (strcmp(name, "restart_lsn") == 0)
 		pos->restart_lsn = parse_lsn(value);
+	else if (strcmp(name, "mark") == 0)
+	{
+		if (sscanf(value, "%*X/%*X:%x", &pos->mark.crc) == 1)
+			pos->mark.lsn = parse_lsn(value);
+	}
 	else if (strcmp(name, "horizon") == 0)
 		pos->horizon = strtou64(value, NULL, 10);
 	else if (strcmp(name, "successor") == 0)

@@ -19,6 +19,7 @@
 #include "rtcache.h"
 #include "seal.h"
 #include "shmem.h"
+#include "wal_reader.h"
 
 /*
  * A server is gone if what it wrote last is so old by the clocks, or if we have
@@ -41,6 +42,8 @@ typedef struct RtcPosition
 	XLogRecPtr	verified_lsn;	/* and up to here every reply was checked */
 	XLogRecPtr	restart_lsn;	/* reading from here finds all behind
 								 * verified_lsn */
+	RtcWalMark	mark;			/* the record that ends at the newest of
+								 * these, or before it */
 	uint64		horizon;		/* a clear is not over until all older
 								 * transactions are; full xid, 0 = none */
 	TimeLineID	successor;		/* who is on this one is about to take over; 0

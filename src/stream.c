@@ -96,6 +96,7 @@ rtc_stream_connect(void)
 	MemoryContext old;
 	char		reason[RTC_ERROR_LEN];
 	RtcPosition pos;
+	RtcDecision decision;
 	bool		good = false;
 
 	rtc_stream_disconnect();
@@ -119,7 +120,17 @@ rtc_stream_connect(void)
 		rtc_stream.drained_lsn = InvalidXLogRecPtr;
 		rtc_batch_reset(rtc_stream.batch);
 
-		switch (rtc_position_decide(&pos, reason, sizeof(reason)))
+		decision = rtc_position_decide(&pos, reason, sizeof(reason));
+		if (decision == RTC_DECIDE_RESUME &&
+			!XLogRecPtrIsInvalid(pos.mark.lsn) &&
+			!rtc_wal_reader_has(rtc_stream.reader, &pos.mark))
+		{
+			decision = RTC_DECIDE_CLEAR;
+			snprintf(reason, sizeof(reason),
+					 "WAL at %X/%X is not what it was when Redis got there",
+					 LSN_FORMAT_ARGS(pos.mark.lsn));
+		}
+		switch (decision)
 		{
 			case RTC_DECIDE_RESUME:
 				good = start_resume();
@@ -488,92 +499,6 @@ heartbeat(bool *beaten)
 		(rtc_stream.full ? RTC_RETRY_MS :
 		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || rtc_stream_store();
-}
-
-/*
- * Applies the batch, empty or not, and the position behind it.
- *
- * What the position says of itself is true of the last one that was checked:
- * its restart_lsn goes with its verified_lsn.
- */
-bool
-rtc_stream_store(void)
-{
-	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
-	RtcPosition next = rtc_stream.pos;
-	XLogRecPtr	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
-	RtcBatchResult result;
-
-	MemoryContextReset(rtc_stream.replies);
-
-	/* an idle position moves on with WAL, over what is not for us */
-	if (rtc_batch_ops(rtc_stream.batch) == 0 && rtc_stream.announced &&
-		!rtc_stream.have_event)
-		rtc_stream.done_lsn = Max(rtc_stream.done_lsn,
-								  rtc_wal_reader_lsn(rtc_stream.reader));
-	next.lsn = Max(rtc_stream.done_lsn, rtc_stream.pos.lsn);
-
-	/* there is no reply to wait for if nothing is sent */
-	if (rtc_batch_ops(rtc_stream.batch) == 0 &&
-		rtc_stream.done_lsn > next.verified_lsn)
-	{
-		next.verified_lsn = rtc_stream.done_lsn;
-		next.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
-	}
-
-	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
-	MemoryContextSwitchTo(old);
-	if (result == RTC_BATCH_FULL)
-		return rtc_stream_delete_instead();
-	if (result != RTC_BATCH_APPLIED)
-		return rtc_stream_down();
-	rtc_stream.full = false;
-
-	strlcpy(rtc_stream.pos.held_by, rtc_stream.pos.owner,
-			sizeof(rtc_stream.pos.held_by));
-	rtc_stream.pos.lsn = next.lsn;
-	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
-	{
-		rtc_stream.pos.verified_lsn = rtc_stream.done_lsn;
-		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
-	}
-	RTC_INJECT("applied");
-	rtc_stream.stored_ms = now_ms();
-	rtc_stream.told_lsn = next.verified_lsn;
-	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
-
-	/* who waits for it has said so, and then looked */
-	pg_memory_barrier();
-	if (pg_atomic_read_u64(&rtc_shared->tell_lsn) > stored)
-		ConditionVariableBroadcast(&rtc_shared->applied_cv);
-	return true;
-}
-
-/*
- * Redis is out of memory: deletes the keys of the batch.
- */
-bool
-rtc_stream_delete_instead(void)
-{
-	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
-	RtcConnResult result;
-
-	rtc_stream_close_l2();
-	if (!rtc_stream.full)
-		ereport(WARNING,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("Redis is out of memory"),
-				 errdetail("Until it accepts writes again, keys are deleted instead of written, and lookups do without it."),
-				 errhint("Raise \"maxmemory\" of Redis or choose a \"maxmemory-policy\" of volatile-*.")));
-	rtc_stream.full = true;
-	rtc_stream.announced = false;
-	rtc_relay_set_state(RTC_RELAY_FULL);
-	result = rtc_batch_unlink(rtc_stream.batch, rtc_stream.conn);
-	MemoryContextSwitchTo(old);
-	if (result != RTC_CONN_OK)
-		return rtc_stream_down();
-	rtc_stream.stored_ms = now_ms();
-	return true;
 }
 
 /*

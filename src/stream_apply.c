@@ -63,6 +63,7 @@ rtc_stream_apply_commit(void)
 	/* before any of it is sent */
 	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
 									rtc_stream.event.lsn);
+	rtc_stream_mark();
 	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, &gone))
 	{
 		CHECK_FOR_INTERRUPTS();

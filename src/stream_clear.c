@@ -82,6 +82,7 @@ rtc_stream_clear(const char *reason)
 	rtc_stream.pos.verified_lsn = start;
 	rtc_stream.pos.restart_lsn = start;
 	rtc_stream.pos.commit_lsn = start;
+	rtc_stream.pos.mark.lsn = InvalidXLogRecPtr;
 	rtc_stream.skip_lsn = start;
 	rtc_stream.done_lsn = start;
 	rtc_stream.target_lsn = start;

@@ -54,6 +54,12 @@ extern bool rtc_stream_send(void);
 extern bool rtc_stream_store(void);
 
 /*
+ * Notes the record just read in the position, which is about to move to its
+ * end.
+ */
+extern void rtc_stream_mark(void);
+
+/*
  * Redis is out of memory: says so, and deletes the keys of the batch; false =
  * down.
  */

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * wal_bounds.c
- *		Where WAL begins and ends.
+ *		Where WAL begins and ends, and its pages.
  *
  * Model: any process of a server that is not in recovery, or that is where
- * that is said.  Raises nothing.
+ * that is said.  Raises nothing, but for reading a page: what I/O does.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -71,6 +71,25 @@ rtc_wal_disk_end(void)
 	if (!RecoveryInProgress())
 		return GetFlushRecPtr(NULL);
 	return Max(GetWalRcvFlushRecPtr(NULL, NULL), GetXLogReplayRecPtr(NULL));
+}
+
+int
+rtc_wal_read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
+				  XLogRecPtr target, char *page)
+{
+	RtcReadPrivate *private = state->private_data;
+	XLogSegNo	segno;
+
+	XLByteToSeg(page_ptr, segno, wal_segment_size);
+	if ((state->seg.ws_file < 0 || segno != state->seg.ws_segno) &&
+		page_ptr + req_len <= GetFlushRecPtr(NULL) &&
+		!rtc_wal_available(page_ptr))
+	{
+		private->gone = true;
+		return -1;
+	}
+	return read_local_xlog_page_no_wait(state, page_ptr, req_len, target,
+										page);
 }
 
 static bool

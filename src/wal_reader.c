@@ -72,13 +72,6 @@ typedef struct RtcOpenXact
 								 * looked at */
 } RtcOpenXact;
 
-/* What the page-read callback tells; first member as the server wants it. */
-typedef struct RtcReadPrivate
-{
-	ReadLocalXLogPageNoWaitPrivate core;
-	bool		gone;			/* the segment has been removed */
-} RtcReadPrivate;
-
 struct RtcWalReader
 {
 	MemoryContext context;		/* everything below */
@@ -87,6 +80,7 @@ struct RtcWalReader
 	RtcReadPrivate scan_private;
 	RtcReadPrivate fetch_private;
 	XLogRecPtr	lsn;			/* end of the last record scanned */
+	RtcWalMark	last;			/* that record */
 	HTAB	   *open;			/* RtcOpenXact by xid */
 	Size		kept_total;
 
@@ -100,11 +94,11 @@ struct RtcWalReader
 };
 
 static XLogReaderState *make_reader(RtcReadPrivate *private);
-static int	read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
-					  XLogRecPtr target, char *page);
 static void complain(XLogRecPtr lsn, const char *errormsg);
 static bool read_record(RtcWalReader *reader, XLogReaderState *state,
 						char **errormsg);
+static bool fetch_record(RtcWalReader *reader, XLogRecPtr lsn,
+						 char **errormsg);
 static void note_message(RtcWalReader *reader, RtcWalEvent *event);
 static bool note_xact(RtcWalReader *reader, RtcWalEvent *event);
 static bool read_message_record(XLogReaderState *state, RtcMessage *msg);
@@ -148,6 +142,7 @@ rtc_wal_reader_seek(RtcWalReader *reader, XLogRecPtr lsn)
 	while ((xact = hash_seq_search(&seq)) != NULL)
 		forget(reader, xact->xid);
 	reader->lsn = lsn;
+	reader->last.lsn = InvalidXLogRecPtr;
 }
 
 void
@@ -181,6 +176,8 @@ rtc_wal_reader_next(RtcWalReader *reader, RtcWalEvent *event)
 			return;
 		}
 		reader->lsn = reader->scan->EndRecPtr;
+		reader->last.lsn = reader->scan->ReadRecPtr;
+		reader->last.crc = reader->scan->record->header.xl_crc;
 		event->lsn = reader->lsn;
 
 		if (XLogRecGetRmid(reader->scan) == RM_LOGICALMSG_ID)
@@ -254,6 +251,22 @@ rtc_wal_reader_lsn(RtcWalReader *reader)
 	return reader->lsn;
 }
 
+void
+rtc_wal_reader_mark(RtcWalReader *reader, RtcWalMark *mark)
+{
+	if (!XLogRecPtrIsInvalid(reader->last.lsn))
+		*mark = reader->last;
+}
+
+bool
+rtc_wal_reader_has(RtcWalReader *reader, const RtcWalMark *mark)
+{
+	char	   *errormsg;
+
+	return fetch_record(reader, mark->lsn, &errormsg) &&
+		reader->fetch->record->header.xl_crc == mark->crc;
+}
+
 XLogRecPtr
 rtc_wal_reader_restart(RtcWalReader *reader)
 {
@@ -306,7 +319,7 @@ make_reader(RtcReadPrivate *private)
 	XLogReaderState *state;
 
 	state = XLogReaderAllocate(wal_segment_size, NULL,
-							   XL_ROUTINE(.page_read = read_page,
+							   XL_ROUTINE(.page_read = rtc_wal_read_page,
 										  .segment_open = wal_segment_open,
 										  .segment_close = wal_segment_close),
 							   private);
@@ -347,27 +360,14 @@ read_record(RtcWalReader *reader, XLogReaderState *state, char **errormsg)
 	return found;
 }
 
-/*
- * Reads a page of flushed WAL.  Before a segment is opened for the first
- * time, looks whether it is there, since the server's callback would raise.
- */
-static int
-read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
-		  XLogRecPtr target, char *page)
+/* Reads one record again; false: it is gone, or there is none. */
+static bool
+fetch_record(RtcWalReader *reader, XLogRecPtr lsn, char **errormsg)
 {
-	RtcReadPrivate *private = state->private_data;
-	XLogSegNo	segno;
-
-	XLByteToSeg(page_ptr, segno, wal_segment_size);
-	if ((state->seg.ws_file < 0 || segno != state->seg.ws_segno) &&
-		page_ptr + req_len <= GetFlushRecPtr(NULL) &&
-		!rtc_wal_available(page_ptr))
-	{
-		private->gone = true;
-		return -1;
-	}
-	return read_local_xlog_page_no_wait(state, page_ptr, req_len, target,
-										page);
+	reader->fetch_private.core.end_of_wal = false;
+	reader->fetch_private.gone = false;
+	XLogBeginRead(reader->fetch, lsn);
+	return read_record(reader, reader->fetch, errormsg);
 }
 
 /* ---------------- what the records say ---------------- */
@@ -607,10 +607,7 @@ open_message(RtcWalReader *reader, RtcMessageRef *ref, bool *gone)
 		char	   *errormsg;
 		xl_logical_message *rec;
 
-		reader->fetch_private.core.end_of_wal = false;
-		reader->fetch_private.gone = false;
-		XLogBeginRead(state, ref->lsn);
-		if (!read_record(reader, state, &errormsg))
+		if (!fetch_record(reader, ref->lsn, &errormsg))
 		{
 			if (!reader->fetch_private.gone)
 				complain(ref->lsn, errormsg);

@@ -70,6 +70,19 @@ extern void rtc_wal_reader_done(RtcWalReader *reader);
 /* End of the last record read. */
 extern XLogRecPtr rtc_wal_reader_lsn(RtcWalReader *reader);
 
+/* A record of WAL, and that it is this one. */
+typedef struct RtcWalMark
+{
+	XLogRecPtr	lsn;			/* its start; invalid = none */
+	uint32		crc;			/* as it stands in the record */
+} RtcWalMark;
+
+/* Marks the last record read, if there is one since seek. */
+extern void rtc_wal_reader_mark(RtcWalReader *reader, RtcWalMark *mark);
+
+/* Is the record that was marked still the same?  No, if it is not there. */
+extern bool rtc_wal_reader_has(RtcWalReader *reader, const RtcWalMark *mark);
+
 /*
  * Where reading has to start again to miss nothing behind lsn(): the oldest
  * message of a transaction that is open or not taken yet, or lsn() itself.
