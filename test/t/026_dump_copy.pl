@@ -98,8 +98,8 @@ $node->safe_psql('postgres', q{UPDATE hero SET name = 'replicated'});
 $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 is($standby->safe_psql('postgres', "$lookup; $lookup"), "replicated\nreplicated",
 	'lookups on a standby');
-is($standby->safe_psql('postgres', 'SELECT state FROM rtcache_relay'), 'stopped',
-	'where no relay runs');
+is($standby->safe_psql('postgres', 'SELECT state FROM rtcache_relay'), 'standby',
+	'where the relay waits for a promotion');
 ok($node->cache_wait);
 
 # A session of the old primary that has a connection to Redis

@@ -50,6 +50,12 @@ my $lookup = q{SELECT cache_get('hero:1', 'SELECT id, name FROM hero WHERE id = 
 # value is missing.
 $replica->cli('REPLICAOF', '127.0.0.1', $main->port);
 ok($replica->wait_for('{"id":1,"name":"old"}', 'GET', 'postgres:hero:1'), 'a replica follows');
+for (1 .. 1000)
+{
+	last unless has_unverified($replica);
+	usleep(10_000);
+}
+ok(!has_unverified($replica), 'and knows that all replies were good');
 $fake->commands;
 $fake->rule(match => '^SET postgres:hero:1 ', action => 'exec_error',
 	text => 'NOPERM this user has no permissions to run the command');
