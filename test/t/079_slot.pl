@@ -14,6 +14,7 @@ use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 use RtcCoherence;
 use RtcNode;
@@ -123,6 +124,15 @@ is($one->safe_psql('postgres', 'SELECT * FROM cache_health() WHERE NOT ok'), '',
 	'nothing is wrong with it');
 
 # ... and back again
+my ($position) = @{ $redis->query('KEYS', 'rtcache:position:*') };
+my $fields;
+for (1 .. 100)
+{
+	$fields = $redis->query('HMGET', $position, 'lsn', 'verified_lsn');
+	last if $fields->[0] eq $fields->[1];
+	usleep(50_000);
+}
+is($fields->[0], $fields->[1], 'Redis has been told that it has everything');
 my $promotion = -s $one->logfile;
 $two->stop('fast');
 $one->promote;
