@@ -7,7 +7,8 @@
  * its CRC.  LSNs alone do not tell a data directory that was put back from a
  * snapshot of its storage: it goes on within the same timeline, and its WAL may
  * have got beyond the position before Redis is looked at again.  With another
- * record in that place what Redis holds is cleared.
+ * record in that place what Redis holds is cleared.  WAL is not kept for the mark:
+ * it may begin in the segment before that in which reading goes on.
  *
  * Model: used by stream.c, stream_apply.c and stream_clear.c, in the relay.
  *
@@ -27,8 +28,6 @@
 #include "stream.h"
 #include "stream_internal.h"
 
-static XLogRecPtr restart_lsn(void);
-
 void
 rtc_stream_mark(void)
 {
@@ -38,19 +37,6 @@ rtc_stream_mark(void)
 	rtc_wal_reader_mark(rtc_stream.reader, &mark);
 	if (mark.lsn > rtc_stream.pos.mark.lsn)
 		rtc_stream.pos.mark = mark;
-}
-
-/*
- * Where to read again: what was marked must be there, too.
- */
-static XLogRecPtr
-restart_lsn(void)
-{
-	XLogRecPtr	lsn = rtc_wal_reader_restart(rtc_stream.reader);
-
-	if (XLogRecPtrIsInvalid(rtc_stream.pos.mark.lsn))
-		return lsn;
-	return Min(lsn, rtc_stream.pos.mark.lsn);
 }
 
 /*
@@ -84,7 +70,7 @@ rtc_stream_store(void)
 		rtc_stream.done_lsn > next.verified_lsn)
 	{
 		next.verified_lsn = rtc_stream.done_lsn;
-		next.restart_lsn = restart_lsn();
+		next.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
 	}
 
 	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
@@ -101,7 +87,7 @@ rtc_stream_store(void)
 	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
 	{
 		rtc_stream.pos.verified_lsn = rtc_stream.done_lsn;
-		rtc_stream.pos.restart_lsn = restart_lsn();
+		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
 	}
 	RTC_INJECT("applied");
 	rtc_stream.stored_ms = rtc_conn_clock() / 1000;

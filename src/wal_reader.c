@@ -263,8 +263,9 @@ rtc_wal_reader_has(RtcWalReader *reader, const RtcWalMark *mark)
 {
 	char	   *errormsg;
 
-	return fetch_record(reader, mark->lsn, &errormsg) &&
-		reader->fetch->record->header.xl_crc == mark->crc;
+	if (!fetch_record(reader, mark->lsn, &errormsg))
+		return reader->fetch_private.gone;
+	return reader->fetch->record->header.xl_crc == mark->crc;
 }
 
 XLogRecPtr

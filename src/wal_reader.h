@@ -80,7 +80,10 @@ typedef struct RtcWalMark
 /* Marks the last record read, if there is one since seek. */
 extern void rtc_wal_reader_mark(RtcWalReader *reader, RtcWalMark *mark);
 
-/* Is the record that was marked still the same?  No, if it is not there. */
+/*
+ * Is the record that was marked still the same?  Yes, if its segment has been
+ * removed: what cannot be told.
+ */
 extern bool rtc_wal_reader_has(RtcWalReader *reader, const RtcWalMark *mark);
 
 /*
