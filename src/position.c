@@ -112,9 +112,10 @@ rtc_position_succeed(RtcConn *conn, RtcPosition *pos)
 		strcmp(pos->owner, rtc_position_owner()) == 0)
 		return RTC_CONN_OK;
 
-	/* what we do ourselves breaks our WATCH as well */
+	/* what we do ourselves breaks our WATCH as well: end that first */
 	snprintf(number, sizeof(number), "%u", tli);
-	rtc_conn_append_strings(conn, "UNWATCH", NULL);
+	rtc_conn_append_strings(conn, "MULTI", NULL);
+	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), "successor",
 							number, NULL);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
