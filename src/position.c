@@ -119,7 +119,10 @@ rtc_position_succeed(RtcConn *conn, RtcPosition *pos)
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), "successor",
 							number, NULL);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK ||
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	/* a Redis that is full can be taken over all the same, with some luck */
+	if (!rtc_reply_is_full(&replies[nreplies - 1], replies, nreplies) &&
 		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
 	RTC_INJECT("successor_told");

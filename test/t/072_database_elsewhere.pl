@@ -140,9 +140,14 @@ $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 $primary->stop('immediate');
 kill 'CONT', $relay;
 is(name_in_redis(1), 'again', 'Redis misses what the old primary did last');
+# though it cannot even announce itself
+$fake->rule(match => '^HSET rtcache:position:\d+ successor ', action => 'error',
+	text => 'OOM command not allowed when used memory > \'maxmemory\'.');
 $standby->promote;
 reads_are_right($standby, 'at once after promotion');
 ok($standby->wait_streaming, 'the relay of the promoted standby takes over');
+ok($fake->hits > 0, 'while Redis is short of memory');
+$fake->clear;
 ok(logged($standby, qr/connected to Redis, which stands at \S+ on timeline 2/), 'replays');
 unlike(slurp_file($standby->logfile), qr/clear(ing|ed) the cache/, 'and clears nothing');
 same_as_table($standby, $redis, 'all is applied');
