@@ -1,0 +1,474 @@
+/* sql/rtcache--1.1.sql */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION rtcache" to load this file. \quit
+
+--
+-- Rules: trigger functions
+--
+
+CREATE FUNCTION rtcache_write_through()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'rtcache_write_through'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_write_through() IS
+'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>''. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+
+CREATE FUNCTION rtcache_invalidate()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'rtcache_invalidate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_invalidate() IS
+'AFTER ROW trigger: deletes the keys of each old and new row. Arguments: key templates such as ''hero:{id}'' or ''hero:all'', and ''tag=<tag template>''; without arguments, it only tracks the table, for answers that were computed from it. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+
+CREATE FUNCTION rtcache_truncate()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'rtcache_truncate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_truncate() IS
+'AFTER TRUNCATE trigger: deletes all keys that the given key templates can have made, by the literal text before the first column; without arguments, all keys of the database; with ''keys=none'', none: it only tracks the table. ''tag=<tag>'': answers cached under that tag are dropped; with columns in it, all keys of the database. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+
+CREATE FUNCTION rtcache_check_rules()
+RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'rtcache_check_rules'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_check_rules() IS
+'checks rules when they are created and when their tables are altered, and deletes the keys they can have made';
+
+CREATE EVENT TRIGGER rtcache_check_rules
+ON ddl_command_end
+WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER TRIGGER', 'CREATE INDEX', 'CREATE TABLE', 'CREATE TRIGGER', 'REFRESH MATERIALIZED VIEW',
+    'ALTER AGGREGATE', 'ALTER DOMAIN', 'ALTER FUNCTION', 'ALTER OPERATOR FAMILY', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TYPE', 'ALTER VIEW',
+    'CREATE AGGREGATE', 'CREATE CAST', 'CREATE FUNCTION', 'CREATE OPERATOR CLASS', 'CREATE PROCEDURE', 'CREATE SCHEMA', 'CREATE VIEW')
+EXECUTE FUNCTION rtcache_check_rules();
+
+COMMENT ON EVENT TRIGGER rtcache_check_rules IS
+'checks rules of rtcache when they are created and when their tables are altered, and drops answers that DDL makes stale';
+
+CREATE FUNCTION rtcache_forget_dropped()
+RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'rtcache_forget_dropped'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_forget_dropped() IS
+'deletes the keys of rules that are dropped, and drops answers that were computed from dropped tables';
+
+CREATE EVENT TRIGGER rtcache_forget_dropped
+ON sql_drop
+EXECUTE FUNCTION rtcache_forget_dropped();
+
+COMMENT ON EVENT TRIGGER rtcache_forget_dropped IS
+'deletes the keys of rules of rtcache that are dropped, and drops answers that were computed from dropped tables';
+
+CREATE FUNCTION rtcache_before_drop()
+RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'rtcache_before_drop'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_before_drop() IS
+'deletes all keys of the database when this extension is dropped, and drops answers computed from a partition when it begins to be detached concurrently';
+
+CREATE EVENT TRIGGER rtcache_before_drop
+ON ddl_command_start
+WHEN TAG IN ('ALTER TABLE', 'DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
+EXECUTE FUNCTION rtcache_before_drop();
+
+COMMENT ON EVENT TRIGGER rtcache_before_drop IS
+'deletes all keys of the database when rtcache is dropped, and drops answers when a partition begins to be detached concurrently';
+
+-- Also where session_replication_role is replica.
+ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
+ALTER EVENT TRIGGER rtcache_forget_dropped ENABLE ALWAYS;
+ALTER EVENT TRIGGER rtcache_before_drop ENABLE ALWAYS;
+
+CREATE FUNCTION cache_attach(rel regclass, key text DEFAULT NULL, mode text DEFAULT 'set', ttl interval DEFAULT NULL, del text[] DEFAULT '{}', tags text[] DEFAULT '{}', columns name[] DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_attach'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) IS
+'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all. The caller must own the table and have EXECUTE on the trigger functions. Errors: 22023 bad argument, 42501 not the owner, 42703 unknown column, 42710 already attached, 42809 not a table.';
+
+CREATE FUNCTION cache_detach(rel regclass)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_detach'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_detach(regclass) IS
+'drops the rules that cache_attach has made, and the keys of these rules. Errors: 42501 not the owner, 42704 not attached, 42809 not a table.';
+
+CREATE FUNCTION rtcache_rules(
+    OUT relation regclass,
+    OUT trigger name,
+    OUT kind text,
+    OUT key text,
+    OUT ttl interval,
+    OUT del text[],
+    OUT tags text[],
+    OUT enabled text,
+    OUT columns text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_rules'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+COMMENT ON FUNCTION rtcache_rules() IS
+'returns the rules of this database';
+
+CREATE VIEW rtcache_rules AS
+    SELECT * FROM @extschema@.rtcache_rules();
+
+COMMENT ON VIEW rtcache_rules IS
+'the rules of this database, as the arguments of their triggers say; clones in partitions are left out';
+COMMENT ON COLUMN rtcache_rules.relation IS 'the table';
+COMMENT ON COLUMN rtcache_rules.trigger IS 'the trigger';
+COMMENT ON COLUMN rtcache_rules.kind IS 'set (stores rows), del (deletes keys), track (without keys), truncate';
+COMMENT ON COLUMN rtcache_rules.key IS 'key template; NULL if there is none';
+COMMENT ON COLUMN rtcache_rules.ttl IS 'time to live; NULL for rtcache.default_ttl, 0: does not expire';
+COMMENT ON COLUMN rtcache_rules.del IS 'templates of other keys to delete';
+COMMENT ON COLUMN rtcache_rules.tags IS 'templates of tags';
+COMMENT ON COLUMN rtcache_rules.enabled IS 'when it fires: always, origin (not where session_replication_role is replica), replica, disabled';
+COMMENT ON COLUMN rtcache_rules.columns IS 'the columns that are stored; NULL for all';
+
+--
+-- Reading
+--
+
+CREATE FUNCTION cache_get(key text, query text, args text[] DEFAULT NULL, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'cache_get'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
+'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 0A000 not a SELECT.';
+
+CREATE FUNCTION cache_list(key text, query text, args text[] DEFAULT NULL, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'cache_list'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_list(text, text, text[], interval, text[]) IS
+'returns all rows of a query as a JSON array, from the cache if it is there. Arguments and errors as for cache_get, which see.';
+
+CREATE FUNCTION cache_peek(key text)
+RETURNS jsonb
+AS 'MODULE_PATHNAME', 'cache_peek'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_peek(text) IS
+'returns what is cached under a key, if the caller could have queried it; NULL if nothing, or if it cannot be trusted now. Errors: 22023 bad key, 42501 no privilege to SELECT what it comes from, 55000 not preloaded.';
+
+CREATE FUNCTION cache_exists(key text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'cache_exists'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_exists(text) IS
+'tells whether a value is cached under a key. Errors: 22023 bad key, 55000 not preloaded.';
+
+CREATE FUNCTION cache_ttl(key text)
+RETURNS interval
+AS 'MODULE_PATHNAME', 'cache_ttl'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_ttl(text) IS
+'returns the time that a cached value has left; NULL if there is none or it does not expire. Errors: 22023 bad key, 55000 not preloaded.';
+
+CREATE FUNCTION cache_key(VARIADIC parts text[])
+RETURNS text
+AS 'MODULE_PATHNAME', 'cache_key'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION cache_key(text[]) IS
+'joins parts to a key with '':'', each percent-encoded as columns in key templates are; NULL if a part is NULL. Errors: 22023 no part.';
+
+--
+-- Writing; takes effect at commit
+--
+
+CREATE FUNCTION cache_set(key text, value jsonb, ttl interval DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_set'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_set(text, jsonb, interval) IS
+'stores a value under a key at commit. value: NULL is stored as JSON null; above rtcache.max_value_size the key is deleted instead. ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire. Errors: 22023 bad key or negative ttl, 22008 ttl too long, 54000 key too long, 25006 read-only transaction, 55000 not preloaded.';
+
+CREATE FUNCTION cache_del(VARIADIC keys text[])
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_del'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_del(text[]) IS
+'deletes keys at commit; NULLs among them are ignored. Errors: 22023 bad key, 54000 key too long, 25006 read-only transaction, 55000 not preloaded.';
+
+CREATE FUNCTION cache_invalidate(VARIADIC tags text[])
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_invalidate'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_invalidate(text[]) IS
+'drops all answers that were cached under one of these tags, at commit; NULLs among them are ignored. Errors: 22023 empty tag, 54000 tag too long, 25006 read-only transaction, 55000 not preloaded.';
+
+CREATE FUNCTION cache_del_pattern(glob text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_del_pattern'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_del_pattern(text) IS
+'deletes all keys of the database that match a glob of Redis (*, ?, [...], backslash escapes) at commit. Errors: 22023 empty pattern, 54000 pattern too long, 25006 read-only transaction, 55000 not preloaded.';
+
+CREATE FUNCTION cache_clear()
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_clear'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_clear() IS
+'deletes all keys of the database at commit. Errors: 25006 read-only transaction, 55000 not preloaded.';
+
+--
+-- Seeing it
+--
+
+CREATE FUNCTION cache_explain(query text, args text[] DEFAULT NULL, OUT relation text, OUT dependency text, OUT detail text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cache_explain'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 4;
+
+COMMENT ON FUNCTION cache_explain(text, text[]) IS
+'tells whether the answer of a query can be cached, and what it depends on: one line for the query (cacheable, or not, and why), then one for each relation: row (which), table (all of it), or TTL only (why its writes go by unseen). args: parameters as for cache_get, may be left out. Errors: as cache_get.';
+
+CREATE FUNCTION cache_wait(lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT '5 seconds')
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'cache_wait'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_wait(pg_lsn, interval) IS
+'waits until every commit up to an LSN (NULL: up to now) has been applied to Redis; false if that takes longer than timeout, true at once if no Redis is configured. Errors: 22023 negative timeout, 55000 not preloaded or in recovery.';
+
+CREATE FUNCTION cache_health(OUT name text, OUT ok boolean, OUT detail text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cache_health'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+
+COMMENT ON FUNCTION cache_health() IS
+'tells what must be right for the cache to work, one line each, and whether it is';
+
+CREATE FUNCTION cache_stats(
+    OUT l1_hits bigint,
+    OUT l2_hits bigint,
+    OUT misses bigint,
+    OUT fills bigint,
+    OUT fills_refused bigint,
+    OUT bypasses bigint,
+    OUT bypass_disabled bigint,
+    OUT bypass_not_ready bigint,
+    OUT bypass_wrote bigint,
+    OUT bypass_isolation bigint,
+    OUT bypass_query bigint,
+    OUT bypass_pending bigint,
+    OUT bypass_lag bigint,
+    OUT bypass_breaker bigint,
+    OUT bypass_error bigint,
+    OUT lease_busy bigint,
+    OUT fill_waits bigint,
+    OUT errors bigint,
+    OUT corrupt bigint,
+    OUT too_large bigint,
+    OUT sets bigint,
+    OUT dels bigint,
+    OUT tag_drops bigint,
+    OUT pattern_dels bigint,
+    OUT bytes_read bigint,
+    OUT bytes_written bigint,
+    OUT messages bigint,
+    OUT message_bytes bigint,
+    OUT messages_refused bigint,
+    OUT clears bigint,
+    OUT commit_waits bigint,
+    OUT commit_waits_given_up bigint,
+    OUT stats_reset timestamptz)
+RETURNS record
+AS 'MODULE_PATHNAME', 'cache_stats'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_stats() IS
+'returns the counters of this server, all databases together; bypasses is the sum of bypass_*. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION cache_stats_reset()
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_stats_reset'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_stats_reset() IS
+'sets the counters of rtcache_stats to zero. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION rtcache_relay(
+    OUT pid integer,
+    OUT state text,
+    OUT timeline integer,
+    OUT read_lsn pg_lsn,
+    OUT applied_lsn pg_lsn,
+    OUT lag_bytes bigint,
+    OUT lag_ms bigint,
+    OUT breaker text,
+    OUT last_error text,
+    OUT last_error_at timestamptz,
+    OUT connected_at timestamptz,
+    OUT last_commit_at timestamptz,
+    OUT batches bigint,
+    OUT commits bigint,
+    OUT ops bigint,
+    OUT address text,
+    OUT slot_problem text,
+    OUT waits_for text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'rtcache_relay'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_relay() IS
+'returns what the relay is doing. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION rtcache_l1(
+    OUT open boolean,
+    OUT entries bigint,
+    OUT bytes bigint,
+    OUT budget bigint,
+    OUT stored bigint,
+    OUT evictions bigint,
+    OUT refused bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'rtcache_l1'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_l1() IS
+'returns what the cache in shared memory holds, all databases together. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION cache_l1_keys(
+    max_keys integer DEFAULT 100,
+    OUT key text,
+    OUT bytes bigint,
+    OUT ttl_ms bigint,
+    OUT survived bigint,
+    OUT visited boolean)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'cache_l1_keys'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_l1_keys(integer) IS
+'returns the hottest keys of this database in shared memory: those that eviction has spared most often. Errors: 55000 not preloaded.';
+
+-- Who is to read a view needs SELECT on it and EXECUTE on its function.
+
+CREATE VIEW rtcache_stats AS
+    SELECT * FROM @extschema@.cache_stats();
+
+COMMENT ON VIEW rtcache_stats IS
+'counters of this server: lookups by outcome, fills, operations applied to Redis, messages in WAL';
+COMMENT ON COLUMN rtcache_stats.l1_hits IS 'lookups answered from shared memory';
+COMMENT ON COLUMN rtcache_stats.l2_hits IS 'lookups answered by Redis';
+COMMENT ON COLUMN rtcache_stats.misses IS 'lookups that ran the query although the cache was usable';
+COMMENT ON COLUMN rtcache_stats.fills IS 'computed values stored in a cache';
+COMMENT ON COLUMN rtcache_stats.fills_refused IS 'computed values not stored because a write came in between or the lease ran out';
+COMMENT ON COLUMN rtcache_stats.bypasses IS 'lookups that ran the query without use of the cache; the sum of the next columns';
+COMMENT ON COLUMN rtcache_stats.bypass_disabled IS 'because rtcache.enabled was off';
+COMMENT ON COLUMN rtcache_stats.bypass_not_ready IS 'because there was no Redis or the relay had not caught up since it started';
+COMMENT ON COLUMN rtcache_stats.bypass_wrote IS 'because the transaction had written';
+COMMENT ON COLUMN rtcache_stats.bypass_isolation IS 'because the transaction was REPEATABLE READ or SERIALIZABLE';
+COMMENT ON COLUMN rtcache_stats.bypass_query IS 'because the query was not cacheable';
+COMMENT ON COLUMN rtcache_stats.bypass_pending IS 'because a writer of the key was committing';
+COMMENT ON COLUMN rtcache_stats.bypass_lag IS 'because Redis did not have a committed write of the key yet';
+COMMENT ON COLUMN rtcache_stats.bypass_breaker IS 'because the circuit breaker was open';
+COMMENT ON COLUMN rtcache_stats.bypass_error IS 'because Redis failed during the lookup';
+COMMENT ON COLUMN rtcache_stats.lease_busy IS 'misses that another reader was about to fill';
+COMMENT ON COLUMN rtcache_stats.fill_waits IS 'hits on a value that another reader computed while the lookup waited for it';
+COMMENT ON COLUMN rtcache_stats.errors IS 'errors and timeouts of Redis, in all processes';
+COMMENT ON COLUMN rtcache_stats.corrupt IS 'values in Redis that were not JSON and were dropped';
+COMMENT ON COLUMN rtcache_stats.too_large IS 'values above rtcache.max_value_size that were not stored';
+COMMENT ON COLUMN rtcache_stats.sets IS 'values written to Redis by the relay';
+COMMENT ON COLUMN rtcache_stats.dels IS 'keys deleted in Redis by the relay';
+COMMENT ON COLUMN rtcache_stats.tag_drops IS 'keys deleted in Redis because what they depend on has changed';
+COMMENT ON COLUMN rtcache_stats.pattern_dels IS 'keys deleted in Redis by pattern or clear';
+COMMENT ON COLUMN rtcache_stats.bytes_read IS 'bytes of values read from Redis by lookups';
+COMMENT ON COLUMN rtcache_stats.bytes_written IS 'bytes of values sent to Redis by the relay and by fills';
+COMMENT ON COLUMN rtcache_stats.messages IS 'messages written to WAL';
+COMMENT ON COLUMN rtcache_stats.message_bytes IS 'bytes of these messages';
+COMMENT ON COLUMN rtcache_stats.messages_refused IS 'messages in WAL that failed the check of their seal and were ignored';
+COMMENT ON COLUMN rtcache_stats.clears IS 'times the relay cleared all keys of a database';
+COMMENT ON COLUMN rtcache_stats.commit_waits IS 'commits that waited for Redis because of rtcache.commit_wait';
+COMMENT ON COLUMN rtcache_stats.commit_waits_given_up IS 'of these, those that gave up: timeout, cancel or termination';
+COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
+
+CREATE VIEW rtcache_l1 AS
+    SELECT * FROM @extschema@.rtcache_l1();
+
+COMMENT ON VIEW rtcache_l1 IS
+'the cache in shared memory: how full it is, and what has happened since the server started';
+COMMENT ON COLUMN rtcache_l1.open IS 'whether it is used; not while transactions from before the start of the server are open';
+COMMENT ON COLUMN rtcache_l1.entries IS 'answers in it, outdated ones that have not been evicted included';
+COMMENT ON COLUMN rtcache_l1.bytes IS 'memory they take';
+COMMENT ON COLUMN rtcache_l1.budget IS 'rtcache.l1_size in bytes; 0: there is no such cache';
+COMMENT ON COLUMN rtcache_l1.stored IS 'answers stored';
+COMMENT ON COLUMN rtcache_l1.evictions IS 'answers evicted to make room';
+COMMENT ON COLUMN rtcache_l1.refused IS 'answers not stored because they take more than a 16th of it';
+
+CREATE VIEW rtcache_relay AS
+    SELECT * FROM @extschema@.rtcache_relay();
+
+COMMENT ON VIEW rtcache_relay IS
+'what the relay, the worker that applies commits to Redis, is doing';
+COMMENT ON COLUMN rtcache_relay.pid IS 'process of the relay; NULL if it is not running';
+COMMENT ON COLUMN rtcache_relay.state IS 'stopped, standby (waiting for a promotion), off (no Redis configured), connecting, replaying, clearing, draining (waiting for transactions from before a clear), full (Redis is out of memory: keys are only deleted), streaming (caught up), fenced (another server owns the key prefix)';
+COMMENT ON COLUMN rtcache_relay.timeline IS 'timeline of the WAL being read';
+COMMENT ON COLUMN rtcache_relay.read_lsn IS 'WAL has been read up to here';
+COMMENT ON COLUMN rtcache_relay.applied_lsn IS 'Redis has every commit up to here';
+COMMENT ON COLUMN rtcache_relay.lag_bytes IS 'bytes of flushed WAL that are not applied';
+COMMENT ON COLUMN rtcache_relay.lag_ms IS 'age in milliseconds of the oldest commit that is not applied; 0 if there is none; see also waits_for';
+COMMENT ON COLUMN rtcache_relay.breaker IS 'state of the circuit breaker that backends share';
+COMMENT ON COLUMN rtcache_relay.last_error IS 'text of the last trouble with Redis; it stays, and is over if connected_at is later than last_error_at';
+COMMENT ON COLUMN rtcache_relay.last_error_at IS 'when that was';
+COMMENT ON COLUMN rtcache_relay.connected_at IS 'when the relay connected to Redis; NULL if it is not connected';
+COMMENT ON COLUMN rtcache_relay.last_commit_at IS 'commit time of the newest commit applied';
+COMMENT ON COLUMN rtcache_relay.batches IS 'batches applied';
+COMMENT ON COLUMN rtcache_relay.commits IS 'commits applied';
+COMMENT ON COLUMN rtcache_relay.ops IS 'operations applied';
+COMMENT ON COLUMN rtcache_relay.address IS 'numeric address of Redis; NULL for a unix-domain socket';
+COMMENT ON COLUMN rtcache_relay.slot_problem IS 'why WAL is not kept for Redis; NULL if it is';
+COMMENT ON COLUMN rtcache_relay.waits_for IS 'what keeps the relay from applying the next commit: it is flushed but not visible, for a synchronous standby has not confirmed it; NULL if nothing does';
+
+--
+-- Nobody uses the cache who was not granted it
+--
+
+REVOKE ALL ON FUNCTION rtcache_write_through() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_invalidate() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_truncate() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_check_rules() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_forget_dropped() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_before_drop() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_detach(regclass) FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_rules() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_get(text, text, text[], interval, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_list(text, text, text[], interval, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_peek(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_exists(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_ttl(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_key(text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_set(text, jsonb, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_del(text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_invalidate(text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_del_pattern(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_clear() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_explain(text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_wait(pg_lsn, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_health() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_stats_reset() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_relay() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_l1() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_l1_keys(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_l1_keys(integer) TO pg_monitor;

@@ -1,0 +1,62 @@
+-- The upgrade from 1.0: it makes the same objects as a new installation, and
+-- rules and functions of 1.0 work with this library before it and after it.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir /lib/helpers.psql
+\set ECHO none
+\i :helpers
+\set ECHO all
+
+-- what the catalogs say about the members of the extension, without OIDs
+CREATE FUNCTION members() RETURNS SETOF text
+SET search_path = pg_catalog, public LANGUAGE sql AS $$
+	WITH member AS (
+		SELECT d.classid, d.objid
+		  FROM pg_depend AS d
+		  JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'rtcache'
+		 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
+	SELECT concat_ws(' | ', pg_describe_object(m.classid, m.objid, 0),
+					 obj_description(m.objid, m.classid::regclass::name),
+					 pg_get_functiondef(p.oid), p.proacl,
+					 c.relkind, c.relacl, pg_get_viewdef(c.oid),
+					 (SELECT string_agg(concat_ws(' ', a.attnum, a.attname,
+												  format_type(a.atttypid, a.atttypmod),
+												  col_description(c.oid, a.attnum)),
+										', ' ORDER BY a.attnum)
+						FROM pg_attribute AS a
+					   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+					 t.evtevent, t.evtenabled, t.evttags, t.evtfoid::regproc)
+	  FROM member AS m
+	  LEFT JOIN pg_proc AS p ON p.oid = m.objid AND m.classid = 'pg_proc'::regclass
+		   AND p.prokind = 'f'
+	  LEFT JOIN pg_class AS c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
+	  LEFT JOIN pg_event_trigger AS t ON t.oid = m.objid
+		   AND m.classid = 'pg_event_trigger'::regclass
+	 WHERE m.classid <> 'pg_type'::regclass
+$$;
+CREATE TABLE new AS SELECT members() AS member;
+
+DROP EXTENSION rtcache;
+CREATE EXTENSION rtcache VERSION '1.0';
+CREATE TABLE hero (id int PRIMARY KEY, name text);
+SELECT cache_attach('hero', key => 'upgrade:{id}');
+INSERT INTO hero VALUES (1, 'Ada');
+SELECT * FROM held('upgrade:1');
+SELECT * FROM get('upgrade:1', 'SELECT * FROM hero WHERE id = $1', '{1}');
+SELECT count(*) FROM rtcache_relay;
+SELECT count(*) > 0 FROM rtcache_stats;
+
+ALTER EXTENSION rtcache UPDATE;
+SELECT extversion = (SELECT default_version FROM pg_available_extensions
+					  WHERE name = 'rtcache') AS newest
+  FROM pg_extension WHERE extname = 'rtcache';
+UPDATE hero SET name = 'Bob' WHERE id = 1;
+SELECT * FROM held('upgrade:1');
+SELECT * FROM get('upgrade:1', 'SELECT * FROM hero WHERE id = $1', '{1}');
+
+-- what a new installation has and the update lacks, and the other way round
+TABLE new EXCEPT ALL SELECT members();
+SELECT members() EXCEPT ALL TABLE new;
+SELECT count(*) > 30 AS many FROM new;
+
+DROP TABLE hero, new;
+DROP FUNCTION members;
