@@ -33,6 +33,9 @@ SET search_path = pg_catalog, public LANGUAGE sql AS $$
 		   AND m.classid = 'pg_event_trigger'::regclass
 	 WHERE m.classid <> 'pg_type'::regclass
 $$;
+-- made anew, because other tests grant and revoke
+DROP EXTENSION rtcache;
+CREATE EXTENSION rtcache;
 CREATE TABLE new AS SELECT members() AS member;
 
 DROP EXTENSION rtcache;
