@@ -85,6 +85,7 @@ OBJS = \
 	src/batch.o \
 	src/breaker.o \
 	src/cacheable.o \
+	src/clock.o \
 	src/collect.o \
 	src/commit_wait.o \
 	src/covered.o \

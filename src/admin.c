@@ -20,7 +20,6 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "portability/instr_time.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 #include "utils/array.h"
@@ -31,6 +30,7 @@
 #include "utils/wait_event.h"
 
 #include "admin.h"
+#include "clock.h"
 #include "commit_wait.h"
 #include "compat.h"
 #include "dep.h"
@@ -276,25 +276,21 @@ static bool
 wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 {
 	static uint32 wait_event = 0;
-	instr_time	start;
+	int64		deadline = rtc_deadline_in(timeout_ms);
 	bool		reached;
 
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcacheWait");
 
-	INSTR_TIME_SET_CURRENT(start);
 	ConditionVariablePrepareToSleep(&rtc_shared->applied_cv);
 	for (;;)
 	{
-		instr_time	elapsed;
 		int64		left;
 
 		reached = pg_atomic_read_u64(&rtc_shared->applied_lsn) >= target;
 		if (reached)
 			break;
-		INSTR_TIME_SET_CURRENT(elapsed);
-		INSTR_TIME_SUBTRACT(elapsed, start);
-		left = timeout_ms - (int64) INSTR_TIME_GET_MILLISEC(elapsed);
+		left = rtc_deadline_left(deadline);
 		if (left <= 0)
 			break;
 

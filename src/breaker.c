@@ -29,9 +29,9 @@
 #include "postgres.h"
 
 #include "common/pg_prng.h"
-#include "portability/instr_time.h"
 
 #include "breaker.h"
+#include "clock.h"
 #include "guc.h"
 #include "shmem.h"
 
@@ -44,7 +44,6 @@
 /* retry_at of this process's latest claim; 0 = it never was the prober. */
 static uint64 my_claim = 0;
 
-static uint64 now_ms(void);
 static bool am_prober(RtcBreaker *breaker);
 static uint64 next_cooldown(RtcBreaker *breaker);
 
@@ -68,7 +67,7 @@ rtc_breaker_allow(void)
 		return true;
 	pg_read_barrier();
 
-	now = now_ms();
+	now = rtc_clock_ms();
 	retry_at = pg_atomic_read_u64(&breaker->retry_at);
 	if (now < retry_at)
 		return am_prober(breaker);
@@ -139,7 +138,7 @@ rtc_breaker_failure(void)
 
 		/* If somebody could claim the probe in between, let it be. */
 		pg_atomic_compare_exchange_u64(&breaker->retry_at, &retry_at,
-									   now_ms() + next_cooldown(breaker));
+									   rtc_clock_ms() + next_cooldown(breaker));
 		return true;
 	}
 
@@ -148,7 +147,7 @@ rtc_breaker_failure(void)
 		uint64		claim = my_claim;
 
 		my_claim = 0;
-		retry_at = now_ms() + next_cooldown(breaker);
+		retry_at = rtc_clock_ms() + next_cooldown(breaker);
 		if (pg_atomic_compare_exchange_u64(&breaker->retry_at, &claim,
 										   retry_at))
 			pg_atomic_write_u32(&breaker->state, RTC_BREAKER_OPEN);
@@ -177,18 +176,6 @@ rtc_breaker_state_name(RtcBreakerState state)
 			return "half-open";
 	}
 	return "unknown";
-}
-
-/*
- * The monotonic clock in ms.  It is the same for all processes.
- */
-static uint64
-now_ms(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (uint64) INSTR_TIME_GET_MICROSEC(now) / 1000;
 }
 
 /*

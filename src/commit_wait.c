@@ -53,6 +53,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
@@ -181,7 +182,7 @@ rtc_commit_wait_now(void)
 static WaitEnd
 wait_until_applied(XLogRecPtr lsn)
 {
-	TimestampTz start;
+	int64		deadline;
 	WaitEnd		end;
 	long		timeout;
 	bool		absorb = true;
@@ -191,7 +192,7 @@ wait_until_applied(XLogRecPtr lsn)
 	timeout = patience();
 	if (timeout == 0)
 		return END_TIMEOUT;
-	start = GetCurrentTimestamp();
+	deadline = rtc_deadline_in(Max(timeout, 0));
 
 	/* Whoever applies it from here on finds us in the queue. */
 	join_queue(lsn);
@@ -234,8 +235,7 @@ wait_until_applied(XLogRecPtr lsn)
 		}
 		if (timeout > 0)
 		{
-			left = timeout -
-				TimestampDifferenceMilliseconds(start, GetCurrentTimestamp());
+			left = rtc_deadline_left(deadline);
 			if (left <= 0)
 			{
 				end = END_TIMEOUT;
@@ -315,15 +315,13 @@ absorb_barrier(void)
 static long
 patience(void)
 {
-	TimestampTz down_since =
-	(TimestampTz) pg_atomic_read_u64(&rtc_shared->down_since);
-	long		used = 0;
+	int64		down_since = (int64) pg_atomic_read_u64(&rtc_shared->down_since);
+	int64		used = 0;
 
 	if (rtc_commit_wait_timeout == 0)
 		return -1;
 	if (down_since != 0)
-		used = TimestampDifferenceMilliseconds(down_since,
-											   GetCurrentTimestamp());
+		used = rtc_clock_ms() - down_since;
 	return Max(rtc_commit_wait_timeout - used, 0);
 }
 

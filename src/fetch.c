@@ -25,6 +25,7 @@
 #include "storage/latch.h"
 #include "utils/builtins.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
@@ -274,7 +275,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 		registered = true;
 		rtc_mutant_pause(1000);
 		l->lease_ms = rtc_lease_ttl;
-		INSTR_TIME_SET_CURRENT(l->leased_at);
+		l->leased_at_ms = rtc_clock_ms();
 		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
 							  &value);
 		RTC_INJECT("leased");
@@ -363,7 +364,6 @@ run_with_lease(RtcLookup *l)
 {
 	MemoryContext context = CurrentMemoryContext;
 	Jsonb	   *volatile answer = NULL;
-	instr_time	now;
 
 	PG_TRY();
 	{
@@ -377,9 +377,7 @@ run_with_lease(RtcLookup *l)
 	PG_END_TRY();
 
 	RTC_INJECT("answer_computed");
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, l->leased_at);
-	if (INSTR_TIME_GET_MILLISEC(now) >= l->lease_ms)
+	if (rtc_clock_ms() - l->leased_at_ms >= l->lease_ms)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 			 !rtc_trust_holds(&l->trust) ||

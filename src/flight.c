@@ -24,9 +24,9 @@
  */
 #include "postgres.h"
 
-#include "portability/instr_time.h"
 #include "storage/ipc.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "flight.h"
 #include "inject.h"
@@ -57,16 +57,6 @@ is_held(RtcFlight *slot)
 	return false;
 }
 
-static int64
-elapsed_ms(instr_time start)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, start);
-	return (int64) INSTR_TIME_GET_MILLISEC(now);
-}
-
 RtcFlightResult
 rtc_flight_board(uint64 question, int64 wait_ms)
 {
@@ -76,7 +66,7 @@ rtc_flight_board(uint64 question, int64 wait_ms)
 	uint64		found = 0;
 	uint64		landings;
 	uint64		in_vain;
-	instr_time	start;
+	int64		deadline;
 
 	question = Max(question, 1);
 	slot = slot_of(question);
@@ -101,12 +91,12 @@ rtc_flight_board(uint64 question, int64 wait_ms)
 	if (found != question || wait_ms <= 0)
 		return RTC_FLIGHT_ALONE;
 
-	INSTR_TIME_SET_CURRENT(start);
+	deadline = rtc_deadline_in(wait_ms);
 	ConditionVariablePrepareToSleep(&slot->landed);
 	while (pg_atomic_read_u64(&slot->question) == question &&
 		   pg_atomic_read_u64(&slot->landings) == landings)
 	{
-		int64		left = wait_ms - elapsed_ms(start);
+		int64		left = rtc_deadline_left(deadline);
 
 		if (left <= 0)
 			break;
@@ -114,7 +104,7 @@ rtc_flight_board(uint64 question, int64 wait_ms)
 	}
 	ConditionVariableCancelSleep();
 
-	if (elapsed_ms(start) >= wait_ms ||
+	if (rtc_deadline_left(deadline) == 0 ||
 		pg_atomic_read_u64(&slot->in_vain) != in_vain)
 		return RTC_FLIGHT_ALONE;
 	return RTC_FLIGHT_LANDED;

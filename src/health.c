@@ -25,6 +25,7 @@
 #include "utils/tuplestore.h"
 
 #include "breaker.h"
+#include "clock.h"
 #include "compat.h"
 #include "covered.h"
 #include "guc.h"
@@ -108,11 +109,10 @@ static int64
 lag_ms(const RtcRelayInfo *info)
 {
 	/* the relay knows of one that is not visible before it applies another */
-	TimestampTz since = info->behind_since != 0 ? info->behind_since :
-	info->waits_since;
-
-	return since == 0 ? 0 :
-		TimestampDifferenceMilliseconds(since, GetCurrentTimestamp());
+	if (info->behind_since != 0)
+		return TimestampDifferenceMilliseconds(info->behind_since,
+											   GetCurrentTimestamp());
+	return info->waits_since == 0 ? 0 : rtc_clock_ms() - info->waits_since;
 }
 
 /* A result column that is NULL when there is nothing to say. */
@@ -273,8 +273,7 @@ static void
 report_work(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
 {
 	int64		invisible = info->waits_since == 0 ? 0 :
-	TimestampDifferenceMilliseconds(info->waits_since,
-									GetCurrentTimestamp());
+	rtc_clock_ms() - info->waits_since;
 
 	if (info->pid == 0)
 		report(rsinfo, "relay", false,

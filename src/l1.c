@@ -31,6 +31,7 @@
 #include "port/pg_bitutils.h"
 #include "storage/shmem.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "inject.h"
 #include "l1.h"
@@ -215,7 +216,7 @@ take(Entry *e, Cursor *c, Jsonb **answer, int64 *ttl_ms)
 
 	if (e->expires_at != 0)
 	{
-		left = e->expires_at - rtc_l1_now_us();
+		left = e->expires_at - rtc_clock_us();
 		if (left <= 0)
 			return false;
 	}
@@ -318,7 +319,7 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 
 	e->hash = q->hash;
 	e->id = *q->id;
-	e->expires_at = ttl_ms > 0 ? rtc_l1_now_us() + ttl_ms * 1000 : 0;
+	e->expires_at = ttl_ms > 0 ? rtc_clock_us() + ttl_ms * 1000 : 0;
 	e->dboid = MyDatabaseId;
 	e->keylen = q->keylen;
 	e->argslen = q->argslen;

@@ -19,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "l1.h"
 #include "l1_internal.h"
 #include "shmem.h"
@@ -120,7 +121,7 @@ rtc_l1_is_dead(Entry *e, int64 now)
 static bool
 evict_one(void)
 {
-	int64		now = rtc_l1_now_us();
+	int64		now = rtc_clock_us();
 
 	for (int i = 0; i < RTC_L1_PARTITIONS; i++)
 	{

@@ -15,7 +15,6 @@
 #include "postgres.h"
 
 #include "port/atomics.h"
-#include "portability/instr_time.h"
 
 #include "l1.h"
 
@@ -56,7 +55,7 @@ typedef struct Entry
 	uint32		nblocks;
 	uint64		hash;			/* of database and key */
 	RtcQueryId	id;
-	int64		expires_at;		/* monotonic us; 0 = never */
+	int64		expires_at;		/* rtc_clock_us(); 0 = never */
 	Oid			dboid;
 	uint32		keylen;
 	uint32		argslen;
@@ -190,15 +189,6 @@ cursor_equals(Cursor *c, const void *data, size_t len)
 		len -= n;
 	}
 	return true;
-}
-
-static inline int64
-rtc_l1_now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
 }
 
 /* ---- l1_evict.c; none of these may be called under a lock of ours, but ... ---- */

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "l1.h"
 #include "l1_internal.h"
@@ -113,7 +114,7 @@ cache_l1_keys(PG_FUNCTION_ARGS)
 	int32		limit = PG_GETARG_INT32(0);
 	int			n = 0;
 	int			max = 1024;
-	int64		now = rtc_l1_now_us();
+	int64		now = rtc_clock_us();
 	KeyInfo    *infos;
 
 	rtc_require_preload();

@@ -62,13 +62,13 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/latch.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "deps.h"
 #include "flight.h"
@@ -207,18 +207,13 @@ static bool
 wait_for_others(RtcLookup *l, Jsonb **answer, bool *ours)
 {
 	uint64		question = rtc_l1_question_hash(&l->question);
-	instr_time	start;
-	instr_time	now;
+	int64		deadline = rtc_deadline_in(rtc_fill_wait);
 
-	INSTR_TIME_SET_CURRENT(start);
 	for (;;)
 	{
 		RtcFlightResult result;
 
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, start);
-		result = rtc_flight_board(question, rtc_fill_wait -
-								  (int64) INSTR_TIME_GET_MILLISEC(now));
+		result = rtc_flight_board(question, rtc_deadline_left(deadline));
 		if (result == RTC_FLIGHT_ALONE)
 			return false;
 		*ours = result == RTC_FLIGHT_OURS;

@@ -12,7 +12,6 @@
 
 #include "postgres.h"
 
-#include "portability/instr_time.h"
 #include "utils/jsonb.h"
 
 #include "dep.h"
@@ -40,8 +39,8 @@ typedef struct RtcLookup
 								 * key */
 	int64		ttl_ms;			/* 0 = does not expire */
 	char		token[RTC_TOKEN_LEN];	/* of the lease */
-	instr_time	leased_at;
-	int			lease_ms;
+	int64		leased_at_ms;	/* rtc_clock_ms() before it was asked for */
+	int			lease_ms;		/* how long it lasts */
 
 	/*
 	 * What the answer depends on besides its key and its database.  All have

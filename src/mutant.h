@@ -22,7 +22,7 @@
 
 #ifdef RTC_MUTANT
 
-#include "portability/instr_time.h"
+#include "clock.h"
 
 typedef enum RtcSafeguard
 {
@@ -60,10 +60,7 @@ typedef enum RtcSafeguard
 static inline void
 rtc_mutant_pause(long usec)
 {
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	if (INSTR_TIME_GET_MICROSEC(now) % 4 == 0)
+	if (rtc_clock_us() % 4 == 0)
 		pg_usleep(usec);
 }
 

@@ -48,6 +48,7 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "inject.h"
 #include "position.h"
@@ -307,7 +308,7 @@ is_alive(const RtcPosition *pos)
 {
 	static char owner[RTC_OWNER_LEN];
 	static int64 seen_ms;
-	static int64 since_us;
+	static int64 since_ms;
 
 	if (rtc_unix_ms() - pos->seen_ms >= RTC_OWNER_SILENCE)
 		return false;
@@ -315,9 +316,9 @@ is_alive(const RtcPosition *pos)
 	{
 		strlcpy(owner, pos->owner, sizeof(owner));
 		seen_ms = pos->seen_ms;
-		since_us = rtc_conn_clock();
+		since_ms = rtc_clock_ms();
 	}
-	return rtc_conn_clock() - since_us < RTC_OWNER_WATCHED * INT64CONST(1000);
+	return rtc_clock_ms() - since_ms < RTC_OWNER_WATCHED;
 }
 
 /*

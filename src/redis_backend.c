@@ -27,10 +27,10 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "portability/instr_time.h"
 #include "storage/lwlock.h"
 
 #include "breaker.h"
+#include "clock.h"
 #include "guc.h"
 #include "mutant.h"
 #include "redis_backend.h"
@@ -70,8 +70,6 @@ static Verdict verify_server(void);
 static bool position_is_good(const RtcReply *position, XLogRecPtr stored,
 							 uint64 epoch);
 static void report_failure(void);
-static int64 now_us(void);
-static int64 now_ms(void);
 
 /*
  * Closes the connection, if there is one.
@@ -111,7 +109,7 @@ rtc_backend_begin(void)
 	/* These are not failures of Redis, and the breaker is not asked. */
 	if (RecoveryInProgress())
 		return false;
-	if (distrust_until > now_ms() &&
+	if (distrust_until > rtc_clock_ms() &&
 		distrust_generation == pg_atomic_read_u64(&rtc_shared->server_generation))
 		return false;
 	url = rtc_redis_url_hash();
@@ -145,7 +143,7 @@ rtc_backend_begin(void)
 			elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
 			rtc_breaker_success();
 			distrust_generation = conn_generation;
-			distrust_until = now_ms() + RTC_DISTRUST_MS;
+			distrust_until = rtc_clock_ms() + RTC_DISTRUST_MS;
 			return false;
 		case VERDICT_FAILED:
 			return false;
@@ -197,7 +195,7 @@ rtc_backend_usable(void)
 static bool
 is_alive(void)
 {
-	int64		now = now_us();
+	int64		now = rtc_clock_us();
 
 	if (rtc_conn_outstanding(conn) == 0 &&
 		now - conn_checked < RTC_RECHECK_US)
@@ -392,22 +390,4 @@ report_failure(void)
 		ereport(DEBUG1,
 				(errmsg_internal("could not use Redis"),
 				 errdetail_log("%s", rtc_conn_error(conn))));
-}
-
-/*
- * The monotonic clock.
- */
-static int64
-now_us(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
-
-static int64
-now_ms(void)
-{
-	return now_us() / 1000;
 }

@@ -30,12 +30,12 @@
 #include <sys/socket.h>
 
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "inject.h"
 #include "redis_conn.h"
@@ -312,7 +312,7 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 		RtcReply   *result = palloc0(mul_size(n, sizeof(RtcReply)));
 
 		ok = rtc_conn_run(conn, result, n,
-						  rtc_conn_clock() + timeout_ms * INT64CONST(1000));
+						  rtc_deadline_in(timeout_ms));
 		if (ok)
 		{
 			*replies = result;
@@ -351,29 +351,6 @@ forget_if_inherited(RtcConn *conn)
 	conn->sock = PGINVALID_SOCKET;
 	conn->outstanding = 0;
 	conn->unsent = 0;
-}
-
-/*
- * The monotonic clock, in microseconds.
- */
-int64
-rtc_conn_clock(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) INSTR_TIME_GET_MICROSEC(now);
-}
-
-/*
- * Time until the deadline in ms, rounded up; 0 = it has passed.
- */
-static long
-remaining_ms(int64 deadline)
-{
-	int64		us = deadline - rtc_conn_clock();
-
-	return us <= 0 ? 0 : (long) ((us + 999) / 1000);
 }
 
 /*
@@ -449,7 +426,7 @@ rtc_conn_run(RtcConn *conn, RtcReply *replies, int nreplies, int64 deadline)
 			break;
 		}
 
-		if (progress && remaining_ms(deadline) > 0)
+		if (progress && rtc_deadline_left(deadline) > 0)
 			continue;
 		if (!sent && !rtc_tls_wants_read(conn->ssl))
 			events |= WL_SOCKET_WRITEABLE;
@@ -555,7 +532,7 @@ rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
 	for (;;)
 	{
 		WaitEvent	event;
-		long		timeout = remaining_ms(deadline);
+		long		timeout = rtc_deadline_left(deadline);
 
 		CHECK_FOR_INTERRUPTS();
 

@@ -132,9 +132,6 @@ extern int	rtc_conn_outstanding(RtcConn *conn);
 /* Can this build talk TLS (rediss://)? */
 extern bool rtc_tls_supported(void);
 
-/* The monotonic clock, in microseconds; deadlines are moments of it. */
-extern int64 rtc_conn_clock(void);
-
 /*
  * Has Redis refused a transaction for want of memory?  It says so of the command
  * that was to be queued, or of EXEC itself: "EXECABORT Transaction discarded

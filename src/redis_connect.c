@@ -28,6 +28,7 @@
 #include "storage/fd.h"
 #include "storage/latch.h"
 
+#include "clock.h"
 #include "redis_conn.h"
 #include "redis_conn_internal.h"
 #include "redis_door.h"
@@ -82,7 +83,7 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 
 		un.sun_family = AF_UNIX;
 		strlcpy(un.sun_path, url->path, sizeof(un.sun_path));
-		*deadline = rtc_conn_clock() + timeout_ms * INT64CONST(1000);
+		*deadline = rtc_deadline_in(timeout_ms);
 		return connect_one(conn, (struct sockaddr *) &un, sizeof(un),
 						   *deadline);
 	}
@@ -99,7 +100,7 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 
 	rc = pg_getaddrinfo_all(address != NULL ? address : url->host, port,
 							&hint, &list);
-	*deadline = rtc_conn_clock() + timeout_ms * INT64CONST(1000);
+	*deadline = rtc_deadline_in(timeout_ms);
 	if (rc != 0 || list == NULL)
 	{
 		rtc_conn_fail(conn, "could not resolve \"%s\": %s",
@@ -135,7 +136,7 @@ connect_list(RtcConn *conn, const struct addrinfo *list, int64 deadline)
 
 	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
 	{
-		int64		now = rtc_conn_clock();
+		int64		now = rtc_clock_us();
 
 		if (connect_one(conn, ai->ai_addr, ai->ai_addrlen,
 						now + (deadline - now) / nleft--))

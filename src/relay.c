@@ -50,6 +50,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
+#include "clock.h"
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
@@ -90,7 +91,7 @@
 static char *url_in_use = NULL;
 static char *prefix_in_use = NULL;
 
-static TimestampTz retry_at = 0;
+static int64 retry_at = 0;		/* deadline of the next attempt to connect */
 static int	backoff = 0;
 static FullTransactionId gate_xid;
 static int	nprepared = 0;		/* prepared transactions not settled */
@@ -155,7 +156,7 @@ rtc_relay_main(Datum arg)
 		}
 		else
 		{
-			if (GetCurrentTimestamp() >= retry_at)
+			if (rtc_deadline_left(retry_at) == 0)
 				try_connect();
 			result = rtc_stream_is_connected()
 				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
@@ -358,20 +359,16 @@ open_gate(void)
 static void
 upkeep(void)
 {
-	static TimestampTz last = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	static int64 last = 0;
+	bool		due = rtc_clock_is_due(&last, RTC_UPKEEP_INTERVAL);
 	const char *problem = "";
 
 	/* the stream settles what it sees; this is for when it does not */
-	if (nprepared > 0 ||
-		TimestampDifferenceExceeds(last, now, RTC_UPKEEP_INTERVAL))
+	if (nprepared > 0 || due)
 		nprepared = rtc_stamp_settle(InvalidTransactionId,
 									 InvalidXLogRecPtr);
 
-	if (!TimestampDifferenceExceeds(last, now, RTC_UPKEEP_INTERVAL))
-		return;
-	last = now;
-	if (!RtcRedisConfigured())
+	if (!due || !RtcRedisConfigured())
 		return;
 	if (rtc_slot_ensure(&problem))
 		rtc_slot_advance(rtc_stream_restart());
@@ -410,7 +407,7 @@ went_down(void)
 		: Min(2 * backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
 	delay = backoff / 2 +
 		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
-	retry_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay);
+	retry_at = rtc_deadline_in(delay);
 
 	rtc_relay_note_error(rtc_stream_error());
 	if (!fenced)
@@ -462,8 +459,8 @@ wait(RtcStreamResult result)
 		case RTC_STREAM_NOT_VISIBLE:
 			/* the longer it has taken, the less does a little more matter */
 			if (invisible_since == 0)
-				invisible_since = rtc_conn_clock();
-			invisible = (rtc_conn_clock() - invisible_since) / 1000;
+				invisible_since = rtc_clock_ms();
+			invisible = rtc_clock_ms() - invisible_since;
 			if (invisible >= RTC_TELL_INVISIBLE)
 				rtc_relay_waits(invisible);
 			timeout = Min(Max(invisible / 20, RTC_WAIT_INVISIBLE),
@@ -479,9 +476,7 @@ wait(RtcStreamResult result)
 		default:
 			timeout = idle_timeout();
 			if (RtcRedisConfigured())
-				timeout = Min(timeout,
-							  TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
-															  retry_at));
+				timeout = Min(timeout, rtc_deadline_left(retry_at));
 			break;
 	}
 

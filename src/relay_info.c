@@ -20,13 +20,14 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
+#include "clock.h"
 #include "redis_session.h"
 #include "relay_info.h"
 
 /* What was told last. */
 static RtcRelayState state = RTC_RELAY_STOPPED;
 static TimestampTz behind_since = 0;
-static TimestampTz waits_since = 0;
+static int64 waits_since = 0;
 
 static void note_down(void);
 
@@ -105,7 +106,7 @@ note_down(void)
 {
 	if (pg_atomic_read_u64(&rtc_shared->down_since) == 0)
 		pg_atomic_write_u64(&rtc_shared->down_since,
-							(uint64) GetCurrentTimestamp());
+							(uint64) rtc_clock_ms());
 }
 
 /*
@@ -143,8 +144,7 @@ rtc_relay_waits(int64 ms)
 {
 	if ((waits_since == 0) == (ms == 0))
 		return;
-	waits_since = ms == 0 ? 0 :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), -ms);
+	waits_since = ms == 0 ? 0 : rtc_clock_ms() - ms;
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	rtc_shared->relay.waits_since = waits_since;
 	LWLockRelease(rtc_shared->lock);

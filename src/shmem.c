@@ -25,6 +25,7 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "guc.h"
 #include "key.h"
@@ -270,7 +271,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->wake_lsn, 0);
 	pg_atomic_init_u64(&shared->wait_lsn, 0);
 	pg_atomic_init_u32(&shared->lingers, 0);
-	pg_atomic_init_u64(&shared->down_since, GetCurrentTimestamp());
+	pg_atomic_init_u64(&shared->down_since, (uint64) rtc_clock_ms());
 	dlist_init(&shared->waiters);
 	pg_atomic_init_u64(&shared->prefix_generation, 1);
 	pg_atomic_init_u64(&shared->relay_batches, 0);

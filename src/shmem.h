@@ -78,8 +78,9 @@ typedef struct RtcRelayInfo
 	TimestampTz last_commit_at; /* commit time of the newest applied commit */
 	TimestampTz behind_since;	/* commit time of the oldest unapplied commit;
 								 * 0 = nothing waits */
-	TimestampTz waits_since;	/* a commit has not been visible since then; 0
-								 * = none, or not for long */
+	int64		waits_since;	/* rtc_clock_ms(): a commit has not been
+								 * visible since then; 0 = none, or not for
+								 * long */
 	TimestampTz connected_at;	/* 0 = not connected */
 	TimestampTz last_error_at;
 	char		last_error[RTC_ERROR_LEN];
@@ -159,8 +160,8 @@ typedef struct RtcShared
 	pg_atomic_uint32 lingers;
 
 	/*
-	 * Since when the relay has not been at work on Redis; 0 = it is.  A
-	 * TimestampTz; the relay writes it.
+	 * Since when the relay has not been at work on Redis, by rtc_clock_ms();
+	 * 0 = it is.  The relay writes it.
 	 */
 	pg_atomic_uint64 down_since;
 

@@ -41,6 +41,7 @@
 #include "storage/procarray.h"
 #include "utils/memutils.h"
 
+#include "clock.h"
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
@@ -68,7 +69,6 @@ RtcStream	rtc_stream;
 static bool start_resume(void);
 static bool catch_up(void);
 static RtcStreamResult handle_event(bool *done);
-static int64 now_ms(void);
 static bool is_asked_for(void);
 static bool heartbeat(bool *beaten);
 static bool sweep(void);
@@ -179,10 +179,10 @@ rtc_stream_work(void)
 		result = RTC_STREAM_DOWN;
 	else if (!sweep())
 		result = RTC_STREAM_DOWN;
-	if (now_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
+	if (rtc_clock_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
 		rtc_wal_reader_prune(rtc_stream.reader);
-		rtc_stream.pruned_ms = now_ms();
+		rtc_stream.pruned_ms = rtc_clock_ms();
 	}
 	while (result == RTC_STREAM_MORE && !done)
 	{
@@ -468,15 +468,6 @@ rtc_stream_is_untold(void)
 }
 
 /*
- * For intervals: the clock on the wall may be set back.
- */
-static int64
-now_ms(void)
-{
-	return rtc_conn_clock() / 1000;
-}
-
-/*
  * Does a lookup wait for the position to be stored, and would that help?
  */
 static bool
@@ -495,7 +486,7 @@ is_asked_for(void)
 static bool
 heartbeat(bool *beaten)
 {
-	*beaten = is_asked_for() || now_ms() - rtc_stream.stored_ms >=
+	*beaten = is_asked_for() || rtc_clock_ms() - rtc_stream.stored_ms >=
 		(rtc_stream.full ? RTC_RETRY_MS :
 		 rtc_stream_is_untold() ? RTC_TELL_MS : RTC_HEARTBEAT_MS);
 	return !*beaten || rtc_stream_store();
@@ -524,7 +515,7 @@ sweep(void)
 {
 	if ((rtc_sweep_due() == 0 &&
 		 rtc_sweep_step(rtc_stream.conn) != RTC_CONN_OK) ||
-		(now_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
+		(rtc_clock_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS &&
 		 rtc_policy_ask(rtc_stream.conn) != RTC_CONN_OK))
 		return rtc_stream_down();
 	return true;

@@ -20,8 +20,8 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "inject.h"
 #include "key.h"
@@ -165,12 +165,10 @@ register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at)
 static void
 skip_database(const char *why)
 {
-	static TimestampTz last_said = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	static int64 last_said = 0;
 
-	if (!TimestampDifferenceExceeds(last_said, now, 60000))
+	if (!rtc_clock_is_due(&last_said, 60000))
 		return;
-	last_said = now;
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("a database does without Redis: %s", why)));

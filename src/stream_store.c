@@ -21,6 +21,7 @@
 #include "storage/condition_variable.h"
 #include "utils/memutils.h"
 
+#include "clock.h"
 #include "inject.h"
 #include "redis_conn.h"
 #include "relay_info.h"
@@ -90,7 +91,7 @@ rtc_stream_store(void)
 		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
 	}
 	RTC_INJECT("applied");
-	rtc_stream.stored_ms = rtc_conn_clock() / 1000;
+	rtc_stream.stored_ms = rtc_clock_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
 	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
 
@@ -124,6 +125,6 @@ rtc_stream_delete_instead(void)
 	MemoryContextSwitchTo(old);
 	if (result != RTC_CONN_OK)
 		return rtc_stream_down();
-	rtc_stream.stored_ms = rtc_conn_clock() / 1000;
+	rtc_stream.stored_ms = rtc_clock_ms();
 	return true;
 }

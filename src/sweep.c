@@ -28,6 +28,7 @@
 
 #include "utils/memutils.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "inject.h"
 #include "interest.h"
@@ -66,7 +67,6 @@ static Sweep sweep;
 
 static bool note_tags(const RtcReply *keys);
 static void end_pass(void);
-static int64 now_ms(void);
 
 void
 rtc_sweep_restart(void)
@@ -92,7 +92,7 @@ rtc_sweep_covers(XLogRecPtr lsn)
 int64
 rtc_sweep_due(void)
 {
-	return Max(sweep.due_ms - now_ms(), 0);
+	return Max(sweep.due_ms - rtc_clock_ms(), 0);
 }
 
 RtcConnResult
@@ -105,8 +105,8 @@ rtc_sweep_step(RtcConn *conn)
 	int			nreplies;
 	int			left = 0;
 
-	sweep.due_ms = now_ms() + (sweep.known ? REST_STEP :
-							   REST_FIRST_PASS);
+	sweep.due_ms = rtc_clock_ms() + (sweep.known ? REST_STEP :
+									 REST_FIRST_PASS);
 	for (int i = 0; i < ntrims; i++)
 		rtc_tags_append_trim(conn, &sweep.tag[i], sweep.by_text && i == 0);
 	sweep.by_text = false;
@@ -137,7 +137,7 @@ rtc_sweep_step(RtcConn *conn)
 			return RTC_CONN_FAILED;
 		sweep.scanned = strcmp(sweep.cursor, "0") == 0;
 		if (!note_tags(&replies[ntrims].elems[1]))
-			sweep.due_ms = now_ms() + 1;
+			sweep.due_ms = rtc_clock_ms() + 1;
 	}
 	RTC_INJECT("swept");
 	if (sweep.scanned && !sweep.known)
@@ -190,12 +190,5 @@ end_pass(void)
 {
 	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
 	sweep.scanned = false;
-	sweep.due_ms = now_ms() + REST_PASS;
-}
-
-/* The monotonic clock. */
-static int64
-now_ms(void)
-{
-	return rtc_conn_clock() / 1000;
+	sweep.due_ms = rtc_clock_ms() + REST_PASS;
 }

@@ -23,11 +23,11 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "storage/condition_variable.h"
 #include "utils/fmgrprotos.h"
 
 #include "breaker.h"
+#include "clock.h"
 #include "compat.h"
 #include "guc.h"
 #include "mutant.h"
@@ -110,7 +110,7 @@ bool
 rtc_trust_stored(XLogRecPtr lsn)
 {
 	static uint32 wait_event = 0;
-	instr_time	start;
+	int64		deadline;
 	bool		reached;
 
 	if (lsn <= pg_atomic_read_u64(&rtc_shared->stored_lsn))
@@ -124,17 +124,14 @@ rtc_trust_stored(XLogRecPtr lsn)
 
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcachePosition");
-	INSTR_TIME_SET_CURRENT(start);
+	deadline = rtc_deadline_in(POSITION_WAIT_MS);
 	ConditionVariablePrepareToSleep(&rtc_shared->applied_cv);
 	for (;;)
 	{
-		instr_time	elapsed;
 		int64		left;
 
 		reached = pg_atomic_read_u64(&rtc_shared->stored_lsn) >= lsn;
-		INSTR_TIME_SET_CURRENT(elapsed);
-		INSTR_TIME_SUBTRACT(elapsed, start);
-		left = POSITION_WAIT_MS - (int64) INSTR_TIME_GET_MILLISEC(elapsed);
+		left = rtc_deadline_left(deadline);
 		if (reached || left <= 0)
 			break;
 		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv, left,

@@ -38,6 +38,7 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "inject.h"
 #include "stats.h"
@@ -393,12 +394,10 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 		return;
 	if (!read_message_record(reader->scan, &msg))
 	{
-		static TimestampTz last_logged = 0;
-		TimestampTz now = GetCurrentTimestamp();
+		static int64 last_logged = 0;
 
 		rtc_stat_inc(RTC_STAT_MESSAGES_REFUSED);
-		if (TimestampDifferenceExceeds(last_logged, now, 60000))
-		{
+		if (rtc_clock_is_due(&last_logged, 60000))
 			ereport(WARNING,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("ignoring a WAL message with prefix \"%s\" that carries no valid seal",
@@ -407,8 +406,6 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 							   LSN_FORMAT_ARGS(reader->scan->ReadRecPtr),
 							   xid),
 					 errhint("Somebody may have called pg_logical_emit_message().")));
-			last_logged = now;
-		}
 		return;
 	}
 	if (msg.kind != RTC_MESSAGE_OPS)
