@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postmaster/interrupt.h"
 #include "storage/condition_variable.h"
 #include "storage/lwlock.h"
 #include "utils/array.h"
@@ -271,7 +272,23 @@ cache_key(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text_with_len(key.data, key.len));
 }
 
-/* Waits until Redis has everything up to target; false after timeout ms. */
+/*
+ * Has Redis been switched off while this command runs?  A session reads its
+ * settings again when it waits for the next command; until then it knows by a
+ * pending reload that they may be old.  If none is pending they are new, and it
+ * is the relay that has not yet heard that there is a Redis again.
+ */
+static bool
+is_switched_off(void)
+{
+	return pg_atomic_read_u32(&rtc_shared->queue_on) == 0 &&
+		ConfigReloadPending;
+}
+
+/*
+ * Waits until Redis has everything up to target, or there is no Redis any more.
+ * Returns false after timeout ms.
+ */
 static bool
 wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 {
@@ -287,7 +304,8 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 	{
 		int64		left;
 
-		reached = pg_atomic_read_u64(&rtc_shared->applied_lsn) >= target;
+		reached = pg_atomic_read_u64(&rtc_shared->applied_lsn) >= target ||
+			is_switched_off();
 		if (reached)
 			break;
 		left = rtc_deadline_left(deadline);
@@ -307,7 +325,8 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 /*
  * cache_wait(lsn pg_lsn, timeout interval) → bool
  *
- * Waits until every commit up to lsn (NULL: up to now) is in Redis.
+ * Waits until every commit up to lsn (NULL: up to now) is in Redis; true at
+ * once when there is no Redis, also if it goes during the wait.
  */
 Datum
 cache_wait(PG_FUNCTION_ARGS)

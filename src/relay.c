@@ -324,6 +324,7 @@ switch_queue(void)
 		pg_atomic_write_u32(&rtc_shared->gap_logged, 0);
 		pg_memory_barrier();
 		pg_atomic_write_u32(&rtc_shared->queue_on, 0);
+		ConditionVariableBroadcast(&rtc_shared->applied_cv);
 		ereport(LOG,
 				(errmsg("\"rtcache.redis_url\" is empty: changes are no longer queued")));
 	}

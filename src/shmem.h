@@ -166,8 +166,9 @@ typedef struct RtcShared
 	pg_atomic_uint64 down_since;
 
 	dlist_head	waiters;		/* of RtcWaiter, by LSN */
-	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves, and
-									 * when tell_lsn is reached */
+	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves, when
+									 * tell_lsn is reached, and when queue_on
+									 * goes off */
 	Latch	   *relay_latch;	/* the relay's, NULL = not running */
 
 	pg_atomic_uint64 relay_batches; /* batches applied */

@@ -140,6 +140,22 @@ $n++;
 check_coherent($redis, 'a transaction across the switch');
 $session->quit;
 
+# A wait for what is not applied ends when it is switched off, whatever its
+# timeout; so does one that begins then, in a command from before.
+$session = $node->background_psql('postgres');
+$session->query_until(qr//, q{SELECT cache_wait('FFFFFFFF/0', '1 day'), cache_wait('FFFFFFFF/0', '1 day');
+	\echo END
+});
+ok($node->poll_query_until('postgres',
+		q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event IN ('RtcacheWait', 'Extension') AND query ~ '^SELECT cache_wait'}),
+	'a session waits');
+$node->set_conf('rtcache.redis_url', '');
+is($session->query_until(qr/END/, ''), "t|t\nEND\n", 'until Redis is switched off');
+is($session->query(q{SELECT cache_wait('FFFFFFFF/0', '1 day')}), 't', 'a later wait ends at once');
+$session->quit;
+$node->set_conf('rtcache.redis_url', $redis->url);
+check_coherent($redis, 'on again after a wait');
+
 # Another server, by reload, over TCP; a backend in the middle of a statement
 # still has the old address, and a connection to the old server.
 $session = $node->background_psql('postgres');
