@@ -4,7 +4,7 @@
  *		Where WAL begins and ends, and its pages.
  *
  * Model: any process of a server that is not in recovery, or that is where
- * that is said.  Raises nothing, but for reading a page: what I/O does.
+ * that is said.  What reads pages, or looks for them, raises what I/O does.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -14,6 +14,7 @@
 
 #include <unistd.h>
 
+#include "access/timeline.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
 #include "access/xlogrecovery.h"
@@ -21,28 +22,28 @@
 
 #include "wal_bounds.h"
 
-static bool segment_exists(XLogSegNo segno, TimeLineID tli);
-
 /*
  * The server remembers which segment it removed last only since it started,
  * so look for the file as well.
+ *
+ * A segment is read from the file of one timeline: the one in our history to
+ * which the end of the segment belongs, as XLogReadDetermineTimeline() has it.
+ * Files of other timelines may lie beside it, and are another history.
  */
 bool
 rtc_wal_available(XLogRecPtr lsn)
 {
-	TimeLineID	tli = GetWALInsertionTimeLine();
+	List	   *history = readTimeLineHistory(GetWALInsertionTimeLine());
+	char		path[MAXPGPATH];
+	XLogRecPtr	end;
 	XLogSegNo	segno;
 
 	XLByteToSeg(lsn, segno, wal_segment_size);
-	if (segno <= XLogGetLastRemovedSegno())
-		return false;
-	while (tli > 0)
-	{
-		if (segment_exists(segno, tli))
-			return true;
-		tli--;
-	}
-	return false;
+	XLogSegNoOffsetToRecPtr(segno, wal_segment_size - 1, wal_segment_size, end);
+	XLogFilePath(path, tliOfPointInHistory(end, history), segno,
+				 wal_segment_size);
+	list_free_deep(history);
+	return segno > XLogGetLastRemovedSegno() && access(path, F_OK) == 0;
 }
 
 /*
@@ -90,13 +91,4 @@ rtc_wal_read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
 	}
 	return read_local_xlog_page_no_wait(state, page_ptr, req_len, target,
 										page);
-}
-
-static bool
-segment_exists(XLogSegNo segno, TimeLineID tli)
-{
-	char		path[MAXPGPATH];
-
-	XLogFilePath(path, tli, segno, wal_segment_size);
-	return access(path, F_OK) == 0;
 }

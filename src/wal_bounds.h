@@ -16,7 +16,10 @@
 #include "access/xlogreader.h"
 #include "access/xlogutils.h"
 
-/* Is the WAL from lsn on still there, as far as one can tell? */
+/*
+ * Is the WAL from lsn on still there, as far as one can tell, in the files from
+ * which it would be read?  Raises what reading the timeline's history does.
+ */
 extern bool rtc_wal_available(XLogRecPtr lsn);
 
 /* End of the WAL written so far; may be passed to XLogFlush(). */
