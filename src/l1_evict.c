@@ -10,6 +10,15 @@
  * it is not set.  An entry that has expired, or whose versions have moved, is
  * not spared.  Each partition has a hand of its own, and they take turns.
  *
+ * SIEVE bounds the steps of the hand on average, since each step takes back the
+ * flag of a hit; but after a time of hits and no evictions one pass may be as long
+ * as the list.  Nobody can use a partition while its hand moves, so a hand moves at
+ * most MAX_SPARED entries at a time.  It stays where it got to, and another
+ * partition's hand has to find a victim.  If none finds one, more than
+ * RTC_L1_PARTITIONS * MAX_SPARED entries were hit since the hands last came by, and
+ * there is hardly anything else: then one of these goes.  Which entry goes is a
+ * question of speed only.
+ *
  * MODEL: as l1.c.  Blocks on their way from one place to another belong to the
  * process that moves them; it cannot be interrupted there.
  *
@@ -23,6 +32,9 @@
 #include "l1.h"
 #include "l1_internal.h"
 #include "shmem.h"
+
+/* Entries that a hand spares while it holds its partition's lock. */
+#define MAX_SPARED		32
 
 /* Gives a chain back.  The pool's lock must not be held. */
 void
@@ -115,15 +127,37 @@ rtc_l1_is_dead(Entry *e, int64 now)
 }
 
 /*
+ * Moves the hand of a partition that has entries.  Returns the entry to evict, or
+ * 0 if the hand has spared so many.  Under the partition's lock, exclusive.
+ */
+static BlockNo
+move_hand(Partition *p, int max_spared, int64 now)
+{
+	BlockNo		no = p->hand != 0 ? p->hand : p->oldest;
+
+	for (int i = 0; i < max_spared; i++)
+	{
+		if (pg_atomic_read_u32(&entry(no)->visited) == 0 ||
+			rtc_l1_is_dead(entry(no), now))
+			return no;
+		pg_atomic_write_u32(&entry(no)->visited, 0);
+		entry(no)->survived++;
+		no = entry(no)->newer != 0 ? entry(no)->newer : p->oldest;
+		p->hand = no;
+	}
+	return max_spared > 0 ? 0 : no;
+}
+
+/*
  * Evicts one entry of the partition whose turn it is, or of the next that has
- * one.  False = there is nothing left.
+ * one to give up.  False = there is nothing left.
  */
 static bool
 evict_one(void)
 {
 	int64		now = rtc_clock_us();
 
-	for (int i = 0; i < RTC_L1_PARTITIONS; i++)
+	for (int i = 0; i < 2 * RTC_L1_PARTITIONS; i++)
 	{
 		uint32		n = pg_atomic_fetch_add_u32(&rtc_l1->turn, 1) %
 		RTC_L1_PARTITIONS;
@@ -131,20 +165,12 @@ evict_one(void)
 		BlockNo		victim = 0;
 
 		LWLockAcquire(partition_lock(n), LW_EXCLUSIVE);
+		/* The second time around nobody is spared. */
 		if (p->nentries > 0)
+			victim = move_hand(p, i < RTC_L1_PARTITIONS ? MAX_SPARED : 0, now);
+		if (victim != 0)
 		{
-			BlockNo		no = p->hand != 0 ? p->hand : p->oldest;
-
-			/* The second time around nobody is spared. */
-			while (pg_atomic_read_u32(&entry(no)->visited) != 0 &&
-				   !rtc_l1_is_dead(entry(no), now))
-			{
-				pg_atomic_write_u32(&entry(no)->visited, 0);
-				entry(no)->survived++;
-				no = entry(no)->newer != 0 ? entry(no)->newer : p->oldest;
-			}
-			p->hand = no;
-			victim = no;
+			p->hand = victim;
 			rtc_l1_remove(p, victim, NULL);
 			p->nevicted++;
 		}
