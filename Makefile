@@ -85,6 +85,7 @@ OBJS = \
 	src/batch.o \
 	src/breaker.o \
 	src/cacheable.o \
+	src/catalog_row.o \
 	src/clock.o \
 	src/collect.o \
 	src/commit_wait.o \
@@ -138,8 +139,13 @@ OBJS = \
 	src/rtcache.o \
 	src/rule.o \
 	src/rule_check.o \
+	src/rule_clash.o \
+	src/rule_keys.o \
+	src/rule_merge.o \
+	src/rule_names.o \
 	src/rule_view.o \
 	src/seal.o \
+	src/shape.o \
 	src/shmem.o \
 	src/slot.o \
 	src/stamps.o \

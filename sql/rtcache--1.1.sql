@@ -13,7 +13,7 @@ AS 'MODULE_PATHNAME', 'rtcache_write_through'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_write_through() IS
-'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>''. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>''. {.schema} and {.table} in a template are the names of the table. Warns if rows, or rules, can share a key. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_invalidate()
 RETURNS trigger
@@ -21,7 +21,7 @@ AS 'MODULE_PATHNAME', 'rtcache_invalidate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_invalidate() IS
-'AFTER ROW trigger: deletes the keys of each old and new row. Arguments: key templates such as ''hero:{id}'' or ''hero:all'', and ''tag=<tag template>''; without arguments, it only tracks the table, for answers that were computed from it. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+'AFTER ROW trigger: deletes the keys of each old and new row. Arguments: key templates such as ''hero:{id}'' or ''hero:all'', and ''tag=<tag template>''; without arguments, it only tracks the table, for answers that were computed from it. {.schema} and {.table} in a template are the names of the table. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_truncate()
 RETURNS trigger
@@ -29,7 +29,7 @@ AS 'MODULE_PATHNAME', 'rtcache_truncate'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_truncate() IS
-'AFTER TRUNCATE trigger: deletes all keys that the given key templates can have made, by the literal text before the first column; without arguments, all keys of the database; with ''keys=none'', none: it only tracks the table. ''tag=<tag>'': answers cached under that tag are dropped; with columns in it, all keys of the database. Errors: 22023 bad argument, 42703 unknown column, 0A000 wrong kind of trigger or table.';
+'AFTER TRUNCATE trigger: deletes all keys that the given key templates can have made, with anything in the place of their columns; without arguments, all keys of the database; with ''keys=none'', none: it only tracks the table. ''tag=<tag>'': answers cached under that tag are dropped; with columns in it, all keys of the database. {.schema} and {.table} in a template are the names of the table. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_check_rules()
 RETURNS event_trigger
@@ -42,7 +42,7 @@ COMMENT ON FUNCTION rtcache_check_rules() IS
 CREATE EVENT TRIGGER rtcache_check_rules
 ON ddl_command_end
 WHEN TAG IN ('ALTER FOREIGN TABLE', 'ALTER INDEX', 'ALTER MATERIALIZED VIEW', 'ALTER TABLE', 'ALTER TRIGGER', 'CREATE INDEX', 'CREATE TABLE', 'CREATE TRIGGER', 'REFRESH MATERIALIZED VIEW',
-    'ALTER AGGREGATE', 'ALTER DOMAIN', 'ALTER FUNCTION', 'ALTER OPERATOR FAMILY', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TYPE', 'ALTER VIEW',
+    'ALTER AGGREGATE', 'ALTER DOMAIN', 'ALTER FUNCTION', 'ALTER OPERATOR FAMILY', 'ALTER PROCEDURE', 'ALTER ROUTINE', 'ALTER SCHEMA', 'ALTER TEXT SEARCH CONFIGURATION', 'ALTER TEXT SEARCH DICTIONARY', 'ALTER TYPE', 'ALTER VIEW',
     'CREATE AGGREGATE', 'CREATE CAST', 'CREATE FUNCTION', 'CREATE OPERATOR CLASS', 'CREATE PROCEDURE', 'CREATE SCHEMA', 'CREATE VIEW')
 EXECUTE FUNCTION rtcache_check_rules();
 
@@ -70,7 +70,7 @@ AS 'MODULE_PATHNAME', 'rtcache_before_drop'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_before_drop() IS
-'deletes all keys of the database when this extension is dropped, and drops answers computed from a partition when it begins to be detached concurrently';
+'deletes all keys of the database when this extension is dropped, and drops answers computed from a partition when it begins to be detached concurrently, and drops rules of a table that becomes a partition of one with the same rules';
 
 CREATE EVENT TRIGGER rtcache_before_drop
 ON ddl_command_start
@@ -78,7 +78,7 @@ WHEN TAG IN ('ALTER TABLE', 'DROP EXTENSION', 'DROP OWNED', 'DROP SCHEMA')
 EXECUTE FUNCTION rtcache_before_drop();
 
 COMMENT ON EVENT TRIGGER rtcache_before_drop IS
-'deletes all keys of the database when rtcache is dropped, and drops answers when a partition begins to be detached concurrently';
+'deletes all keys of the database when rtcache is dropped, and drops answers when a partition begins to be detached concurrently; merges rules before ATTACH PARTITION';
 
 -- Also where session_replication_role is replica.
 ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
@@ -91,7 +91,7 @@ AS 'MODULE_PATHNAME', 'cache_attach'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) IS
-'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all. The caller must own the table and have EXECUTE on the trigger functions. Errors: 22023 bad argument, 42501 not the owner, 42703 unknown column, 42710 already attached, 42809 not a table.';
+'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all. {.schema} and {.table} in a template are the names of the table. Partitions that have the same rules lose theirs to the parent. The caller must own the table, and EXECUTE on the trigger functions must have been granted to him or a role of his; PUBLIC does not count. Errors: 22023 bad argument, or the same key for all rows, 42501 not the owner, 42703 unknown column, 42710 already attached, or another rule makes the same keys, 42809 not a table.';
 
 CREATE FUNCTION cache_detach(rel regclass)
 RETURNS void
@@ -472,3 +472,10 @@ REVOKE ALL ON FUNCTION rtcache_relay() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_l1() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_l1_keys(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cache_l1_keys(integer) TO pg_monitor;
+
+-- PostgreSQL asks for EXECUTE on the trigger functions when it clones a rule to a
+-- new partition, which the owner of the table makes.  Making rules takes a grant
+-- to a role: rtcache checks that, and PUBLIC does not count.
+GRANT EXECUTE ON FUNCTION rtcache_write_through() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION rtcache_invalidate() TO PUBLIC;
+GRANT EXECUTE ON FUNCTION rtcache_truncate() TO PUBLIC;

@@ -21,10 +21,13 @@
 
 #include "access/relation.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -36,6 +39,8 @@
 #include "attach.h"
 #include "compat.h"
 #include "pin.h"
+#include "rule_clash.h"
+#include "rule_merge.h"
 
 PG_FUNCTION_INFO_V1(cache_attach);
 PG_FUNCTION_INFO_V1(cache_detach);
@@ -52,21 +57,64 @@ bad_argument_combination(const char *message, const char *hint)
 			 errhint("%s", hint)));
 }
 
+/* Runs a command that returns nothing. */
+static void
+run(const char *command)
+{
+	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\"", command);
+}
+
 /* Adds an argument of a trigger: an option if it has a name. */
 static void
-add_argument(StringInfo args, const char *name, const char *value)
+add_argument(List **args, const char *name, const char *value)
 {
-	char	   *text = name != NULL ? psprintf("%s=%s", name, value)
-	: pstrdup(value);
+	*args = lappend(*args, name != NULL ? psprintf("%s=%s", name, value)
+					: pstrdup(value));
+}
 
-	if (args->len > 0)
-		appendStringInfoString(args, ", ");
-	appendStringInfoString(args, quote_literal_cstr(text));
+/*
+ * Makes a trigger, unless a descendant has a rule of its name that says
+ * something else.  events: as in the command, with what is behind the table.
+ */
+static void
+make_trigger(Relation rel, const char *name, int16 type, const char *events,
+			 const char *level, const char *schema, const char *function,
+			 List *args)
+{
+	Trigger		trigger = {0};
+	Oid			nothing;
+	StringInfoData literals;
+	ListCell   *lc;
+
+	trigger.tgname = unconstify(char *, name);
+	trigger.tgtype = type;
+	trigger.tgfoid = LookupFuncName(list_make2(makeString(pstrdup(schema)),
+											   makeString(pstrdup(function))),
+									0, &nothing, false);
+	trigger.tgargs = palloc(Max(list_length(args), 1) * sizeof(char *));
+	initStringInfo(&literals);
+	foreach(lc, args)
+	{
+		trigger.tgargs[trigger.tgnargs++] = lfirst(lc);
+		appendStringInfo(&literals, "%s%s", literals.len > 0 ? ", " : "",
+						 quote_literal_cstr(lfirst(lc)));
+	}
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		rtc_merge_rule(&trigger, RelationGetRelationName(rel),
+					   RelationGetRelid(rel), false, AccessExclusiveLock);
+
+	run(psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s"
+				 " EXECUTE FUNCTION %s.%s(%s)",
+				 name, events,
+				 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											RelationGetRelationName(rel)),
+				 level, quote_identifier(schema), function, literals.data));
 }
 
 /* Adds the elements of a text[] argument of the SQL function, if any. */
 static int
-add_arguments(StringInfo args, const char *name, FunctionCallInfo fcinfo,
+add_arguments(List **args, const char *name, FunctionCallInfo fcinfo,
 			  int n, const char *parameter)
 {
 	Datum	   *elems;
@@ -167,14 +215,6 @@ has_trigger(Relation rel, const char *name)
 	return false;
 }
 
-/* Runs a command that returns nothing. */
-static void
-run(const char *command)
-{
-	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not execute \"%s\"", command);
-}
-
 /*
  * cache_attach(rel regclass, key text, mode text, ttl interval, del text[],
  *				tags text[], columns name[])
@@ -188,10 +228,9 @@ cache_attach(PG_FUNCTION_ARGS)
 	bool		stores;
 	int			nkeys = 0;
 	int			ntags;
-	StringInfoData rowargs;
-	StringInfoData truncargs;
+	List	   *rowargs = NIL;
+	List	   *truncargs = NIL;
 	Relation	rel;
-	char	   *table;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -212,8 +251,6 @@ cache_attach(PG_FUNCTION_ARGS)
 		bad_argument_combination("argument \"columns\" is given, but no row is stored",
 								 "Give a key, and mode \"set\".");
 
-	initStringInfo(&rowargs);
-	initStringInfo(&truncargs);
 	if (key != NULL)
 	{
 		add_argument(&rowargs, NULL, key);
@@ -233,29 +270,27 @@ cache_attach(PG_FUNCTION_ARGS)
 					 column_list(PG_GETARG_ARRAYTYPE_P(6)));
 
 	rel = open_table(PG_GETARG_OID(0), ShareRowExclusiveLock);
-	table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									   RelationGetRelationName(rel));
 	if (has_trigger(rel, ROW_TRIGGER) || has_trigger(rel, TRUNCATE_TRIGGER))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("table \"%s\" is already attached to the cache",
 						RelationGetRelationName(rel)),
 				 errhint("Use cache_detach() first to attach it in another way.")));
-	relation_close(rel, NoLock);
+	if (stores)
+		rtc_refuse_clash(rel, key);
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	run(psprintf("CREATE TRIGGER " ROW_TRIGGER
-				 " AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW"
-				 " EXECUTE FUNCTION %s.%s(%s)",
-				 table, quote_identifier(schema),
+	make_trigger(rel, ROW_TRIGGER,
+				 TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+				 TRIGGER_TYPE_DELETE,
+				 "INSERT OR UPDATE OR DELETE", "ROW", schema,
 				 stores ? "rtcache_write_through" : "rtcache_invalidate",
-				 rowargs.data));
-	run(psprintf("CREATE TRIGGER " TRUNCATE_TRIGGER
-				 " AFTER TRUNCATE ON %s FOR EACH STATEMENT"
-				 " EXECUTE FUNCTION %s.rtcache_truncate(%s)",
-				 table, quote_identifier(schema), truncargs.data));
+				 rowargs);
+	make_trigger(rel, TRUNCATE_TRIGGER, TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
+				 "STATEMENT", schema, "rtcache_truncate", truncargs);
 	SPI_finish();
+	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
 

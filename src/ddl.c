@@ -11,7 +11,9 @@
  *							with them
  *		ddl_command_start	rtcache_before_drop: DROP EXTENSION takes these
  *							event triggers along, so all is cleared before;
- *							DETACH PARTITION CONCURRENTLY commits in between
+ *							DETACH PARTITION CONCURRENTLY commits in between;
+ *							ATTACH PARTITION finds no rule in the way of its
+ *							clones (rule_merge.c)
  *
  * DDL changes a relation as a whole, with its ancestors and descendants, and
  * whether it has rules or not: answers from when it had some may be around.
@@ -46,6 +48,7 @@
 #include "catalog/pg_extension.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_trigger.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
@@ -64,12 +67,15 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "catalog_row.h"
 #include "compat.h"
 #include "ddl.h"
 #include "definition.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "rule_check.h"
+#include "rule_merge.h"
+#include "rule_names.h"
 #include "track.h"
 #include "value_hash.h"
 
@@ -103,29 +109,6 @@ check_call(FunctionCallInfo fcinfo, const char *name)
 				 errmsg("function \"%s\" was not called by event trigger manager",
 						name)));
 	return (EventTriggerData *) fcinfo->context;
-}
-
-/*
- * The table of a trigger; InvalidOid if it has gone.
- */
-Oid
-rtc_trigger_table(Oid tgoid)
-{
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			relid = InvalidOid;
-
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(tgoid));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return relid;
 }
 
 static bool
@@ -294,6 +277,7 @@ altered_relation(const DdlObject *object)
 		alter_table_parts(object->command, table);
 	if (table == object->objid)
 	{
+		rtc_check_renamed_table(table);
 		rtc_check_clone_truncate(table);
 		rtc_check_tables(table, true);
 		switched_rules(object->command, table);
@@ -345,7 +329,7 @@ ddl_objects(void)
 /*
  * A trigger has gone, or was made anew in the place of another: what was a rule
  * takes its keys along.  "done" is a list of the arguments of rules that this
- * was done for: clones have the same.
+ * was done for, with the tables whose names they use: clones have the same.
  */
 static void
 forget_trigger(Oid tgoid, List **done)
@@ -374,16 +358,20 @@ forget_trigger(Oid tgoid, List **done)
 			int			nargs;
 			char	  **args = rtc_rule_args(tuple, RelationGetDescr(catalog),
 											 &nargs);
+			RtcFault	fault;
+			Oid			table = rtc_rule_table(tgoid, true);
 			StringInfoData all;
 
 			initStringInfo(&all);
 			for (int i = 0; i < nargs; i++)
 				appendStringInfo(&all, "%s\n", args[i]);
+			(void) rtc_rule_read(kind, nargs, args, &text, &fault);
+			if (rtc_rule_uses_names(&text))
+				appendStringInfo(&all, "%u", table);
 			if (list_member(*done, makeString(all.data)))
 				continue;
 			*done = lappend(*done, makeString(all.data));
-			rtc_rule_read(kind, nargs, args, &text);
-			rtc_rule_forget(&text);
+			rtc_rule_forget_ever(&text, table);
 		}
 	}
 	systable_endscan(scan);
@@ -434,6 +422,8 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 		}
 		else if (object->classid == RelationRelationId)
 			altered_relation(object);
+		else if (object->classid == NamespaceRelationId)
+			rtc_check_renamed_schema(object->objid);
 	}
 
 	PG_RETURN_NULL();
@@ -634,7 +624,10 @@ rtcache_before_drop(PG_FUNCTION_ARGS)
 	if (IsBinaryUpgrade)
 		PG_RETURN_NULL();
 	if (IsA(data->parsetree, AlterTableStmt))
+	{
 		before_detach((AlterTableStmt *) data->parsetree);
+		rtc_merge_before_attach((AlterTableStmt *) data->parsetree);
+	}
 	else if (drops_us(data->parsetree))
 		rtc_add_clear_op();
 	PG_RETURN_NULL();

@@ -21,7 +21,4 @@ extern PGDLLEXPORT Datum rtcache_check_rules(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum rtcache_forget_dropped(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum rtcache_before_drop(PG_FUNCTION_ARGS);
 
-/* The table of a trigger; InvalidOid if there is none.  Reads the catalog. */
-extern Oid	rtc_trigger_table(Oid tgoid);
-
 #endif							/* RTC_DDL_H */

@@ -49,6 +49,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "catalog_row.h"
 #include "definition.h"
 #include "track.h"
 

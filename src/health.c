@@ -33,6 +33,7 @@
 #include "l1.h"
 #include "policy.h"
 #include "rtcache.h"
+#include "rule_clash.h"
 #include "rule_view.h"
 #include "shmem.h"
 #include "slot.h"
@@ -201,18 +202,23 @@ static void
 report_rules(ReturnSetInfo *rsinfo)
 {
 	StringInfoData weak;
-	int			n;
+	StringInfoData clashes;
 
 	initStringInfo(&weak);
-	n = rtc_weak_rules(&weak);
+	initStringInfo(&clashes);
 	if (!rtc_ddl_is_seen())
 		report(rsinfo, "rules", false,
 			   "The event triggers of rtcache are not ENABLE ALWAYS, so answers may be outdated until they expire.");
-	else
-		report(rsinfo, "rules", n == 0, n == 0 ?
-			   "All rules are ENABLE ALWAYS." :
+	else if (rtc_weak_rules(&weak) > 0)
+		report(rsinfo, "rules", false,
 			   psprintf("Not ENABLE ALWAYS, so that answers may be outdated until they expire: %s; use ALTER TABLE ... ENABLE ALWAYS TRIGGER.",
 						weak.data));
+	else if (rtc_clashing_rules(&clashes) > 0)
+		report(rsinfo, "rules", false,
+			   psprintf("The same keys are made by %s; put {.schema} or {.table} into their templates.",
+						clashes.data));
+	else
+		report(rsinfo, "rules", true, "All rules are ENABLE ALWAYS.");
 }
 
 /* Until the relay has opened the gate, nothing is read from a cache. */

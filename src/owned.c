@@ -38,15 +38,12 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/relation.h"
-#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "nodes/nodeFuncs.h"
@@ -63,7 +60,7 @@
 #include "owned.h"
 #include "pin.h"
 #include "rule.h"
-#include "rule_check.h"
+#include "rule_keys.h"
 
 /* A column that the condition gives a value. */
 typedef struct OwnedColumn
@@ -78,17 +75,12 @@ typedef struct OwnedColumn
 
 struct RtcOwned
 {
-	Oid			relid;
-	Oid			function;		/* rtcache_write_through */
+	Oid			tgoid;			/* the rule, ... */
 	TupleDesc	desc;			/* of the table */
-	RtcRule    *rule;			/* which makes the key */
-	List	   *rivals;			/* texts: how keys of other rules begin */
+	RtcRule    *rule;			/* ... which makes the key */
 	bool		sees_truncate;	/* there is a rule for TRUNCATE ... */
 	bool		forgets_all;	/* ... that deletes all keys */
-	List	   *forgets;		/* texts: or those that begin like this */
-	uint64		changes;		/* when others were last looked at, */
-	List	   *others;			/* texts: how keys of their rules begin */
-	bool		looked;			/* whether they were */
+	List	   *forgets;		/* of RtcShape: or these, see rule.c */
 	bool		needs_pin;		/* settings must be pinned */
 	MemoryContext context;		/* of all this */
 	int			ncolumns;
@@ -308,12 +300,16 @@ uses_columns(const RtcOwned *owned, Relation rel, const RtcTemplate *tmpl)
 	return true;
 }
 
-/* Notes how the keys of a template begin. */
+/* Notes what a rule deletes at TRUNCATE. */
 static void
-add_beginning(List **beginnings, const RtcTemplate *tmpl)
+take_truncate(RtcOwned *owned, const RtcRuleText *text, const RtcNames *names)
 {
-	*beginnings = lappend(*beginnings,
-						  pstrdup(rtc_template_static_prefix(tmpl)));
+	ListCell   *lc;
+
+	owned->forgets_all |= rtc_rule_forgets_all(text, names);
+	foreach(lc, text->del)
+		owned->forgets = lappend(owned->forgets,
+								 rtc_shape_make(lfirst(lc), names, InvalidOid));
 }
 
 /* Looks at the rules of the table; false = none stores what is asked for. */
@@ -325,35 +321,31 @@ take_rules(RtcOwned *owned, const Query *query, Relation rel)
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
 		RtcRule    *rule;
+		RtcRuleText text;
+		RtcNames	names;
 		RtcFault	fault = {0};
 
 		if ((kind != RTC_RULE_WRITE_THROUGH && kind != RTC_RULE_TRUNCATE) ||
 			trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
-		rule = rtc_rule_parse(kind, trigger->tgnargs, trigger->tgargs,
-							  owned->desc, &fault);
+		rule = rtc_rule_parse(rel, trigger, kind, &text, &names, &fault);
 		if (rule == NULL)
 			return false;
 
 		if (kind == RTC_RULE_TRUNCATE)
 		{
 			owned->sees_truncate = true;
-			if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS)
-				continue;
-			owned->forgets_all |= rule->ndels == 0;
-			for (int j = 0; j < rule->ndels; j++)
-				add_beginning(&owned->forgets, rule->del[j]);
+			if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
+				take_truncate(owned, &text, &names);
 		}
 		else if (owned->rule == NULL && rtc_rule_sees_rows(trigger) &&
 				 uses_columns(owned, rel, rule->key) &&
 				 selects_columns(query, rel, rule->row))
 		{
 			owned->rule = rule;
-			owned->function = trigger->tgfoid;
+			owned->tgoid = trigger->tgoid;
 			owned->needs_pin |= rtc_template_needs_pin(rule->key);
 		}
-		else
-			add_beginning(&owned->rivals, rule->key);
 	}
 	return owned->rule != NULL;
 }
@@ -388,7 +380,6 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 	{
 		owned = MemoryContextAllocZero(context, sizeof(RtcOwned));
 		owned->context = context;
-		owned->relid = rte->relid;
 		foreach(lc, facts)
 			fits = fits && take_column(owned, rel, lfirst(lc));
 		oldcontext = MemoryContextSwitchTo(context);
@@ -402,60 +393,34 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 
 /* ---------------- one call ---------------- */
 
-/* Does a key begin with one of these? */
+/* Does TRUNCATE of the table delete the key, if it is seen? */
 static bool
-begins_with(const char *key, size_t keylen, List *beginnings)
+truncate_forgets(const RtcOwned *owned, const char *key, size_t keylen)
 {
 	ListCell   *lc;
 
-	foreach(lc, beginnings)
+	if (!owned->sees_truncate || owned->forgets_all)
+		return true;
+	foreach(lc, owned->forgets)
 	{
-		const char *beginning = lfirst(lc);
-		size_t		len = strlen(beginning);
-
-		if (len <= keylen && memcmp(beginning, key, len) == 0)
+		if (rtc_shape_matches(lfirst(lc), key, keylen))
 			return true;
 	}
 	return false;
 }
 
-/* Finds the rules of other tables that store rows. */
-static void
-look_at_others(RtcOwned *owned)
+/* Is there a rule besides ours that can make the key? */
+static bool
+has_rivals(const RtcOwned *owned, const char *key, size_t keylen)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	MemoryContext oldcontext;
+	ListCell   *lc;
 
-	list_free_deep(owned->others);
-	owned->others = NIL;
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	foreach(lc, rtc_rules_that_make(key, keylen))
 	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		bool		isnull;
-		Datum		args;
-		bytea	   *bytes;
-
-		if (form->tgfoid != owned->function ||
-			form->tgrelid == owned->relid || form->tgnargs == 0)
-			continue;
-		args = heap_getattr(tuple, Anum_pg_trigger_tgargs,
-							RelationGetDescr(catalog), &isnull);
-		if (isnull)
-			continue;
-
-		/* the first argument, up to its first column; each ends with NUL */
-		bytes = DatumGetByteaPP(args);
-		oldcontext = MemoryContextSwitchTo(owned->context);
-		owned->others = lappend(owned->others,
-								pnstrdup(VARDATA_ANY(bytes),
-										 strcspn(VARDATA_ANY(bytes), "{")));
-		MemoryContextSwitchTo(oldcontext);
+		if (((RtcRuleKeys *) lfirst(lc))->tgoid != owned->tgoid)
+			return true;
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	return false;
 }
 
 /* The value of a column, as the column has it; false = it has none. */
@@ -489,8 +454,7 @@ get_value(OwnedColumn *column, ArrayType *args, Datum *value)
 }
 
 const char *
-rtc_owned_key(RtcOwned *owned, ArrayType *args, uint64 changes,
-			  size_t *keylen)
+rtc_owned_key(RtcOwned *owned, ArrayType *args, size_t *keylen)
 {
 	int			natts = owned->desc->natts;
 	Datum	   *values = palloc0(natts * sizeof(Datum));
@@ -519,16 +483,8 @@ rtc_owned_key(RtcOwned *owned, ArrayType *args, uint64 changes,
 	if (!found)
 		return NULL;
 
-	if (!owned->looked || owned->changes != changes)
-	{
-		look_at_others(owned);
-		owned->looked = true;
-		owned->changes = changes;
-	}
-	if (begins_with(key.data, key.len, owned->rivals) ||
-		begins_with(key.data, key.len, owned->others) ||
-		(owned->sees_truncate && !owned->forgets_all &&
-		 !begins_with(key.data, key.len, owned->forgets)))
+	if (has_rivals(owned, key.data, key.len) ||
+		!truncate_forgets(owned, key.data, key.len))
 		return NULL;
 	*keylen = key.len;
 	return key.data;

@@ -26,11 +26,10 @@ extern RtcOwned *rtc_owned_analyze(List *queries, MemoryContext context);
 
 /*
  * The key under which the rule stores the row that the query asks for, with
- * these arguments (text[]); NULL = none.  "changes" counts changes of
- * relations: rules of other tables are looked at again when it moves.  Errors:
- * those of input and output functions.
+ * these arguments (text[]); NULL = none.  Errors: those of input and output
+ * functions.
  */
 extern const char *rtc_owned_key(RtcOwned *owned, ArrayType *args,
-								 uint64 changes, size_t *keylen);
+								 size_t *keylen);
 
 #endif							/* RTC_OWNED_H */

@@ -50,6 +50,7 @@
 #include "redis_cmd.h"
 #include "rule.h"
 #include "rule_check.h"
+#include "rule_keys.h"
 
 #define NO_PRIVILEGES "-"
 
@@ -309,31 +310,30 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 
 /* ---------------- of a rule ---------------- */
 
-/*
- * Checks the set rules of one table against a key; false = none makes it.
- */
+/* Checks the rule of a table that makes a key; false = it has gone. */
 static bool
-check_rules_of(Oid relid, const char *key, uint32 keylen)
+check_rule(const RtcRuleKeys *keys)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
+	Relation	rel = try_relation_open(keys->relid, AccessShareLock);
 	TriggerDesc *triggers = rel != NULL ? rel->trigdesc : NULL;
 	List	   *columns = NIL;
-	bool		concerned = false;
+	bool		found = false;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
 		Trigger    *trigger = &triggers->triggers[i];
 		RtcRule    *rule;
+		RtcRuleText text;
+		RtcNames	names;
 		RtcFault	fault;
 
-		if (rtc_rule_kind(trigger->tgfoid) != RTC_RULE_WRITE_THROUGH)
+		if (trigger->tgoid != keys->tgoid)
 			continue;
-		rule = rtc_rule_parse(RTC_RULE_WRITE_THROUGH, trigger->tgnargs,
-							  trigger->tgargs, RelationGetDescr(rel), &fault);
-		if (rule == NULL ||
-			!rtc_template_could_make(rule->key, key, keylen))
+		rule = rtc_rule_parse(rel, trigger, RTC_RULE_WRITE_THROUGH, &text,
+							  &names, &fault);
+		if (rule == NULL)
 			continue;
-		concerned = true;
+		found = true;
 		columns = rtc_row_json_columns(rule->row, columns);
 		for (int c = 1; c <= RelationGetDescr(rel)->natts; c++)
 			if (rtc_template_uses(rule->key, c))
@@ -342,48 +342,19 @@ check_rules_of(Oid relid, const char *key, uint32 keylen)
 	/* as for a query of a table, until the end of the transaction */
 	if (rel != NULL)
 		relation_close(rel, NoLock);
-	if (concerned)
-		check_table(relid, columns);
-	return concerned;
-}
-
-/* Do the keys of a rule begin as this one does? */
-static bool
-begins_alike(HeapTuple trigger, TupleDesc desc, const char *key, uint32 keylen)
-{
-	int			nargs;
-	char	  **args = rtc_rule_args(trigger, desc, &nargs);
-	size_t		len = nargs > 0 ? strcspn(args[0], "{") : 0;
-
-	return nargs > 0 && len <= keylen && memcmp(args[0], key, len) == 0;
+	if (found)
+		check_table(keys->relid, columns);
+	return found;
 }
 
 bool
 rtc_rules_check(const char *key, uint32 keylen)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	List	   *relids = NIL;
+	List	   *makers = rtc_rules_that_make(key, keylen);
 	ListCell   *lc;
 	bool		known = false;
 
-	/* there is no index that would help; it is a small catalog */
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-
-		/* A clone in a partition is what the partitioned table has. */
-		if (!OidIsValid(trigger->tgparentid) &&
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH &&
-			begins_alike(tuple, RelationGetDescr(catalog), key, keylen))
-			relids = list_append_unique_oid(relids, trigger->tgrelid);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-
-	foreach(lc, relids)
-		known |= check_rules_of(lfirst_oid(lc), key, keylen);
+	foreach(lc, makers)
+		known |= check_rule(lfirst(lc));
 	return known;
 }

@@ -224,8 +224,7 @@ rtc_query_owned_key(RtcQuery *query, size_t *keylen)
 		(query->args == NULL && plan->source->num_params > 0))
 		return NULL;
 	rtc_plan_push_error_context(&callback, plan->text);
-	key = rtc_owned_key(plan->owned, query->args, rtc_plan_relation_changes(),
-						keylen);
+	key = rtc_owned_key(plan->owned, query->args, keylen);
 	error_context_stack = callback.previous;
 	return key;
 }

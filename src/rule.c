@@ -21,7 +21,11 @@
  * taken for a key: an option that this version does not know must not quietly
  * become a key that nobody reads.
  *
- * MODEL: parsing looks at the catalogs and allocates in the current memory
+ * Arguments are read in two steps.  The first, from texts to RtcRuleText, needs
+ * no table, which may have been dropped.  The second binds that to the columns
+ * and the names of a table.
+ *
+ * MODEL: binding looks at the catalogs and allocates in the current memory
  * context; it is done by the rule checker, which raises the fault, and by
  * triggers, which must not.
  *
@@ -48,6 +52,7 @@
 #include "oplist.h"
 #include "rtcache.h"
 #include "rule.h"
+#include "rule_names.h"
 #include "ttl.h"
 
 /* Says that a truncate rule has no keys, while no arguments mean all. */
@@ -105,155 +110,179 @@ is_option(const char *arg, const char *name, const char **value)
 	return true;
 }
 
-/* Parses a template and adds it to those in a list. */
-static bool
-add_template(RtcRule *rule, RtcTemplate **list, int *n, const char *text,
-			 TupleDesc desc, RtcFault *fault)
+/* Notes what is wrong, unless something else is already. */
+static void
+note_fault(RtcFault *fault, const char *message, const char *hint)
 {
-	RtcTemplate *tmpl = rtc_template_parse(text, desc, fault);
-
-	if (tmpl == NULL)
-		return false;
-	list[(*n)++] = tmpl;
-	rule->needs_pin |= rtc_template_needs_pin(tmpl);
-	return true;
+	if (fault->message == NULL)
+		(void) bad_argument(fault, message, hint);
 }
 
-/* ... to the keys that the rule deletes. */
-static bool
-add_del(RtcRule *rule, const char *text, TupleDesc desc, RtcFault *fault)
+/* An option that rules of this kind do not have. */
+static void
+note_unknown(RtcFault *fault, RtcRuleKind kind, const char *arg)
 {
-	return add_template(rule, rule->del, &rule->ndels, text, desc, fault);
+	note_fault(fault,
+			   psprintf(_("unrecognized option \"%.*s\" of %s"),
+						option_name_length(arg), arg,
+						rtc_rule_function(kind)),
+			   kind == RTC_RULE_WRITE_THROUGH ?
+			   _("The options are \"ttl\", \"del\", \"tag\" and \"columns\".") :
+			   kind == RTC_RULE_TRUNCATE ?
+			   _("The arguments of rtcache_truncate are key templates, \"tag=...\" and \"keys=none\".") :
+			   _("The arguments of rtcache_invalidate are key templates and \"tag=...\"."));
 }
 
-/* ... to the tags of its rows. */
-static bool
-add_tag(RtcRule *rule, const char *text, TupleDesc desc, RtcFault *fault)
+/* Takes the value of an option that may be given once. */
+static void
+take_once(RtcFault *fault, const char **option, const char *name,
+		  const char *value)
 {
-	return add_template(rule, rule->tag, &rule->ntags, text, desc, fault);
+	if (*option != NULL)
+		note_fault(fault,
+				   psprintf(_("option \"%s\" is given more than once"), name),
+				   NULL);
+	else
+		*option = pstrdup(value);
 }
 
-static RtcRule *
-parse_write_through(RtcRule *rule, int nargs, char **args, TupleDesc desc,
-					RtcFault *fault)
+/* Reads one argument behind the key template of rtcache_write_through. */
+static void
+read_option(RtcRuleText *rule, const char *arg, RtcFault *fault)
 {
-	List	   *columns = NIL;
+	const char *value;
 
-	if (nargs == 0 || option_name_length(args[0]) > 0)
-		return bad_argument(fault,
-							psprintf(_("the first argument of %s must be a key template"),
-									 rtc_rule_function(rule->kind)),
-							_("For example: rtcache_write_through('hero:{id}', 'ttl=1 hour')."));
-	rule->key = rtc_template_parse(args[0], desc, fault);
-	if (rule->key == NULL)
-		return NULL;
+	if (is_option(arg, "ttl", &value))
+		take_once(fault, &rule->ttl, "ttl", value);
+	else if (is_option(arg, "columns", &value))
+		take_once(fault, &rule->columns, "columns", value);
+	else if (is_option(arg, "del", &value))
+		rule->del = lappend(rule->del, pstrdup(value));
+	else if (option_name_length(arg) > 0)
+		note_unknown(fault, rule->kind, arg);
+	else
+		note_fault(fault,
+				   psprintf(_("invalid argument \"%s\" of %s"), arg,
+							rtc_rule_function(rule->kind)),
+				   _("The arguments after the key template are options: \"ttl=...\", \"del=...\", \"tag=...\" and \"columns=...\"."));
+}
 
-	for (int i = 1; i < nargs; i++)
+bool
+rtc_rule_read(RtcRuleKind kind, int nargs, char **args, RtcRuleText *rule,
+			  RtcFault *fault)
+{
+	int			first = 0;
+
+	memset(rule, 0, sizeof(*rule));
+	memset(fault, 0, sizeof(*fault));
+	rule->kind = kind;
+
+	if (kind == RTC_RULE_WRITE_THROUGH)
 	{
-		const char *value;
-
-		if (is_option(args[i], "ttl", &value))
-		{
-			if (rule->ttl_ms >= 0)
-				return bad_argument(fault,
-									_("option \"ttl\" is given more than once"),
-									NULL);
-			if (!rtc_ttl_parse(value, &rule->ttl_ms, fault))
-				return NULL;
-		}
-		else if (is_option(args[i], "del", &value))
-		{
-			if (!add_del(rule, value, desc, fault))
-				return NULL;
-		}
-		else if (is_option(args[i], "tag", &value))
-		{
-			if (!add_tag(rule, value, desc, fault))
-				return NULL;
-		}
-		else if (is_option(args[i], "columns", &value))
-		{
-			if (columns != NIL)
-				return bad_argument(fault,
-									_("option \"columns\" is given more than once"),
-									NULL);
-			if (!SplitIdentifierString(pstrdup(value), ',', &columns) ||
-				columns == NIL)
-				return bad_argument(fault,
-									psprintf(_("invalid list of columns \"%s\""),
-											 value),
-									_("Column names are separated by commas, and quoted like identifiers where needed."));
-		}
-		else if (option_name_length(args[i]) > 0)
-			return bad_argument(fault,
-								psprintf(_("unrecognized option \"%.*s\" of %s"),
-										 option_name_length(args[i]), args[i],
-										 rtc_rule_function(rule->kind)),
-								_("The options are \"ttl\", \"del\", \"tag\" and \"columns\"."));
+		if (nargs == 0 || option_name_length(args[0]) > 0)
+			note_fault(fault,
+					   psprintf(_("the first argument of %s must be a key template"),
+								rtc_rule_function(kind)),
+					   _("For example: rtcache_write_through('hero:{id}', 'ttl=1 hour')."));
 		else
-			return bad_argument(fault,
-								psprintf(_("invalid argument \"%s\" of %s"),
-										 args[i],
-										 rtc_rule_function(rule->kind)),
-								_("The arguments after the key template are options: \"ttl=...\", \"del=...\", \"tag=...\" and \"columns=...\"."));
+			rule->key = pstrdup(args[first++]);
 	}
 
-	rule->row = rtc_row_json_make(desc, columns, fault);
-	if (rule->row == NULL)
-		return NULL;
-	rule->needs_pin |= rtc_template_needs_pin(rule->key) ||
-		rtc_row_json_needs_pin(rule->row);
-	return rule;
-}
-
-static RtcRule *
-parse_keys(RtcRule *rule, int nargs, char **args, TupleDesc desc,
-		   RtcFault *fault)
-{
-	for (int i = 0; i < nargs; i++)
+	for (int i = first; i < nargs; i++)
 	{
 		const char *value;
 
 		if (is_option(args[i], "tag", &value))
-		{
-			if (!add_tag(rule, value, desc, fault))
-				return NULL;
-		}
-		else if (rule->kind == RTC_RULE_TRUNCATE &&
-				 strcmp(args[i], KEYS_NONE) == 0)
+			rule->tag = lappend(rule->tag, pstrdup(value));
+		else if (kind == RTC_RULE_WRITE_THROUGH)
+			read_option(rule, args[i], fault);
+		else if (kind == RTC_RULE_TRUNCATE && strcmp(args[i], KEYS_NONE) == 0)
 			rule->no_keys = true;
 		else if (option_name_length(args[i]) > 0)
-			return bad_argument(fault,
-								psprintf(_("unrecognized option \"%.*s\" of %s"),
-										 option_name_length(args[i]), args[i],
-										 rtc_rule_function(rule->kind)),
-								rule->kind == RTC_RULE_TRUNCATE ?
-								_("The arguments of rtcache_truncate are key templates, \"tag=...\" and \"keys=none\".") :
-								_("The arguments of rtcache_invalidate are key templates and \"tag=...\"."));
-		else if (!add_del(rule, args[i], desc, fault))
-			return NULL;
+			note_unknown(fault, kind, args[i]);
+		else
+			rule->del = lappend(rule->del, pstrdup(args[i]));
 	}
-	if (rule->no_keys && rule->ndels > 0)
+	if (rule->no_keys && rule->del != NIL)
+		note_fault(fault,
+				   _("option \"keys=none\" contradicts a key template"),
+				   NULL);
+	return fault->message == NULL;
+}
+
+/* Parses the templates of a list into an array; false and *fault if bad. */
+static bool
+bind_templates(RtcRule *rule, List *texts, RtcTemplate ***tmpl, int *n,
+			   TupleDesc desc, const RtcNames *names, RtcFault *fault)
+{
+	ListCell   *lc;
+
+	*tmpl = palloc(Max(list_length(texts), 1) * sizeof(RtcTemplate *));
+	*n = 0;
+	foreach(lc, texts)
+	{
+		RtcTemplate *t = rtc_template_parse(lfirst(lc), desc, names, fault);
+
+		if (t == NULL)
+			return false;
+		(*tmpl)[(*n)++] = t;
+		rule->needs_pin |= rtc_template_needs_pin(t);
+	}
+	return true;
+}
+
+RtcRule *
+rtc_rule_bind(const RtcRuleText *text, TupleDesc desc, const RtcNames *names,
+			  RtcFault *fault)
+{
+	RtcRule    *rule = palloc0(sizeof(RtcRule));
+	List	   *columns = NIL;
+
+	rule->kind = text->kind;
+	rule->ttl_ms = -1;
+	if (text->key != NULL)
+	{
+		rule->key = rtc_template_parse(text->key, desc, names, fault);
+		if (rule->key == NULL)
+			return NULL;
+		rule->needs_pin |= rtc_template_needs_pin(rule->key);
+	}
+	if (text->ttl != NULL && !rtc_ttl_parse(text->ttl, &rule->ttl_ms, fault))
+		return NULL;
+	if (!bind_templates(rule, text->del, &rule->del, &rule->ndels, desc,
+						names, fault) ||
+		!bind_templates(rule, text->tag, &rule->tag, &rule->ntags, desc,
+						names, fault))
+		return NULL;
+
+	if (text->kind != RTC_RULE_WRITE_THROUGH)
+		return rule;
+	if (text->columns != NULL &&
+		(!SplitIdentifierString(pstrdup(text->columns), ',', &columns) ||
+		 columns == NIL))
 		return bad_argument(fault,
-							_("option \"keys=none\" contradicts a key template"),
-							NULL);
+							psprintf(_("invalid list of columns \"%s\""),
+									 text->columns),
+							_("Column names are separated by commas, and quoted like identifiers where needed."));
+	rule->row = rtc_row_json_make(desc, columns, fault);
+	if (rule->row == NULL)
+		return NULL;
+	rule->needs_pin |= rtc_row_json_needs_pin(rule->row);
 	return rule;
 }
 
 RtcRule *
-rtc_rule_parse(RtcRuleKind kind, int nargs, char **args, TupleDesc desc,
-			   RtcFault *fault)
+rtc_rule_parse(Relation rel, const Trigger *trigger, RtcRuleKind kind,
+			   RtcRuleText *text, RtcNames *names, RtcFault *fault)
 {
-	RtcRule    *rule = palloc0(sizeof(RtcRule));
-
-	rule->kind = kind;
-	rule->ttl_ms = -1;
-	rule->del = palloc(Max(nargs, 1) * sizeof(RtcTemplate *));
-	rule->tag = palloc(Max(nargs, 1) * sizeof(RtcTemplate *));
-
-	if (kind == RTC_RULE_WRITE_THROUGH)
-		return parse_write_through(rule, nargs, args, desc, fault);
-	return parse_keys(rule, nargs, args, desc, fault);
+	memset(names, 0, sizeof(*names));
+	if (!rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, text, fault))
+		return NULL;
+	if (rtc_rule_uses_names(text))
+		rtc_names_of(trigger->tgisclone ?
+					 rtc_rule_table(trigger->tgoid, false) :
+					 RelationGetRelid(rel), names);
+	return rtc_rule_bind(text, RelationGetDescr(rel), names, fault);
 }
 
 bool
@@ -284,60 +313,110 @@ rtc_add_clear_op(void)
 
 /* Deletes every key that a template can have made. */
 static void
-forget_key(const char *text)
+forget_key(const RtcShape *shape)
 {
-	size_t		len = strcspn(text, "{");
 	StringInfoData glob;
 	RtcOp		op = {0};
 
-	if (len == 0)
-	{
-		rtc_add_clear_op();
-		return;
-	}
-
-	if (text[len] == '\0')
-	{
-		op.kind = RTC_OP_DEL;
-		op.key = text;
-		op.keylen = len;
-		rtc_oplist_add(&op);
-		return;
-	}
-
 	initStringInfo(&glob);
-	rtc_glob_escape(&glob, text, len);
-	appendStringInfoChar(&glob, '*');
-	op.kind = RTC_OP_PATTERN;
+	rtc_shape_glob(shape, &glob);
+	op.kind = rtc_shape_is_static(shape) ? RTC_OP_DEL : RTC_OP_PATTERN;
 	op.key = glob.data;
 	op.keylen = glob.len;
-	rtc_oplist_add(&op);
+	if (op.kind == RTC_OP_PATTERN || rtc_key_is_valid(op.key, op.keylen))
+		rtc_oplist_add(&op);
 	pfree(glob.data);
 }
 
+/* Drops what depends on a tag without columns. */
 static void
-forget_tag(const char *text)
+forget_tag(const RtcShape *shape)
 {
-	if (strchr(text, '{') == NULL)
-		(void) rtc_oplist_add_dep(rtc_dep_tag(text, strlen(text)));
-	else
-		rtc_add_clear_op();
+	StringInfoData tag;
+
+	initStringInfo(&tag);
+	rtc_shape_glob(shape, &tag);
+	(void) rtc_oplist_add_dep(rtc_dep_tag(tag.data, tag.len));
+	pfree(tag.data);
 }
 
-void
-rtc_rule_forget(const RtcRuleText *rule)
+bool
+rtc_rule_forgets_all(const RtcRuleText *rule, const RtcNames *names)
 {
 	ListCell   *lc;
 
-	if (rule->key != NULL)
-		forget_key(rule->key);
-	foreach(lc, rule->del)
-		forget_key(lfirst(lc));
-	foreach(lc, rule->tag)
-		forget_tag(lfirst(lc));
 	if (rule->kind == RTC_RULE_TRUNCATE && rule->del == NIL &&
 		rule->tag == NIL && !rule->no_keys)
+		return true;
+	if (rule->key != NULL &&
+		rtc_shape_begins_open(rtc_shape_make(rule->key, names, InvalidOid)))
+		return true;
+	foreach(lc, rule->del)
+	{
+		if (rtc_shape_begins_open(rtc_shape_make(lfirst(lc), names,
+												 InvalidOid)))
+			return true;
+	}
+	foreach(lc, rule->tag)
+	{
+		if (!rtc_shape_is_static(rtc_shape_make(lfirst(lc), names,
+												InvalidOid)))
+			return true;
+	}
+	return false;
+}
+
+void
+rtc_rule_forget(const RtcRuleText *rule, const RtcNames *names)
+{
+	ListCell   *lc;
+
+	if (rtc_rule_forgets_all(rule, names))
+	{
 		rtc_add_clear_op();
+		return;
+	}
+	if (rule->key != NULL)
+		forget_key(rtc_shape_make(rule->key, names, InvalidOid));
+	foreach(lc, rule->del)
+		forget_key(rtc_shape_make(lfirst(lc), names, InvalidOid));
+	foreach(lc, rule->tag)
+		forget_tag(rtc_shape_make(lfirst(lc), names, InvalidOid));
+}
+
+void
+rtc_rule_forget_ever(const RtcRuleText *rule, Oid table)
+{
+	RtcNames	none = {0};
+	ListCell   *lc;
+
+	if (!rtc_rule_uses_names(rule))
+	{
+		rtc_rule_forget(rule, &none);
+		return;
+	}
+	foreach(lc, rtc_names_had(table))
+		rtc_rule_forget(rule, lfirst(lc));
+}
+
+bool
+rtc_rule_uses_names(const RtcRuleText *rule)
+{
+	ListCell   *lc;
+
+	if (rule->key != NULL && rtc_text_uses_names(rule->key))
+		return true;
+	foreach(lc, rule->del)
+	{
+		if (rtc_text_uses_names(lfirst(lc)))
+			return true;
+	}
+	foreach(lc, rule->tag)
+	{
+		if (rtc_text_uses_names(lfirst(lc)))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -377,35 +456,6 @@ rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs)
 		(*nargs)++;
 	}
 	return args;
-}
-
-void
-rtc_rule_read(RtcRuleKind kind, int nargs, char **args, RtcRuleText *rule)
-{
-	memset(rule, 0, sizeof(*rule));
-	rule->kind = kind;
-	for (int i = 0; i < nargs; i++)
-	{
-		const char *value;
-
-		if (is_option(args[i], "tag", &value))
-			rule->tag = lappend(rule->tag, pstrdup(value));
-		else if (kind == RTC_RULE_TRUNCATE && strcmp(args[i], KEYS_NONE) == 0)
-			rule->no_keys = true;
-		else if (kind != RTC_RULE_WRITE_THROUGH)
-		{
-			if (option_name_length(args[i]) == 0)
-				rule->del = lappend(rule->del, pstrdup(args[i]));
-		}
-		else if (is_option(args[i], "ttl", &value))
-			rule->ttl = pstrdup(value);
-		else if (is_option(args[i], "del", &value))
-			rule->del = lappend(rule->del, pstrdup(value));
-		else if (is_option(args[i], "columns", &value))
-			rule->columns = pstrdup(value);
-		else if (i == 0)
-			rule->key = pstrdup(args[i]);
-	}
 }
 
 RtcRuleKind

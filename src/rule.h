@@ -15,6 +15,7 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
+#include "utils/rel.h"
 #include "utils/reltrigger.h"
 
 #include "row_json.h"
@@ -42,13 +43,12 @@ typedef struct RtcRule
 								 * arguments of the others */
 	int			ntags;
 	RtcTemplate **tag;			/* what the rows belong to: tag= */
-	bool		no_keys;		/* TRUNCATE: keys=none */
 	bool		needs_pin;		/* rendering depends on session settings */
 } RtcRule;
 
 /*
- * A rule as it is written, for those who have no table to parse it against:
- * it may have been dropped.  What is malformed is left out.
+ * A rule as it is written; for those who have no table to bind it to, which may
+ * have been dropped, that is all there is.
  */
 typedef struct RtcRuleText
 {
@@ -65,12 +65,28 @@ typedef struct RtcRuleText
 extern const char *rtc_rule_function(RtcRuleKind kind);
 
 /*
- * Parses the arguments of a trigger against its table's row type, in the
- * current memory context.  Returns NULL and fills *fault when they are no
- * good: 22023 malformed, 42703 unknown column, 0A000 virtual generated column.
+ * Reads the arguments of a rule, in the current memory context.  False, and
+ * *fault (22023), if something is malformed; that is left out.
  */
-extern RtcRule *rtc_rule_parse(RtcRuleKind kind, int nargs, char **args,
-							   TupleDesc desc, RtcFault *fault);
+extern bool rtc_rule_read(RtcRuleKind kind, int nargs, char **args,
+						  RtcRuleText *text, RtcFault *fault);
+
+/*
+ * Binds a rule to its table's row type and names, in the current memory
+ * context.  Returns NULL and fills *fault when they do not fit: 22023
+ * malformed, 42703 unknown column, 0A000 virtual generated column.
+ */
+extern RtcRule *rtc_rule_bind(const RtcRuleText *text, TupleDesc desc,
+							  const RtcNames *names, RtcFault *fault);
+
+/*
+ * Reads and binds the rule of a trigger, and finds the names of the table that
+ * it was made on (names.h).  NULL and *fault as above; what could be read is in
+ * *text then.
+ */
+extern RtcRule *rtc_rule_parse(Relation rel, const Trigger *trigger,
+							   RtcRuleKind kind, RtcRuleText *text,
+							   RtcNames *names, RtcFault *fault);
 
 /*
  * Which of our trigger functions is this, if any?  It is known by its C symbol
@@ -84,20 +100,31 @@ extern bool rtc_rule_sees_rows(const Trigger *trigger);
 /* The arguments of a trigger, from its row in pg_trigger. */
 extern char **rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs);
 
-/* Reads the arguments of a rule, in the current memory context. */
-extern void rtc_rule_read(RtcRuleKind kind, int nargs, char **args,
-						  RtcRuleText *rule);
-
 /* Is column attnum part of a key or tag that the rule makes? */
 extern bool rtc_rule_key_uses(const RtcRule *rule, AttrNumber attnum);
 
 /*
- * Adds ops that delete every key that a rule can have made: the key itself
- * where it is static, else all keys with its static beginning; with none,
- * every key of the database.  And drops what depends on its tags: nobody knows
- * which there have been of one with columns in it, so that means every key.
+ * Does rtc_rule_forget() delete every key of the database?  Nobody knows which
+ * keys depend on a tag with columns in it, so that means all keys, and so does
+ * a template that begins with a column, or a truncate rule without arguments.
  */
-extern void rtc_rule_forget(const RtcRuleText *rule);
+extern bool rtc_rule_forgets_all(const RtcRuleText *rule,
+								 const RtcNames *names);
+
+/*
+ * Adds ops that delete every key that a rule can have made when its table had
+ * these names, and drop what depends on its tags.
+ */
+extern void rtc_rule_forget(const RtcRuleText *rule, const RtcNames *names);
+
+/*
+ * The same for all names that its table has, or had in this transaction.  table:
+ * that which the rule was made on.
+ */
+extern void rtc_rule_forget_ever(const RtcRuleText *rule, Oid table);
+
+/* Do the templates of a rule have {.schema} or {.table} in them? */
+extern bool rtc_rule_uses_names(const RtcRuleText *rule);
 
 /* Adds an op that deletes every key of the database. */
 extern void rtc_add_clear_op(void);

@@ -10,6 +10,8 @@
  *
  * What a rule must be, and why:
  *
+ * - Made by somebody to whom the trigger function was granted: see
+ *	 check_maker().
  * - AFTER ROW, or AFTER TRUNCATE STATEMENT: BEFORE triggers see rows that may
  *	 still change or not be written at all.
  * - On a permanent table: a crash empties an unlogged table without a trace in
@@ -33,6 +35,10 @@
  * TRIGGER ALL, with which pg_restore --disable-triggers ends, is less than what
  * was there before.
  *
+ * When a table that gives its name to keys is renamed, or its schema is, the keys
+ * under the old name go.  Who writes to it would go on to make such keys, so its
+ * writers, and those of its descendants, are waited for.
+ *
  * Triggers for each row are cloned to partitions by PostgreSQL, those for
  * statements are not; but TRUNCATE of a partition fires those of the partition
  * alone.  So truncate rules are cloned here, in the same way.
@@ -53,19 +59,25 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "rule_check.h"
+#include "rule_clash.h"
+#include "rule_names.h"
 
 /* Checks level, timing and events.  Errors: 0A000. */
 static void
@@ -95,6 +107,50 @@ check_timing(Trigger *trigger, RtcRuleKind kind)
 				 errmsg("%s can only be used in AFTER triggers for each row",
 						function),
 				 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
+}
+
+/*
+ * Checks that the current user may make rules with this function: that he owns
+ * it, or that EXECUTE was granted to him or a role of his.  What is granted to
+ * PUBLIC does not count: PostgreSQL asks for EXECUTE also when it clones a
+ * trigger to a new partition, and who may not make rules must still be able to
+ * make partitions of a table that somebody else has attached.  Errors: 42501.
+ */
+static void
+check_maker(Oid function, RtcRuleKind kind)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			user = GetUserId();
+	Datum		acl;
+	bool		isnull;
+	bool		may;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	may = has_privs_of_role(user, ((Form_pg_proc) GETSTRUCT(tuple))->proowner);
+	acl = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &isnull);
+	if (!may && !isnull)
+	{
+		Acl		   *items = DatumGetAclP(acl);
+
+		for (int i = 0; i < ACL_NUM(items) && !may; i++)
+		{
+			const		AclItem *item = &ACL_DAT(items)[i];
+
+			may = item->ai_grantee != ACL_ID_PUBLIC &&
+				(ACLITEM_GET_PRIVS(*item) & ACL_EXECUTE) != 0 &&
+				has_privs_of_role(user, item->ai_grantee);
+		}
+	}
+	ReleaseSysCache(tuple);
+	if (!may)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for function %s",
+						rtc_rule_function(kind)),
+				 errdetail("That PUBLIC may execute it lets owners of tables that are attached to the cache make partitions, and no rules."),
+				 errhint("GRANT EXECUTE ON FUNCTION %s TO a role that may make rules.",
+						 rtc_rule_function(kind))));
 }
 
 /* Checks that a crash cannot change the table behind our back. */
@@ -186,20 +242,23 @@ check_events(Relation rel, Trigger *trigger)
 
 /*
  * check_rule
- *		Checks one rule; raises if it is no good.  made: it has just been
- *		created, else its table has been altered.
+ *		Checks one rule, and reads it; raises if it is no good.  made: it has
+ *		just been created, else its table has been altered.
  */
 static void
-check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
+check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made,
+		   RtcRuleText *text)
 {
 	RtcRule    *rule;
+	RtcNames	names;
 	RtcFault	fault = {0};
 
+	if (made)
+		check_maker(trigger->tgfoid, kind);
 	check_timing(trigger, kind);
 	check_persistence(rel, kind);
 
-	rule = rtc_rule_parse(kind, trigger->tgnargs, trigger->tgargs,
-						  RelationGetDescr(rel), &fault);
+	rule = rtc_rule_parse(rel, trigger, kind, text, &names, &fault);
 	if (rule == NULL && made)
 		ereport(ERROR,
 				(errcode(fault.sqlerrcode),
@@ -217,6 +276,13 @@ check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
 	check_conditions(rel, trigger, rule);
 	if (made && kind == RTC_RULE_WRITE_THROUGH)
 		check_events(rel, trigger);
+}
+
+/* Has this transaction given the table, or its schema, another name? */
+static bool
+is_renamed(Oid relid)
+{
+	return list_length(rtc_names_had(relid)) > 1;
 }
 
 /*
@@ -238,6 +304,8 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 	{
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 		RtcRuleKind kind;
+		RtcRuleText text;
+		Oid			table;
 
 		if (OidIsValid(only) && trigger->tgoid != only)
 			continue;
@@ -250,16 +318,16 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 			continue;
 
 		found = true;
-		check_rule(rel, trigger, kind, made);
+		check_rule(rel, trigger, kind, made, &text);
+		table = trigger->tgisclone ? rtc_rule_table(trigger->tgoid, false) :
+			relid;
 
 		/* A truncate rule makes no keys. */
 		if (forget && kind != RTC_RULE_TRUNCATE)
-		{
-			RtcRuleText text;
-
-			rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text);
-			rtc_rule_forget(&text);
-		}
+			rtc_rule_forget_ever(&text, table);
+		if (kind == RTC_RULE_WRITE_THROUGH && table == relid &&
+			(made || (rtc_rule_uses_names(&text) && is_renamed(table))))
+			rtc_warn_of_clash(rel, trigger->tgoid, text.key);
 	}
 
 	relation_close(rel, NoLock);
@@ -465,5 +533,78 @@ rtc_check_new_trigger(Oid tgoid, Oid relid)
 	{
 		if (lfirst_oid(lc) != relid)
 			(void) check_table(lfirst_oid(lc), InvalidOid, false, false);
+	}
+}
+
+/* Waits for the writers of a table and of its descendants. */
+static void
+lock_writers_out(Oid relid)
+{
+	LockRelationOid(relid, ShareLock);
+	(void) find_all_inheritors(relid, ShareLock, NULL);
+}
+
+void
+rtc_check_renamed_table(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		uses_names = false;
+
+	if (rel == NULL)
+		return;
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
+		RtcRuleText text;
+		RtcFault	fault;
+
+		if (kind == RTC_RULE_NONE)
+			continue;
+		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
+							 &fault);
+		uses_names |= rtc_rule_uses_names(&text);
+	}
+	relation_close(rel, NoLock);
+	if (uses_names && is_renamed(relid))
+		lock_writers_out(relid);
+}
+
+void
+rtc_check_renamed_schema(Oid schema)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		RtcRuleKind kind = rtc_rule_kind(form->tgfoid);
+		RtcRuleText text;
+		RtcFault	fault;
+		char	  **args;
+		int			nargs;
+
+		if (kind == RTC_RULE_NONE || OidIsValid(form->tgparentid) ||
+			get_rel_namespace(form->tgrelid) != schema)
+			continue;
+		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
+		(void) rtc_rule_read(kind, nargs, args, &text, &fault);
+		if (rtc_rule_uses_names(&text))
+			relids = list_append_unique_oid(relids, form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+
+	foreach(lc, relids)
+	{
+		if (!is_renamed(lfirst_oid(lc)))
+			continue;			/* it has got another owner */
+		lock_writers_out(lfirst_oid(lc));
+		(void) check_table(lfirst_oid(lc), InvalidOid, false, true);
 	}
 }

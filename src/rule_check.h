@@ -30,6 +30,13 @@ extern void rtc_check_tables(Oid relid, bool forget);
  */
 extern void rtc_check_enabled(Oid relid, const char *name);
 
+/*
+ * A table, or a schema, may have got another name: sees that no keys are left
+ * that are made of the old one.
+ */
+extern void rtc_check_renamed_table(Oid relid);
+extern void rtc_check_renamed_schema(Oid schema);
+
 /* A partitioned table has got a truncate rule, or a partition. */
 extern void rtc_check_clone_truncate(Oid relid);
 

@@ -149,13 +149,14 @@ rtcache_rules(PG_FUNCTION_ARGS)
 		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
 		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
 		RtcRuleText rule;
+		RtcFault	fault;
 		char	  **args;
 		int			nargs;
 
 		if (kind == RTC_RULE_NONE || OidIsValid(trigger->tgparentid))
 			continue;
 		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
-		rtc_rule_read(kind, nargs, args, &rule);
+		(void) rtc_rule_read(kind, nargs, args, &rule, &fault);
 		show_rule(rsinfo, trigger, &rule);
 	}
 	systable_endscan(scan);

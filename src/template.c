@@ -6,10 +6,13 @@
  * A template is literal text with {column} placeholders: "hero:{id}".  Its
  * literal text stands for itself; a column is rendered by its type's output
  * function and then percent-encoded, so that no value can add a ':' of its
- * own, look like a glob, or forge the key of another row.
+ * own, look like a glob, or forge the key of another row.  {.schema} and
+ * {.table} are the names of the rule's table, encoded likewise; they are filled
+ * in when the template is parsed.
  *
  * MODEL: a template belongs to a rule of this backend.  Parsing looks at the
  * catalogs (the syscache); rendering runs output functions, which may raise.
+ * Whoever keeps a template forgets it when one of the names changes.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -168,17 +171,29 @@ init_column_part(Part *part, AttrNumber attnum, Oid typid)
 	}
 }
 
+/* Adds a part to the template. */
+static Part *
+add_part(RtcTemplate *tmpl, PartKind kind)
+{
+	Part	   *part = &tmpl->part[tmpl->nparts++];
+
+	part->kind = kind;
+	return part;
+}
+
 /*
  * rtc_template_parse
  *		Literal text may hold whatever a key may hold, except what nobody can
  *		mean: white space, control characters, braces that are no placeholder.
  */
 RtcTemplate *
-rtc_template_parse(const char *text, TupleDesc desc, RtcFault *fault)
+rtc_template_parse(const char *text, TupleDesc desc, const RtcNames *names,
+				   RtcFault *fault)
 {
 	size_t		len = strlen(text);
 	int			maxparts = 1;
 	RtcTemplate *tmpl;
+	RtcPiece	piece;
 	const char *p = text;
 
 	if (len == 0)
@@ -198,51 +213,49 @@ rtc_template_parse(const char *text, TupleDesc desc, RtcFault *fault)
 	}
 	tmpl = palloc0(offsetof(RtcTemplate, part) + maxparts * sizeof(Part));
 
-	while (*p)
+	for (rtc_piece_next(&p, &piece); piece.kind != RTC_PIECE_END;
+		 rtc_piece_next(&p, &piece))
 	{
-		Part	   *part = &tmpl->part[tmpl->nparts++];
-		const char *start;
+		Part	   *part;
+		AttrNumber	attnum;
+		StringInfoData name;
+		const char *plain;
+		Oid			typid;
 
-		if (*p == '{')
+		switch (piece.kind)
 		{
-			char	   *name;
-			AttrNumber	attnum;
-			Oid			typid;
-
-			start = ++p;
-			while (*p && *p != '}' && *p != '{')
-				p++;
-			if (*p != '}')
-				return malformed(fault, text,
-								 _("An opening brace has no closing brace."));
-			if (p == start)
-				return malformed(fault, text,
-								 _("There is no column name between the braces."));
-			name = pnstrdup(start, p - start);
-			p++;
-			attnum = find_column(name, text, desc, fault);
-			if (attnum == InvalidAttrNumber)
-				return NULL;
-			typid = TupleDescAttr(desc, attnum - 1)->atttypid;
-			init_column_part(part, attnum, typid);
-			tmpl->needs_pin |= rtc_type_needs_pin(typid);
-			continue;
+			case RTC_PIECE_LITERAL:
+				part = add_part(tmpl, PART_LITERAL);
+				part->len = piece.len;
+				part->text = pnstrdup(piece.text, piece.len);
+				break;
+			case RTC_PIECE_SCHEMA:
+			case RTC_PIECE_TABLE:
+				part = add_part(tmpl, PART_LITERAL);
+				plain = piece.kind == RTC_PIECE_SCHEMA ? names->schema :
+					names->table;
+				if (plain == NULL)
+					return malformed(fault, text,
+									 _("The name of its table is not known."));
+				initStringInfo(&name);
+				rtc_key_encode(&name, plain, strlen(plain));
+				part->len = name.len;
+				part->text = name.data;
+				break;
+			case RTC_PIECE_COLUMN:
+				attnum = find_column(pnstrdup(piece.text, piece.len), text,
+									 desc, fault);
+				if (attnum == InvalidAttrNumber)
+					return NULL;
+				part = add_part(tmpl, PART_OTHER);
+				typid = TupleDescAttr(desc, attnum - 1)->atttypid;
+				init_column_part(part, attnum, typid);
+				tmpl->needs_pin |= rtc_type_needs_pin(typid);
+				break;
+			case RTC_PIECE_MALFORMED:
+			case RTC_PIECE_END:
+				return malformed(fault, text, piece.detail);
 		}
-
-		start = p;
-		while (*p && *p != '{')
-		{
-			if (*p == '}')
-				return malformed(fault, text,
-								 _("A closing brace has no opening brace."));
-			if (rtc_is_blank_or_control((unsigned char) *p))
-				return malformed(fault, text,
-								 _("Literal text may not contain white space or control characters."));
-			p++;
-		}
-		part->kind = PART_LITERAL;
-		part->len = p - start;
-		part->text = pnstrdup(start, part->len);
 	}
 	return tmpl;
 }
@@ -322,60 +335,6 @@ rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum)
 			return true;
 	}
 	return false;
-}
-
-/*
- * What a column gives is percent-encoded, so it ends before a colon at the
- * latest.  Tries every end of each, the shortest first, going back no further
- * than to the last column: what a literal has matched once it matches later as
- * well.
- */
-bool
-rtc_template_could_make(const RtcTemplate *tmpl, const char *key, size_t len)
-{
-	size_t		pos = 0;
-	int			part = 0;
-	int			column = -1;	/* the last one, where to go on from */
-	size_t		column_end = 0;
-
-	for (;;)
-	{
-		const Part *p = &tmpl->part[part];
-
-		if (part < tmpl->nparts && p->kind != PART_LITERAL)
-		{
-			column = part++;
-			column_end = pos;
-		}
-		else if (part < tmpl->nparts && len - pos >= p->len &&
-				 memcmp(key + pos, p->text, p->len) == 0)
-		{
-			pos += p->len;
-			part++;
-		}
-		else if (part == tmpl->nparts && pos == len)
-			return true;
-		else if (column >= 0 && column_end < len &&
-				 rtc_key_is_encoded((unsigned char) key[column_end]))
-		{
-			pos = ++column_end;
-			part = column + 1;
-		}
-		else
-			return false;
-	}
-}
-
-bool
-rtc_template_is_static(const RtcTemplate *tmpl)
-{
-	return tmpl->nparts == 1 && tmpl->part[0].kind == PART_LITERAL;
-}
-
-const char *
-rtc_template_static_prefix(const RtcTemplate *tmpl)
-{
-	return tmpl->part[0].kind == PART_LITERAL ? tmpl->part[0].text : "";
 }
 
 bool

@@ -16,6 +16,8 @@
 #include "access/tupdesc.h"
 #include "lib/stringinfo.h"
 
+#include "shape.h"
+
 typedef struct RtcTemplate RtcTemplate; /* parsed "hero:{id}" */
 
 /*
@@ -32,11 +34,13 @@ typedef struct RtcFault
 } RtcFault;
 
 /*
- * Parses a template against a row type, in the current memory context.
- * Returns NULL and fills *fault (22023 malformed, 42703 unknown column, 0A000
- * virtual generated column) when it is no good.
+ * Parses a template against a row type, in the current memory context.  names:
+ * those of the rule's table; they may be NULL if the template does not use
+ * them.  Returns NULL and fills *fault (22023 malformed, 42703 unknown column,
+ * 0A000 virtual generated column) when it is no good.
  */
 extern RtcTemplate *rtc_template_parse(const char *text, TupleDesc desc,
+									   const RtcNames *names,
 									   RtcFault *fault);
 
 /*
@@ -50,16 +54,6 @@ extern bool rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple,
 
 /* Is column attnum (1-based) used by the template? */
 extern bool rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum);
-
-/* Could the template render to this key, for some row? */
-extern bool rtc_template_could_make(const RtcTemplate *tmpl, const char *key,
-									size_t len);
-
-/* Has the template no column at all? */
-extern bool rtc_template_is_static(const RtcTemplate *tmpl);
-
-/* The literal text before the first column; may be empty. */
-extern const char *rtc_template_static_prefix(const RtcTemplate *tmpl);
 
 /* Does the text of any column depend on session settings? */
 extern bool rtc_template_needs_pin(const RtcTemplate *tmpl);

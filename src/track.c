@@ -58,6 +58,7 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
+#include "catalog_row.h"
 #include "oplist.h"
 #include "track.h"
 #include "value_hash.h"
@@ -152,16 +153,6 @@ track_hash_init(void)
 	CacheRegisterSyscacheCallback(CLAOID, opclass_invalidated, (Datum) 0);
 }
 
-bool
-rtc_deleted_here(HeapTuple tuple)
-{
-	HeapTupleHeader header = tuple->t_data;
-
-	return (header->t_infomask & HEAP_XMAX_INVALID) == 0 &&
-		!HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask) &&
-		TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
-}
-
 /*
  * Appends the parents of a relation to a list.  deleted: those that this
  * transaction has taken from it, instead of those it has.
@@ -205,6 +196,12 @@ with_ancestors(Oid relid, bool deleted)
 			relids = append_parents(relids, child, true);
 	}
 	return relids;
+}
+
+List *
+rtc_track_ancestors(Oid relid)
+{
+	return with_ancestors(relid, false);
 }
 
 /* The columns that lead an index of a relation. */

@@ -35,10 +35,7 @@ extern void rtc_track_all_rows(Oid relid);
  */
 extern void rtc_track_ddl(Oid relid);
 
-/*
- * Did this transaction delete this version of a row?  For scans of catalogs
- * with SnapshotAny, which find what a command has dropped.
- */
-extern bool rtc_deleted_here(HeapTuple tuple);
+/* A relation and its ancestors, in a list of OIDs. */
+extern List *rtc_track_ancestors(Oid relid);
 
 #endif							/* RTC_TRACK_H */

@@ -63,6 +63,7 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "compat.h"
 #include "dep.h"
@@ -90,6 +91,7 @@ typedef struct RuleEntry
 	MemoryContext cxt;			/* holds rule and fault */
 	RtcRule    *rule;			/* NULL = unusable, see fault */
 	RtcRuleText text;			/* the same, as it is written */
+	RtcNames	names;			/* of its table, if its templates use them */
 	bool		tracks;			/* no other rule says what changes */
 	RtcFault	fault;			/* valid when rule is NULL */
 	TransactionId fault_xid;	/* top transaction and */
@@ -101,6 +103,7 @@ static bool have_stale = false; /* some entry is stale, or retired not empty */
 static List *retired = NIL;		/* contexts of replaced rules, perhaps in use */
 
 static void rule_invalidate(Datum arg, Oid relid);
+static void schema_invalidate(Datum arg, int cacheid, uint32 hashvalue);
 
 static void
 rule_hash_init(void)
@@ -113,6 +116,7 @@ rule_hash_init(void)
 	rule_hash = hash_create("rtcache rules", 32, &ctl,
 							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	CacheRegisterRelcacheCallback(rule_invalidate, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidate, (Datum) 0);
 }
 
 /* Relcache callback: marks the rules of a table stale.  Frees nothing. */
@@ -128,7 +132,26 @@ rule_invalidate(Datum arg, Oid relid)
 	hash_seq_init(&seq, rule_hash);
 	while ((entry = hash_seq_search(&seq)) != NULL)
 	{
-		if (relid == InvalidOid || entry->relid == relid)
+		if (relid == InvalidOid || entry->relid == relid ||
+			entry->names.relid == relid)
+		{
+			entry->stale = true;
+			have_stale = true;
+		}
+	}
+}
+
+/* Syscache callback: a schema may have another name.  Frees nothing. */
+static void
+schema_invalidate(Datum arg, int cacheid, uint32 hashvalue)
+{
+	HASH_SEQ_STATUS seq;
+	RuleEntry  *entry;
+
+	hash_seq_init(&seq, rule_hash);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (OidIsValid(entry->names.relid))
 		{
 			entry->stale = true;
 			have_stale = true;
@@ -195,6 +218,7 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	RuleEntry  *entry;
 	RtcRule    *rule;
 	RtcRuleText text;
+	RtcNames	names;
 	bool		tracks;
 	RtcFault	fault = {0};
 	MemoryContext cxt;
@@ -216,9 +240,8 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	cxt = AllocSetContextCreate(CurrentMemoryContext, "rtcache rule",
 								ALLOCSET_SMALL_SIZES);
 	oldcxt = MemoryContextSwitchTo(cxt);
-	rule = rtc_rule_parse(kind, trigger->tgnargs, trigger->tgargs,
-						  RelationGetDescr(trigdata->tg_relation), &fault);
-	rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text);
+	rule = rtc_rule_parse(trigdata->tg_relation, trigger, kind, &text, &names,
+						  &fault);
 	tracks = is_tracker(trigdata->tg_relation, trigger);
 	if (entry != NULL)
 	{
@@ -238,6 +261,7 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	entry->cxt = cxt;
 	entry->rule = rule;
 	entry->text = text;
+	entry->names = names;
 	entry->tracks = tracks;
 	entry->fault = fault;
 	entry->fault_xid = InvalidTransactionId;
@@ -527,7 +551,7 @@ rtcache_truncate(PG_FUNCTION_ARGS)
 
 	rtc_track_all_rows(RelationGetRelid(trigdata->tg_relation));
 	if (entry->rule != NULL)
-		rtc_rule_forget(&entry->text);
+		rtc_rule_forget(&entry->text, &entry->names);
 	else
 		rule_unusable(entry, trigdata);
 	return PointerGetDatum(NULL);

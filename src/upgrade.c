@@ -24,7 +24,7 @@
 #include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 
-#include "ddl.h"
+#include "catalog_row.h"
 #include "rule_check.h"
 #include "upgrade.h"
 

@@ -130,6 +130,107 @@ RESET ROLE;
 DROP OWNED BY rtc_attacher;
 DROP ROLE rtc_attacher;
 
+-- what a superuser has attached stays its owner's: he makes partitions, and rules
+-- only once that was granted to him
+CREATE ROLE rtc_owner;
+CREATE ROLE rtc_makers;
+GRANT CREATE ON SCHEMA public TO rtc_owner;
+SET ROLE rtc_owner;
+CREATE TABLE part (id int, day int, PRIMARY KEY (id, day)) PARTITION BY LIST (day);
+CREATE TABLE two (id int NOT NULL, day int NOT NULL);
+CREATE TABLE three (id int NOT NULL, day int NOT NULL) PARTITION BY LIST (id);
+RESET ROLE;
+SELECT cache_attach('part', 'part:{id}:{day}');
+SET ROLE rtc_owner;
+CREATE TABLE one PARTITION OF part FOR VALUES IN (1);
+ALTER TABLE part ATTACH PARTITION two FOR VALUES IN (2);
+ALTER TABLE part ATTACH PARTITION three FOR VALUES IN (3);
+CREATE TABLE four PARTITION OF three FOR VALUES IN (4);
+ALTER TABLE part ADD COLUMN name text;
+INSERT INTO part VALUES (1, 1), (2, 2), (4, 3);
+RESET ROLE;
+SELECT * FROM held('part:1:1', 'part:2:2', 'part:4:3');
+SELECT relation, tgname, tgenabled FROM triggers;
+SET ROLE rtc_owner;
+TRUNCATE two;
+ALTER TABLE part DETACH PARTITION one;
+RESET ROLE;
+SELECT * FROM held('part:1:1', 'part:2:2', 'part:4:3');
+SET ROLE rtc_owner;
+SELECT error($$CREATE TRIGGER mine AFTER INSERT ON one FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('mine:{id}')$$);
+SELECT error($$CREATE TRIGGER mine AFTER INSERT ON one FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate('mine:{id}')$$);
+SELECT error($$CREATE TRIGGER mine AFTER TRUNCATE ON one EXECUTE FUNCTION rtcache_truncate()$$);
+SELECT error($$CREATE OR REPLACE TRIGGER rtcache_row AFTER INSERT OR UPDATE OR DELETE ON part FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('mine:{id}')$$);
+SELECT error($$CREATE CONSTRAINT TRIGGER mine AFTER INSERT ON one FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('mine:{id}')$$);
+SELECT error($$CREATE SCHEMA mine CREATE TABLE t (id int) CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('mine:{id}')$$);
+SELECT error($$SELECT cache_attach('one')$$);
+RESET ROLE;
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO rtc_owner', current_database()); END $$;
+SET ROLE rtc_owner;
+SELECT error($$CREATE SCHEMA mine CREATE TABLE t (id int) CREATE TRIGGER mine AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('mine:{id}')$$);
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION cache_attach, rtcache_write_through, rtcache_truncate TO rtc_makers;
+GRANT rtc_makers TO rtc_owner;
+SET ROLE rtc_owner;
+SELECT cache_attach('one', 'one:{id}:{day}');
+SELECT error($$CREATE TRIGGER mine AFTER INSERT ON one FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate('mine:{id}')$$);
+RESET ROLE;
+DROP TABLE part;
+DROP OWNED BY rtc_owner, rtc_makers;
+DROP ROLE rtc_owner, rtc_makers;
+
+-- a partition that has the rules of its parent
+CREATE TABLE part (id int, day int, PRIMARY KEY (id, day)) PARTITION BY LIST (day);
+CREATE TABLE one (id int, day int, PRIMARY KEY (id, day));
+CREATE TABLE two (id int, day int, PRIMARY KEY (id, day)) PARTITION BY LIST (id);
+CREATE TABLE five PARTITION OF two FOR VALUES IN (5);
+SELECT cache_attach('part', '{.table}:{id}:{day}', ttl => '1 hour');
+SELECT cache_attach('one', '{.table}:{id}:{day}', ttl => '1 hour');
+SELECT cache_attach('two', '{.table}:{id}:{day}', ttl => '1 hour');
+INSERT INTO one VALUES (3, 1);
+SELECT * FROM held('one:3:1');
+ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (1);
+ALTER TABLE part ATTACH PARTITION two FOR VALUES IN (2);
+SELECT relation, tgname, tgenabled FROM triggers;
+SELECT relation, trigger FROM rtcache_rules ORDER BY 1, 2;
+SELECT count(*) FROM pg_trigger WHERE tgname ~ '^rtcache_' AND tgparentid = 0;
+SELECT * FROM held('one:3:1');
+INSERT INTO part VALUES (4, 1), (5, 2);
+SELECT * FROM held('part:4:1', 'part:5:2', 'one:4:1');
+ALTER TABLE part DETACH PARTITION one;
+SELECT tgname FROM triggers WHERE relation = 'one'::regclass;
+SELECT * FROM held('part:4:1');
+-- one that fails leaves all as it was
+SELECT cache_attach('one', '{.table}:{id}:{day}', ttl => '1 hour');
+INSERT INTO one VALUES (6, 1);
+SELECT error($$ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (2)$$);
+SELECT tgname FROM triggers WHERE relation = 'one'::regclass;
+SELECT * FROM held('one:6:1');
+-- another rule
+SELECT cache_detach('one');
+SELECT cache_attach('one', 'one:{id}:{day}');
+SELECT error($$ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (1)$$);
+SELECT cache_detach('one');
+ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (1);
+-- the parent comes later
+SELECT cache_detach('part');
+SELECT cache_attach('one');
+SELECT cache_attach('five');
+SELECT cache_attach('part');
+SELECT relation, tgname FROM triggers;
+SELECT cache_detach('part');
+SELECT cache_attach('one', tags => '{x}');
+SELECT error($$SELECT cache_attach('part')$$);
+SELECT cache_detach('one');
+-- a trigger of somebody else's
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TABLE six (id int, day int, PRIMARY KEY (id, day));
+CREATE TRIGGER rtcache_row AFTER INSERT ON six FOR EACH ROW EXECUTE FUNCTION nothing();
+SELECT cache_attach('part');
+SELECT error($$ALTER TABLE part ATTACH PARTITION six FOR VALUES IN (6)$$);
+DROP TABLE part, six;
+DROP FUNCTION nothing;
+
 -- a transaction that rolls back
 BEGIN;
 SELECT cache_attach('hero', 'hero:{id}');

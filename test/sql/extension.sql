@@ -15,7 +15,8 @@ SELECT pg_describe_object(classid, objid, 0)
    AND classid <> 'pg_type'::regclass
  ORDER BY pg_describe_object(classid, objid, 0) COLLATE "C";
 
--- functions that PUBLIC may execute: none
+-- functions that PUBLIC may execute: those that the server asks for when it clones a
+-- rule to a partition
 SELECT p.oid::regprocedure
   FROM pg_proc AS p
   JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'

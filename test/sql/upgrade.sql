@@ -17,6 +17,7 @@ SET search_path = pg_catalog, public LANGUAGE sql AS $$
 	SELECT concat_ws(' | ', pg_describe_object(m.classid, m.objid, 0),
 					 obj_description(m.objid, m.classid::regclass::name),
 					 pg_get_functiondef(p.oid), p.proacl,
+					 i.initprivs,
 					 c.relkind, c.relacl, pg_get_viewdef(c.oid),
 					 (SELECT string_agg(concat_ws(' ', a.attnum, a.attname,
 												  format_type(a.atttypid, a.atttypmod),
@@ -31,6 +32,8 @@ SET search_path = pg_catalog, public LANGUAGE sql AS $$
 	  LEFT JOIN pg_class AS c ON c.oid = m.objid AND m.classid = 'pg_class'::regclass
 	  LEFT JOIN pg_event_trigger AS t ON t.oid = m.objid
 		   AND m.classid = 'pg_event_trigger'::regclass
+	  LEFT JOIN pg_init_privs AS i ON i.objoid = m.objid AND i.classoid = m.classid
+		   AND i.objsubid = 0
 	 WHERE m.classid <> 'pg_type'::regclass
 $$;
 -- made anew, because other tests grant and revoke
@@ -48,7 +51,16 @@ SELECT * FROM get('upgrade:1', 'SELECT * FROM hero WHERE id = $1', '{1}');
 SELECT count(*) FROM rtcache_relay;
 SELECT count(*) > 0 FROM rtcache_stats;
 
+-- what is granted before stays granted, and is no part of the extension
+CREATE ROLE rtc_upgrader;
+GRANT EXECUTE ON FUNCTION rtcache_write_through, rtcache_invalidate, rtcache_truncate, cache_get TO rtc_upgrader;
+
 ALTER EXTENSION rtcache UPDATE;
+SELECT p.proname, p.proacl::text ~ 'rtc_upgrader' AS granted, i.initprivs::text ~ 'rtc_upgrader' AS part
+  FROM pg_proc AS p JOIN pg_init_privs AS i ON i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass
+ WHERE p.proacl::text ~ 'rtc_upgrader' ORDER BY 1;
+REVOKE ALL ON FUNCTION rtcache_write_through, rtcache_invalidate, rtcache_truncate, cache_get FROM rtc_upgrader;
+DROP ROLE rtc_upgrader;
 SELECT extversion = (SELECT default_version FROM pg_available_extensions
 					  WHERE name = 'rtcache') AS newest
   FROM pg_extension WHERE extname = 'rtcache';

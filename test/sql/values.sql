@@ -181,7 +181,7 @@ DO $$
 BEGIN
 	IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'citext') THEN
 		CREATE EXTENSION citext;
-		CREATE TABLE ci (id int, c citext);
+		CREATE TABLE ci (id int, c citext UNIQUE);
 		CREATE TRIGGER cache AFTER INSERT OR UPDATE OR DELETE ON ci
 			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('ci:{c}');
 		INSERT INTO ci VALUES (1, 'MiXed');

@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_merge.c
+ *		Rules of partitions that their parent has too.
+ *
+ * PostgreSQL clones the row triggers of a partitioned table to each partition,
+ * and refuses if there is a trigger of the same name.  For indexes and
+ * constraints it looks further: one that fits is taken for what is wanted.  So
+ * it should be with rules: a table that was attached to the cache can become a
+ * partition of one that was attached in the same way, and its parent can be
+ * attached later on.
+ *
+ * Then the rule of the partition is dropped before the clone is made.  With it
+ * go the keys that it has made, which the parent's rule would make otherwise if
+ * the name of the table is in them.  A rule of the same name that says something
+ * else is an error, with a hint.
+ *
+ * DETACH PARTITION drops clones, as it does with all triggers that were cloned,
+ * so a partition that has been detached has no rule.
+ *
+ * MODEL: called before the command, in its transaction, by the event trigger at
+ * ddl_command_start and by cache_attach().  What is dropped goes through the
+ * event trigger at sql_drop of that command.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "commands/tablecmds.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/reltrigger.h"
+
+#include "compat.h"
+#include "rule.h"
+#include "rule_merge.h"
+
+/* Do two rules say the same? */
+static bool
+same_rule(const Trigger *a, const Trigger *b)
+{
+	/* conditions and columns are written with the numbers of columns */
+	if (a->tgfoid != b->tgfoid || a->tgtype != b->tgtype ||
+		a->tgqual != NULL || b->tgqual != NULL ||
+		a->tgnattr != 0 || b->tgnattr != 0 || a->tgnargs != b->tgnargs)
+		return false;
+	for (int i = 0; i < a->tgnargs; i++)
+	{
+		if (strcmp(a->tgargs[i], b->tgargs[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Finds the trigger of this name on one relation, which is locked; InvalidOid if
+ * there is none to be dropped.  Raises if it is another rule.
+ */
+static Oid
+find_twin(const Trigger *rule, const char *relname, Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		/* a clone goes with its original; of what is no rule PostgreSQL tells */
+		if (strcmp(trigger->tgname, rule->tgname) != 0 || trigger->tgisclone ||
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+			continue;
+		if (same_rule(rule, trigger))
+			return trigger->tgoid;
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("rule \"%s\" on table \"%s\" is not the same as on partitioned table \"%s\"",
+						trigger->tgname, RelationGetRelationName(rel), relname),
+				 errdetail("A partition has the rules of its parent."),
+				 errhint("Use cache_detach(), or DROP TRIGGER, on table \"%s\" first.",
+						 RelationGetRelationName(rel))));
+	}
+	return InvalidOid;
+}
+
+void
+rtc_merge_rule(const Trigger *rule, const char *relname, Oid relid,
+			   bool itself, LOCKMODE lockmode)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, lockmode, NULL))
+	{
+		Oid			member = lfirst_oid(lc);
+		Relation	rel;
+		ObjectAddress twin;
+
+		if (member == relid && !itself)
+			continue;
+		rel = relation_open(member, NoLock);
+		ObjectAddressSet(twin, TriggerRelationId, InvalidOid);
+		if (relation_ownercheck_compat(member, GetUserId()))
+			twin.objectId = find_twin(rule, relname, rel);
+		relation_close(rel, NoLock);
+		if (OidIsValid(twin.objectId))
+		{
+			performDeletion(&twin, DROP_RESTRICT, 0);
+			CommandCounterIncrement();
+		}
+	}
+}
+
+/* Is this trigger cloned to partitions, by PostgreSQL or by us? */
+static bool
+is_cloned(const Trigger *trigger)
+{
+	return rtc_rule_kind(trigger->tgfoid) != RTC_RULE_NONE &&
+		(TRIGGER_FOR_ROW(trigger->tgtype) ||
+		 TRIGGER_FOR_TRUNCATE(trigger->tgtype));
+}
+
+void
+rtc_merge_before_attach(const AlterTableStmt *command)
+{
+	ListCell   *lc;
+
+	foreach(lc, command->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst_node(AlterTableCmd, lc);
+		Oid			parent;
+		Oid			child;
+		Relation	rel;
+		char	   *relname;
+		TriggerDesc *rules;
+
+		if (cmd->subtype != AT_AttachPartition)
+			continue;
+
+		/* the locks of the command, in its order; it tells what is missing */
+		parent = RangeVarGetRelidExtended(command->relation,
+										  ShareUpdateExclusiveLock,
+										  RVR_MISSING_OK,
+										  RangeVarCallbackOwnsRelation, NULL);
+		if (!OidIsValid(parent) ||
+			get_rel_relkind(parent) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		child = RangeVarGetRelidExtended(((PartitionCmd *) cmd->def)->name,
+										 AccessExclusiveLock, RVR_MISSING_OK,
+										 RangeVarCallbackOwnsRelation, NULL);
+		if (!OidIsValid(child) || get_rel_relispartition(child) ||
+			(get_rel_relkind(child) != RELKIND_RELATION &&
+			 get_rel_relkind(child) != RELKIND_PARTITIONED_TABLE))
+			continue;
+
+		rel = relation_open(parent, NoLock);
+		rules = CopyTriggerDesc(rel->trigdesc);
+		relname = pstrdup(RelationGetRelationName(rel));
+		relation_close(rel, NoLock);
+		for (int i = 0; rules != NULL && i < rules->numtriggers; i++)
+		{
+			if (is_cloned(&rules->triggers[i]))
+				rtc_merge_rule(&rules->triggers[i], relname, child, true,
+							   AccessExclusiveLock);
+		}
+	}
+}

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_merge.h
+ *		Rules of partitions that their parent has too.  See rule_merge.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_RULE_MERGE_H
+#define RTC_RULE_MERGE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "utils/rel.h"
+
+/*
+ * Makes room for the clones of a rule: drops triggers of the same name from the
+ * descendants of a table, and from the table itself if itself, where they are
+ * the same rule.  rule: what is to be cloned, of which name, function, type,
+ * arguments, condition and columns count; relname: its table, for messages.
+ * The descendants get the lock.  Errors: 42710 a rule of this name is another
+ * one.
+ */
+extern void rtc_merge_rule(const Trigger *rule, const char *relname,
+						   Oid relid, bool itself, LOCKMODE lockmode);
+
+/* The same for all rules of the parent in an ALTER TABLE ... ATTACH PARTITION. */
+extern void rtc_merge_before_attach(const AlterTableStmt *command);
+
+#endif							/* RTC_RULE_MERGE_H */
