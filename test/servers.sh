@@ -3,7 +3,12 @@
 #	start_redis		on unix socket $REDIS_SOCKET, nothing is saved
 #	start_postgres	on unix socket $PGHOST, with rtcache preloaded
 #	restart_postgres <options>	with options of the server program
+#	default_postgres	restarts it with the settings that README tells to make,
+#					and no others that matter to rtcache
 #	stop_servers	both, if they run
+#
+# Redis is the program that $REDIS_SERVER names, with its client beside it; by
+# default redis-server or, if there is none, valkey-server.
 #
 # shellcheck shell=bash
 
@@ -11,20 +16,21 @@ export REDIS_SOCKET=$TMPDIR/redis.sock
 export PGHOST=$TMPDIR PGPORT=5432 PGUSER=postgres PGDATABASE=postgres
 export PGDATA=$TMPDIR/data
 
-if command -v redis-server >/dev/null; then
-	redis_server=redis-server redis_cli=redis-cli
-else
-	redis_server=valkey-server redis_cli=valkey-cli
+redis_server=${REDIS_SERVER:-}
+if [ -z "$redis_server" ]; then
+	redis_server=redis-server
+	command -v redis-server >/dev/null || redis_server=valkey-server
 fi
+redis_cli=${redis_server%-server}-cli
 
 start_redis()
 {
-	local i
+	local end=$((SECONDS + 180))
 
 	"$redis_server" --port 0 --unixsocket "$REDIS_SOCKET" --save '' \
 		--appendonly no --dir "$TMPDIR" --daemonize yes \
 		--pidfile "$TMPDIR/redis.pid" --logfile "$TMPDIR/redis.log" >/dev/null
-	for ((i = 0; i < 100; i++)); do
+	while ((SECONDS < end)); do
 		if "$redis_cli" -s "$REDIS_SOCKET" ping >/dev/null 2>&1; then
 			return 0
 		fi
@@ -43,21 +49,29 @@ start_postgres()
 		unix_socket_directories = '$TMPDIR'
 		shared_preload_libraries = 'rtcache'
 		rtcache.redis_url = 'unix://$REDIS_SOCKET'
-		# the tests want to see what Redis does
-		rtcache.l1_size = 0
-		wal_level = replica
-		max_prepared_transactions = 20
 		fsync = off
 		log_line_prefix = '%m [%p] %q%a '
+		include_if_exists = 'testing.conf'
 	CONF
-	pg_ctl start -w -s -l "$TMPDIR/postgres.log" ||
+	# the tests want to see what Redis does
+	cat >"$PGDATA/testing.conf" <<-CONF
+		rtcache.l1_size = 0
+		max_prepared_transactions = 20
+	CONF
+	pg_ctl start -w -t 180 -s -l "$TMPDIR/postgres.log" ||
 		{ cat "$TMPDIR/postgres.log"; return 1; }
 }
 
 restart_postgres()
 {
-	pg_ctl restart -w -s -m fast -o "$1" -l "$TMPDIR/postgres.log" ||
+	pg_ctl restart -w -t 180 -s -m fast -o "$1" -l "$TMPDIR/postgres.log" ||
 		{ cat "$TMPDIR/postgres.log"; return 1; }
+}
+
+default_postgres()
+{
+	rm -f "$PGDATA/testing.conf"
+	restart_postgres ''
 }
 
 stop_servers()

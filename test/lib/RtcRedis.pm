@@ -9,7 +9,9 @@
 # It saves nothing unless a test calls SAVE, and loads dump.rdb at start if
 # there is one: save_rdb and restore_rdb make "restarted from an older snapshot".
 # (cli speaks the protocol itself: no redis-cli, no shell, binary safe.)
-# Servers that still run when the test ends are killed.
+# Servers that still run when the test ends are killed.  The program is the one that
+# the environment variable REDIS_SERVER names, else redis-server or, if there is
+# none, valkey-server.
 
 package RtcRedis;
 
@@ -30,12 +32,14 @@ use Time::HiRes qw(usleep);
 
 my @all;
 
-my ($server) = grep { _in_path($_) } qw(redis-server valkey-server);
+my ($server) = grep { _in_path($_) }
+  $ENV{REDIS_SERVER} ? $ENV{REDIS_SERVER} : qw(redis-server valkey-server);
 
 sub _in_path
 {
 	my ($name) = @_;
 
+	return -x $name if $name =~ m{/};
 	return scalar grep { -x "$_/$name" } split /:/, $ENV{PATH};
 }
 
@@ -48,7 +52,7 @@ sub new
 {
 	my ($class, $name, %option) = @_;
 
-	BAIL_OUT('no redis-server and no valkey-server in PATH')
+	BAIL_OUT('no ' . ($ENV{REDIS_SERVER} || 'redis-server and no valkey-server') . ' in PATH')
 	  unless $server;
 
 	my $testname = File::Basename::basename($0, '.pl');

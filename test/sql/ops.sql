@@ -198,17 +198,4 @@ COMMIT;
 SELECT error($$SELECT cache_set('h:' || n, '1'), 1 / (n - 3) FROM generate_series(1, 5) AS n$$);
 SELECT * FROM held('h:1');
 
--- with two-phase commit the ops wait for the second phase
-BEGIN;
-SELECT cache_set('2:1', '1');
-PREPARE TRANSACTION 'rtcache ops';
-SELECT cache_wait();
-SELECT * FROM get('2:1', 'SELECT 0 AS before');
-COMMIT PREPARED 'rtcache ops';
-SELECT * FROM held('2:1');
-BEGIN;
-SELECT cache_set('2:1', '2');
-PREPARE TRANSACTION 'rtcache ops';
-ROLLBACK PREPARED 'rtcache ops';
-SELECT * FROM held('2:1');
 SELECT cache_clear();
