@@ -166,6 +166,7 @@ OBJS = \
 	src/value_hash.o \
 	src/wal_bounds.o \
 	src/wal_message.o \
+	src/wal_message_v1.o \
 	src/wal_reader.o \
 	src/xact.o \
 	src/xid.o

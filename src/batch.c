@@ -154,11 +154,9 @@ rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 	{
 		/* no key of a user has such a name */
 		StringInfoData name;
-		RtcDep		dep;
 
-		memcpy(&dep, op->key, sizeof(dep));
 		initStringInfo(&name);
-		rtc_tag_name(&name, prefix, prefixlen, dep);
+		rtc_tag_name(&name, prefix, prefixlen, op->dep);
 		mine->key = name.data;
 		mine->keylen = name.len;
 	}

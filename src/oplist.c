@@ -532,7 +532,8 @@ mark_superseded(uint32 *offsets, uint32 nops)
 		const char *encoded = list.buf.data + offsets[i];
 		bool		found;
 
-		if (!RtcOpStores(*encoded) && *encoded != RTC_OP_DEL)
+		if (!RtcOpStores(rtc_op_kind(encoded)) &&
+			rtc_op_kind(encoded) != RTC_OP_DEL)
 			continue;
 		(void) seen_insert(seen, encoded, &found);
 		if (found)
@@ -582,12 +583,7 @@ touch_bucket(const RtcOp *op)
 	if (RtcOpStores(op->kind) || op->kind == RTC_OP_DEL)
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
 	else if (op->kind == RTC_OP_TAG)
-	{
-		RtcDep		dep;
-
-		memcpy(&dep, op->key, sizeof(dep));
-		rtc_stamp_touch(rtc_stamp_bucket(dep));
-	}
+		rtc_stamp_touch(rtc_stamp_bucket(op->dep));
 	else
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
 }
@@ -615,13 +611,10 @@ add_tags(void)
 
 	while (rtc_depset_next(&pos, &dep))
 	{
-		RtcOp		op = {.kind = RTC_OP_TAG};
+		RtcOp		op = {.kind = RTC_OP_TAG,.dep = dep};
 
-		if (!rtc_depset_is_wanted(dep))
-			continue;
-		op.key = (const char *) &dep;
-		op.keylen = sizeof(dep);
-		add_late(&op);
+		if (rtc_depset_is_wanted(dep))
+			add_late(&op);
 	}
 }
 

@@ -31,8 +31,7 @@ typedef enum RtcOpKind
 	RTC_OP_DEL = 2,				/* delete key */
 	RTC_OP_PATTERN = 3,			/* delete every key that matches the glob */
 	RTC_OP_CLEAR = 4,			/* delete every key of the database */
-	RTC_OP_TAG = 5,				/* delete every key that depends on something;
-								 * key: the bytes of the RtcDep */
+	RTC_OP_TAG = 5,				/* delete every key that depends on dep */
 	RTC_OP_PUT = 6				/* as SET; the value is no row, but what a
 								 * user gave */
 } RtcOpKind;
@@ -49,11 +48,11 @@ typedef struct RtcOp
 {
 	RtcOpKind	kind;
 	int64		ttl_ms;			/* SET: time to live, 0 = does not expire */
-	const char *key;			/* SET, DEL: the key; PATTERN: the glob; TAG:
-								 * the bytes of the RtcDep (dep.h) */
+	const char *key;			/* SET, DEL: the key; PATTERN: the glob */
 	uint32		keylen;
 	const char *value;			/* SET: JSON text */
 	uint32		vallen;
+	uint64		dep;			/* TAG: an RtcDep (dep.h) */
 } RtcOp;
 
 #endif							/* RTCACHE_H */

@@ -40,6 +40,7 @@
 static bool read_key_file(uint8 *key);
 static void make_key_file(void);
 static const uint8 *seal_key(void);
+static bool equal_in_constant_time(const void *a, const void *b, size_t len);
 static void hmac_sha256(const uint8 *key, const void *data, size_t len,
 						uint8 *digest);
 
@@ -83,29 +84,57 @@ rtc_seal_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN])
 }
 
 /*
- * Computes the seal of data.
+ * Computes the seal of data, six bits to a character from '0' on.
  */
 void
-rtc_seal_compute(const void *data, size_t len, uint8 seal[RTC_SEAL_LEN])
+rtc_seal_compute(const void *data, size_t len, char seal[RTC_SEAL_TEXT_LEN])
+{
+	uint8		digest[PG_SHA256_DIGEST_LENGTH];
+	uint32		bits = 0;
+	int			nbits = 0;
+	char	   *p = seal;
+
+	hmac_sha256(seal_key(), data, len, digest);
+	for (int i = 0; i < RTC_SEAL_LEN; i++)
+	{
+		bits = bits << 8 | digest[i];
+		for (nbits += 8; nbits >= 6; nbits -= 6)
+			*p++ = '0' + (char) (bits >> (nbits - 6) & 63);
+	}
+	*p++ = '0' + (char) (bits << (6 - nbits) & 63);
+	Assert(p == seal + RTC_SEAL_TEXT_LEN);
+}
+
+bool
+rtc_seal_verify(const void *data, size_t len, const char *seal)
+{
+	char		right[RTC_SEAL_TEXT_LEN];
+
+	rtc_seal_compute(data, len, right);
+	return equal_in_constant_time(right, seal, RTC_SEAL_TEXT_LEN);
+}
+
+bool
+rtc_seal_verify_bytes(const void *data, size_t len, const uint8 *seal)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 
 	hmac_sha256(seal_key(), data, len, digest);
-	memcpy(seal, digest, RTC_SEAL_LEN);
+	return equal_in_constant_time(digest, seal, RTC_SEAL_LEN);
 }
 
 /*
- * Compares in constant time, so that nobody can guess a seal byte by byte.
+ * Nobody can guess a seal byte by byte.
  */
-bool
-rtc_seal_verify(const void *data, size_t len, const uint8 *seal)
+static bool
+equal_in_constant_time(const void *a, const void *b, size_t len)
 {
-	uint8		right[RTC_SEAL_LEN];
+	const uint8 *x = a;
+	const uint8 *y = b;
 	uint8		diff = 0;
 
-	rtc_seal_compute(data, len, right);
-	for (int i = 0; i < RTC_SEAL_LEN; i++)
-		diff |= right[i] ^ seal[i];
+	for (size_t i = 0; i < len; i++)
+		diff |= x[i] ^ y[i];
 	return diff == 0;
 }
 

@@ -14,6 +14,7 @@
 
 #define RTC_SEAL_KEY_LEN	32
 #define RTC_SEAL_LEN		16	/* HMAC-SHA256, truncated */
+#define RTC_SEAL_TEXT_LEN	22	/* the same as printable ASCII */
 #define RTC_KEY_ID_LEN		17	/* 16 hex digits and NUL */
 
 /* Name of the key file, in the data directory. */
@@ -30,13 +31,18 @@ extern void rtc_seal_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN]);
 
 /*
  * Computes the seal of data with this server's key (from shared memory, or
- * from the file when not preloaded).  Needs a resource owner.  Raises only
- * internal errors.
+ * from the file when not preloaded), as printable ASCII without a NUL.  Needs a
+ * resource owner.  Raises only internal errors.
  */
 extern void rtc_seal_compute(const void *data, size_t len,
-							 uint8 seal[RTC_SEAL_LEN]);
+							 char seal[RTC_SEAL_TEXT_LEN]);
 
-/* Does the seal fit?  Takes the same time whichever byte differs. */
-extern bool rtc_seal_verify(const void *data, size_t len, const uint8 *seal);
+/*
+ * Does the seal fit?  Takes the same time whichever byte differs.  The second
+ * is for seals as 1.0 wrote them, RTC_SEAL_LEN bytes.
+ */
+extern bool rtc_seal_verify(const void *data, size_t len, const char *seal);
+extern bool rtc_seal_verify_bytes(const void *data, size_t len,
+								  const uint8 *seal);
 
 #endif							/* RTC_SEAL_H */

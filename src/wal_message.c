@@ -3,20 +3,30 @@
  * wal_message.c
  *		Ops as bytes in WAL.
  *
- * A message is a logical WAL message (LogLogicalMessage) with our prefix:
+ * A message is a logical WAL message (LogLogicalMessage) with our prefix.  It
+ * is text in the encoding of its database, since consumers of logical decoding
+ * may ask for messages, and take them for that.  Keys and values are such text
+ * anyhow, and all around them is printable ASCII: numbers as in digits.h, and
  *
- *		header		RtcMessageHeader, seal first
- *		dbname		dbnamelen bytes, the database's name when written
+ *		seal		of all that follows, RTC_SEAL_TEXT_LEN bytes
+ *		header		numbers: version, kind, flags, the database's oid, the full
+ *					xid of the writing (sub)transaction, first_seq, nops
+ *		dbname		its length in bytes, a number, and the database's name when
+ *					written; a name may be in any encoding, so what is not
+ *					printable ASCII is written as %xx
  *		ops			nops ops, each
- *					kind (1), keylen (4), key, and for SET and PUT behind keylen
- *					ttl_ms (8), vallen (4), with the value behind the key;
- *					the key of TAG is the RtcDep itself (8)
+ *					kind, a number;
+ *					keylen, and for SET and PUT ttl_ms and vallen, numbers,
+ *					the key, and for SET and PUT the value; lengths in bytes;
+ *					or for TAG, instead of these, the RtcDep, a number
  *
- * Integers are in the machine's byte order, as everywhere in WAL, unaligned.
- * The seal covers all that follows it.  Inside is the full xid, which must be
- * that of the WAL record, so that no other transaction can use the message
- * again; the relay ignores a second message with the same first_seq of the
- * same transaction, so neither can this one.
+ * A message holds whole ops, so no character is cut between two messages.
+ *
+ * The full xid must be that of the WAL record, so that no other transaction can
+ * use the message again; the relay ignores a second message with the same
+ * first_seq of the same transaction, so neither can this one.
+ *
+ * Messages of 1.0 were binary.  They are read as well (wal_message_v1.c).
  *
  * Model: written by backends, before commit, where an error may be raised;
  * read by the relay.  Bytes that arrive here may be hostile: any role can
@@ -35,70 +45,98 @@
 
 #include "compat.h"
 #include "dep.h"
+#include "digits.h"
 #include "seal.h"
 #include "stats.h"
 #include "wal_message.h"
+#include "wal_message_v1.h"
 #include "xid.h"
 
-#define RTC_MESSAGE_VERSION 1
+#define RTC_MESSAGE_VERSION 2
 
-typedef struct RtcMessageHeader
-{
-	uint8		seal[RTC_SEAL_LEN]; /* HMAC of everything below */
-	uint8		version;		/* RTC_MESSAGE_VERSION */
-	uint8		kind;			/* RtcMessageKind */
-	uint16		dbnamelen;
-	Oid			dboid;
-	uint64		fxid;			/* full xid of the writing (sub)transaction */
-	uint64		first_seq;
-	uint32		nops;
-	uint32		unused;			/* zero */
-} RtcMessageHeader;
+/* The most bytes that a database's name takes in a message. */
+#define RTC_MAX_DBNAME_TEXT	(3 * (NAMEDATALEN - 1))
+
+/* The most bytes in front of the name: the seal and eight numbers. */
+#define RTC_MAX_HEADER		(RTC_SEAL_TEXT_LEN + 8 * RTC_MAX_DIGITS)
 
 static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
 								size_t opslen, uint32 nops, uint64 first_seq);
 static const char *my_database_name(void);
-static bool take(const char **pos, const char *end, void *dst, size_t n);
+static char *escape_name(char *p, const char *name);
+static bool unescape_name(const char *text, size_t len, char *name);
+static int	hex_value(char c);
 
 void
 rtc_op_encode(StringInfo buf, const RtcOp *op)
 {
-	uint8		kind = op->kind;
+	bool		stores = RtcOpStores(op->kind);
+	Size		size = (Size) op->keylen + (stores ? op->vallen : 0);
+	char	   *p;
 
-	appendBinaryStringInfo(buf, (char *) &kind, 1);
-	appendBinaryStringInfo(buf, (const char *) &op->keylen, 4);
-	if (RtcOpStores(op->kind))
+	if (size > MaxAllocSize)
+		elog(ERROR, "cache op of %zu bytes is too large", size);
+	enlargeStringInfo(buf, (int) size + 4 * RTC_MAX_DIGITS);
+	p = rtc_put_number(buf->data + buf->len, op->kind);
+	if (op->kind == RTC_OP_TAG)
+		p = rtc_put_number(p, op->dep);
+	else
 	{
-		appendBinaryStringInfo(buf, (const char *) &op->ttl_ms, 8);
-		appendBinaryStringInfo(buf, (const char *) &op->vallen, 4);
+		p = rtc_put_number(p, op->keylen);
+		if (stores)
+		{
+			p = rtc_put_number(p, op->ttl_ms);
+			p = rtc_put_number(p, op->vallen);
+		}
+		/* a CLEAR has no key */
+		if (op->keylen > 0)
+			memcpy(p, op->key, op->keylen);
+		p += op->keylen;
+		if (stores)
+		{
+			memcpy(p, op->value, op->vallen);
+			p += op->vallen;
+		}
 	}
-	appendBinaryStringInfo(buf, op->key, op->keylen);
-	if (RtcOpStores(op->kind))
-		appendBinaryStringInfo(buf, op->value, op->vallen);
+	buf->len = p - buf->data;
+	*p = '\0';
 }
 
 bool
 rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 {
 	const char *p = *pos;
-	uint8		kind;
+	uint64		kind;
+	uint64		keylen;
+	uint64		ttl_ms = 0;
+	uint64		vallen = 0;
 
 	memset(op, 0, sizeof(*op));
-	if (!take(&p, end, &kind, 1) || !take(&p, end, &op->keylen, 4))
-		return false;
-	if (kind < RTC_OP_SET || kind > RTC_OP_PUT ||
-		(kind == RTC_OP_TAG && op->keylen != sizeof(RtcDep)))
+	if (!rtc_get_number_up_to(&p, end, RTC_OP_PUT, &kind) ||
+		kind < RTC_OP_SET)
 		return false;
 	op->kind = (RtcOpKind) kind;
-	if (RtcOpStores(kind) &&
-		(!take(&p, end, &op->ttl_ms, 8) || !take(&p, end, &op->vallen, 4) ||
-		 op->ttl_ms < 0))
+	if (kind == RTC_OP_TAG)
+	{
+		if (!rtc_get_number(&p, end, &op->dep))
+			return false;
+		*pos = p;
+		return true;
+	}
+	if (!rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &keylen))
 		return false;
-	if ((uint64) op->keylen + op->vallen > (uint64) (end - p))
+	if (RtcOpStores(kind) &&
+		(!rtc_get_number_up_to(&p, end, PG_INT64_MAX, &ttl_ms) ||
+		 !rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &vallen)))
+		return false;
+	if (keylen + vallen > (uint64) (end - p))
 		return false;
 	op->key = p;
-	op->value = p + op->keylen;
-	*pos = op->value + op->vallen;
+	op->keylen = keylen;
+	op->ttl_ms = ttl_ms;
+	op->value = p + keylen;
+	op->vallen = vallen;
+	*pos = op->value + vallen;
 	return true;
 }
 
@@ -125,28 +163,31 @@ static XLogRecPtr
 write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 			  uint32 nops, uint64 first_seq)
 {
-	const char *dbname = my_database_name();
-	RtcMessageHeader header;
+	char		name[RTC_MAX_DBNAME_TEXT];
+	size_t		namelen = escape_name(name, my_database_name()) - name;
+	FullTransactionId fxid = GetCurrentFullTransactionId();
 	StringInfoData buf;
+	char	   *p;
 	XLogRecPtr	end;
 
-	memset(&header, 0, sizeof(header));
-	header.version = RTC_MESSAGE_VERSION;
-	header.kind = kind;
-	header.dbnamelen = strlen(dbname);
-	header.dboid = MyDatabaseId;
-	header.fxid = U64FromFullTransactionId(GetCurrentFullTransactionId());
-	header.first_seq = first_seq;
-	header.nops = nops;
-
 	initStringInfo(&buf);
-	enlargeStringInfo(&buf, sizeof(header) + header.dbnamelen + opslen);
-	appendBinaryStringInfo(&buf, (char *) &header, sizeof(header));
-	appendBinaryStringInfo(&buf, dbname, header.dbnamelen);
+	enlargeStringInfo(&buf, RTC_MAX_HEADER + (int) (sizeof(name) + opslen));
+	p = buf.data + RTC_SEAL_TEXT_LEN;
+	p = rtc_put_number(p, RTC_MESSAGE_VERSION);
+	p = rtc_put_number(p, kind);
+	p = rtc_put_number(p, 0);
+	p = rtc_put_number(p, MyDatabaseId);
+	p = rtc_put_number(p, U64FromFullTransactionId(fxid));
+	p = rtc_put_number(p, first_seq);
+	p = rtc_put_number(p, nops);
+	p = rtc_put_number(p, namelen);
+	memcpy(p, name, namelen);
+	p += namelen;
 	if (opslen > 0)
-		appendBinaryStringInfo(&buf, ops, opslen);
-	rtc_seal_compute(buf.data + RTC_SEAL_LEN, buf.len - RTC_SEAL_LEN,
-					 (uint8 *) buf.data);
+		memcpy(p, ops, opslen);
+	buf.len = p + opslen - buf.data;
+	rtc_seal_compute(buf.data + RTC_SEAL_TEXT_LEN, buf.len - RTC_SEAL_TEXT_LEN,
+					 buf.data);
 
 	end = LogLogicalMessage_compat(RTC_NAME, buf.data, buf.len,
 								   kind == RTC_MESSAGE_OPS);
@@ -159,42 +200,62 @@ write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 bool
 rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 {
-	RtcMessageHeader header;
+	const char *pos = data + RTC_SEAL_TEXT_LEN;
+	const char *end = data + len;
+	uint64		version;
+	uint64		kind;
+	uint64		flags;
+	uint64		dboid;
+	uint64		nops;
+	uint64		namelen;
 
-	if (len < sizeof(header))
-		return false;
-	memcpy(&header, data, sizeof(header));
-	if (header.version != RTC_MESSAGE_VERSION ||
-		header.kind < RTC_MESSAGE_OPS || header.kind > RTC_MESSAGE_OMITTED ||
-		header.dbnamelen == 0 || header.dbnamelen >= NAMEDATALEN ||
-		sizeof(header) + header.dbnamelen > len)
+	if (rtc_message_v1_is(data, len))
+		return rtc_message_v1_parse(data, len, msg);
+	memset(msg, 0, sizeof(*msg));
+	if (len < RTC_SEAL_TEXT_LEN ||
+		!rtc_get_number(&pos, end, &version) ||
+		version != RTC_MESSAGE_VERSION ||
+		!rtc_get_number_up_to(&pos, end, RTC_MESSAGE_OMITTED, &kind) ||
+		kind < RTC_MESSAGE_OPS ||
+		!rtc_get_number_up_to(&pos, end, 0, &flags) ||
+		!rtc_get_number_up_to(&pos, end, PG_UINT32_MAX, &dboid) ||
+		!rtc_get_number(&pos, end, &msg->fxid) ||
+		!rtc_get_number(&pos, end, &msg->first_seq) ||
+		!rtc_get_number_up_to(&pos, end, PG_UINT32_MAX, &nops) ||
+		!rtc_get_number_up_to(&pos, end, RTC_MAX_DBNAME_TEXT, &namelen) ||
+		namelen > (uint64) (end - pos) ||
+		!unescape_name(pos, namelen, msg->dbname))
 		return false;
 
-	msg->kind = (RtcMessageKind) header.kind;
-	msg->dboid = header.dboid;
-	memcpy(msg->dbname, data + sizeof(header), header.dbnamelen);
-	msg->dbname[header.dbnamelen] = '\0';
-	msg->first_seq = header.first_seq;
-	msg->nops = header.nops;
-	msg->ops = data + sizeof(header) + header.dbnamelen;
-	msg->opslen = len - sizeof(header) - header.dbnamelen;
+	msg->kind = (RtcMessageKind) kind;
+	msg->dboid = (Oid) dboid;
+	msg->nops = (uint32) nops;
+	msg->ops = pos + namelen;
+	msg->opslen = end - msg->ops;
 	return true;
+}
+
+bool
+rtc_message_next_op(const RtcMessage *msg, const char **pos, RtcOp *op)
+{
+	const char *end = msg->ops + msg->opslen;
+
+	return msg->is_v1 ? rtc_op_v1_decode(pos, end, op)
+		: rtc_op_decode(pos, end, op);
 }
 
 bool
 rtc_message_read(const char *data, size_t len, TransactionId xid, Oid dboid,
 				 bool transactional, RtcMessage *msg)
 {
-	RtcMessageHeader header;
-
-	if (!rtc_message_parse(data, len, msg))
-		return false;
-	memcpy(&header, data, sizeof(header));
-	return transactional == (header.kind == RTC_MESSAGE_OPS) &&
-		header.dboid == dboid &&
+	return rtc_message_parse(data, len, msg) &&
+		transactional == (msg->kind == RTC_MESSAGE_OPS) &&
+		msg->dboid == dboid &&
 		TransactionIdIsNormal(xid) &&
-		header.fxid == U64FromFullTransactionId(rtc_full_xid(xid)) &&
-		rtc_seal_verify(data + RTC_SEAL_LEN, len - RTC_SEAL_LEN, header.seal);
+		msg->fxid == U64FromFullTransactionId(rtc_full_xid(xid)) &&
+		(msg->is_v1 ? rtc_message_v1_verify(data, len)
+		 : rtc_seal_verify(data + RTC_SEAL_TEXT_LEN,
+						   len - RTC_SEAL_TEXT_LEN, data));
 }
 
 /*
@@ -218,12 +279,66 @@ my_database_name(void)
 	return name;
 }
 
-static bool
-take(const char **pos, const char *end, void *dst, size_t n)
+/*
+ * Writes a name as printable ASCII at p, and returns the end of it.
+ */
+static char *
+escape_name(char *p, const char *name)
 {
-	if ((size_t) (end - *pos) < n)
-		return false;
-	memcpy(dst, *pos, n);
-	*pos += n;
-	return true;
+	static const char digits[] = "0123456789abcdef";
+
+	for (; *name != '\0'; name++)
+	{
+		unsigned char c = *name;
+
+		if (c > ' ' && c <= '~' && c != '%')
+			*p++ = c;
+		else
+		{
+			*p++ = '%';
+			*p++ = digits[c >> 4];
+			*p++ = digits[c & 15];
+		}
+	}
+	return p;
+}
+
+/*
+ * Reads what escape_name() has written into NAMEDATALEN bytes.  False if it is
+ * empty, too long, or malformed.
+ */
+static bool
+unescape_name(const char *text, size_t len, char *name)
+{
+	const char *end = text + len;
+	size_t		n = 0;
+
+	while (text < end && n < NAMEDATALEN - 1)
+	{
+		int			c = (unsigned char) *text++;
+
+		if (c == '%')
+		{
+			int			high = end - text < 2 ? -1 : hex_value(text[0]);
+			int			low = end - text < 2 ? -1 : hex_value(text[1]);
+
+			if (high < 0 || low < 0)
+				return false;
+			c = high << 4 | low;
+			text += 2;
+		}
+		if (c == 0)
+			return false;
+		name[n++] = (char) c;
+	}
+	name[n] = '\0';
+	return n > 0 && text == end;
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

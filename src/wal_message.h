@@ -15,6 +15,7 @@
 #include "access/xlogdefs.h"
 #include "lib/stringinfo.h"
 
+#include "digits.h"
 #include "rtcache.h"
 
 typedef enum RtcMessageKind
@@ -30,6 +31,8 @@ typedef struct RtcMessage
 	RtcMessageKind kind;
 	Oid			dboid;
 	char		dbname[NAMEDATALEN];
+	bool		is_v1;			/* 1.0 has written it */
+	uint64		fxid;			/* full xid of the (sub)transaction */
 	uint64		first_seq;		/* orders the messages of a transaction */
 	uint32		nops;
 	const char *ops;			/* encoded ops */
@@ -38,6 +41,13 @@ typedef struct RtcMessage
 
 /* Appends an op in wire form. */
 extern void rtc_op_encode(StringInfo buf, const RtcOp *op);
+
+/* The kind of an op in wire form. */
+static inline RtcOpKind
+rtc_op_kind(const char *encoded)
+{
+	return (RtcOpKind) (*encoded - RTC_DIGIT_LAST);
+}
 
 /*
  * Decodes the op at *pos and moves *pos behind it.  False when the bytes are
@@ -70,5 +80,12 @@ extern XLogRecPtr rtc_message_write_omitted(void);
 extern bool rtc_message_parse(const char *data, size_t len, RtcMessage *msg);
 extern bool rtc_message_read(const char *data, size_t len, TransactionId xid,
 							 Oid dboid, bool transactional, RtcMessage *msg);
+
+/*
+ * Decodes the op at *pos in a message, and moves *pos behind it.  False when
+ * the bytes are no op.
+ */
+extern bool rtc_message_next_op(const RtcMessage *msg, const char **pos,
+								RtcOp *op);
 
 #endif							/* RTC_WAL_MESSAGE_H */

@@ -204,12 +204,10 @@ rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 	{
 		if (reader->msg_pos != NULL)
 		{
-			const char *end = reader->msg.ops + reader->msg.opslen;
-
 			*msg = &reader->msg;
-			if (reader->msg_pos < end)
+			if (reader->msg_pos < reader->msg.ops + reader->msg.opslen)
 			{
-				if (rtc_op_decode(&reader->msg_pos, end, op))
+				if (rtc_message_next_op(&reader->msg, &reader->msg_pos, op))
 					return true;
 				ereport(ERROR,
 						(errcode(ERRCODE_DATA_CORRUPTED),

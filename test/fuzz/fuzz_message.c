@@ -29,11 +29,30 @@ decode_ops(const char *pos, const char *end)
 			return;
 		}
 		MUST(pos > begin && pos <= end);
-		MUST(op.key >= begin && op.key + op.keylen <= end);
+		if (op.kind != RTC_OP_TAG)
+			MUST(op.key >= begin && op.value == op.key + op.keylen &&
+				 op.value + op.vallen <= end);
 		initStringInfo(&again);
 		rtc_op_encode(&again, &op);
 		MUST(again.len == pos - begin && memcmp(again.data, begin, again.len) == 0);
 		pfree(again.data);
+	}
+}
+
+/* Nobody encodes these any more. */
+static void
+decode_v1_ops(const RtcMessage *msg)
+{
+	const char *end = msg->ops + msg->opslen;
+	const char *pos = msg->ops;
+	RtcOp		op;
+
+	while (pos < end && rtc_message_next_op(msg, &pos, &op))
+	{
+		MUST(pos <= end);
+		if (op.kind != RTC_OP_TAG)
+			MUST(op.key >= msg->ops && op.value == op.key + op.keylen &&
+				 op.value + op.vallen <= end);
 	}
 }
 
@@ -50,6 +69,9 @@ fuzz_one(const uint8 *data, size_t size)
 	{
 		MUST(strnlen(msg.dbname, NAMEDATALEN) < NAMEDATALEN);
 		MUST(msg.ops >= bytes && msg.ops + msg.opslen == bytes + size);
-		decode_ops(msg.ops, msg.ops + msg.opslen);
+		if (msg.is_v1)
+			decode_v1_ops(&msg);
+		else
+			decode_ops(msg.ops, msg.ops + msg.opslen);
 	}
 }

@@ -1,12 +1,14 @@
 # Nobody writes to the cache through pg_logical_emit_message: messages that
 # somebody made up, damaged copies of a real one, a real one sent again by
 # another transaction, or by the same one, change nothing in Redis and are
-# counted.  The key of the messages: its mode, a wrong one, a lost one (a clear),
-# a damaged one (the server does not start, and says why).
+# counted.  Those of 1.0 are obeyed as well.  The key of the messages: its mode, a
+# wrong one, a lost one (a clear), a damaged one (the server does not start, and says
+# why).
 
 use strict;
 use warnings;
 
+use Digest::SHA qw(hmac_sha256);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -146,27 +148,50 @@ foreach my $at (0 .. length($real[0]) - 1)
 check_refused('with a bit flipped', $n, "BEGIN;$sql COMMIT");
 check_refused('with something behind it', 1, emit("$real[0]x", 1));
 
-# header: seal 16, version 1, kind 1, dbnamelen 2, dboid 4, fxid 8, ...
-my $current = sprintf q{
-	DO $$
-	DECLARE
-		message bytea := '\x%s';
-		xid bytea := int8send(pg_current_xact_id()::text::int8);
-	BEGIN
-		FOR i IN 0 .. 7 LOOP
-			message := set_byte(message, 24 + i, get_byte(xid, 7 - i));
-		END LOOP;
-		PERFORM pg_logical_emit_message(true, 'rtcache', message);
-	END $$}, unpack 'H*', $real[0];
-check_refused('with the xid of the sender', 1, $current);
-(my $gap = $real[0]) =~ s/^(.{17})./$1\x02/s;
+# header: seal 22, version, kind, flags, database, full xid, ...
+sub number
+{
+	my ($n) = @_;
+	my $text = '';
+
+	for (; $n >= 32; $n >>= 5) { $text .= chr(ord('P') + ($n & 31)); }
+	return $text . chr(ord('0') + $n);
+}
+
+# Emits what is made of the xid of the transaction that emits it.
+sub emit_made
+{
+	my ($make) = @_;
+	my $session = $node->background_psql('postgres');
+
+	$session->query_safe('BEGIN');
+	my $xid = $session->query_safe('SELECT pg_current_xact_id()');
+	$session->query_safe(emit($make->($xid), 1) . 'COMMIT');
+	$session->quit;
+	return;
+}
+
+my $any_number = '[P-o]*[0-O]';
+(my $gap = $real[0]) =~ s/^(.{23})./$1\x32/s or die;
+my $before_current = dump_redis();
+my $refused = $node->stat('messages_refused');
+emit_made(sub {
+	my ($xid) = @_;
+	my $xid_text = number($xid);
+
+	(my $message = $real[0]) =~ s/^(.{22}(?:$any_number){4})$any_number/$1$xid_text/s or die;
+	return $message;
+});
+ok($node->cache_wait);
+is($node->stat('messages_refused') - $refused, 1, 'with the xid of the sender: refused');
+is(dump_redis(), $before_current, 'Redis is as it was');
 check_refused('a made-up gap mark', 1, emit($gap, 0));
 is($node->stat('clears'), 1, 'does not clear');
 
 # sent again by the same transaction: it is written early, read from WAL, and
 # sent again behind a later value of the same key
 $lsn = insert_lsn();
-my $refused = $node->stat('messages_refused');
+$refused = $node->stat('messages_refused');
 my $session = $node->background_psql('postgres');
 $session->query_safe(q{
 	SET rtcache.xact_buffer = '64kB';
@@ -185,6 +210,41 @@ ok($node->cache_wait);
 is($redis->cli('GET', 'postgres:k'), '"new"', 'sending it again changes nothing');
 is($node->stat('messages_refused') - $refused, 2, 'and is refused');
 is($redis->cli('STRLEN', 'postgres:big'), 100002, 'the rest of the transaction counts');
+
+# Messages as 1.0 wrote them, in binary: of transactions from before an update.
+sub seal_v1
+{
+	my ($xid, $kind, $ops, $nops) = @_;
+	my $body = pack 'CCSLQQLLa*a*', 1, $kind, length 'postgres',
+	  $node->safe_psql('postgres', q{SELECT oid FROM pg_database WHERE datname = 'postgres'}),
+	  $xid, 0, $nops, 0, 'postgres', $ops;
+	my $seal = substr hmac_sha256($body, slurp_file($node->data_dir . '/rtcache.key')), 0, 16;
+
+	return $seal . $body;
+}
+
+sub store_v1 { my ($kind, $key, $value) = @_; return pack 'CLqLa*a*', $kind, length $key, 0, length $value, $key, $value; }
+sub op_v1 { my ($kind, $key) = @_; return pack 'CLa*', $kind, length $key, $key; }
+
+$node->safe_psql('postgres', q{SELECT cache_set('old:1', '1'), cache_set('old:2', '2'), cache_set('older', '3')});
+$refused = $node->stat('messages_refused');
+emit_made(sub {
+	return seal_v1($_[0], 1, store_v1(1, 'hero:1', '{"id":1,"name":"of 1.0"}')
+		. store_v1(6, 'put', '"of 1.0"') . op_v1(2, 'older') . op_v1(3, 'old:*')
+		. op_v1(5, 'x' x 8), 5);
+});
+ok($node->cache_wait);
+is($node->stat('messages_refused') - $refused, 0, 'a message of 1.0 is obeyed');
+is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"of 1.0"}', 'a row');
+is($redis->cli('GET', 'postgres:put'), '"of 1.0"', 'a value');
+is($redis->cli('EXISTS', map { "postgres:$_" } qw(older old:1 old:2)), 0, 'deletions');
+is($redis->cli('EXISTS', 'postgres:big'), 1, 'of no other key');
+emit_made(sub { my $message = seal_v1($_[0], 1, op_v1(4, ''), 1); substr($message, 0, 1) ^= "\x01"; return $message; });
+emit_made(sub { return seal_v1($_[0] + 1, 1, op_v1(4, ''), 1); });
+emit_made(sub { return substr seal_v1($_[0], 1, op_v1(4, ''), 1), 0, -1; });
+ok($node->cache_wait);
+is($node->stat('messages_refused') - $refused, 3, 'with another seal, or of another transaction, it is refused');
+is($redis->cli('EXISTS', 'postgres:big'), 1, 'and changes nothing');
 
 # and the relay is still of use
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'Hedy'});
