@@ -86,6 +86,7 @@ OBJS = \
 	src/breaker.o \
 	src/cacheable.o \
 	src/catalog_row.o \
+	src/catalog_watch.o \
 	src/clock.o \
 	src/collect.o \
 	src/commit_wait.o \
@@ -109,6 +110,7 @@ OBJS = \
 	src/l1_evict.o \
 	src/l1_view.o \
 	src/lookup.o \
+	src/meaning.o \
 	src/oplist.o \
 	src/owned.o \
 	src/peek.o \

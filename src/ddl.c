@@ -245,9 +245,21 @@ switched_rules(const CollectedCommand *command, Oid table)
 	}
 }
 
+/* A relation has changed, and its row type may be used elsewhere. */
+static void
+note_row_type(RtcDefinitionChange *change, Oid relid)
+{
+	ListCell   *lc;
+
+	if (!rtc_row_type_used(relid))
+		return;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+		rtc_definition_note(change, RelationRelationId, lfirst_oid(lc));
+}
+
 /* A relation was made or altered. */
 static void
-altered_relation(const DdlObject *object)
+altered_relation(RtcDefinitionChange *change, const DdlObject *object)
 {
 	Oid			table = table_of(object->objid);
 
@@ -257,8 +269,7 @@ altered_relation(const DdlObject *object)
 	if (get_rel_relkind(table) == RELKIND_VIEW)
 	{
 		/* what is in it is told by the plan cache */
-		if (rtc_row_type_used(table))
-			rtc_add_clear_op();
+		note_row_type(change, table);
 		return;
 	}
 
@@ -281,8 +292,7 @@ altered_relation(const DdlObject *object)
 		rtc_check_clone_truncate(table);
 		rtc_check_tables(table, true);
 		switched_rules(object->command, table);
-		if (rtc_row_type_used(table))
-			rtc_add_clear_op();
+		note_row_type(change, table);
 	}
 	relation_changed(table);
 }
@@ -382,14 +392,14 @@ forget_trigger(Oid tgoid, List **done)
  * rtcache_check_rules
  *		The event trigger function at ddl_command_end.
  *
- * What is not done to relations may change the answers of any query: then it
- * clears the database's cache (definition.c).
+ * What is done to functions, types and the like, is told in definition.c.
  */
 Datum
 rtcache_check_rules(PG_FUNCTION_ARGS)
 {
 	List	   *done = NIL;
 	ListCell   *lc;
+	RtcDefinitionChange change = {0};
 
 	(void) check_call(fcinfo, "rtcache_check_rules");
 
@@ -403,7 +413,7 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 
 		rtc_hashing_altered(object->classid, object->objid);
 		if (rtc_definition_altered(object->classid, object->objid, object->tag))
-			rtc_add_clear_op();
+			rtc_definition_note(&change, object->classid, object->objid);
 		else if (object->classid == TriggerRelationId)
 		{
 			Oid			relid = rtc_trigger_table(object->objid);
@@ -421,10 +431,11 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 			relation_changed(relid);
 		}
 		else if (object->classid == RelationRelationId)
-			altered_relation(object);
+			altered_relation(&change, object);
 		else if (object->classid == NamespaceRelationId)
 			rtc_check_renamed_schema(object->objid);
 	}
+	rtc_definition_forget_rows(&change);
 
 	PG_RETURN_NULL();
 }
@@ -500,6 +511,7 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 	List	   *objects;
 	List	   *done = NIL;
 	ListCell   *lc;
+	RtcDefinitionChange change = {0};
 
 	(void) check_call(fcinfo, "rtcache_forget_dropped");
 	if (IsBinaryUpgrade)
@@ -520,17 +532,17 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 				 object->objsubid == 0)
 			dropped_relation(object->objid);
 		else if (rtc_definition_dropped(object->classid, object->objid))
-			rtc_add_clear_op();
+			rtc_definition_note(&change, object->classid, object->objid);
 		else if (object->classid == RelationRelationId &&
 				 SearchSysCacheExists1(RELOID, ObjectIdGetDatum(object->objid)))
 		{
 			/* a column, perhaps with its type and without an ALTER TABLE */
 			rtc_check_tables(object->objid, true);
-			if (rtc_row_type_used(object->objid))
-				rtc_add_clear_op();
+			note_row_type(&change, object->objid);
 			relation_changed(object->objid);
 		}
 	}
+	rtc_definition_forget_rows(&change);
 	PopActiveSnapshot();
 
 	PG_RETURN_NULL();

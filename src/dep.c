@@ -32,7 +32,8 @@ typedef enum DepKind
 	DEP_TAG = 3,
 	DEP_RELATION = 4,
 	DEP_BULK = 5,
-	DEP_VALUE = 6
+	DEP_VALUE = 6,
+	DEP_DEFINITION = 7
 } DepKind;
 
 static RtcDep
@@ -70,6 +71,14 @@ RtcDep
 rtc_dep_bulk(Oid relid)
 {
 	return make_dep(DEP_BULK, &relid, sizeof(relid));
+}
+
+RtcDep
+rtc_dep_definition(Oid classid, Oid objid)
+{
+	Oid			name[] = {classid, objid};
+
+	return make_dep(DEP_DEFINITION, name, sizeof(name));
 }
 
 RtcDep

@@ -41,6 +41,13 @@ extern RtcDep rtc_dep_relation(Oid relid);
 extern RtcDep rtc_dep_bulk(Oid relid);
 
 /*
+ * The definition of a function or a type (its catalog and OID), of any cast
+ * (CastRelationId, 0), of what text search is made of (TSConfigRelationId, 0), or
+ * of any of these (0, 0).  Whoever changes one names it, and the last as well.
+ */
+extern RtcDep rtc_dep_definition(Oid classid, Oid objid);
+
+/*
  * The rows whose column has a value, of which "hash" is the type's extended
  * hash (seed 0, collation of the column).
  */

@@ -563,7 +563,8 @@ analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
 }
 
 RtcDepPlan *
-rtc_deps_analyze(List *queries, MemoryContext context)
+rtc_deps_analyze(List *queries, const RtcDep *definition, int ndefinitions,
+				 MemoryContext context)
 {
 	Walk		walk = {0};
 	ListCell   *lc;
@@ -571,9 +572,11 @@ rtc_deps_analyze(List *queries, MemoryContext context)
 
 	walk.context = context;
 	walk.plan = MemoryContextAllocZero(context, sizeof(RtcDepPlan));
+	walk.plan->ndefinitions = ndefinitions;
+	memcpy(walk.plan->definition, definition, ndefinitions * sizeof(RtcDep));
 	foreach(lc, queries)
 		analyze_query(&walk, lfirst_node(Query, lc), NULL, NIL);
-	if (list_length(walk.plan->relations) > RTC_MAX_NAMED_DEPS)
+	if (list_length(walk.plan->relations) + ndefinitions > RTC_MAX_NAMED_DEPS)
 		return NULL;
 	oldcontext = MemoryContextSwitchTo(context);
 	walk.plan->watched = list_copy(walk.watched);

@@ -34,10 +34,12 @@ typedef struct RtcDepInfo
 
 /*
  * Analyzes the rewritten query trees of one statement, whose relations are
- * locked.  The result is in the given memory context, and NULL if more
- * relations are involved than a lookup can name.
+ * locked.  definition: what else the answers depend on, ndefinitions of them
+ * (RTC_MAX_MEANING_DEPS at most).  The result is in the given memory context, and
+ * NULL if more relations are involved than a lookup can name.
  */
-extern RtcDepPlan *rtc_deps_analyze(List *queries, MemoryContext context);
+extern RtcDepPlan *rtc_deps_analyze(List *queries, const RtcDep *definition,
+									int ndefinitions, MemoryContext context);
 
 /*
  * The dependencies for these arguments (text[]; NULL = none), at most max, in

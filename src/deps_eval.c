@@ -29,9 +29,11 @@
 static int
 name_deps(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max, bool whole)
 {
-	int			n = 0;
+	int			n;
 	ListCell   *lc;
 
+	for (n = 0; n < plan->ndefinitions; n++)
+		dep[n] = plan->definition[n];
 	foreach(lc, plan->relations)
 	{
 		RtcRelationDeps *deps = lfirst(lc);

@@ -15,6 +15,7 @@
 #include "nodes/pg_list.h"
 
 #include "deps.h"
+#include "meaning.h"
 
 /* Arguments longer than this are not remembered. */
 #define RTC_MAX_REMEMBERED	256
@@ -36,6 +37,8 @@ struct RtcDepPlan
 {
 	List	   *relations;		/* RtcRelationDeps */
 	List	   *watched;		/* OIDs: see rtc_deps_watch() */
+	int			ndefinitions;
+	RtcDep		definition[RTC_MAX_MEANING_DEPS];
 	bool		has_params;		/* it depends on arguments */
 	bool		reads_settings; /* some are read as the settings say */
 	bool		reads_catalogs; /* some are of a type that may change */

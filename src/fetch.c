@@ -380,14 +380,16 @@ run_with_lease(RtcLookup *l)
 	if (rtc_clock_ms() - l->leased_at_ms >= l->lease_ms)
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+			 !rtc_query_is_current(l->query) ||
 			 !rtc_trust_holds(&l->trust) ||
 			 (rtc_safeguard(RECHECK) && rtc_safeguard(HANDSHAKE) &&
 			  !rtc_stamp_read_valid(&l->stamps)))
 	{
 		/*
-		 * The query has written, or the relay would not vouch for this, or
-		 * the answer may show a commit from after may_fill(), which looked
-		 * whether the position covers all of before.
+		 * The query has written, or its text came to mean something else
+		 * while it ran, or the relay would not vouch for this, or the answer
+		 * may show a commit from after may_fill(), which looked whether the
+		 * position covers all of before.
 		 */
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
 		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
@@ -457,8 +459,9 @@ store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
 		return;
 
 	l->in_vain = true;
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
-		return;					/* the query has written */
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+		!rtc_query_is_current(l->query))
+		return;					/* it has written, or means something else */
 	if (answer != NULL && VARSIZE(answer) > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);

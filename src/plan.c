@@ -6,9 +6,11 @@
  * The plan of a query text is kept for the life of the backend, up to
  * MAX_PLANS of them, so that a lookup which finds its answer in a cache pays
  * for a hash of the text and not for parsing it.  The server's plan cache does
- * the keeping and tells by its invalidation when a plan is out of date; then we
- * start over from the text, because the types of parameters and the verdict of
- * cacheable.c may have changed as well.
+ * the keeping and tells by its invalidation when an object in the plan has
+ * changed; catalog_watch.c tells when the names in the text may mean other
+ * objects.  Then we start over from the text, because the types of parameters
+ * and the verdict of cacheable.c may have changed as well.  If the text means the
+ * same as before, its id is the same, and so are its answers in the caches.
  *
  * Plans are kept apart by user and search_path, so that nothing that was found
  * out for one user (privileges, row-level security, what a name means) is ever
@@ -72,17 +74,8 @@ static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when
 static int	nplans;				/* in plans_by_use */
 static RtcKeptPlan *latest;		/* the one used last, not dropped; or NULL */
 
-/* Counts changes of roles, their memberships, functions and the like. */
-static uint64 catalog_changes;
-
 /* Counts changes of relations. */
 static uint64 relation_changes;
-
-static void
-count_catalog_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	catalog_changes++;
-}
 
 /*
  * A relation has changed: its columns, indexes, triggers, children.  That of
@@ -98,8 +91,9 @@ note_relation_change(Datum arg, Oid relid)
 	{
 		RtcKeptPlan *plan = dlist_container(RtcKeptPlan, node, iter.cur);
 
-		if (plan->deps != NULL &&
-			(!OidIsValid(relid) || rtc_deps_watch(plan->deps, relid)))
+		if (!OidIsValid(relid) ||
+			list_member_oid(plan->row_relations, relid) ||
+			(plan->deps != NULL && rtc_deps_watch(plan->deps, relid)))
 			plan->outdated = true;
 	}
 }
@@ -121,27 +115,6 @@ init_plans(void)
 	plans = hash_create("rtcache plans", MAX_PLANS, &info,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
-	/*
-	 * What privileges depend on.  Changes of relations invalidate the plan
-	 * itself, as do those of functions that are not built in.
-	 */
-	CacheRegisterSyscacheCallback(AUTHOID, count_catalog_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, count_catalog_change,
-								  (Datum) 0);
-	CacheRegisterSyscacheCallback(DATABASEOID, count_catalog_change,
-								  (Datum) 0);
-	CacheRegisterSyscacheCallback(PROCOID, count_catalog_change, (Datum) 0);
-
-	/* What constants are folded with. */
-	CacheRegisterSyscacheCallback(TSCONFIGOID, count_catalog_change,
-								  (Datum) 0);
-	CacheRegisterSyscacheCallback(TSCONFIGMAP, count_catalog_change,
-								  (Datum) 0);
-	CacheRegisterSyscacheCallback(TSDICTOID, count_catalog_change, (Datum) 0);
-
-	/* What dependencies depend on. */
-	CacheRegisterSyscacheCallback(EVENTTRIGGEROID, count_catalog_change,
-								  (Datum) 0);
 	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 }
 
@@ -254,34 +227,15 @@ check_query_tree(List *queries)
 				 errdetail("The query has a data-modifying statement in WITH.")));
 }
 
-/* Adds what a table or view looks like. */
-static void
-describe_relation(StringInfo buf, Oid relid)
-{
-	Relation	rel = relation_open(relid, NoLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-
-		appendStringInfo(buf, "%s %u %d %d;", NameStr(att->attname),
-						 att->atttypid, att->atttypmod, att->attisdropped);
-	}
-	relation_close(rel, NoLock);
-}
-
 /*
- * Computes which query it is.  What the parser and the rewriter have made of
- * the text goes in as well as the text: so a name that means another table, a
- * view that has been replaced and a table that has other columns make another
- * query of it.  Functions may look names up in the search path.  DDL may have
- * gone by unseen while our event triggers were off, and what was stored before
- * that must not come back when they are on again.  A hash that could be forged
- * would let one query have the answer of another.
+ * Computes which query it is: a hash of the text and of all it means (meaning.c).
+ * Functions may look names up in the search path.  DDL may have gone by unseen
+ * while our event triggers were off, and what was stored before that must not
+ * come back when they are on again.  A hash that could be forged would let one
+ * query have the answer of another.
  */
 static void
-compute_id(RtcKeptPlan *plan, List *queries)
+compute_id(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 {
 	StringInfoData buf;
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
@@ -296,10 +250,8 @@ compute_id(RtcKeptPlan *plan, List *queries)
 	foreach(lc, schemas)
 		appendStringInfo(&buf, " %u", lfirst_oid(lc));
 	foreach(lc, plan->verdict.relids)
-	{
-		appendStringInfo(&buf, " %u ", lfirst_oid(lc));
-		describe_relation(&buf, lfirst_oid(lc));
-	}
+		rtc_describe_columns(&buf, lfirst_oid(lc));
+	rtc_meaning_describe(meaning, &buf);
 	rtc_describe_event_triggers(&buf);
 
 	ctx = pg_cryptohash_create(PG_SHA256);
@@ -327,6 +279,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	int			ntypes = 0;
 	int			nestlevel;
 	uint64		changes;
+	RtcMeaning	meaning;
 
 	/* Children of the caller's context, until all has gone well. */
 	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache plan",
@@ -341,8 +294,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	plan->text = pnstrdup(text, textlen);
 	plan->textlen = textlen;
 	plan->search_path = pstrdup(namespace_search_path);
-	plan->catalog_changes = catalog_changes;
-	plan->relation_changes = relation_changes;
+	rtc_watch_text(&plan->watch, plan->text, context);
 
 	/* Literals are read by the parser. */
 	nestlevel = rtc_pin_query_settings(true);
@@ -366,13 +318,20 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 		plan->moments = bms_add_member(plan->moments, i);
 		MemoryContextSwitchTo(scratch);
 	}
-	compute_id(plan, queries);
+
+	rtc_meaning_find(&meaning, queries);
+	rtc_watch_types(&plan->watch, meaning.types);
+	compute_id(plan, queries, &meaning);
 
 	/* The locks do not keep triggers and indexes from being made. */
 	changes = relation_changes;
 	if (plan->verdict.reason == NULL)
 	{
-		plan->deps = rtc_deps_analyze(queries, context);
+		RtcDep		definition[RTC_MAX_MEANING_DEPS];
+		int			ndefinitions = rtc_meaning_deps(&meaning, definition);
+
+		plan->deps = rtc_deps_analyze(queries, definition, ndefinitions,
+									  context);
 		if (plan->deps == NULL)
 			plan->verdict.reason = RTC_UNCACHEABLE_RELATIONS;
 		else
@@ -385,6 +344,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 
 	MemoryContextSwitchTo(context);
 	plan->privileges = rtc_privileges_of(queries);
+	plan->row_relations = list_copy(meaning.row_relations);
 	plan->verdict.relids = list_copy(plan->verdict.relids);
 	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);
 
@@ -411,9 +371,7 @@ bool
 rtc_plan_is_current(RtcKeptPlan *plan)
 {
 	return plan->source->is_valid && !plan->outdated &&
-		(!plan->verdict.row_types ||
-		 plan->relation_changes == relation_changes) &&
-		plan->catalog_changes == catalog_changes &&
+		rtc_watch_holds(&plan->watch) &&
 		!plan->verdict.names_moment &&
 		search_path_matches_compat(plan->source->search_path);
 }

@@ -19,7 +19,9 @@
 #include "utils/plancache.h"
 
 #include "cacheable.h"
+#include "catalog_watch.h"
 #include "deps.h"
+#include "meaning.h"
 #include "owned.h"
 
 /*
@@ -47,6 +49,8 @@ typedef struct RtcKeptPlan
 	int			textlen;
 	const char *search_path;	/* the setting, not what it resolves to */
 	CachedPlanSource *source;
+	RtcCatalogWatch watch;		/* whether the text still means the same */
+	List	   *row_relations;	/* OIDs: their columns have a part in it */
 	RtcVerdict	verdict;
 	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
 	RtcOwned   *owned;			/* NULL if no rule stores it */
@@ -56,8 +60,6 @@ typedef struct RtcKeptPlan
 	bool		access_checked; /* the user may run it */
 	bool		outdated;		/* what its deps are made of has changed */
 	bool		dropped;		/* in plans_dropped */
-	uint64		catalog_changes;	/* as counted when this was made */
-	uint64		relation_changes;	/* likewise */
 	int			refcount;		/* calls that hold it */
 	dlist_node	node;			/* in plans_by_use or plans_dropped */
 } RtcKeptPlan;

@@ -19,6 +19,7 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -162,6 +163,13 @@ rtc_query_lock(RtcQuery *query)
 			attach_plan(query);
 		}
 	}
+}
+
+bool
+rtc_query_is_current(const RtcQuery *query)
+{
+	AcceptInvalidationMessages();
+	return rtc_plan_is_current(query->plan);
 }
 
 const RtcQueryId *

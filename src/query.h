@@ -48,6 +48,12 @@ extern RtcQuery *rtc_query_prepare_to_explain(const char *text, int len,
  */
 extern void rtc_query_lock(RtcQuery *query);
 
+/*
+ * Does its text still mean what it did when it was prepared, for all this
+ * backend has been told up to now?
+ */
+extern bool rtc_query_is_current(const RtcQuery *query);
+
 /* Which query it is. */
 extern const RtcQueryId *rtc_query_id(const RtcQuery *query);
 

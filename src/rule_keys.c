@@ -105,7 +105,7 @@ rtc_rule_keys(void)
 
 	/* what changes while the catalog is read is to be read again */
 	now = changes;
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 0, NULL);
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);

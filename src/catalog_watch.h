@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * catalog_watch.h
+ *		Has the meaning of a text changed since it was analyzed?
+ *		See catalog_watch.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_CATALOG_WATCH_H
+#define RTC_CATALOG_WATCH_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+/* What a text, as it was analyzed, depends on in the catalogs. */
+typedef struct RtcCatalogWatch
+{
+	uint64		changes;		/* of all kinds, when last looked at */
+	uint64		definitions;	/* of definitions, when it was analyzed */
+	uint64		names;			/* of the names in the text, likewise: the sum
+								 * over their slots */
+	int			nslots;			/* -1: every name counts */
+	uint16	   *slot;			/* of names and types, each once */
+} RtcCatalogWatch;
+
+/*
+ * Begins to watch whatever the names in a text may resolve to in the current
+ * search path.  To be called before the text is analyzed: what is heard of
+ * later counts.  Allocates in the given memory context.
+ */
+extern void rtc_watch_text(RtcCatalogWatch *watch, const char *text,
+						   MemoryContext context);
+
+/*
+ * Adds types (OIDs, each once) that the analyzed text uses.
+ */
+extern void rtc_watch_types(RtcCatalogWatch *watch, List *typids);
+
+/*
+ * Does a text still mean what it did, for all this backend has heard of?  The
+ * caller has accepted invalidation messages.  Cheap if nothing has changed.
+ */
+extern bool rtc_watch_holds(RtcCatalogWatch *watch);
+
+/* Counts changes of definitions: of functions, operators, casts and so on. */
+extern uint64 rtc_definition_changes(void);
+
+#endif							/* RTC_CATALOG_WATCH_H */

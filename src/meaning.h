@@ -1,0 +1,54 @@
+/*-------------------------------------------------------------------------
+ *
+ * meaning.h
+ *		What a query text means.  See meaning.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_MEANING_H
+#define RTC_MEANING_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+
+#include "dep.h"
+
+/* What an analyzed query is made of; lists are of OIDs, each one once. */
+typedef struct RtcMeaning
+{
+	List	   *functions;		/* that are not the server's own */
+	List	   *types;			/* likewise, with what they are made of */
+	List	   *row_relations;	/* whose row types are among these */
+	bool		opaque;			/* a function's body finds others by name */
+	bool		text_search;	/* configurations or dictionaries are used */
+} RtcMeaning;
+
+/*
+ * Finds out what analyzed and rewritten queries are made of.  Lists are in the
+ * current memory context.
+ */
+extern void rtc_meaning_find(RtcMeaning *meaning, List *queries);
+
+/*
+ * Appends the definitions of all that, so that two texts are equal if, and only
+ * if, they are the same.  Reads catalogs; may raise what that may.
+ */
+extern void rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf);
+
+/* As many dependencies as a meaning has at most. */
+#define RTC_MAX_MEANING_DEPS	10
+
+/*
+ * The dependencies on definitions, see rtc_dep_definition(): there is room for
+ * RTC_MAX_MEANING_DEPS.  Returns how many there are.
+ */
+extern int	rtc_meaning_deps(const RtcMeaning *meaning, RtcDep *dep);
+
+/* Appends the names and types of the columns of a relation. */
+extern void rtc_describe_columns(StringInfo buf, Oid relid);
+
+#endif							/* RTC_MEANING_H */
