@@ -101,6 +101,7 @@ OBJS = \
 	src/facts.o \
 	src/fetch.o \
 	src/flight.o \
+	src/gone_rows.o \
 	src/guc.o \
 	src/health.o \
 	src/inject.o \
@@ -111,6 +112,7 @@ OBJS = \
 	src/l1_view.o \
 	src/lookup.o \
 	src/meaning.o \
+	src/op_merge.o \
 	src/oplist.o \
 	src/owned.o \
 	src/peek.o \
@@ -137,6 +139,7 @@ OBJS = \
 	src/redis_url.o \
 	src/relay.o \
 	src/relay_info.o \
+	src/row_change.o \
 	src/row_json.o \
 	src/rtcache.o \
 	src/rule.o \

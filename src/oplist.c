@@ -17,7 +17,9 @@
  * of two messages must never overlap: the buffer is divided into segments,
  * and a new one begins wherever something was written out in between.
  *
- * Before the ops are written, all but the last op on each key are dropped.
+ * Before the ops are written they are merged (op_merge.c).  A row that leaves
+ * a key takes back only what was stored of that row, whatever the order in
+ * which triggers fire: rows can exchange their keys.
  *
  * What the transaction changes without naming keys is in the set of depset.c.
  * It becomes TAG ops at the very end, behind the barrier that makes the stamps
@@ -36,7 +38,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
@@ -45,6 +46,7 @@
 #include "guc.h"
 #include "inject.h"
 #include "mutant.h"
+#include "op_merge.h"
 #include "oplist.h"
 #include "shmem.h"
 #include "stamps.h"
@@ -58,9 +60,6 @@
  * runs.  When it ends, fewer are written as well.
  */
 #define RTC_MIN_WRITE_OUT	(32 * 1024)
-
-/* Set on the offset of an op that a later one on the same key replaces. */
-#define RTC_SUPERSEDED		((uint32) 1 << 31)
 
 /* Where the ops of a subtransaction begin. */
 typedef struct RtcMark
@@ -82,6 +81,7 @@ typedef struct RtcOpList
 {
 	bool		active;			/* ops were added in this transaction */
 	bool		logged;			/* some of them are in WAL */
+	bool		early;			/* some were written before PRE_COMMIT */
 	bool		flushed;		/* PRE_COMMIT is over: write through */
 	bool		unlogged;		/* ops were dropped: the queue was off */
 	bool		cleared;		/* a CLEAR stands for too many changes */
@@ -93,33 +93,10 @@ typedef struct RtcOpList
 	RtcSegment *segment;		/* by offset, ascending; [0].offset is 0 */
 	int			nsegments;
 	int			maxsegments;
+	RtcPutKeys	puts;			/* rolled back or not */
 } RtcOpList;
 
 static RtcOpList list;
-
-/* A key seen while coalescing; the op in wire form stands for its key. */
-typedef struct RtcSeen
-{
-	const char *op;
-	uint32		hash;
-	char		status;			/* for simplehash */
-} RtcSeen;
-
-static uint32 hash_op_key(const char *op);
-static bool same_op_key(const char *a, const char *b);
-
-#define SH_PREFIX		seen
-#define SH_ELEMENT_TYPE RtcSeen
-#define SH_KEY_TYPE		const char *
-#define SH_KEY			op
-#define SH_HASH_KEY(tb, key) hash_op_key(key)
-#define SH_EQUAL(tb, a, b) same_op_key(a, b)
-#define SH_STORE_HASH
-#define SH_GET_HASH(tb, a) (a)->hash
-#define SH_SCOPE		static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 static void begin_list(void);
 static int	level_start(uint64 *seq);
@@ -127,9 +104,7 @@ static int	find_segment(int offset);
 static void write_out(int from, uint64 seq);
 static bool queue_is_on(void);
 static void write_messages(int from, uint64 seq);
-static uint32 find_ops(int from, uint32 **offsets);
-static void mark_superseded(uint32 *offsets, uint32 nops);
-static void op_key(const char *encoded, RtcOp *op);
+static void append_op(StringInfo message, int begin, int end, RtcOpKind kind);
 static void touch_bucket(const RtcOp *op);
 static void add_tags(void);
 static void add_late(const RtcOp *op);
@@ -141,7 +116,7 @@ void
 rtc_oplist_add(const RtcOp *op)
 {
 	int			nestlevel = GetCurrentTransactionNestLevel();
-	Size		size = op->keylen + (Size) op->vallen + 32;
+	Size		size = op->keylen + (Size) op->vallen + 64;
 	int			start;
 	uint64		seq;
 
@@ -152,6 +127,7 @@ rtc_oplist_add(const RtcOp *op)
 	if (!list.active)
 		begin_list();
 	touch_bucket(op);
+	rtc_op_note_put(&list.puts, op);
 
 	start = level_start(&seq);
 	if (list.buf.len - start >= RTC_MIN_WRITE_OUT &&
@@ -443,19 +419,21 @@ queue_is_on(void)
 static void
 write_messages(int from, uint64 seq)
 {
-	uint32	   *offsets;
-	uint32		nops = find_ops(from, &offsets);
+	RtcMergedOps ops;
 	int			seg = find_segment(from);
 	uint64		message_seq = 0;
 	uint32		message_nops = 0;
+	bool		has_gone = false;
 	StringInfoData message;
 
-	mark_superseded(offsets, nops);
+	if (!list.flushed)
+		list.early = true;
+	rtc_op_merge(list.buf.data, from, list.buf.len, !list.early, &list.puts,
+				 &ops);
 	initStringInfo(&message);
-	for (uint32 i = 0; i < nops; i++, seq++)
+	for (uint32 i = 0; i < ops.nops; i++, seq++)
 	{
-		int			begin = offsets[i] & ~RTC_SUPERSEDED;
-		int			end = offsets[i + 1] & ~RTC_SUPERSEDED;
+		int			begin = ops.offset[i];
 		int			op_seg = find_segment(begin);
 
 		if (op_seg != seg)
@@ -464,111 +442,45 @@ write_messages(int from, uint64 seq)
 			(op_seg != seg || message.len >= RTC_MESSAGE_TARGET))
 		{
 			rtc_message_write(message.data, message.len, message_nops,
-							  message_seq);
+							  message_seq, has_gone);
 			resetStringInfo(&message);
 			message_nops = 0;
+			has_gone = false;
 		}
 		seg = op_seg;
-		if (offsets[i] & RTC_SUPERSEDED)
+		if (ops.kind[i] == 0)
 			continue;
 		if (message_nops == 0)
 			message_seq = seq;
-		appendBinaryStringInfo(&message, list.buf.data + begin, end - begin);
+		append_op(&message, begin, ops.offset[i + 1], ops.kind[i]);
+		has_gone |= ops.kind[i] == RTC_OP_GONE;
 		message_nops++;
 	}
 	if (message_nops > 0)
 		rtc_message_write(message.data, message.len, message_nops,
-						  message_seq);
+						  message_seq, has_gone);
 	pfree(message.data);
-	pfree(offsets);
+	rtc_op_merge_free(&ops);
 }
 
 /*
- * Finds the offsets of the ops behind "from", and of the end of the buffer.
- */
-static uint32
-find_ops(int from, uint32 **offsets)
-{
-	const char *end = list.buf.data + list.buf.len;
-	const char *pos = list.buf.data + from;
-	uint32		n = 0;
-	uint32		max = 64;
-	uint32	   *found = palloc(max * sizeof(uint32));
-	RtcOp		op;
-
-	for (;;)
-	{
-		if (n == max)
-		{
-			max *= 2;
-			found = repalloc(found, max * sizeof(uint32));
-		}
-		found[n] = pos - list.buf.data;
-		if (pos == end)
-			break;
-		n++;
-		if (!rtc_op_decode(&pos, end, &op))
-			elog(ERROR, "cache op list is corrupted");
-	}
-	*offsets = found;
-	return n;
-}
-
-/*
- * Marks all but the last op on each key: the last one wins.  An op on a key
- * may be dropped even when a PATTERN or CLEAR stands between it and the later
- * one, since that one decides alone what the key holds in the end.
+ * Appends the op between two offsets, as one of this kind.
  */
 static void
-mark_superseded(uint32 *offsets, uint32 nops)
+append_op(StringInfo message, int begin, int end, RtcOpKind kind)
 {
-	seen_hash  *seen;
+	const char *encoded = list.buf.data + begin;
+	RtcOp		op;
 
-	if (nops < 2)
+	if (rtc_op_kind(encoded) == kind)
+	{
+		appendBinaryStringInfo(message, encoded, end - begin);
 		return;
-	seen = seen_create(CurrentMemoryContext, Min(nops, 1024), NULL);
-	for (uint32 i = nops; i-- > 0;)
-	{
-		const char *encoded = list.buf.data + offsets[i];
-		bool		found;
-
-		if (!RtcOpStores(rtc_op_kind(encoded)) &&
-			rtc_op_kind(encoded) != RTC_OP_DEL)
-			continue;
-		(void) seen_insert(seen, encoded, &found);
-		if (found)
-			offsets[i] |= RTC_SUPERSEDED;
 	}
-	seen_destroy(seen);
-}
-
-static void
-op_key(const char *encoded, RtcOp *op)
-{
-	const char *end = list.buf.data + list.buf.len;
-
-	if (!rtc_op_decode(&encoded, end, op))
+	if (!rtc_op_decode(&encoded, list.buf.data + end, &op))
 		elog(ERROR, "cache op list is corrupted");
-}
-
-static uint32
-hash_op_key(const char *encoded)
-{
-	RtcOp		op;
-
-	op_key(encoded, &op);
-	return hash_bytes((const unsigned char *) op.key, op.keylen);
-}
-
-static bool
-same_op_key(const char *a, const char *b)
-{
-	RtcOp		x,
-				y;
-
-	op_key(a, &x);
-	op_key(b, &y);
-	return x.keylen == y.keylen && memcmp(x.key, y.key, x.keylen) == 0;
+	op.kind = kind;
+	rtc_op_encode(message, &op);
 }
 
 /*
@@ -580,7 +492,7 @@ touch_bucket(const RtcOp *op)
 {
 	if (rtc_shared == NULL)
 		return;
-	if (RtcOpStores(op->kind) || op->kind == RTC_OP_DEL)
+	if (RtcOpHasKey(op->kind))
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
 	else if (op->kind == RTC_OP_TAG)
 		rtc_stamp_touch(rtc_stamp_bucket(op->dep));

@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 
 #include "clock.h"
+#include "gone_rows.h"
 #include "guc.h"
 #include "inject.h"
 #include "key.h"
@@ -39,6 +40,12 @@ typedef enum RtcTarget
 	RTC_TARGET_DOWN				/* the connection is gone */
 } RtcTarget;
 
+static bool apply_ops(bool (*apply) (const char *prefix, const RtcOp *op,
+									 RtcGoneRows *rows),
+					  RtcGoneRows *rows, bool *gone);
+static bool take_back(const char *prefix, const RtcOp *op, RtcGoneRows *rows);
+static bool apply_op(const char *prefix, const RtcOp *op, RtcGoneRows *rows);
+static void add_to_batch(const char *prefix, const RtcOp *op, RtcOpKind kind);
 static RtcTarget find_prefix(const RtcMessage *msg, char *prefix);
 static RtcTarget register_prefix(Oid dboid, const char *dbname,
 								 XLogRecPtr named_at);
@@ -52,19 +59,53 @@ static bool delete_matching(const char *prefix, const RtcOp *op);
 bool
 rtc_stream_apply_commit(void)
 {
-	RtcOp		op;
-	const RtcMessage *msg;
-	bool		gone;
-	char		prefix[RTC_MAX_PREFIX_LEN];
-	uint64		seq = 0;
-	Oid			dboid = InvalidOid;
-	RtcTarget	target = RTC_TARGET_NONE;
+	RtcGoneRows *rows = NULL;
+	bool		gone = false;
+	bool		ok = true;
 
 	/* before any of it is sent */
 	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
 									rtc_stream.event.lsn);
 	rtc_stream_mark();
-	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, &gone))
+	if (rtc_wal_reader_has_gone(rtc_stream.reader))
+	{
+		rows = rtc_gone_rows_create(rtc_stream.work);
+		ok = apply_ops(take_back, rows, &gone);
+		rtc_wal_reader_rewind(rtc_stream.reader);
+	}
+	if (ok && !gone)
+		ok = apply_ops(apply_op, rows, &gone);
+	if (rows != NULL)
+		rtc_gone_rows_destroy(rows);
+	if (!ok)
+		return false;
+	if (gone)
+		return rtc_stream_clear("WAL that was not applied has been removed");
+
+	rtc_wal_reader_done(rtc_stream.reader);
+	rtc_stream.done_lsn = rtc_stream.event.lsn;
+	rtc_stream.replayed++;
+	pg_atomic_fetch_add_u64(&rtc_shared->relay_commits, 1);
+	return true;
+}
+
+/*
+ * Goes through the ops of the commit.  False = down; *gone: or up to WAL that
+ * has been removed.
+ */
+static bool
+apply_ops(bool (*apply) (const char *prefix, const RtcOp *op,
+						 RtcGoneRows *rows),
+		  RtcGoneRows *rows, bool *gone)
+{
+	RtcOp		op;
+	const RtcMessage *msg;
+	char		prefix[RTC_MAX_PREFIX_LEN];
+	uint64		seq = 0;
+	Oid			dboid = InvalidOid;
+	RtcTarget	target = RTC_TARGET_NONE;
+
+	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, gone))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (msg->dboid != dboid || msg->first_seq != seq)
@@ -77,25 +118,62 @@ rtc_stream_apply_commit(void)
 		}
 		if (target == RTC_TARGET_NONE)
 			continue;
-		pg_atomic_fetch_add_u64(&rtc_shared->relay_ops, 1);
-		if (RtcOpStores(op.kind) || op.kind == RTC_OP_DEL ||
-			op.kind == RTC_OP_TAG)
-			rtc_batch_add(rtc_stream.batch, prefix, &op,
-						  rtc_stream.pos.horizon != 0 || rtc_stream.full);
-		else if (!rtc_stream_send() || !delete_matching(prefix, &op))
+		if (!apply(prefix, &op, rows))
 			return false;
-		RTC_INJECT("op_batched");
 		if (rtc_batch_full(rtc_stream.batch) && !rtc_stream_send())
 			return false;
 	}
-	if (gone)
-		return rtc_stream_clear("WAL that was not applied has been removed");
-
-	rtc_wal_reader_done(rtc_stream.reader);
-	rtc_stream.done_lsn = rtc_stream.event.lsn;
-	rtc_stream.replayed++;
-	pg_atomic_fetch_add_u64(&rtc_shared->relay_commits, 1);
 	return true;
+}
+
+/*
+ * First time through a transaction that has written early and in which rows
+ * have left keys.  Its messages cannot tell which of its ROWs count in the end
+ * (op_merge.c): a GONE may come in a later one.  So all keys of its rows are
+ * deleted before anything is stored, and the versions that have gone are noted.
+ */
+static bool
+take_back(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
+{
+	if (RtcOpHasRow(op->kind))
+	{
+		rtc_gone_rows_add(rows, op, RTC_GONE_BY_UNKNOWN);
+		add_to_batch(prefix, op, RTC_OP_DEL);
+	}
+	return true;
+}
+
+/*
+ * Applies an op.  Of rows that have gone nothing is stored.
+ */
+static bool
+apply_op(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
+{
+	uint32		by;
+
+	pg_atomic_fetch_add_u64(&rtc_shared->relay_ops, 1);
+	if (op->kind == RTC_OP_GONE ||
+		(rows != NULL && rtc_gone_rows_has(rows, op, &by)))
+		return true;
+	if (RtcOpHasKey(op->kind) || op->kind == RTC_OP_TAG)
+		add_to_batch(prefix, op, op->kind);
+	else if (!rtc_stream_send() || !delete_matching(prefix, op))
+		return false;
+	RTC_INJECT("op_batched");
+	return true;
+}
+
+/*
+ * Puts an op into the batch, as one of this kind.
+ */
+static void
+add_to_batch(const char *prefix, const RtcOp *op, RtcOpKind kind)
+{
+	RtcOp		as = *op;
+
+	as.kind = kind;
+	rtc_batch_add(rtc_stream.batch, prefix, &as,
+				  rtc_stream.pos.horizon != 0 || rtc_stream.full);
 }
 
 /*

@@ -4,9 +4,9 @@
  *		The trigger functions: rows of a table to ops.
  *
  *				write_through					invalidate
- *	INSERT		SET new key						DEL new keys
- *	UPDATE		SET new key, DEL old if moved	DEL old and new keys
- *	DELETE		DEL old key						DEL old keys
+ *	INSERT		ROW new key						DEL new keys
+ *	UPDATE		ROW new key, GONE old if moved	DEL old and new keys
+ *	DELETE		GONE old key					DEL old keys
  *
  * and write_through deletes the old and new keys of its del= options as well.
  * A key with a NULL in it is no key, and its op is left out; so is a key that
@@ -19,10 +19,16 @@
  *
  * AFTER triggers fire for the versions that a statement made.  If a trigger
  * of the user's updates the row again, our trigger runs for the newer version
- * first, inside that nested update, and for the older version afterwards.  A
- * SET of the older version would win.  So a SET is made only of a version that
- * is still the newest; for one that this transaction has itself updated or
- * deleted again, the key is deleted instead, which is always right.
+ * first, inside that nested update, and for the older version afterwards.  So
+ * only a version that still exists is stored.  Of one that this transaction has
+ * itself updated or deleted again nothing is stored; its key is deleted unless
+ * another row has it.
+ *
+ * Nor do the triggers of a statement fire in the order in which keys become
+ * free: in UPDATE ... SET pos = pos + 1 a row may be stored under a key before
+ * the row that had it is reported to have left.  So each op on the key of a
+ * row says which version it stores, and which one has left the key.  What is
+ * to come of it is decided in op_merge.c.
  *
  * Tags and tracking
  *
@@ -51,12 +57,9 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
-#include "executor/tuptable.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/hsearch.h"
@@ -71,6 +74,7 @@
 #include "key.h"
 #include "oplist.h"
 #include "pin.h"
+#include "row_change.h"
 #include "rtcache.h"
 #include "rule.h"
 #include "stats.h"
@@ -93,6 +97,7 @@ typedef struct RuleEntry
 	RtcRuleText text;			/* the same, as it is written */
 	RtcNames	names;			/* of its table, if its templates use them */
 	bool		tracks;			/* no other rule says what changes */
+	bool		alone;			/* no other rule stores rows of the table */
 	RtcFault	fault;			/* valid when rule is NULL */
 	TransactionId fault_xid;	/* top transaction and */
 	SubTransactionId fault_subid;	/* subtransaction last warned in */
@@ -202,6 +207,21 @@ is_tracker(Relation rel, Trigger *self)
 	return true;
 }
 
+/* Is this the only trigger of the table that stores rows? */
+static bool
+is_alone(Relation rel, Trigger *self)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgoid != self->tgoid &&
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH)
+			return false;
+	}
+	return true;
+}
+
 /*
  * find_rule
  *		The rule of the trigger that is firing, parsed if need be.
@@ -220,6 +240,7 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	RtcRuleText text;
 	RtcNames	names;
 	bool		tracks;
+	bool		alone;
 	RtcFault	fault = {0};
 	MemoryContext cxt;
 	MemoryContext oldcxt;
@@ -243,6 +264,7 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	rule = rtc_rule_parse(trigdata->tg_relation, trigger, kind, &text, &names,
 						  &fault);
 	tracks = is_tracker(trigdata->tg_relation, trigger);
+	alone = is_alone(trigdata->tg_relation, trigger);
 	if (entry != NULL)
 	{
 		/* Make room in the list before anything is changed. */
@@ -263,6 +285,7 @@ find_rule(TriggerData *trigdata, RtcRuleKind kind)
 	entry->text = text;
 	entry->names = names;
 	entry->tracks = tracks;
+	entry->alone = alone;
 	entry->fault = fault;
 	entry->fault_xid = InvalidTransactionId;
 	entry->fault_subid = InvalidSubTransactionId;
@@ -331,62 +354,6 @@ check_call(FunctionCallInfo fcinfo, RtcRuleKind kind)
 	return trigdata;
 }
 
-/* The rows of an event; NULL where the event has none. */
-typedef struct RowChange
-{
-	TupleDesc	desc;
-	HeapTuple	oldrow;
-	HeapTuple	newrow;
-	TupleTableSlot *newslot;	/* holds newrow */
-} RowChange;
-
-static void
-get_change(TriggerData *trigdata, RowChange *change)
-{
-	change->desc = RelationGetDescr(trigdata->tg_relation);
-	change->oldrow = NULL;
-	change->newrow = NULL;
-	change->newslot = NULL;
-
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
-	{
-		change->newrow = trigdata->tg_trigtuple;
-		change->newslot = trigdata->tg_trigslot;
-	}
-	else if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
-	{
-		change->oldrow = trigdata->tg_trigtuple;
-		change->newrow = trigdata->tg_newtuple;
-		change->newslot = trigdata->tg_newslot;
-	}
-	else
-		change->oldrow = trigdata->tg_trigtuple;
-}
-
-/*
- * Has this transaction updated or deleted the new row again?
- *
- * The tuple of an AFTER trigger on a heap table is the one on the page, so its
- * header is up to date.  Nobody else can have touched it, for nobody else sees
- * it yet.  A (sub)transaction that has rolled back is not "current".  Foreign
- * tables and tables of other access methods give us a copy that tells nothing;
- * the answer is yes to be safe, so that rules on them delete and never store.
- */
-static bool
-is_superseded(TriggerData *trigdata, const RowChange *change)
-{
-	HeapTupleHeader header = change->newrow->t_data;
-
-	if (trigdata->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
-		!TTS_IS_BUFFERTUPLE(change->newslot))
-		return true;
-
-	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
-		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
-		return false;
-	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
-}
-
 /* Renders a key; false if there is no row, no key, or no valid one. */
 static bool
 render_key(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
@@ -414,6 +381,29 @@ add_del(const StringInfoData *key)
 	rtc_oplist_add(&op);
 }
 
+/*
+ * The old row has left the key, or the new one has come and is not stored.
+ * What another row has under the key stays.  If the versions are not known the
+ * key is deleted.
+ */
+static void
+add_gone(const RtcRowChange *change, const RtcRow *row,
+		 const StringInfoData *key)
+{
+	RtcOp		op = {0};
+
+	if (change->oldrow != NULL && !rtc_row_is_on_page(change, change->oldslot))
+	{
+		add_del(key);
+		return;
+	}
+	op.kind = RTC_OP_GONE;
+	op.key = key->data;
+	op.keylen = key->len;
+	op.row = *row;
+	rtc_oplist_add(&op);
+}
+
 /* Drops what depends on the tag of a row, if there is a row and it has one. */
 static void
 add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
@@ -423,17 +413,20 @@ add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
 		(void) rtc_oplist_add_dep(rtc_dep_tag(buf->data, buf->len));
 }
 
-/* Stores the new row under its key, or deletes the key if it cannot be. */
+/*
+ * Stores the new row under its key, or just takes the old one back if it cannot
+ * be stored.
+ */
 static void
-add_set(const RtcRule *rule, TriggerData *trigdata, const RowChange *change,
+add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 		const StringInfoData *key)
 {
 	StringInfoData value;
 	RtcOp		op = {0};
 
-	if (is_superseded(trigdata, change))
+	if (rtc_row_is_superseded(change))
 	{
-		add_del(key);
+		add_gone(change, row, key);
 		return;
 	}
 
@@ -442,11 +435,13 @@ add_set(const RtcRule *rule, TriggerData *trigdata, const RowChange *change,
 							 RtcMaxValueBytes()))
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		add_del(key);
+		row->unstored = true;
+		add_gone(change, row, key);
 		return;
 	}
 
-	op.kind = RTC_OP_SET;
+	op.kind = RTC_OP_ROW;
+	op.row = *row;
 	op.ttl_ms = rule->ttl_ms >= 0 ? rule->ttl_ms : rtc_default_ttl_ms();
 	op.key = key->data;
 	op.keylen = key->len;
@@ -457,16 +452,19 @@ add_set(const RtcRule *rule, TriggerData *trigdata, const RowChange *change,
 
 /* Adds the ops of one row change. */
 static void
-apply_rule(const RtcRule *rule, TriggerData *trigdata)
+apply_rule(RuleEntry *entry, TriggerData *trigdata)
 {
-	RowChange	change;
+	const RtcRule *rule = entry->rule;
+	RtcRowChange change;
+	RtcRow		row;
 	StringInfoData oldkey;
 	StringInfoData newkey;
 	bool		have_old;
 	bool		have_new;
+	bool		stays;
 	int			nestlevel = -1;
 
-	get_change(trigdata, &change);
+	rtc_row_change_get(trigdata, &change);
 	initStringInfo(&oldkey);
 	initStringInfo(&newkey);
 
@@ -477,10 +475,19 @@ apply_rule(const RtcRule *rule, TriggerData *trigdata)
 	{
 		have_old = render_key(rule->key, change.oldrow, change.desc, &oldkey);
 		have_new = render_key(rule->key, change.newrow, change.desc, &newkey);
-		if (have_old && !(have_new && same_key(&oldkey, &newkey)))
-			add_del(&oldkey);
+		stays = have_old && have_new && same_key(&oldkey, &newkey);
+		if (have_old && !stays)
+		{
+			rtc_row_versions(&change, true, false, &row);
+			row.alone = entry->alone;
+			add_gone(&change, &row, &oldkey);
+		}
 		if (have_new)
-			add_set(rule, trigdata, &change, &newkey);
+		{
+			rtc_row_versions(&change, stays, true, &row);
+			row.alone = entry->alone;
+			add_row(rule, &change, &row, &newkey);
+		}
 	}
 
 	for (int i = 0; i < rule->ntags; i++)
@@ -512,14 +519,14 @@ row_trigger(FunctionCallInfo fcinfo, RtcRuleKind kind)
 
 	if (entry->tracks)
 	{
-		RowChange	change;
+		RtcRowChange change;
 
-		get_change(trigdata, &change);
+		rtc_row_change_get(trigdata, &change);
 		rtc_track_row(RelationGetRelid(trigdata->tg_relation), change.desc,
 					  change.oldrow, change.newrow);
 	}
 	if (entry->rule != NULL)
-		apply_rule(entry->rule, trigdata);
+		apply_rule(entry, trigdata);
 	else
 		rule_unusable(entry, trigdata);
 

@@ -16,8 +16,10 @@
  *					printable ASCII is written as %xx
  *		ops			nops ops, each
  *					kind, a number;
- *					keylen, and for SET and PUT ttl_ms and vallen, numbers,
- *					the key, and for SET and PUT the value; lengths in bytes;
+ *					keylen, and for SET, PUT and ROW ttl_ms and vallen, numbers;
+ *					for ROW and GONE the row versions, numbers: relid, storage,
+ *					block and offset of made, the same of gone, flags;
+ *					the key, and for SET, PUT and ROW the value; lengths in bytes;
  *					or for TAG, instead of these, the RtcDep, a number
  *
  * A message holds whole ops, so no character is cut between two messages.
@@ -54,14 +56,27 @@
 
 #define RTC_MESSAGE_VERSION 2
 
+/* Flag of a message: there are GONE ops in it. */
+#define RTC_MESSAGE_HAS_GONE 1
+
+/* Flags of row versions, and all of them. */
+#define RTC_ROW_OLDER		1
+#define RTC_ROW_UNSTORED	2
+#define RTC_ROW_ALONE		4
+#define RTC_ROW_FLAGS		7
+
 /* The most bytes that a database's name takes in a message. */
 #define RTC_MAX_DBNAME_TEXT	(3 * (NAMEDATALEN - 1))
 
 /* The most bytes in front of the name: the seal and eight numbers. */
 #define RTC_MAX_HEADER		(RTC_SEAL_TEXT_LEN + 8 * RTC_MAX_DIGITS)
 
+static char *put_row(char *p, const RtcRow *row);
+static bool get_row(const char **pos, const char *end, RtcRow *row);
+static bool get_place(const char **pos, const char *end, ItemPointer ctid);
 static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
-								size_t opslen, uint32 nops, uint64 first_seq);
+								size_t opslen, uint32 nops, uint64 first_seq,
+								uint32 flags);
 static const char *my_database_name(void);
 static char *escape_name(char *p, const char *name);
 static bool unescape_name(const char *text, size_t len, char *name);
@@ -76,7 +91,7 @@ rtc_op_encode(StringInfo buf, const RtcOp *op)
 
 	if (size > MaxAllocSize)
 		elog(ERROR, "cache op of %zu bytes is too large", size);
-	enlargeStringInfo(buf, (int) size + 4 * RTC_MAX_DIGITS);
+	enlargeStringInfo(buf, (int) size + 11 * RTC_MAX_DIGITS);
 	p = rtc_put_number(buf->data + buf->len, op->kind);
 	if (op->kind == RTC_OP_TAG)
 		p = rtc_put_number(p, op->dep);
@@ -88,6 +103,8 @@ rtc_op_encode(StringInfo buf, const RtcOp *op)
 			p = rtc_put_number(p, op->ttl_ms);
 			p = rtc_put_number(p, op->vallen);
 		}
+		if (RtcOpHasRow(op->kind))
+			p = put_row(p, &op->row);
 		/* a CLEAR has no key */
 		if (op->keylen > 0)
 			memcpy(p, op->key, op->keylen);
@@ -112,7 +129,7 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 	uint64		vallen = 0;
 
 	memset(op, 0, sizeof(*op));
-	if (!rtc_get_number_up_to(&p, end, RTC_OP_PUT, &kind) ||
+	if (!rtc_get_number_up_to(&p, end, RTC_OP_GONE, &kind) ||
 		kind < RTC_OP_SET)
 		return false;
 	op->kind = (RtcOpKind) kind;
@@ -129,6 +146,8 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 		(!rtc_get_number_up_to(&p, end, PG_INT64_MAX, &ttl_ms) ||
 		 !rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &vallen)))
 		return false;
+	if (RtcOpHasRow(kind) && !get_row(&p, end, &op->row))
+		return false;
 	if (keylen + vallen > (uint64) (end - p))
 		return false;
 	op->key = p;
@@ -140,28 +159,77 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 	return true;
 }
 
+static char *
+put_row(char *p, const RtcRow *row)
+{
+	p = rtc_put_number(p, row->relid);
+	p = rtc_put_number(p, row->storage);
+	p = rtc_put_number(p, ItemPointerGetBlockNumberNoCheck(&row->made));
+	p = rtc_put_number(p, ItemPointerGetOffsetNumberNoCheck(&row->made));
+	p = rtc_put_number(p, ItemPointerGetBlockNumberNoCheck(&row->gone));
+	p = rtc_put_number(p, ItemPointerGetOffsetNumberNoCheck(&row->gone));
+	return rtc_put_number(p, (row->older ? RTC_ROW_OLDER : 0) |
+						  (row->unstored ? RTC_ROW_UNSTORED : 0) |
+						  (row->alone ? RTC_ROW_ALONE : 0));
+}
+
+static bool
+get_row(const char **pos, const char *end, RtcRow *row)
+{
+	uint64		relid;
+	uint64		storage;
+	uint64		flags;
+
+	if (!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &relid) ||
+		!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &storage) ||
+		!get_place(pos, end, &row->made) ||
+		!get_place(pos, end, &row->gone) ||
+		!rtc_get_number_up_to(pos, end, RTC_ROW_FLAGS, &flags))
+		return false;
+	row->relid = (Oid) relid;
+	row->storage = (Oid) storage;
+	row->older = (flags & RTC_ROW_OLDER) != 0;
+	row->unstored = (flags & RTC_ROW_UNSTORED) != 0;
+	row->alone = (flags & RTC_ROW_ALONE) != 0;
+	return true;
+}
+
+static bool
+get_place(const char **pos, const char *end, ItemPointer ctid)
+{
+	uint64		block;
+	uint64		offset;
+
+	if (!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &block) ||
+		!rtc_get_number_up_to(pos, end, PG_UINT16_MAX, &offset))
+		return false;
+	ItemPointerSet(ctid, (BlockNumber) block, (OffsetNumber) offset);
+	return true;
+}
+
 void
 rtc_message_write(const char *ops, size_t opslen, uint32 nops,
-				  uint64 first_seq)
+				  uint64 first_seq, bool has_gone)
 {
-	(void) write_message(RTC_MESSAGE_OPS, ops, opslen, nops, first_seq);
+	(void) write_message(RTC_MESSAGE_OPS, ops, opslen, nops, first_seq,
+						 has_gone ? RTC_MESSAGE_HAS_GONE : 0);
 }
 
 void
 rtc_message_write_gap(void)
 {
-	(void) write_message(RTC_MESSAGE_GAP, NULL, 0, 0, 0);
+	(void) write_message(RTC_MESSAGE_GAP, NULL, 0, 0, 0, 0);
 }
 
 XLogRecPtr
 rtc_message_write_omitted(void)
 {
-	return write_message(RTC_MESSAGE_OMITTED, NULL, 0, 0, 0);
+	return write_message(RTC_MESSAGE_OMITTED, NULL, 0, 0, 0, 0);
 }
 
 static XLogRecPtr
 write_message(RtcMessageKind kind, const char *ops, size_t opslen,
-			  uint32 nops, uint64 first_seq)
+			  uint32 nops, uint64 first_seq, uint32 flags)
 {
 	char		name[RTC_MAX_DBNAME_TEXT];
 	size_t		namelen = escape_name(name, my_database_name()) - name;
@@ -175,7 +243,7 @@ write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 	p = buf.data + RTC_SEAL_TEXT_LEN;
 	p = rtc_put_number(p, RTC_MESSAGE_VERSION);
 	p = rtc_put_number(p, kind);
-	p = rtc_put_number(p, 0);
+	p = rtc_put_number(p, flags);
 	p = rtc_put_number(p, MyDatabaseId);
 	p = rtc_put_number(p, U64FromFullTransactionId(fxid));
 	p = rtc_put_number(p, first_seq);
@@ -217,7 +285,7 @@ rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 		version != RTC_MESSAGE_VERSION ||
 		!rtc_get_number_up_to(&pos, end, RTC_MESSAGE_OMITTED, &kind) ||
 		kind < RTC_MESSAGE_OPS ||
-		!rtc_get_number_up_to(&pos, end, 0, &flags) ||
+		!rtc_get_number_up_to(&pos, end, RTC_MESSAGE_HAS_GONE, &flags) ||
 		!rtc_get_number_up_to(&pos, end, PG_UINT32_MAX, &dboid) ||
 		!rtc_get_number(&pos, end, &msg->fxid) ||
 		!rtc_get_number(&pos, end, &msg->first_seq) ||
@@ -230,6 +298,7 @@ rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 	msg->kind = (RtcMessageKind) kind;
 	msg->dboid = (Oid) dboid;
 	msg->nops = (uint32) nops;
+	msg->has_gone = (flags & RTC_MESSAGE_HAS_GONE) != 0;
 	msg->ops = pos + namelen;
 	msg->opslen = end - msg->ops;
 	return true;

@@ -35,6 +35,7 @@ typedef struct RtcMessage
 	uint64		fxid;			/* full xid of the (sub)transaction */
 	uint64		first_seq;		/* orders the messages of a transaction */
 	uint32		nops;
+	bool		has_gone;		/* there are GONE ops in it */
 	const char *ops;			/* encoded ops */
 	size_t		opslen;
 } RtcMessage;
@@ -57,10 +58,11 @@ extern bool rtc_op_decode(const char **pos, const char *end, RtcOp *op);
 
 /*
  * Writes encoded ops to WAL as one sealed transactional message of the
- * current (sub)transaction, which gets an xid if it has none.
+ * current (sub)transaction, which gets an xid if it has none.  has_gone: there
+ * are GONE ops in it.
  */
 extern void rtc_message_write(const char *ops, size_t opslen, uint32 nops,
-							  uint64 first_seq);
+							  uint64 first_seq, bool has_gone);
 
 /* Writes a gap message; it counts whether or not this transaction commits. */
 extern void rtc_message_write_gap(void);

@@ -58,6 +58,7 @@ typedef struct RtcMessageRef
 	XLogRecPtr	lsn;			/* start of its record */
 	uint64		first_seq;
 	uint64		seal;			/* the first bytes of its seal */
+	bool		has_gone;		/* there are GONE ops in it */
 	char	   *kept;			/* the message, or NULL: read it again */
 	uint32		keptlen;
 } RtcMessageRef;
@@ -233,6 +234,22 @@ rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 			return false;
 		reader->current++;
 	}
+}
+
+bool
+rtc_wal_reader_has_gone(RtcWalReader *reader)
+{
+	for (int i = 0; i < reader->nrefs; i++)
+		if (reader->ref[i].has_gone)
+			return true;
+	return false;
+}
+
+void
+rtc_wal_reader_rewind(RtcWalReader *reader)
+{
+	reader->current = 0;
+	reader->msg_pos = NULL;
 }
 
 void
@@ -431,6 +448,7 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 	ref = &xact->ref[xact->nrefs++];
 	ref->lsn = reader->scan->ReadRecPtr;
 	ref->first_seq = msg.first_seq;
+	ref->has_gone = msg.has_gone;
 	memcpy(&ref->seal, rec->message + rec->prefix_size, sizeof(ref->seal));
 	ref->kept = NULL;
 	ref->keptlen = 0;

@@ -64,6 +64,12 @@ extern void rtc_wal_reader_next(RtcWalReader *reader, RtcWalEvent *event);
 extern bool rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 								   const RtcMessage **msg, bool *gone);
 
+/* Are there GONE ops in the commit just read? */
+extern bool rtc_wal_reader_has_gone(RtcWalReader *reader);
+
+/* Goes back to the first op of the commit just read. */
+extern void rtc_wal_reader_rewind(RtcWalReader *reader);
+
 /* Forgets the commit just read. */
 extern void rtc_wal_reader_done(RtcWalReader *reader);
 
