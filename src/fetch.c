@@ -288,7 +288,7 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 	{
 		*reason = RTC_STAT_BYPASS_NOT_READY;
 		if (found == RTC_GET_LEASED)
-			rtc_cmd_unlease(trust->name.data, trust->name.len, l->token);
+			rtc_cmd_unlease(wanted, l->token);
 	}
 	else
 		*leased = found == RTC_GET_LEASED;
@@ -333,36 +333,11 @@ use_value(RtcLookup *l, const RtcValue *value)
 }
 
 /*
- * Gives the lease back after an error of the query, or its cancel, so that the
- * next lookup need not wait for it to expire.  Not if the server stops.
- *
- * Whoever has cancelled us waits for it, at most RTC_UNLEASE_MS.
- */
-static void
-unlease_after_error(RtcLookup *l, MemoryContext context)
-{
-	int			code = geterrcode();
-
-	if (ERRCODE_TO_CATEGORY(code) == ERRCODE_INSUFFICIENT_RESOURCES ||
-		(ERRCODE_TO_CATEGORY(code) == ERRCODE_OPERATOR_INTERVENTION &&
-		 code != ERRCODE_QUERY_CANCELED))
-		return;
-
-	/* Nothing may come between the error and its report. */
-	HOLD_INTERRUPTS();
-	context = MemoryContextSwitchTo(context);
-	rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
-	MemoryContextSwitchTo(context);
-	RESUME_INTERRUPTS();
-}
-
-/*
  * Runs the query while we hold the lease, and stores the answer.
  */
 static Jsonb *
 run_with_lease(RtcLookup *l)
 {
-	MemoryContext context = CurrentMemoryContext;
 	Jsonb	   *volatile answer = NULL;
 
 	PG_TRY();
@@ -371,7 +346,8 @@ run_with_lease(RtcLookup *l)
 	}
 	PG_CATCH();
 	{
-		unlease_after_error(l, context);
+		/* lest the next lookup wait for it to expire */
+		rtc_cmd_unlease(&l->wanted, l->token);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -392,7 +368,7 @@ run_with_lease(RtcLookup *l)
 		 * position covers all of before.
 		 */
 		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
-		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
+		rtc_cmd_unlease(&l->wanted, l->token);
 	}
 	else
 	{
@@ -427,7 +403,7 @@ fill(RtcLookup *l, Jsonb *answer)
 	if (text.len == 0 || text.len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		rtc_cmd_unlease(l->trust.name.data, l->trust.name.len, l->token);
+		rtc_cmd_unlease(&l->wanted, l->token);
 	}
 	else
 	{

@@ -316,16 +316,10 @@ rtc_backend_append(int argc, const char *const *argv, const size_t *argvlen)
 RtcReply *
 rtc_backend_ask(int nexpected)
 {
-	return rtc_backend_ask_within(rtc_command_timeout, nexpected);
-}
-
-RtcReply *
-rtc_backend_ask_within(int timeout, int nexpected)
-{
 	RtcReply   *replies;
 	int			nreplies;
 
-	if (rtc_conn_exchange(conn, timeout, &replies,
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
 						  &nreplies) == RTC_CONN_OK)
 	{
 		if (nreplies == nexpected)
@@ -334,6 +328,13 @@ rtc_backend_ask_within(int timeout, int nexpected)
 	}
 	report_failure();
 	return NULL;
+}
+
+void
+rtc_backend_post(int argc, const char *const *argv, const size_t *argvlen)
+{
+	if (rtc_backend_usable())
+		rtc_conn_post(conn, argc, argv, argvlen);
 }
 
 /*

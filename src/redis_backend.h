@@ -42,8 +42,12 @@ extern void rtc_backend_append(int argc, const char *const *argv,
  */
 extern RtcReply *rtc_backend_ask(int nexpected);
 
-/* The same with a limit of its own instead of rtcache.command_timeout (ms). */
-extern RtcReply *rtc_backend_ask_within(int timeout, int nexpected);
+/*
+ * Sends a command whose reply does not matter, on the connection that is there,
+ * without waiting; nothing happens if there is none.  Raises nothing.
+ */
+extern void rtc_backend_post(int argc, const char *const *argv,
+							 const size_t *argvlen);
 
 /*
  * Closes the connection: this is not, or no longer, the Redis that the relay

@@ -21,7 +21,6 @@
 #include "lib/stringinfo.h"
 
 #include "breaker.h"
-#include "guc.h"
 #include "key.h"
 #include "mutant.h"
 #include "redis_backend.h"
@@ -131,11 +130,10 @@ static RtcScript fill_script = {
 };
 
 /* KEYS: lease.  ARGV: token. */
-static RtcScript unlease_script = {
-	"if redis.pcall('GET', KEYS[1]) == ARGV[1] then "
-	"return redis.call('DEL', KEYS[1]) end "
-	"return 0"
-};
+static const char unlease_script[] =
+"if redis.pcall('GET', KEYS[1]) == ARGV[1] then "
+"return redis.call('DEL', KEYS[1]) end "
+"return 0";
 
 /* KEYS: key.  ARGV: the value, or nothing = anything that is no string. */
 static RtcScript drop_script = {
@@ -151,9 +149,6 @@ static RtcScript drop_script = {
 
 static RtcReply *run_script(RtcScript *script, int nkeys, int nargs,
 							const char *const *args, const size_t *arglens);
-static RtcReply *run_script_within(int timeout, RtcScript *script, int nkeys,
-								   int nargs, const char *const *args,
-								   const size_t *arglens);
 
 bool
 rtc_cmd_ready(void)
@@ -476,35 +471,18 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 }
 
 /*
- * Gives a lease back.  Not worth a new connection, nor a long wait, which may
- * delay the report of an error: leases expire.
+ * Gives a lease back: not worth a new connection, nor any wait, since leases
+ * expire.  The script goes as text, lest Redis not know it by its hash.
  */
 void
-rtc_cmd_unlease(const char *key, size_t keylen, const char *token)
+rtc_cmd_unlease(const RtcWanted *wanted, const char *token)
 {
-	StringInfoData lease;
-	RtcReply   *reply;
+	const char *argv[] = {"EVAL", unlease_script, "1", lease_name(wanted),
+	token};
+	size_t		argvlen[] = {4, strlen(unlease_script), 1, wanted->leaselen,
+	strlen(token)};
 
-	if (!rtc_backend_usable() || !rtc_backend_begin())
-		return;
-
-	initStringInfo(&lease);
-	rtc_lease_name(&lease, key, keylen);
-	{
-		const char *args[] = {lease.data, token};
-		size_t		lens[] = {lease.len, strlen(token)};
-
-		reply = run_script_within(Min(rtc_command_timeout, RTC_UNLEASE_MS),
-								  &unlease_script, 1, 1, args, lens);
-	}
-	pfree(lease.data);
-	if (reply == NULL)
-		return;
-
-	if (reply->type != RTC_REPLY_INTEGER)
-		rtc_backend_refuse(reply, "unlease");
-	else
-		rtc_breaker_success();
+	rtc_backend_post(lengthof(argv), argv, argvlen);
 }
 
 /*
@@ -563,14 +541,6 @@ static RtcReply *
 run_script(RtcScript *script, int nkeys, int nargs, const char *const *args,
 		   const size_t *arglens)
 {
-	return run_script_within(rtc_command_timeout, script, nkeys, nargs, args,
-							 arglens);
-}
-
-static RtcReply *
-run_script_within(int timeout, RtcScript *script, int nkeys, int nargs,
-				  const char *const *args, const size_t *arglens)
-{
 	const char *argv[RTC_SCRIPT_MAX_ARGS + 3];
 	size_t		argvlen[RTC_SCRIPT_MAX_ARGS + 3];
 	char		numkeys[16];
@@ -594,7 +564,7 @@ run_script_within(int timeout, RtcScript *script, int nkeys, int nargs,
 	}
 
 	rtc_backend_append(argc, argv, argvlen);
-	reply = rtc_backend_ask_within(timeout, 1);
+	reply = rtc_backend_ask(1);
 	if (reply == NULL || !rtc_script_is_unknown(reply))
 		return reply;
 
@@ -603,5 +573,5 @@ run_script_within(int timeout, RtcScript *script, int nkeys, int nargs,
 	argv[1] = script->text;
 	argvlen[1] = strlen(script->text);
 	rtc_backend_append(argc, argv, argvlen);
-	return rtc_backend_ask_within(timeout, 1);
+	return rtc_backend_ask(1);
 }

@@ -113,11 +113,11 @@ extern int	rtc_cmd_fill(const RtcWanted *wanted, const char *token,
 						 int64 ttl_ms);
 
 /*
- * Gives a lease back that will not be used; best effort.  Waits so long for an
- * answer, if rtcache.command_timeout is not shorter (ms).
+ * Gives a lease back that will not be used; best effort.  Uses the connection that
+ * is open, if there is one, and does not wait for an answer.  Neither raises nor
+ * allocates palloc'd memory: it may be called while an error is handled.
  */
-#define RTC_UNLEASE_MS		200
-extern void rtc_cmd_unlease(const char *key, size_t keylen, const char *token);
+extern void rtc_cmd_unlease(const RtcWanted *wanted, const char *token);
 
 /* Deletes the key if it still holds this value (NULL: whatever is no string). */
 extern bool rtc_cmd_drop(const char *key, size_t keylen, const char *value,

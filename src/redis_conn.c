@@ -140,6 +140,7 @@ rtc_conn_close(RtcConn *conn)
 	conn->ssl = NULL;
 	conn->sock = PGINVALID_SOCKET;
 	conn->outstanding = 0;
+	conn->unwanted = 0;
 	conn->unsent = 0;
 }
 
@@ -170,6 +171,8 @@ rtc_conn_check(RtcConn *conn)
 		rtc_conn_fail(conn, "%m");
 	else if (n == 0)
 		rtc_conn_fail(conn, "server closed the connection");
+	else if (conn->unwanted > 0)
+		return true;			/* the reply that is dropped, it seems */
 	else if (conn->ssl != NULL)
 	{
 		/* TLS has messages of its own, and one of them is its end */
@@ -288,6 +291,27 @@ rtc_conn_append_strings(RtcConn *conn,...)
 	rtc_conn_append(conn, argc, argv, argvlen);
 }
 
+void
+rtc_conn_post(RtcConn *conn, int argc, const char *const *argv,
+			  const size_t *argvlen)
+{
+	int			sent = 0;
+
+	if (!rtc_conn_is_open(conn) || conn->outstanding > 0)
+		return;
+	if (redisAppendCommandArgv(conn->redis, argc, (const char **) argv,
+							   argvlen) != REDIS_OK)
+	{
+		rtc_conn_fail(conn, "out of memory");
+		return;
+	}
+	rtc_tls_before_io(conn->ssl);
+	if (redisBufferWrite(conn->redis, &sent) != REDIS_OK || !sent)
+		rtc_conn_fail(conn, "could not send a command at once");
+	else
+		conn->unwanted++;
+}
+
 RtcConnResult
 rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 				  int *nreplies)
@@ -308,15 +332,19 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 
 	PG_TRY();
 	{
-		int			n = conn->outstanding;
+		int			skip = conn->unwanted;
+		int			n = skip + conn->outstanding;
 		RtcReply   *result = palloc0(mul_size(n, sizeof(RtcReply)));
+
+		conn->unwanted = 0;
+		conn->outstanding = n;
 
 		ok = rtc_conn_run(conn, result, n,
 						  rtc_deadline_in(timeout_ms));
 		if (ok)
 		{
-			*replies = result;
-			*nreplies = n;
+			*replies = result + skip;
+			*nreplies = n - skip;
 		}
 	}
 	PG_CATCH();
@@ -350,6 +378,7 @@ forget_if_inherited(RtcConn *conn)
 	conn->ssl = NULL;
 	conn->sock = PGINVALID_SOCKET;
 	conn->outstanding = 0;
+	conn->unwanted = 0;
 	conn->unsent = 0;
 }
 

@@ -110,6 +110,16 @@ extern void rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
 extern void rtc_conn_append_strings(RtcConn *conn,...);
 
 /*
+ * Sends one command whose reply nobody wants, if the socket takes all of it at
+ * once; else closes the connection.  Does nothing if the connection is not open,
+ * or a command of before is still to be answered.  The next exchange reads the
+ * reply and drops it.  Neither waits nor raises nor allocates palloc'd memory, so
+ * it may be called while an error is handled.
+ */
+extern void rtc_conn_post(RtcConn *conn, int argc, const char *const *argv,
+						  const size_t *argvlen);
+
+/*
  * Waiting in rtc_conn_open() and rtc_conn_exchange() resets MyLatch: a process
  * with other reasons to be woken must look at them again afterwards.
  *

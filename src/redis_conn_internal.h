@@ -33,7 +33,9 @@ struct RtcConn
 	Latch	   *latch;			/* the latch in it */
 	int			sock_pos;		/* position of the socket in it */
 
-	int			outstanding;	/* commands without a reply */
+	int			outstanding;	/* commands without a reply that is wanted */
+	int			unwanted;		/* commands before them, whose replies are
+								 * dropped */
 	size_t		unsent;			/* bytes appended since the last exchange */
 	RtcReplySink sink;			/* where replies go */
 

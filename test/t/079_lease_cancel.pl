@@ -1,6 +1,7 @@
 # A lookup that is cancelled while it holds a lease gives it back, so that others
 # need not wait for it to expire: by statement_timeout, by pg_cancel_backend,
-# and with an error.  When Redis hangs, the cancel is answered all the same.
+# and with an error.  When Redis hangs, the cancel is answered all the same; when
+# it has hung up, no new connection is opened for it.
 
 use strict;
 use warnings;
@@ -11,12 +12,14 @@ use Test::More;
 use Time::HiRes qw(time);
 
 use RtcCoherence;
+use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
 
 my $redis = RtcRedis->new('main');
 $redis->start;
-my $node = RtcNode->new('main', redis => $redis);
+my $fake = RtcFakeRedis->new('faulty', $redis);
+my $node = RtcNode->new('main', redis => $fake);
 $node->start;
 create_heroes($node);
 $node->safe_psql('postgres', q{
@@ -56,7 +59,7 @@ sub others_do_not_wait
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $start = time;
 
-	is(lease($key), '', "$what: the lease is given back");
+	ok($redis->wait_for(0, 'EXISTS', "{postgres:$key}~lease"), "$what: the lease is given back");
 	is($node->safe_psql('postgres', lookup($key, 1)), 1, "$what: the next lookup");
 	cmp_ok(time - $start, '<', 0.8, "$what: does not wait");
 	return;
@@ -109,6 +112,25 @@ is($session->query('SELECT 1'), 1);
 cmp_ok(time - $start, '<', 1, 'Redis hangs: a cancel is answered within a second');
 like($session->{stderr}, qr/ERROR:  canceling statement due to user request/, 'as it should be');
 $redis->sigcont;
+$lock->query('SELECT pg_advisory_unlock(77)');
+
+# Redis hangs up, and would not answer on a new connection.  The relay, which would
+# find that out, is stopped.
+is($session->query(lookup('before', 1)), 1, 'the session goes on');
+$lock->query('SELECT pg_advisory_lock(77)');
+begin_lookup('cut');
+kill 'STOP', my $relay = $node->relay_pid;
+$fake->commands;
+$fake->rule(match => '^CLIENT SETNAME rtcache-backend', action => 'hang');
+$fake->cut_all;
+$start = time;
+$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+is($session->query('SELECT 1'), 1);
+cmp_ok(time - $start, '<', 1, 'Redis has hung up: a cancel is answered within a second');
+like($session->{stderr}, qr/ERROR:  canceling statement due to user request/, 'as it should be');
+is(grep({ /rtcache-backend/ } $fake->commands), 0, 'without a new connection');
+$fake->clear;
+kill 'CONT', $relay;
 $session->quit;
 $lock->quit;
 
