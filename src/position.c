@@ -58,6 +58,17 @@
 
 #define PREFIX_FIELD	"prefix:"
 
+/*
+ * A hash with more fields is not our position: a dozen of our own, and a prefix for
+ * each database that there has been.
+ */
+#define MAX_FIELDS		(16 * RTC_MAX_PREFIXES)
+
+/* Nor is one that takes more bytes, here or there. */
+#define MAX_BYTES		(4 * 1024 * 1024)
+
+static bool read_hash(RtcConn *conn, const RtcReply **hash,
+					  const char **foreign);
 static bool is_alive(const RtcPosition *pos);
 static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
@@ -66,24 +77,47 @@ static XLogRecPtr parse_lsn(const char *text);
 RtcConnResult
 rtc_position_load(RtcConn *conn, RtcPosition *pos)
 {
+	static bool too_large = false;
+	const RtcReply *hash = NULL;
 	RtcReply   *replies;
 	int			nreplies;
-	RtcReply   *hash;
+	const char *foreign = NULL;
 
-	memset(pos, 0, sizeof(*pos));
-	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
-	rtc_conn_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK ||
-		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	hash = &replies[nreplies - 1];
-	if (hash->type != RTC_REPLY_ARRAY)
+	/* one that could not be read has cost the connection */
+	if (too_large)
+		foreign = "it is too large";
+	else if (!read_hash(conn, &hash, &foreign))
 	{
-		rtc_conn_fail(conn, "unexpected reply to HGETALL");
+		too_large = rtc_conn_reply_was_too_large(conn);
+		return RTC_CONN_FAILED;
+	}
+	if (foreign != NULL)
+	{
+		/* what we do ourselves breaks our WATCH as well: end that first */
+		rtc_conn_append_strings(conn, "MULTI", NULL);
+		rtc_conn_append_strings(conn, "EXEC", NULL);
+		rtc_conn_append_strings(conn, "UNLINK", rtc_position_key(), NULL);
+		if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+							  &nreplies) != RTC_CONN_OK ||
+			rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+			return RTC_CONN_FAILED;
+		too_large = false;
+		ereport(LOG,
+				(errmsg("deleted key \"%s\" in Redis, which is no position of this server: %s",
+						rtc_position_key(), foreign),
+				 errdetail("Something else than rtcache has written to it.")));
+		foreign = NULL;
+		if (!read_hash(conn, &hash, &foreign))
+			return RTC_CONN_FAILED;
+	}
+	if (foreign != NULL)
+	{
+		rtc_conn_fail(conn, "somebody else writes to key \"%s\"",
+					  rtc_position_key());
 		return RTC_CONN_FAILED;
 	}
 
+	memset(pos, 0, sizeof(*pos));
 	pos->prefix = palloc((hash->nelems / 2 + 1) * RTC_MAX_PREFIX_LEN);
 	pos->prefix_dboid = palloc((hash->nelems / 2 + 1) * sizeof(Oid));
 	for (int i = 0; i + 1 < hash->nelems; i += 2)
@@ -99,6 +133,66 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 		!XLogRecPtrIsInvalid(pos->verified_lsn) &&
 		!XLogRecPtrIsInvalid(pos->restart_lsn);
 	return RTC_CONN_OK;
+}
+
+/*
+ * Watches the position and reads it; or tells, by a clause, what shows that it is
+ * not what we write.  False = Redis failed.
+ *
+ * How large it is gets asked first, since everybody may write to Redis, which could
+ * take more than our time to reply.  A user of Redis from before may not be allowed
+ * to ask.
+ */
+static bool
+read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
+{
+	RtcReply   *replies;
+	int			nreplies;
+	size_t		limit;
+	RtcConnResult result;
+
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "HLEN", rtc_position_key(), NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK ||
+		rtc_conn_judge(conn, replies, 1) != RTC_CONN_OK)
+		return false;
+	if (rtc_reply_is_error(&replies[1], "WRONGTYPE"))
+		*foreign = "it is not a hash";
+	else if (replies[1].type == RTC_REPLY_INTEGER &&
+			 replies[1].integer > MAX_FIELDS)
+		*foreign = "it has too many fields";
+	if (*foreign != NULL)
+		return true;
+
+	/* of a few thousand fields, which is soon done */
+	rtc_conn_append_strings(conn, "MEMORY", "USAGE", rtc_position_key(),
+							"SAMPLES", "0", NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return false;
+	if (replies[0].type == RTC_REPLY_INTEGER && replies[0].integer > MAX_BYTES)
+	{
+		*foreign = "it is too large";
+		return true;
+	}
+
+	limit = rtc_conn_limit_replies(conn, MAX_BYTES);
+	rtc_conn_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
+	result = rtc_conn_exchange(conn, rtc_command_timeout, &replies, &nreplies);
+	rtc_conn_limit_replies(conn, limit);
+	if (result != RTC_CONN_OK ||
+		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		return false;
+	*hash = &replies[nreplies - 1];
+	if ((*hash)->type != RTC_REPLY_ARRAY)
+	{
+		rtc_conn_fail(conn, "unexpected reply to HGETALL");
+		return false;
+	}
+	if ((*hash)->nelems > 2 * MAX_FIELDS)
+		*foreign = "it has too many fields";
+	return true;
 }
 
 RtcConnResult

@@ -69,6 +69,10 @@ typedef enum RtcDecision
 /*
  * Reads the position and watches it (WATCH), so that the next EXEC fails if
  * anybody else touches it.  Allocates in the current context.
+ *
+ * If there is something under its name that we never write (no hash, too many
+ * fields, too large), that is deleted and logged, and there is no position.  A
+ * reply that is too large costs the connection; the next call deletes it.
  */
 extern RtcConnResult rtc_position_load(RtcConn *conn, RtcPosition *pos);
 

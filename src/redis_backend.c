@@ -338,16 +338,6 @@ rtc_backend_post(int argc, const char *const *argv, const size_t *argvlen)
 }
 
 /*
- * Is the reply an error of this kind?
- */
-bool
-rtc_reply_is_error(const RtcReply *reply, const char *code)
-{
-	return reply->type == RTC_REPLY_ERROR &&
-		strncmp(reply->str, code, strlen(code)) == 0;
-}
-
-/*
  * Deals with a reply that is not what the command should return: a failure,
  * after which the connection is kept if only the command was refused.
  */

@@ -55,9 +55,6 @@ extern void rtc_backend_post(int argc, const char *const *argv,
  */
 extern void rtc_backend_doubt(void);
 
-/* Is the reply an error of this kind ("WRONGTYPE")? */
-extern bool rtc_reply_is_error(const RtcReply *reply, const char *code);
-
 /*
  * Counts a reply that is not what the command should return as a failure,
  * and tells and reports it.  The connection is kept if only the command was

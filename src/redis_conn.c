@@ -66,6 +66,7 @@ rtc_conn_create(const char *who)
 	strlcpy(conn->who, who, sizeof(conn->who));
 	conn->sock = PGINVALID_SOCKET;
 	conn->pid = MyProcPid;
+	conn->sink.max_bytes = RTC_MAX_REPLY_BYTES;
 
 	if (rtc_wait_redis_io == 0)
 	{
@@ -73,6 +74,21 @@ rtc_conn_create(const char *who)
 		rtc_wait_redis_io = WaitEventExtensionNew_compat("RtcacheRedisIO");
 	}
 	return conn;
+}
+
+size_t
+rtc_conn_limit_replies(RtcConn *conn, size_t max_bytes)
+{
+	size_t		before = conn->sink.max_bytes;
+
+	conn->sink.max_bytes = max_bytes;
+	return before;
+}
+
+bool
+rtc_conn_reply_was_too_large(RtcConn *conn)
+{
+	return conn->sink.too_large;
 }
 
 /*
@@ -449,7 +465,7 @@ rtc_conn_run(RtcConn *conn, RtcReply *replies, int nreplies, int64 deadline)
 		}
 
 		/* The reader holds back what is no complete string yet. */
-		if (reader->len - reader->pos > RTC_MAX_REPLY_BYTES)
+		if (reader->len - reader->pos > conn->sink.max_bytes)
 		{
 			conn->sink.too_large = true;
 			break;

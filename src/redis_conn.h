@@ -60,6 +60,14 @@ typedef enum RtcConnResult
 extern RtcConn *rtc_conn_create(const char *who);
 
 /*
+ * Sets how large a reply may be, in bytes of palloc'd memory; returns the limit of
+ * before.  A reply that is larger is not read to its end: it is a failure, of which
+ * the second function knows until the next exchange.
+ */
+extern size_t rtc_conn_limit_replies(RtcConn *conn, size_t max_bytes);
+extern bool rtc_conn_reply_was_too_large(RtcConn *conn);
+
+/*
  * Connects, authenticates and selects the database, all within
  * timeout_ms.  "address" is a numeric address that stands for the URL's host;
  * NULL means to resolve the host here (blocking; only the relay does), and ""
@@ -141,6 +149,9 @@ extern int	rtc_conn_outstanding(RtcConn *conn);
 
 /* Can this build talk TLS (rediss://)? */
 extern bool rtc_tls_supported(void);
+
+/* Is the reply an error of this kind ("WRONGTYPE")? */
+extern bool rtc_reply_is_error(const RtcReply *reply, const char *code);
 
 /*
  * Has Redis refused a transaction for want of memory?  It says so of the command

@@ -12,7 +12,7 @@
  * the connection.  Nothing here raises: an ERROR must not jump across the
  * reader's frames.  A NULL result makes the reader fail with "out of memory",
  * which closes the connection.  How deeply arrays nest is bounded by the
- * reader (7 or 9 levels), how large a reply is by RTC_MAX_REPLY_BYTES.
+ * reader (7 or 9 levels), how large a reply is by the sink.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -90,7 +90,7 @@ create_array(const redisReadTask *task, RtcRedisArrayLen_compat nelems)
 	RtcReply   *reply = reply_slot(task);
 	size_t		n = nelems;
 
-	if (n > RTC_MAX_REPLY_BYTES / sizeof(RtcReply))
+	if (n > sink->max_bytes / sizeof(RtcReply))
 	{
 		sink->too_large = true;
 		return NULL;
@@ -153,7 +153,7 @@ reply_slot(const redisReadTask *task)
 static void *
 sink_alloc(RtcReplySink *sink, size_t size)
 {
-	if (size > RTC_MAX_REPLY_BYTES - sink->bytes)
+	if (size > sink->max_bytes - sink->bytes)
 	{
 		sink->too_large = true;
 		return NULL;
@@ -173,6 +173,13 @@ rtc_conn_judge(RtcConn *conn, const RtcReply *replies, int nreplies)
 			return RTC_CONN_FAILED;
 		}
 	return RTC_CONN_OK;
+}
+
+bool
+rtc_reply_is_error(const RtcReply *reply, const char *code)
+{
+	return reply->type == RTC_REPLY_ERROR &&
+		strncmp(reply->str, code, strlen(code)) == 0;
 }
 
 bool

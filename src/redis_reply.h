@@ -18,7 +18,10 @@
 
 struct redisReader;
 
-/* Largest reply that is taken, in bytes of palloc'd memory. */
+/*
+ * Largest reply that is taken, in bytes of palloc'd memory, unless the connection
+ * has a limit of its own.
+ */
 #ifndef RTC_MAX_REPLY_BYTES
 #define RTC_MAX_REPLY_BYTES		((size_t) 512 * 1024 * 1024)
 #endif
@@ -29,7 +32,8 @@ typedef struct RtcReplySink
 	MemoryContext context;		/* replies are allocated here */
 	RtcReply   *root;			/* the reply that is being read; zeroed */
 	size_t		bytes;			/* allocated for it */
-	bool		too_large;		/* refused: above RTC_MAX_REPLY_BYTES */
+	size_t		max_bytes;		/* that may be allocated for it */
+	bool		too_large;		/* refused: above that */
 } RtcReplySink;
 
 /* Makes the reader build its replies in the sink, which must outlive it. */

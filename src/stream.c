@@ -64,6 +64,12 @@
 /* And tried again so often when Redis was out of memory. */
 #define RTC_RETRY_MS		1000
 
+/*
+ * No reply to the relay is larger (bytes); the largest are pages of SCAN, with some
+ * hundred keys.
+ */
+#define RTC_RELAY_MAX_REPLY	((size_t) 64 * 1024 * 1024)
+
 RtcStream	rtc_stream;
 
 static bool start_resume(void);
@@ -85,6 +91,7 @@ rtc_stream_init(void)
 											   "rtcache relay replies",
 											   ALLOCSET_DEFAULT_SIZES);
 	rtc_stream.conn = rtc_conn_create("rtcache-relay");
+	rtc_conn_limit_replies(rtc_stream.conn, RTC_RELAY_MAX_REPLY);
 	rtc_stream.reader = rtc_wal_reader_create();
 	rtc_stream.batch = rtc_batch_create();
 	rtc_stream_close_l2();

@@ -28,6 +28,18 @@ rtc_conn_fail(RtcConn *conn, const char *fmt,...)
 {
 }
 
+size_t
+rtc_conn_limit_replies(RtcConn *conn, size_t max_bytes)
+{
+	return max_bytes;
+}
+
+bool
+rtc_conn_reply_was_too_large(RtcConn *conn)
+{
+	return false;
+}
+
 const char *
 rtc_position_key(void)
 {

@@ -47,6 +47,7 @@ resp_reader(RtcReplySink *sink)
 	MUST(reader != NULL);
 	memset(sink, 0, sizeof(*sink));
 	sink->context = CurrentMemoryContext;
+	sink->max_bytes = RTC_MAX_REPLY_BYTES;
 	rtc_reply_attach(reader, sink);
 	return reader;
 }
