@@ -155,6 +155,7 @@ OBJS = \
 	src/slot.o \
 	src/stamps.o \
 	src/standby.o \
+	src/standby_address.o \
 	src/stats.o \
 	src/stream.o \
 	src/stream_apply.o \

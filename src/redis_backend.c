@@ -152,16 +152,19 @@ rtc_backend_begin(void)
 }
 
 /*
- * There is no relay here that knows where Redis is.
+ * The relay of a standby knows where Redis is, but verifies nothing.
  */
 bool
 rtc_backend_begin_standby(void)
 {
 	uint32		url = rtc_redis_url_hash();
+	char		address[sizeof(rtc_shared->relay.address)];
 
-	if (rtc_shared == NULL || !rtc_breaker_allow())
+	if (rtc_shared == NULL || !relay_address(url, address, sizeof(address)) ||
+		!rtc_breaker_allow())
 		return false;
-	if (conn != NULL && conn_url == url && !conn_verified &&
+	if (conn != NULL && !conn_verified && conn_url == url &&
+		conn_generation == pg_atomic_read_u64(&rtc_shared->server_generation) &&
 		rtc_conn_is_open(conn) && rtc_conn_check(conn))
 		return true;
 	if (conn == NULL)
@@ -170,7 +173,8 @@ rtc_backend_begin_standby(void)
 	/* after a promotion it does not count */
 	conn_verified = false;
 	conn_url = url;
-	if (rtc_session_open(conn, NULL) == RTC_CONN_OK)
+	conn_generation = pg_atomic_read_u64(&rtc_shared->server_generation);
+	if (rtc_session_open(conn, address) == RTC_CONN_OK)
 		return true;
 	report_failure();
 	return false;

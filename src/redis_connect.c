@@ -7,9 +7,9 @@
  * failures are results, with the error text set; query cancel, termination
  * and running out of memory raise, and rtc_conn_open() cleans up.
  *
- * A name is resolved only for callers that give no numeric address: the
- * resolver blocks, and nothing can cancel it.  So the relay resolves and
- * publishes the address that answered; backends use that.
+ * Only the relay resolves a name, be it on a standby: the resolver blocks, and
+ * nothing can cancel it.  The relay publishes the address that answered, and
+ * sessions use that.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -25,6 +25,7 @@
 #include <sys/un.h>
 
 #include "common/ip.h"
+#include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 
@@ -88,7 +89,9 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 						   *deadline);
 	}
 
-	if (address != NULL && address[0] == '\0')
+	/* in a session this must not happen; if it does, it fails at once */
+	Assert(address != NULL || MyBackendType == B_BG_WORKER);
+	if (address == NULL ? MyBackendType != B_BG_WORKER : address[0] == '\0')
 		address = url->host;
 
 	hint.ai_family = AF_UNSPEC;

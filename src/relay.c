@@ -7,8 +7,9 @@
  * DATABASE, holds no snapshot and needs no table.  (It is connected at all in
  * order to have a place in the array of processes.  Without one,
  * TransactionIdIsInProgress() and ReplicationSlotRelease() take somebody
- * else's for ours.)  On a standby it waits for a promotion, and keeps the
- * replication slot within bounds if there is one.  Otherwise it
+ * else's for ours.)  On a standby it waits for a promotion, tells sessions where
+ * Redis is, and keeps the replication slot within bounds if there is one.
+ * Otherwise it
  *
  *		- opens the gate of the caches after a start, when no transaction
  *		  from before can still commit unnoticed;
@@ -61,6 +62,7 @@
 #include "relay_info.h"
 #include "shmem.h"
 #include "slot.h"
+#include "standby_address.h"
 #include "stream.h"
 #include "sweep.h"
 
@@ -211,11 +213,13 @@ stand_by(void)
 			rtc_slot_hold();
 		else
 			rtc_slot_drop();
+		rtc_standby_address_keep();
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 RTC_WAIT_STANDBY, wait_event);
 		ResetLatch(MyLatch);
 	} while (RecoveryInProgress());
+	rtc_standby_address_end();
 
 	/* now there is a timeline */
 	rtc_relay_started();

@@ -121,9 +121,20 @@ rtc_relay_connected(const char *address)
 			sizeof(rtc_shared->relay.address));
 	rtc_shared->relay.url_hash = rtc_redis_url_hash();
 	rtc_shared->relay.connected_at = GetCurrentTimestamp();
-	rtc_shared->relay.timeline = GetWALInsertionTimeLine();
+	rtc_shared->relay.timeline = RecoveryInProgress() ? 0 :
+		GetWALInsertionTimeLine();
 	LWLockRelease(rtc_shared->lock);
 	pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
+}
+
+void
+rtc_relay_lost(void)
+{
+	if (rtc_shared->relay.connected_at == 0)
+		return;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->relay.connected_at = 0;
+	LWLockRelease(rtc_shared->lock);
 }
 
 void

@@ -27,6 +27,9 @@ extern void rtc_relay_waits(int64 ms);
 /* Connected to this numeric address ("" = unix socket). */
 extern void rtc_relay_connected(const char *address);
 
+/* Not connected any more, on a standby; elsewhere the state tells. */
+extern void rtc_relay_lost(void);
+
 /* A commit of this time is to be applied; 0 = nothing waits. */
 extern void rtc_relay_behind(TimestampTz commit_time);
 
