@@ -45,6 +45,7 @@ static RtcConnResult clear_prefix(RtcConn *conn, const char *prefix,
 								  uint64 *deleted);
 static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
 								char owner[RTC_SYSID_LEN]);
+static const RtcReply *find_owners(RtcConn *conn, const RtcPosition *pos);
 static RtcPrefixResult check_owner(RtcConn *conn, const char *prefix,
 								   char *error, size_t error_size);
 static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
@@ -283,12 +284,18 @@ RtcConnResult
 rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 {
 	const char *mine = strrchr(rtc_position_key(), ':') + 1;
-	char		owner[RTC_SYSID_LEN];
+	const RtcReply *owners;
 
+	if (pos->nprefixes == 0)
+		return RTC_CONN_OK;
+	owners = find_owners(conn, pos);
+	if (owners == NULL)
+		return RTC_CONN_FAILED;
 	for (int i = pos->nprefixes - 1; i >= 0; i--)
 	{
-		if (find_owner(conn, pos->prefix[i], owner) != RTC_CONN_OK)
-			return RTC_CONN_FAILED;
+		const char *owner = owners[i].type == RTC_REPLY_STRING
+		? owners[i].str : "";
+
 		if (strcmp(owner, mine) == 0)
 			continue;
 		ereport(LOG,
@@ -426,6 +433,37 @@ find_owner(RtcConn *conn, const char *prefix, char owner[RTC_SYSID_LEN])
 	if (replies[0].type == RTC_REPLY_STRING)
 		strlcpy(owner, replies[0].str, RTC_SYSID_LEN);
 	return RTC_CONN_OK;
+}
+
+/*
+ * Which database systems have the prefixes of the position?  One reply for each; NULL
+ * = failed.
+ */
+static const RtcReply *
+find_owners(RtcConn *conn, const RtcPosition *pos)
+{
+	int			argc = pos->nprefixes + 2;
+	const char **argv = palloc(argc * sizeof(char *));
+	size_t	   *argvlen = palloc(argc * sizeof(size_t));
+	RtcReply   *replies;
+	int			nreplies;
+
+	argv[0] = "HMGET";
+	argv[1] = OWNERS_KEY;
+	for (int i = 0; i < pos->nprefixes; i++)
+		argv[i + 2] = pos->prefix[i];
+	for (int i = 0; i < argc; i++)
+		argvlen[i] = strlen(argv[i]);
+	rtc_conn_append(conn, argc, argv, argvlen);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return NULL;
+	if (replies[0].type != RTC_REPLY_ARRAY ||
+		replies[0].nelems != pos->nprefixes)
+	{
+		rtc_conn_fail(conn, "unexpected reply to HMGET");
+		return NULL;
+	}
+	return replies[0].elems;
 }
 
 /*
