@@ -106,12 +106,17 @@ OBJS = \
 	src/health.o \
 	src/inject.o \
 	src/interest.o \
+	src/judge.o \
+	src/judge_function.o \
+	src/judge_type.o \
 	src/key.o \
 	src/l1.o \
 	src/l1_evict.o \
 	src/l1_view.o \
+	src/literal.o \
 	src/lookup.o \
 	src/meaning.o \
+	src/money.o \
 	src/op_merge.o \
 	src/oplist.o \
 	src/owned.o \
@@ -153,6 +158,7 @@ OBJS = \
 	src/shape.o \
 	src/shmem.o \
 	src/slot.o \
+	src/sql_body.o \
 	src/stamps.o \
 	src/standby.o \
 	src/standby_address.o \

@@ -7,14 +7,17 @@
  * same answer, and if only writes to tables change it.  The verdict comes from
  * the analyzed and rewritten query tree, so views are looked into.
  *
- * Which functions and types it may use is told by portable.c.
+ * One visitor goes through the tree.  What a node makes the executor call it
+ * tells to judge.c, which brings up more expressions: default arguments, checks
+ * of domains, bodies of functions.  These are visited in turn.
  *
- * The text 'today' is one date now and another one tomorrow.  A literal and an
- * argument are texts that we can look at; any other text that the query makes a
- * date of is known to nobody before it runs.
+ * A literal and an argument are texts that we can look at for words like
+ * 'today' (literal.c).  Any other text that the query makes a date of is known
+ * to nobody before it runs.
  *
- * MODEL: called by query.c when a query is prepared, in a transaction with the
- * relations of the query locked.  Reads catalogs, keeps no state.
+ * MODEL: called by plan.c when a query is prepared, in a transaction with the
+ * relations of the query locked, and a snapshot.  Reads catalogs, keeps no
+ * state.  Takes time in proportion to the query, and can be cancelled.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -22,25 +25,27 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
+#include "access/relation.h"
 #include "access/sysattr.h"
 #include "access/transam.h"
 #include "catalog/catalog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
-#include "parser/scanner.h"
-#include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/rls.h"
 
 #include "cacheable.h"
 #include "compat.h"
+#include "judge.h"
+#include "literal.h"
+#include "money.h"
 
 /* Reasons.  Short and stable: they are shown to users. */
 #define REASON_CATALOG		"system catalog"
@@ -49,110 +54,41 @@
 #define REASON_ROW_LOCK		"row lock"
 #define REASON_RLS			"row-level security"
 #define REASON_SAMPLE		"table sample"
-#define REASON_SYSTEM_COLUMN	"system column"
+#define REASON_SYSTEM_COLUMN "system column"
+#define REASON_TABLE		"table"
 
-typedef struct Judge
+/* A lock that using the query takes. */
+typedef struct RelationLock
+{
+	Oid			relid;
+	int			lockmode;
+} RelationLock;
+
+typedef struct Visitor
 {
 	RtcVerdict *verdict;
-	const char *text;			/* source text of the query */
-	size_t		textlen;
+	RtcJudge   *judge;
+	HTAB	   *locks;			/* RelationLock: those in the verdict */
+	bool		unseen;			/* in an expression that is not in the query */
+	const char *text;			/* source of the tree; NULL = it has none */
+	RtcLiterals *literals;		/* those of the text; NULL = not read yet */
 	Query	   *query;			/* whose nodes are being visited */
-	List	   *harmless;		/* nodes whose type does not matter */
-} Judge;
+	Node	   *call;			/* whose functions are being judged */
+} Visitor;
 
-/* The first reason stays: any of them is true. */
+static void visit(Visitor *visitor, Node *node, bool typed);
+
 static void
-object(Judge *judge, const char *reason)
+object(Visitor *visitor, const char *reason)
 {
-	if (judge->verdict->reason == NULL)
-		judge->verdict->reason = reason;
+	rtc_judge_object(visitor->judge, reason);
 }
 
-/* Why reading, or writing, values of a type spoils the query; NULL = no. */
-static const char *
-input_reason(Judge *judge, Oid typid)
-{
-	judge->verdict->row_types |= rtc_type_has_rows(typid);
-	return rtc_judge_input(typid);
-}
-
-static const char *
-output_reason(Judge *judge, Oid typid)
-{
-	judge->verdict->row_types |= rtc_type_has_rows(typid);
-	return rtc_judge_type(typid);
-}
-
-static bool
-function_walker(Oid funcid, void *context)
-{
-	Judge	   *judge = context;
-	const char *reason = rtc_judge_function(funcid);
-
-	if (reason != NULL)
-		object(judge, reason);
-	return false;
-}
-
-/*
- * Judges the pattern of to_char() and its kin: "TM" asks for names in the
- * session's language, and for numbers D, G and L ask for its symbols.
- */
-static void
-judge_pattern(Judge *judge, FuncExpr *func)
-{
-	Const	   *pattern;
-	char	   *name;
-	char	   *format;
-	bool		is_time;
-
-	if (func->funcid >= FirstNormalObjectId || list_length(func->args) != 2)
-		return;
-	name = get_func_name(func->funcid);
-	if (name == NULL || !rtc_is_pattern_function(name))
-		return;
-
-	pattern = (Const *) lsecond(func->args);
-	if (!IsA(pattern, Const) || pattern->consttype != TEXTOID)
-	{
-		object(judge, REASON_SESSION);
-		return;
-	}
-	if (pattern->constisnull)
-		return;
-
-	switch (exprType(linitial(func->args)))
-	{
-		case INTERVALOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-			is_time = true;
-			break;
-		default:
-			is_time = strcmp(name, "to_date") == 0 ||
-				strcmp(name, "to_timestamp") == 0;
-			break;
-	}
-
-	format = TextDatumGetCString(pattern->constvalue);
-	for (char *p = format; *p; p++)
-	{
-		char		c = pg_ascii_toupper((unsigned char) *p);
-
-		if (is_time ?
-			(c == 'T' && pg_ascii_toupper((unsigned char) p[1]) == 'M') :
-			(c == 'D' || c == 'G' || c == 'L'))
-		{
-			object(judge, REASON_SESSION);
-			break;
-		}
-	}
-	pfree(format);
-}
+/* ---------------- nodes ---------------- */
 
 /* CURRENT_DATE, CURRENT_USER and others that have a keyword of their own. */
 static void
-judge_keyword(Judge *judge, SQLValueFunction *keyword)
+judge_keyword(Visitor *visitor, SQLValueFunction *keyword)
 {
 	switch (keyword->op)
 	{
@@ -165,82 +101,12 @@ judge_keyword(Judge *judge, SQLValueFunction *keyword)
 		case SVFOP_LOCALTIME_N:
 		case SVFOP_LOCALTIMESTAMP:
 		case SVFOP_LOCALTIMESTAMP_N:
-			object(judge, RTC_UNCACHEABLE_TIME);
+			object(visitor, RTC_UNCACHEABLE_TIME);
 			break;
 		default:
-			object(judge, REASON_SESSION);
+			object(visitor, REASON_SESSION);
 			break;
 	}
-}
-
-static const char *const moments[] = {"now", "today", "tomorrow", "yesterday"};
-
-/* Is such a word in the text?  "words": not as a part of another one. */
-static bool
-find_moment(const char *text, size_t len, bool words)
-{
-	for (size_t i = 0; i < len; i++)
-	{
-		if (words && i > 0 && isalpha((unsigned char) text[i - 1]))
-			continue;
-		for (int m = 0; m < lengthof(moments); m++)
-		{
-			size_t		n = strlen(moments[m]);
-
-			if (len - i >= n &&
-				pg_strncasecmp(text + i, moments[m], n) == 0 &&
-				!(words && len - i > n &&
-				  isalpha((unsigned char) text[i + n])))
-				return true;
-		}
-	}
-	return false;
-}
-
-bool
-rtc_text_names_moment(const char *text, size_t len)
-{
-	char	   *bare;
-	size_t		n = 0;
-	bool		found;
-
-	if (find_moment(text, len, true))
-		return true;
-	if (memchr(text, '\\', len) == NULL && memchr(text, '"', len) == NULL)
-		return false;
-
-	/* Rows, arrays and ranges take {to\day} and (to"d"ay) for the same. */
-	bare = palloc(len);
-	for (size_t i = 0; i < len; i++)
-	{
-		if (text[i] != '\\' && text[i] != '"')
-			bare[n++] = text[i];
-	}
-	found = find_moment(bare, n, false);
-	pfree(bare);
-	return found;
-}
-
-/*
- * The string that a literal in the source text stands for; NULL = there is no
- * telling, as with escapes that the scanner leaves to others.
- */
-static char *
-read_literal(const char *text)
-{
-	core_yyscan_t scanner;
-	core_yy_extra_type extra;
-	core_YYSTYPE value;
-	YYLTYPE		location;
-
-	/* All of these are strings for the scanner, whatever follows. */
-	if (*text != '\'' && *text != '$' &&
-		!((*text == 'E' || *text == 'e') && text[1] == '\''))
-		return NULL;
-	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
-	(void) core_yylex(&value, &location, scanner);
-	scanner_finish(scanner);
-	return value.str;
 }
 
 /*
@@ -248,61 +114,24 @@ read_literal(const char *text)
  * the date of that moment already; but it left us where the literal began.
  */
 static void
-judge_constant(Judge *judge, Const *constant)
+judge_constant(Visitor *visitor, Const *constant)
 {
-	char	   *literal;
+	const char *literal;
 
-	if (constant->location < 0 || constant->location >= judge->textlen ||
-		constant->constisnull || !rtc_type_reads_moments(constant->consttype))
+	if (visitor->text == NULL || constant->location < 0 ||
+		constant->constisnull)
 		return;
-
-	literal = read_literal(judge->text + constant->location);
+	if (visitor->literals == NULL)
+		visitor->literals = rtc_literals_scan(visitor->text);
+	literal = rtc_literals_find(visitor->literals, constant->location);
 	if (literal == NULL || rtc_text_names_moment(literal, strlen(literal)))
 	{
-		judge->verdict->names_moment = true;
-		object(judge, RTC_UNCACHEABLE_TIME);
+		visitor->verdict->names_moment = true;
+		object(visitor, RTC_UNCACHEABLE_TIME);
 	}
 }
 
-/* May a value of this type contain money? */
-static bool
-type_may_hold_money(Oid typid)
-{
-	Oid			element;
-
-	typid = getBaseType(typid);
-	element = get_element_type(typid);
-	if (OidIsValid(element))
-		typid = getBaseType(element);
-	return typid == MONEYOID || type_is_rowtype(typid);
-}
-
-/* Notes whether a node brings money in; nobody knows what functions do. */
-static bool
-brings_money(Node *node)
-{
-	switch (nodeTag(node))
-	{
-		case T_FuncExpr:
-			if (((FuncExpr *) node)->funcid >= FirstNormalObjectId)
-				return true;
-			return type_may_hold_money(exprType(node));
-		case T_CoerceViaIO:
-		case T_Const:
-		case T_Param:
-		case T_RowExpr:
-		case T_Var:
-			return type_may_hold_money(exprType(node));
-		case T_Aggref:
-			return ((Aggref *) node)->aggfnoid >= FirstNormalObjectId;
-		case T_WindowFunc:
-			return ((WindowFunc *) node)->winfnoid >= FirstNormalObjectId;
-		case T_OpExpr:
-			return ((OpExpr *) node)->opno >= FirstNormalObjectId;
-		default:
-			return false;
-	}
-}
+/* ---------------- relations ---------------- */
 
 /* Does a relation show rows of this session's temporary tables? */
 static bool
@@ -320,252 +149,412 @@ has_temporary_child(Oid relid)
 	return false;
 }
 
+/* Notes a lock that using the query takes, once. */
+static void
+note_lock(Visitor *visitor, Oid relid, int lockmode)
+{
+	RelationLock lock = {relid, lockmode};
+	bool		found;
+
+	(void) hash_search(visitor->locks, &lock, HASH_ENTER, &found);
+	if (found)
+		return;
+	visitor->verdict->relids = lappend_oid(visitor->verdict->relids, relid);
+	visitor->verdict->lockmodes = lappend_int(visitor->verdict->lockmodes,
+											  lockmode);
+}
+
+/* Visits the expressions of columns that are computed when they are read. */
+static void
+visit_computed_columns(Visitor *visitor, Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+	for (int i = 0; constr != NULL && i < constr->num_defval; i++)
+	{
+		AttrDefault *def = &constr->defval[i];
+
+		if (is_computed_compat(TupleDescAttr(RelationGetDescr(rel),
+											 def->adnum - 1)))
+			visit(visitor, stringToNode(def->adbin), true);
+	}
+	relation_close(rel, NoLock);
+}
+
 /* Judges one relation, and notes it. */
 static void
-judge_relation(Judge *judge, RangeTblEntry *rte)
+judge_relation(Visitor *visitor, RangeTblEntry *rte)
 {
-	RtcVerdict *verdict = judge->verdict;
+	/* A function that reads a table does so without being asked who reads. */
+	if (visitor->unseen)
+	{
+		object(visitor, REASON_TABLE);
+		return;
+	}
 
 	/* Not set: a view whose query has taken its place, noted in there. */
 	if (rte->rellockmode != NoLock)
-	{
-		verdict->relids = lappend_oid(verdict->relids, rte->relid);
-		verdict->lockmodes = lappend_int(verdict->lockmodes,
-										 rte->rellockmode);
-	}
+		note_lock(visitor, rte->relid, rte->rellockmode);
 
 	/* A view counts as what is in it. */
 	if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW)
 		return;
 
 	if (IsCatalogRelationOid(rte->relid))
-		object(judge, REASON_CATALOG);
+		object(visitor, REASON_CATALOG);
 	else if (rte->relkind == RELKIND_SEQUENCE)
-		object(judge, REASON_SEQUENCE);
+		object(visitor, REASON_SEQUENCE);
 	else if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP ||
 			 (rte->inh && has_temporary_child(rte->relid)))
-		object(judge, REASON_TEMPORARY);
+		object(visitor, REASON_TEMPORARY);
 	else if (check_enable_rls(rte->relid,
-							  check_as_user_compat(judge->query, rte),
+							  check_as_user_compat(visitor->query, rte),
 							  true) == RLS_ENABLED)
-		object(judge, REASON_RLS);
+		object(visitor, REASON_RLS);
+	else
+		visit_computed_columns(visitor, rte->relid);
 }
 
-/*
- * Notes arguments whose type does not matter, since they are taken for what
- * they are: to_tsvector('english', ...), tableoid = 'city'::regclass.  Only
- * constants and columns, which nobody has to look up.
- */
-static void
-note_harmless(Judge *judge, Oid funcid, List *args)
+/* ---------------- the visitor ---------------- */
+
+/* Called for each function that a node names. */
+static bool
+judge_function(Oid funcid, void *context)
 {
-	Oid		   *argtypes;
-	int			nargs;
-	int			i = 0;
-	ListCell   *lc;
+	Visitor    *visitor = context;
 
 	if (funcid >= FirstNormalObjectId)
-		return;
-	(void) get_func_signature(funcid, &argtypes, &nargs);
-	foreach(lc, args)
-	{
-		Node	   *arg = lfirst(lc);
+		visitor->verdict->functions = lappend_oid(visitor->verdict->functions,
+												  funcid);
+	rtc_judge_call(visitor->judge, funcid, visitor->call);
+	return false;
+}
 
-		if ((IsA(arg, Const) || IsA(arg, Var)) && i < nargs &&
-			argtypes[i] == exprType(arg))
-			judge->harmless = lappend(judge->harmless, arg);
-		i++;
+/* Judges the functions and operators that a node names. */
+static void
+judge_calls(Visitor *visitor, Node *node)
+{
+	ListCell   *lc;
+
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			rtc_judge_operator(visitor->judge, ((OpExpr *) node)->opno);
+			break;
+		case T_ScalarArrayOpExpr:
+			rtc_judge_operator(visitor->judge,
+							   ((ScalarArrayOpExpr *) node)->opno);
+			break;
+		case T_RowCompareExpr:
+			foreach(lc, ((RowCompareExpr *) node)->opnos)
+				rtc_judge_operator(visitor->judge, lfirst_oid(lc));
+			break;
+		case T_SortGroupClause:
+			rtc_judge_operator(visitor->judge, ((SortGroupClause *) node)->eqop);
+			rtc_judge_operator(visitor->judge, ((SortGroupClause *) node)->sortop);
+			break;
+		case T_CTECycleClause:
+			rtc_judge_operator(visitor->judge,
+							   ((CTECycleClause *) node)->cycle_mark_neop);
+			break;
+		case T_WindowClause:
+			if (OidIsValid(((WindowClause *) node)->startInRangeFunc))
+				rtc_judge_call(visitor->judge,
+							   ((WindowClause *) node)->startInRangeFunc, NULL);
+			if (OidIsValid(((WindowClause *) node)->endInRangeFunc))
+				rtc_judge_call(visitor->judge,
+							   ((WindowClause *) node)->endInRangeFunc, NULL);
+			break;
+		case T_CoerceViaIO:
+			return;				/* judged by its types */
+		default:
+			break;
 	}
+	visitor->call = IsA(node, RowCompareExpr) ? NULL : node;
+	(void) check_functions_in_node(node, judge_function, visitor);
 }
 
 /* Judges a list of types, for being read from text and written. */
 static void
-judge_columns(Judge *judge, List *types)
+judge_columns(Visitor *visitor, List *types)
 {
 	ListCell   *lc;
 
 	foreach(lc, types)
 	{
-		const char *reason = input_reason(judge, lfirst_oid(lc));
-
-		if (reason == NULL)
-			reason = output_reason(judge, lfirst_oid(lc));
-		if (reason != NULL)
-			object(judge, reason);
+		rtc_judge_reading(visitor->judge, lfirst_oid(lc), false);
+		rtc_judge_values(visitor->judge, lfirst_oid(lc));
 	}
 }
 
 /*
  * Judges what reads text as values of some type, while the query runs or before,
- * without calling the input function by its name.
+ * without calling the input function by its name; and what checks values.  The
+ * type of a literal does not matter if that of the node does not.
  */
 static void
-judge_reading(Judge *judge, Node *node)
+judge_reading(Visitor *visitor, Node *node, bool typed)
 {
-	const char *reason = NULL;
-
 	switch (nodeTag(node))
 	{
 		case T_CoerceViaIO:
-			reason = input_reason(judge, exprType(node));
-			if (reason == NULL)
-			{
-				Node	   *arg = (Node *) ((CoerceViaIO *) node)->arg;
-
-				reason = output_reason(judge, exprType(arg));
-			}
+			rtc_judge_reading(visitor->judge, exprType(node), false);
+			rtc_judge_values(visitor->judge,
+							 exprType((Node *) ((CoerceViaIO *) node)->arg));
+			break;
+		case T_CoerceToDomain:
+			rtc_judge_checks(visitor->judge, exprType(node));
 			break;
 		case T_FuncExpr:
-			if (!list_member_ptr(judge->harmless, node) &&
-				rtc_reads_its_type(((FuncExpr *) node)->funcid))
-				reason = input_reason(judge, exprType(node));
+			if (typed && rtc_reads_its_type(((FuncExpr *) node)->funcid))
+				rtc_judge_reading(visitor->judge, exprType(node), false);
 			break;
 		case T_Const:
-		case T_Param:
-			/* 'today' is looked for in the text, here and in query.c */
-			if (!list_member_ptr(judge->harmless, node) &&
-				!rtc_type_reads_moments(exprType(node)))
-				reason = input_reason(judge, exprType(node));
+			if (typed)
+				rtc_judge_reading(visitor->judge, exprType(node), true);
+			if (rtc_judge_moments(visitor->judge, exprType(node)))
+				judge_constant(visitor, (Const *) node);
 			break;
-		case T_RangeTblFunction:
-			/* the columns are those of the record that the function returns */
-			if (((RangeTblFunction *) node)->funccoltypes != NIL)
-				judge->harmless = lappend(judge->harmless,
-										  ((RangeTblFunction *) node)->funcexpr);
-			judge_columns(judge, ((RangeTblFunction *) node)->funccoltypes);
+		case T_Param:
+			/* 'today' is looked for in query.c; a function gets a value */
+			if (typed && !visitor->unseen)
+				rtc_judge_reading(visitor->judge, exprType(node), true);
 			break;
 		case T_TableFunc:
-			judge_columns(judge, ((TableFunc *) node)->coltypes);
+			judge_columns(visitor, ((TableFunc *) node)->coltypes);
 			break;
 		default:
 			if (reads_json_compat(node))
-				judge_columns(judge, list_make1_oid(exprType(node)));
+				judge_columns(visitor, list_make1_oid(exprType(node)));
 			break;
 	}
-	if (reason != NULL)
-		object(judge, reason);
 }
 
 /*
- * Judges the type of an expression, wherever it stands: many functions write
- * whatever they are given, rows contain it, and parameters are read.  What such
- * a value comes from is one of these nodes.
+ * Judges the type of an expression, wherever it stands: many functions write, or
+ * compare, whatever they are given, rows contain it, and parameters are read.
+ * What such a value comes from is one of these nodes.
  */
 static void
-judge_value(Judge *judge, Node *node)
+judge_type(Visitor *visitor, Node *node)
 {
-	const char *reason = NULL;
-
-	if (IsA(node, FuncExpr))
-		note_harmless(judge, ((FuncExpr *) node)->funcid,
-					  ((FuncExpr *) node)->args);
-	else if (IsA(node, OpExpr))
-		note_harmless(judge, get_opcode(((OpExpr *) node)->opno),
-					  ((OpExpr *) node)->args);
-	else if (IsA(node, RelabelType) &&
-			 ((RelabelType *) node)->resulttype == OIDOID &&
-			 !IsA(((RelabelType *) node)->arg, Param))
-		judge->harmless = lappend(judge->harmless,
-								  ((RelabelType *) node)->arg);
-	judge_reading(judge, node);
-	if (list_member_ptr(judge->harmless, node))
-		return;
-
 	switch (nodeTag(node))
 	{
+		case T_FuncExpr:
+			rtc_judge_returned(visitor->judge, (FuncExpr *) node);
+			break;
 		case T_Aggref:
 		case T_ArrayCoerceExpr:
+		case T_ArrayExpr:
+		case T_CoerceToDomain:
 		case T_CoerceViaIO:
 		case T_Const:
-		case T_FuncExpr:
+		case T_ConvertRowtypeExpr:
 		case T_OpExpr:
 		case T_Param:
 		case T_RelabelType:
+		case T_RowExpr:
 		case T_Var:
 		case T_WindowFunc:
-			reason = output_reason(judge, exprType(node));
+			rtc_judge_values(visitor->judge, exprType(node));
 			break;
 		default:
 			break;
 	}
-	if (reason != NULL)
-		object(judge, reason);
+}
+
+/*
+ * Visits the arguments of a function.  The type of one does not matter if it is
+ * taken for what it is: to_tsvector('english', ...), tableoid = 'city'::regclass.
+ * Only constants and columns, which nobody has to look up.
+ */
+static void
+visit_args(Visitor *visitor, Oid funcid, List *args)
+{
+	Oid		   *argtypes;
+	int			nargs = 0;
+	int			i = 0;
+	ListCell   *lc;
+
+	if (funcid < FirstNormalObjectId)
+		(void) get_func_signature(funcid, &argtypes, &nargs);
+	foreach(lc, args)
+	{
+		Node	   *arg = lfirst(lc);
+
+		visit(visitor, arg,
+			  !((IsA(arg, Const) || IsA(arg, Var)) && i < nargs &&
+				argtypes[i] == exprType(arg)));
+		i++;
+	}
 }
 
 static bool
-judge_walker(Node *node, void *context)
+visit_walker(Node *node, void *context)
 {
-	Judge	   *judge = context;
+	visit(context, node, true);
+	return false;
+}
 
+/* Visits what is in a node. */
+static void
+visit_children(Visitor *visitor, Node *node)
+{
+	Query	   *outer;
+
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			outer = visitor->query;
+			visitor->query = (Query *) node;
+			(void) query_tree_walker(visitor->query, visit_walker, visitor,
+									 QTW_EXAMINE_RTES_BEFORE |
+									 QTW_EXAMINE_SORTGROUP);
+			visitor->query = outer;
+			break;
+		case T_RangeTblEntry:
+			break;				/* query_tree_walker goes into it */
+		case T_FuncExpr:
+			check_stack_depth();
+			visit_args(visitor, ((FuncExpr *) node)->funcid,
+					   ((FuncExpr *) node)->args);
+			break;
+		case T_OpExpr:
+			check_stack_depth();
+			visit_args(visitor, get_opcode(((OpExpr *) node)->opno),
+					   ((OpExpr *) node)->args);
+			break;
+		case T_RelabelType:
+			{
+				RelabelType *relabel = (RelabelType *) node;
+
+				/* an OID is a number, whatever it was the OID of */
+				check_stack_depth();
+				visit(visitor, (Node *) relabel->arg,
+					  relabel->resulttype != OIDOID || IsA(relabel->arg, Param));
+			}
+			break;
+		case T_RangeTblFunction:
+			{
+				RangeTblFunction *function = (RangeTblFunction *) node;
+
+				/* the columns are those of the record that it returns */
+				visit(visitor, function->funcexpr,
+					  function->funccoltypes == NIL);
+				judge_columns(visitor, function->funccoltypes);
+			}
+			break;
+		case T_SetOperationStmt:
+			visit(visitor, (Node *) ((SetOperationStmt *) node)->groupClauses,
+				  true);
+			(void) expression_tree_walker(node, visit_walker, visitor);
+			break;
+		default:
+			(void) expression_tree_walker(node, visit_walker, visitor);
+			break;
+	}
+}
+
+/* Judges what a node is by itself, whatever its type. */
+static void
+judge_node(Visitor *visitor, Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			if (((Query *) node)->commandType != CMD_SELECT)
+				object(visitor, REASON_VOLATILE);
+			if (((Query *) node)->rowMarks != NIL)
+				object(visitor, REASON_ROW_LOCK);
+			break;
+		case T_RangeTblEntry:
+			{
+				RangeTblEntry *rte = (RangeTblEntry *) node;
+
+				if ((rte->rtekind == RTE_RELATION ||
+					 rte->rtekind == RTE_SUBQUERY) && OidIsValid(rte->relid))
+					judge_relation(visitor, rte);
+			}
+			break;
+		case T_Var:
+			/* ctid, xmin and others change without a write to the row */
+			if (((Var *) node)->varattno < 0 &&
+				((Var *) node)->varattno != TableOidAttributeNumber)
+				object(visitor, REASON_SYSTEM_COLUMN);
+			break;
+		case T_SQLValueFunction:
+			judge_keyword(visitor, (SQLValueFunction *) node);
+			break;
+		case T_NextValueExpr:
+			object(visitor, REASON_VOLATILE);
+			break;
+		case T_TableSampleClause:
+			object(visitor, REASON_SAMPLE);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Visits a node.  "typed": its type matters. */
+static void
+visit(Visitor *visitor, Node *node, bool typed)
+{
 	if (node == NULL)
-		return false;
-
-	if (IsA(node, Query))
-	{
-		Query	   *outer = judge->query;
-
-		judge->query = (Query *) node;
-		if (judge->query->rowMarks != NIL)
-			object(judge, REASON_ROW_LOCK);
-		(void) query_tree_walker(judge->query, judge_walker, context,
-								 QTW_EXAMINE_RTES_BEFORE);
-		judge->query = outer;
-		return false;
-	}
-	if (IsA(node, RangeTblEntry))
-	{
-		RangeTblEntry *rte = (RangeTblEntry *) node;
-
-		if ((rte->rtekind == RTE_RELATION || rte->rtekind == RTE_SUBQUERY) &&
-			OidIsValid(rte->relid))
-			judge_relation(judge, rte);
-		return false;			/* query_tree_walker goes into it */
-	}
-
-	/* A conversion through text is judged by its types. */
-	if (!IsA(node, CoerceViaIO))
-		(void) check_functions_in_node(node, function_walker, context);
-	judge_value(judge, node);
-	if (!judge->verdict->money)
-		judge->verdict->money = brings_money(node);
-	if (IsA(node, FuncExpr))
-		judge_pattern(judge, (FuncExpr *) node);
-	else if (IsA(node, Const))
-		judge_constant(judge, (Const *) node);
-	else if (IsA(node, Var))
-	{
-		/* ctid, xmin and others change without a write to the row */
-		if (((Var *) node)->varattno < 0 &&
-			((Var *) node)->varattno != TableOidAttributeNumber)
-			object(judge, REASON_SYSTEM_COLUMN);
-	}
-	else if (IsA(node, SQLValueFunction))
-		judge_keyword(judge, (SQLValueFunction *) node);
-	else if (IsA(node, NextValueExpr))
-		object(judge, REASON_VOLATILE);
-	else if (IsA(node, TableSampleClause))
-		object(judge, REASON_SAMPLE);
-
-	return expression_tree_walker(node, judge_walker, context);
+		return;
+	CHECK_FOR_INTERRUPTS();
+	judge_calls(visitor, node);
+	judge_reading(visitor, node, typed);
+	if (typed)
+		judge_type(visitor, node);
+	if (!visitor->verdict->money)
+		visitor->verdict->money = rtc_brings_money(node);
+	judge_node(visitor, node);
+	visit_children(visitor, node);
 }
 
 void
 rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 {
-	Judge		judge;
-	ListCell   *lc;
+	Visitor		visitor = {0};
+	const RtcUnseen *unseen;
+	bool		body = false;
+	HASHCTL		info;
 
 	memset(verdict, 0, sizeof(RtcVerdict));
-	judge.verdict = verdict;
-	judge.text = text;
-	judge.textlen = strlen(text);
-	judge.query = NULL;
-	judge.harmless = NIL;
+	visitor.verdict = verdict;
+	visitor.judge = rtc_judge_begin();
+	visitor.text = text;
+	info.keysize = info.entrysize = sizeof(RelationLock);
+	info.hcxt = CurrentMemoryContext;
+	visitor.locks = hash_create("rtcache locks", 16, &info,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
-	foreach(lc, queries)
+	visit(&visitor, (Node *) queries, true);
+
+	visitor.unseen = true;
+	visitor.literals = NULL;
+	while ((unseen = rtc_judge_next(visitor.judge)) != NULL)
 	{
-		Query	   *query = lfirst_node(Query, lc);
-
-		(void) judge_walker((Node *) query, &judge);
+		if (unseen->text != visitor.text)
+			visitor.literals = NULL;
+		visitor.text = unseen->text;
+		body |= unseen->is_body;
+		visit(&visitor, unseen->tree, true);
 	}
+
+	/* What is called immutable and is not, the planner has computed for good. */
+	verdict->reason = rtc_judge_reason(visitor.judge);
+	verdict->names_moment |= body && verdict->reason != NULL;
+	list_sort(verdict->functions, list_oid_cmp);
+	list_deduplicate_oid(verdict->functions);
+}
+
+bool
+rtc_type_reads_moments(Oid typid)
+{
+	return rtc_judge_moments(rtc_judge_begin(), typid);
 }

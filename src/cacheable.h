@@ -14,18 +14,23 @@
 
 #include "nodes/pg_list.h"
 
+#include "literal.h"
 #include "portable.h"
 
 /* What a query tree tells. */
 typedef struct RtcVerdict
 {
-	const char *reason;			/* why not to cache; NULL = may be cached */
+	const char *reason;			/* why not to cache; NULL = may be cached.  In
+								 * the memory context of the judgement */
 	bool		names_moment;	/* a literal like 'today' is folded into the
-								 * tree: it is good for one use only */
+								 * tree, or a function that only claims to be
+								 * immutable: good for one use only */
 	bool		money;			/* values of type money may be involved */
-	bool		row_types;		/* types are involved that may get parts */
 	List	   *relids;			/* relations to lock before using the tree */
 	List	   *lockmodes;		/* their lock modes */
+	List	   *functions;		/* OIDs, in their order: functions of users
+								 * that whoever runs the query must be allowed
+								 * to call */
 } RtcVerdict;
 
 /* Reasons that callers give as well. */
@@ -38,7 +43,7 @@ typedef struct RtcVerdict
 extern void rtc_judge_query(List *queries, const char *text,
 							RtcVerdict *verdict);
 
-/* Is one of the words 'now', 'today' and so on in the text of a value? */
-extern bool rtc_text_names_moment(const char *text, size_t len);
+/* Is reading a type something that words like 'now' and 'today' matter for? */
+extern bool rtc_type_reads_moments(Oid typid);
 
 #endif							/* RTC_CACHEABLE_H */

@@ -165,6 +165,13 @@
 #define reads_json_compat(node) false
 #endif
 
+/* Is this column computed when it is read?  None is before 18. */
+#if PG_VERSION_NUM >= 180000
+#define is_computed_compat(att) ((att)->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL)
+#else
+#define is_computed_compat(att) false
+#endif
+
 /* The user that a relation is read as; InvalidOid = the current one. */
 static inline Oid
 check_as_user_compat(Query *query, RangeTblEntry *rte)

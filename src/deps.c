@@ -63,6 +63,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -80,7 +81,7 @@ typedef struct Walk
 {
 	RtcDepPlan *plan;
 	MemoryContext context;		/* of the plan */
-	List	   *seen;			/* queries that have been looked at */
+	HTAB	   *seen;			/* queries that have been looked at */
 	List	   *watched;		/* of the plan */
 	const RtcScope *scope;		/* of the expression being searched */
 } Walk;
@@ -223,10 +224,14 @@ best_pin(Walk *walk, Relation rel, List *columns, Index varno, List *facts)
 static void
 add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
 {
-	RtcRelationDeps *deps = note_relation(walk, rte->relid, rte->inh);
+	RtcRelationDeps *deps;
 	RtcPin	   *pin = NULL;
 	MemoryContext oldcontext;
 
+	/* There are more than can be named already. */
+	if (list_length(walk->plan->relations) > RTC_MAX_NAMED_DEPS)
+		return;
+	deps = note_relation(walk, rte->relid, rte->inh);
 	if (!deps->told || deps->whole)
 		return;
 	if (facts != NIL)
@@ -264,9 +269,10 @@ expression_walker(Node *node, void *context)
 
 	if (node == NULL)
 		return false;
+	CHECK_FOR_INTERRUPTS();
 	if (IsA(node, Query))
 	{
-		if (!list_member_ptr(walk->seen, node))
+		if (hash_search(walk->seen, &node, HASH_FIND, NULL) == NULL)
 		{
 			const RtcScope *scope = walk->scope;
 			RtcScope	outer = *scope;
@@ -363,6 +369,8 @@ static bool
 passes_set_operation(Node *node, const Query *query, const RtcFact *fact,
 					 Oid type, Oid collation)
 {
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 	if (IsA(node, SetOperationStmt))
 	{
 		SetOperationStmt *op = (SetOperationStmt *) node;
@@ -400,6 +408,7 @@ passes_set_operation(Node *node, const Query *query, const RtcFact *fact,
 static void
 analyze_arms(Walk *walk, RtcScope *scope, Node *node, List *known)
 {
+	check_stack_depth();
 	if (IsA(node, SetOperationStmt))
 	{
 		SetOperationStmt *op = (SetOperationStmt *) node;
@@ -482,6 +491,8 @@ descend(Walk *walk, const RtcScope *scope, Node *node, Bitmapset **found)
 
 	if (node == NULL)
 		return;
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 	if (IsA(node, RangeTblRef))
 	{
 		Index		varno = ((RangeTblRef *) node)->rtindex;
@@ -532,7 +543,8 @@ analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
 	Index		varno = 0;
 
 	check_stack_depth();
-	walk->seen = lappend(walk->seen, query);
+	CHECK_FOR_INTERRUPTS();
+	(void) hash_search(walk->seen, &query, HASH_ENTER, NULL);
 
 	if (query->setOperations != NULL)
 		analyze_set_operation(walk, &scope, known);
@@ -569,7 +581,12 @@ rtc_deps_analyze(List *queries, const RtcDep *definition, int ndefinitions,
 	Walk		walk = {0};
 	ListCell   *lc;
 	MemoryContext oldcontext;
+	HASHCTL		info;
 
+	info.keysize = info.entrysize = sizeof(Query *);
+	info.hcxt = CurrentMemoryContext;
+	walk.seen = hash_create("rtcache queries", 16, &info,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	walk.context = context;
 	walk.plan = MemoryContextAllocZero(context, sizeof(RtcDepPlan));
 	walk.plan->ndefinitions = ndefinitions;

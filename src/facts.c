@@ -26,6 +26,7 @@
 #include "access/hash.h"
 #include "access/stratnum.h"
 #include "access/transam.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -35,6 +36,12 @@
 
 #include "facts.h"
 #include "value_hash.h"
+
+/*
+ * As many facts are kept at a place; each look at them goes through all, more
+ * than once.  To know less is never wrong.
+ */
+#define MAX_FACTS	256
 
 /* Conversions of constants that cannot fail. */
 static const Oid safe_casts[] = {
@@ -123,6 +130,7 @@ is_column(const RtcScope *scope, Node *node, Column *column)
 static Node *
 as_value(Node *node)
 {
+	check_stack_depth();
 	node = strip(node);
 	if (node == NULL)
 		return NULL;
@@ -187,6 +195,7 @@ as_array_values(Node *node, Oid type)
 		{
 			Node	   *element = as_value(lfirst(lc));
 
+			CHECK_FOR_INTERRUPTS();
 			if (element == NULL)
 				return NULL;
 			values->nodes = lappend(values->nodes, element);
@@ -257,8 +266,11 @@ static List *
 add_fact(List *facts, const RtcFact *like, const Column *column,
 		 const Column *other, RtcFactValues *values)
 {
-	RtcFact    *fact = palloc(sizeof(RtcFact));
+	RtcFact    *fact;
 
+	if (list_length(facts) >= MAX_FACTS)
+		return facts;
+	fact = palloc(sizeof(RtcFact));
 	*fact = *like;
 	fact->varno = column->varno;
 	fact->attnum = column->attnum;
@@ -369,8 +381,10 @@ add_any(List *facts, const RtcScope *scope, ScalarArrayOpExpr *any)
 static List *
 add_quals(List *facts, const RtcScope *scope, Node *quals)
 {
-	if (quals == NULL)
+	if (quals == NULL || list_length(facts) >= MAX_FACTS)
 		return facts;
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
 
 	if (IsA(quals, List) ||
 		(IsA(quals, BoolExpr) && ((BoolExpr *) quals)->boolop == AND_EXPR))

@@ -51,7 +51,8 @@ typedef struct RtcScope
 
 /*
  * Returns the facts of the scope and those that a condition (NULL = none)
- * adds.  The list of the scope is not changed.
+ * adds; not all of them if there are very many.  The list of the scope is not
+ * changed.
  */
 extern List *rtc_facts_add(const RtcScope *scope, Node *quals);
 

@@ -343,7 +343,10 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 					   CURSOR_OPT_PARALLEL_OK, false);
 
 	MemoryContextSwitchTo(context);
-	plan->privileges = rtc_privileges_of(queries);
+	plan->privileges = rtc_privileges_of(queries, plan->verdict.functions);
+	plan->verdict.functions = NIL;
+	if (plan->verdict.reason != NULL)
+		plan->verdict.reason = pstrdup(plan->verdict.reason);
 	plan->row_relations = list_copy(meaning.row_relations);
 	plan->verdict.relids = list_copy(plan->verdict.relids);
 	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);

@@ -1,27 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * portable.c
- *		Do functions, and types, depend on nothing but values?
+ *		Which functions of the server depend on nothing but their arguments?
  *
- * Functions: a volatile one spoils the query, an immutable one never does.
- * A stable one that comes with the server must be on the list below, which has
- * those whose result depends on nothing but their arguments and the settings
- * that pin.c pins; the others read the clock, the session or the catalogs.
- * A stable function of the user's spoils it as well.  What it reads is not in
- * the query: nobody could check whether another role may read it too, or
- * whether row-level security shows it something else.
- *
- * Types: the input and output functions of one that is part of a row, an array
- * or a range are hidden by those of the whole, so types are taken apart.
+ * An immutable one does, a volatile one does not.  A stable one must be on the
+ * list below, which has those whose result depends on nothing but their
+ * arguments and the settings that pin.c pins; the others read the clock, the
+ * session or the catalogs.
  *
  * Input functions of dates and times read the clock: 'now', 'today'.  Whatever
  * calls one while the query runs spoils it, since the text may be any.  Nobody
  * has to know all ways to call one: none of them is on the list, nor those of
  * rows, arrays, ranges and domains, which call others.  What reads a known type
- * without naming a function is found by the type (cacheable.c).
+ * without naming a function is found by the type (judge.c).
  *
- * MODEL: called by cacheable.c when a query is prepared.  Reads catalogs, keeps
- * no state.
+ * MODEL: called by judge.c when a query is prepared.  Reads catalogs, keeps no
+ * state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -29,16 +23,12 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
-#include "catalog/namespace.h"
-#include "catalog/pg_aggregate.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
-#include "utils/typcache.h"
 
 #include "portable.h"
 
@@ -209,12 +199,6 @@ compare_names(const void *key, const void *element)
 			 compare_names) != NULL)
 
 bool
-rtc_is_pattern_function(const char *name)
-{
-	return is_listed(name, pattern_functions);
-}
-
-bool
 rtc_reads_its_type(Oid funcid)
 {
 	char	   *name;
@@ -223,51 +207,6 @@ rtc_reads_its_type(Oid funcid)
 		return false;
 	name = get_func_name(funcid);
 	return name != NULL && is_listed(name, reading_functions);
-}
-
-static const char *
-judge_aggregate_functions(Form_pg_aggregate form)
-{
-	const Oid	funcid[] = {
-		form->aggtransfn, form->aggfinalfn, form->aggcombinefn,
-		form->aggserialfn, form->aggdeserialfn, form->aggmtransfn,
-		form->aggminvtransfn, form->aggmfinalfn
-	};
-	const char *reason = NULL;
-
-	for (int i = 0; i < lengthof(funcid) && reason == NULL; i++)
-	{
-		if (OidIsValid(funcid[i]))
-			reason = rtc_judge_function(funcid[i]);
-	}
-	return reason;
-}
-
-/* An aggregate is called immutable whatever it is made of. */
-static const char *
-judge_aggregate(Oid aggid)
-{
-	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggid));
-	Form_pg_aggregate form;
-	const char *reason;
-	bool		isnull;
-
-	if (!HeapTupleIsValid(tuple))
-		return REASON_FUNCTION; /* dropped meanwhile */
-	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	reason = judge_aggregate_functions(form);
-
-	/* The initial value is a text that each use reads. */
-	(void) SysCacheGetAttr(AGGFNOID, tuple, Anum_pg_aggregate_agginitval,
-						   &isnull);
-	if (reason == NULL && !isnull)
-		reason = rtc_judge_input(form->aggtranstype);
-	(void) SysCacheGetAttr(AGGFNOID, tuple, Anum_pg_aggregate_aggminitval,
-						   &isnull);
-	if (reason == NULL && !isnull)
-		reason = rtc_judge_input(form->aggmtranstype);
-	ReleaseSysCache(tuple);
-	return reason;
 }
 
 /* Is this timezone() of a time, whose zone is that of today? */
@@ -283,19 +222,60 @@ moves_time_to_zone(Oid funcid, const char *name)
 	return nargs > 0 && argtypes[nargs - 1] == TIMETZOID;
 }
 
-const char *
-rtc_judge_function(Oid funcid)
+/*
+ * Judges the pattern of to_char() and its kin: "TM" asks for names in the
+ * session's language, and for numbers D, G and L ask for its symbols.
+ */
+static const char *
+judge_pattern(const FuncExpr *func, const char *name)
 {
+	Const	   *pattern;
+	char	   *format;
+	bool		is_time;
 	const char *reason = NULL;
-	char	   *name;
 
-	/* what is done to it tells nobody (definition.c) */
-	if (funcid >= FirstNormalObjectId &&
-		isAnyTempNamespace(get_func_namespace(funcid)))
-		return REASON_TEMP_FUNCTION;
-	if (funcid >= FirstNormalObjectId &&
-		get_func_prokind(funcid) == PROKIND_AGGREGATE)
-		return judge_aggregate(funcid);
+	if (func == NULL || list_length(func->args) != 2)
+		return REASON_SESSION;
+	pattern = (Const *) lsecond(func->args);
+	if (!IsA(pattern, Const) || pattern->consttype != TEXTOID)
+		return REASON_SESSION;
+	if (pattern->constisnull)
+		return NULL;
+
+	switch (exprType(linitial(func->args)))
+	{
+		case INTERVALOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			is_time = true;
+			break;
+		default:
+			is_time = strcmp(name, "to_date") == 0 ||
+				strcmp(name, "to_timestamp") == 0;
+			break;
+	}
+
+	format = TextDatumGetCString(pattern->constvalue);
+	for (char *p = format; *p; p++)
+	{
+		char		c = pg_ascii_toupper((unsigned char) *p);
+
+		if (is_time ?
+			(c == 'T' && pg_ascii_toupper((unsigned char) p[1]) == 'M') :
+			(c == 'D' || c == 'G' || c == 'L'))
+		{
+			reason = REASON_SESSION;
+			break;
+		}
+	}
+	pfree(format);
+	return reason;
+}
+
+const char *
+rtc_judge_server_function(Oid funcid, const FuncExpr *call)
+{
+	char	   *name;
 
 	switch (func_volatile(funcid))
 	{
@@ -307,107 +287,23 @@ rtc_judge_function(Oid funcid)
 			break;
 	}
 
-	if (funcid >= FirstNormalObjectId)
-		return REASON_FUNCTION;
-
 	name = get_func_name(funcid);
 	if (name == NULL || is_listed(name, clock_functions) ||
 		moves_time_to_zone(funcid, name))
-		reason = RTC_UNCACHEABLE_TIME;
-	else if (!is_listed(name, portable_functions) &&
-			 !rtc_is_pattern_function(name))
-		reason = REASON_SESSION;
-	return reason;
-}
-
-/* What the elements of an array, range or domain are made of. */
-static Oid
-innermost_type(Oid typid)
-{
-	for (;;)
-	{
-		Oid			part;
-
-		typid = getBaseType(typid);
-		part = get_element_type(typid);
-		if (!OidIsValid(part))
-			part = get_range_subtype(typid);
-		if (!OidIsValid(part) && OidIsValid(get_multirange_range(typid)))
-			part = get_range_subtype(get_multirange_range(typid));
-		if (!OidIsValid(part))
-			return typid;
-		typid = part;
-	}
+		return RTC_UNCACHEABLE_TIME;
+	if (is_listed(name, pattern_functions))
+		return judge_pattern(call, name);
+	if (!is_listed(name, portable_functions) ||
+		(call == NULL && is_listed(name, reading_functions)))
+		return REASON_SESSION;
+	return NULL;
 }
 
 bool
-rtc_type_has_rows(Oid typid)
+rtc_reads_moments(Oid funcid)
 {
-	return get_typtype(innermost_type(typid)) == TYPTYPE_COMPOSITE;
-}
-
-/* Judges a type by what it is made of. */
-static const char *
-judge_parts(Oid typid, const char *(*judge) (Oid typid))
-{
-	const char *reason = NULL;
-
-	check_stack_depth();
-	typid = innermost_type(typid);
-	if (typid == RECORDOID || get_typtype(typid) != TYPTYPE_COMPOSITE)
-		return judge(typid);
-	else
-	{
-		TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
-
-		for (int i = 0; i < desc->natts && reason == NULL; i++)
-		{
-			Form_pg_attribute att = TupleDescAttr(desc, i);
-
-			if (!att->attisdropped)
-				reason = judge_parts(att->atttypid, judge);
-		}
-		ReleaseTupleDesc(desc);
-	}
-	return reason;
-}
-
-static const char *
-judge_output_function(Oid typid)
-{
-	Oid			output;
-	bool		isvarlena;
-
-	getTypeOutputInfo(typid, &output, &isvarlena);
-	return rtc_judge_function(output);
-}
-
-static const char *
-judge_input_function(Oid typid)
-{
-	Oid			input;
-	Oid			ioparam;
-
-	getTypeInputInfo(typid, &input, &ioparam);
-	return rtc_judge_function(input);
-}
-
-const char *
-rtc_judge_type(Oid typid)
-{
-	return judge_parts(typid, judge_output_function);
-}
-
-const char *
-rtc_judge_input(Oid typid)
-{
-	return judge_parts(typid, judge_input_function);
-}
-
-bool
-rtc_type_reads_moments(Oid typid)
-{
-	const char *reason = rtc_judge_input(typid);
+	const char *reason = funcid < FirstNormalObjectId ?
+	rtc_judge_server_function(funcid, NULL) : NULL;
 
 	return reason != NULL && strcmp(reason, RTC_UNCACHEABLE_TIME) == 0;
 }

@@ -56,43 +56,19 @@
 
 /* ---------------- of a query ---------------- */
 
-typedef struct Needs
-{
-	StringInfoData buf;			/* what is needed */
-	List	   *functions;		/* OIDs, those that are in there */
-} Needs;
-
-/* Appends a function, unless it comes with the server. */
-static bool
-needs_function(Oid funcid, void *context)
-{
-	Needs	   *needs = context;
-
-	if (funcid >= FirstNormalObjectId &&
-		!list_member_oid(needs->functions, funcid))
-	{
-		needs->functions = lappend_oid(needs->functions, funcid);
-		appendStringInfo(&needs->buf, "%sf%u", needs->buf.len > 0 ? ";" : "",
-						 funcid);
-	}
-	return false;
-}
-
 /* Appends what one query needs, and then those inside it. */
 static bool
 needs_walker(Node *node, void *context)
 {
-	StringInfo	buf = &((Needs *) context)->buf;
+	StringInfo	buf = context;
 	Query	   *query;
 	RtcNeed_compat need;
 
 	if (node == NULL)
 		return false;
+	CHECK_FOR_INTERRUPTS();
 	if (!IsA(node, Query))
-	{
-		(void) check_functions_in_node(node, needs_function, context);
 		return expression_tree_walker(node, needs_walker, context);
-	}
 
 	query = (Query *) node;
 	for (int n = 0; query_need_compat(query, n, &need); n++)
@@ -117,17 +93,19 @@ needs_walker(Node *node, void *context)
 }
 
 const char *
-rtc_privileges_of(List *queries)
+rtc_privileges_of(List *queries, List *functions)
 {
-	Needs		needs = {0};
+	StringInfoData buf;
 	ListCell   *lc;
 
-	initStringInfo(&needs.buf);
-	foreach(lc, queries)
-		(void) needs_walker(lfirst(lc), &needs);
-	if (needs.buf.len == 0)
-		appendStringInfoString(&needs.buf, NO_PRIVILEGES);
-	return needs.buf.data;
+	initStringInfo(&buf);
+	(void) needs_walker((Node *) queries, &buf);
+	foreach(lc, functions)
+		appendStringInfo(&buf, "%sf%u", buf.len > 0 ? ";" : "",
+						 lfirst_oid(lc));
+	if (buf.len == 0)
+		appendStringInfoString(&buf, NO_PRIVILEGES);
+	return buf.data;
 }
 
 /* ---------------- checks ---------------- */

@@ -20,9 +20,10 @@
 
 /*
  * What the current user needs to see the answer of analyzed and rewritten
- * queries, as text without blanks; in the current memory context.
+ * queries, as text without blanks; in the current memory context.  "functions"
+ * are the OIDs of those that he must be allowed to call.
  */
-extern const char *rtc_privileges_of(List *queries);
+extern const char *rtc_privileges_of(List *queries, List *functions);
 
 /*
  * Raises 42501 if the current user lacks one of these, or if row-level security

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * literal.h
+ *		Literals in the source text of a query.  See literal.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_LITERAL_H
+#define RTC_LITERAL_H
+
+#include "postgres.h"
+
+/* The string literals of a text. */
+typedef struct RtcLiterals RtcLiterals;
+
+/*
+ * Finds the string literals of a text that has been parsed.  The result is in
+ * the current memory context; the text must live as long.
+ */
+extern RtcLiterals *rtc_literals_scan(const char *text);
+
+/*
+ * Returns the string that the literal at a place stands for, in bytes from the
+ * beginning of the text; NULL if there is no literal or no telling.
+ */
+extern const char *rtc_literals_find(const RtcLiterals *literals,
+									 int location);
+
+/* Is one of the words 'now', 'today' and so on in the text of a value? */
+extern bool rtc_text_names_moment(const char *text, size_t len);
+
+#endif							/* RTC_LITERAL_H */
