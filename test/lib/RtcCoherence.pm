@@ -134,7 +134,7 @@ sub pass_mark
 				PERFORM cache_attach('unread');
 			END IF;
 		END$$});
-	for (1 .. 500)
+	for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		my $now = $node->safe_psql('postgres', 'INSERT INTO unread VALUES (1); SELECT messages FROM rtcache_stats');
 

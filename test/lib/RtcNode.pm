@@ -29,6 +29,8 @@ $SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 #				what they want to see; without redis it is there anyway
 #	conf		further lines for postgresql.conf
 #	preload		0 = rtcache is not preloaded
+# Redis is given two seconds for an answer, so that a machine under load does not
+# look like a Redis that hangs; tests of timeouts say in conf what they want.
 #	init		options for init(); wal_level is replica in any case
 sub new
 {
@@ -51,8 +53,11 @@ max_prepared_transactions = 20
 log_statement = none
 restart_after_crash = on
 CONF
-	$self->append_conf('postgresql.conf', "shared_preload_libraries = 'rtcache'")
-	  if $preload;
+	$self->append_conf('postgresql.conf', <<"CONF") if $preload;
+shared_preload_libraries = 'rtcache'
+rtcache.command_timeout = 2s
+rtcache.connect_timeout = 2s
+CONF
 	$self->append_conf('postgresql.conf',
 		"rtcache.redis_url = '" . $option{redis}->url . "'")
 	  if $option{redis};
@@ -72,6 +77,16 @@ sub set_conf
 	$self->append_conf('postgresql.conf', "$name = '$value'");
 	$self->reload;
 	return;
+}
+
+# As there, but its timeout is one for each query, not for the whole session.
+sub background_psql
+{
+	my ($self, @args) = @_;
+	my $session = $self->SUPER::background_psql(@args);
+
+	$session->set_query_timer_restart;
+	return $session;
 }
 
 # Waits until the relay is in a state ("streaming", "connecting", ...); a test

@@ -15,6 +15,10 @@ use Time::HiRes qw(time);
 use RtcNode;
 use RtcRedis;
 
+# Who waits for Redis waits for a minute.  This is less, and enough for a machine
+# under load to do what takes milliseconds.
+use constant SOON => 30;
+
 my $redis = RtcRedis->new('main');
 $redis->start;
 my $node = RtcNode->new(
@@ -42,7 +46,7 @@ $node->safe_psql('busy',
 	q{INSERT INTO hero SELECT i, repeat('x', 100) FROM generate_series(2, 100000) i});
 my $start = time;
 $node->safe_psql('postgres', 'DROP DATABASE busy');
-cmp_ok(time - $start, '<', 5, 'DROP DATABASE while the relay is busy');
+cmp_ok(time - $start, '<', SOON, 'DROP DATABASE while the relay is busy');
 ok($node->cache_wait, 'the relay goes on');
 
 # Sessions that have used Redis before, and one that has not
@@ -63,7 +67,7 @@ foreach my $round (1, 2)
 {
 	$start = time;
 	my ($out, $err) = $session{timeout}->query($lookup);
-	cmp_ok(time - $start, '<', 1, "statement_timeout within a second, round $round");
+	cmp_ok(time - $start, '<', SOON, "statement_timeout within a second, round $round");
 	like($session{timeout}->{stderr}, qr/canceling statement due to statement timeout/);
 	$session{timeout}->{stderr} = '';
 }
@@ -89,19 +93,19 @@ foreach my $name ('cancel', 'fresh')
 			'postgres',
 			"SELECT state = 'idle' FROM pg_stat_activity WHERE pid = $pid{$name}"),
 		'it can be cancelled');
-	cmp_ok(time - $start, '<', 1, 'within a second');
+	cmp_ok(time - $start, '<', SOON, 'within a second');
 }
 
 ok(start_lookup('terminate'), 'a lookup hangs');
 $start = time;
-is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid{terminate}, 5000)"),
+is($node->safe_psql('postgres', "SELECT pg_terminate_backend($pid{terminate}, 30000)"),
 	't', 'pg_terminate_backend');
-cmp_ok(time - $start, '<', 1, 'within a second');
+cmp_ok(time - $start, '<', SOON, 'within a second');
 
 # Writes, and databases while the relay waits for Redis
 $start = time;
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'Grace'});
-cmp_ok(time - $start, '<', 1, 'a write does not wait');
+cmp_ok(time - $start, '<', SOON, 'a write does not wait');
 ok( $node->poll_query_until(
 		'postgres', 'SELECT lag_bytes > 0 FROM rtcache_relay'),
 	'the relay is behind');
@@ -114,7 +118,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->safe_psql('other', $schema);
 $node->safe_psql('postgres', 'ALTER DATABASE other RENAME TO another');
 $node->safe_psql('postgres', 'DROP DATABASE another');
-cmp_ok(time - $start, '<', 5, 'CREATE, RENAME and DROP DATABASE while Redis hangs');
+cmp_ok(time - $start, '<', SOON, 'CREATE, RENAME and DROP DATABASE while Redis hangs');
 
 # A short timeout: the read is answered by the query.
 $start = time;
@@ -123,14 +127,14 @@ is($node->safe_psql('postgres', q{
 		SET rtcache.connect_timeout = '100ms';
 		SELECT cache_get('hero:2', 'SELECT name FROM hero WHERE id = 1')}),
 	'{"name": "Grace"}', 'the query answers');
-cmp_ok(time - $start, '<', 1, 'after a timeout of Redis');
+cmp_ok(time - $start, '<', SOON, 'after a timeout of Redis');
 
 # Fast shutdown, with a lookup that hangs and a relay that waits
 # (one that nothing has been written for: others do without Redis)
 ok(start_lookup('shutdown', q{SELECT cache_get('one', 'SELECT 1 AS n')}), 'a lookup hangs');
 $start = time;
 $node->stop('fast');
-cmp_ok(time - $start, '<', 5, 'fast shutdown while Redis hangs');
+cmp_ok(time - $start, '<', SOON, 'fast shutdown while Redis hangs');
 $_->{run}->kill_kill foreach values %session;
 
 # ... and a start

@@ -85,9 +85,8 @@ $node->safe_psql('postgres', q{SELECT pg_create_restore_point('here')});
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'undone' WHERE id <= 5;
 	DELETE FROM hero WHERE id = 6; INSERT INTO hero VALUES (21, 'undone')});
 same_as_table($node, $redis, 'Redis has what will be undone');
-$node->safe_psql('postgres', 'SELECT pg_switch_wal()');
-ok($node->poll_query_until('postgres', q{
-	SELECT last_archived_wal >= pg_walfile_name(pg_current_wal_lsn() - 1) FROM pg_stat_archiver}),
+my $last = $node->safe_psql('postgres', 'SELECT pg_walfile_name(pg_switch_wal())');
+ok($node->poll_query_until('postgres', qq{SELECT last_archived_wal >= '$last' FROM pg_stat_archiver}),
 	'WAL is archived');
 my $restored = from_backup('restored', has_restoring => 1, standby => 0);
 $restored->append_conf('postgresql.conf', "recovery_target_name = 'here'\nrecovery_target_action = promote");

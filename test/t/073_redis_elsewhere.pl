@@ -23,7 +23,7 @@ my $redis = RtcRedis->new('a', tcp => 1);
 my $other = RtcRedis->new('b', tcp => 1);
 $_->start foreach ($redis, $other);
 my $node = RtcNode->new('main', redis => $redis,
-	conf => "rtcache.breaker_cooldown = 100\nautovacuum = off");
+	conf => "rtcache.breaker_cooldown = 100\nrtcache.command_timeout = 200\nautovacuum = off");
 $node->start;
 create_heroes($node);
 $node->safe_psql('postgres', q{
@@ -104,7 +104,7 @@ foreach my $command (qw(unlink multi watch hset hgetall scan evalsha get))
 	if ($command !~ /^(evalsha|get|scan)$/)
 	{
 		ok($node->poll_query_until('postgres', qq{
-			SELECT last_error ~* 'NOPERM.*$command|executing the script' FROM rtcache_relay}),
+			SELECT last_error ~* 'NOPERM.*$command|executing the script|ACL failure in script' FROM rtcache_relay}),
 			"no right to $command: the error says so")
 		  or diag($node->safe_psql('postgres', 'SELECT last_error FROM rtcache_relay'));
 	}
@@ -120,10 +120,10 @@ foreach my $how ('CLIENT PAUSE', 'SIGSTOP')
 {
 	$n++;
 	if ($how eq 'SIGSTOP') { $other->sigstop; }
-	else { $other->cli('CLIENT', 'PAUSE', 2500, 'ALL'); }
+	else { $other->cli('CLIENT', 'PAUSE', 10_000, 'ALL'); }
 	my $start = time;
 	$node->safe_psql('postgres', "UPDATE hero SET name = 'v$n'");
-	cmp_ok(time - $start, '<', 0.5, "$how: a write does not wait");
+	cmp_ok(time - $start, '<', 5, "$how: a write does not wait");
 	check_reads("v$n", $how);
 	ok($node->wait_state('connecting'), "$how: the relay notices");
 	check_reads("v$n", $how);
@@ -142,11 +142,12 @@ foreach my $how ('CLIENT PAUSE', 'SIGSTOP')
 		my $without = $quick->($lookup);
 		$session->query_safe('SET rtcache.enabled = on');
 		my $with = $quick->($lookup);
-		cmp_ok($with, '<', 3 * $without + 0.0005,
+		# without the breaker each would wait for 200 ms
+		cmp_ok($with, '<', 3 * $without + 0.02,
 			sprintf('a read takes %.0f us, without the cache %.0f us', 1e6 * $with, 1e6 * $without));
 		$start = time;
 		$node->safe_psql('postgres', "UPDATE hero SET name = 'v$n' WHERE id = $_") foreach 1 .. 10;
-		cmp_ok((time - $start) / 10, '<', 0.3, 'writes do not wait');
+		cmp_ok((time - $start) / 10, '<', 5, 'writes do not wait');
 		$other->sigcont;
 	}
 	ok($node->poll_query_until('postgres', q{

@@ -147,7 +147,7 @@ $node->restart;
 ok($node->wait_streaming, 'the relay streams');
 $offset = -s $node->logfile;
 $redis->query('CLIENT', 'KILL', 'TYPE', 'normal');
-for (1 .. 200)
+for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
 {
 	last if slurp_file($node->logfile, $offset) =~ /Redis has caught up/;
 	usleep(50_000);
@@ -179,7 +179,7 @@ is($l1->safe_psql('postgres', q{SELECT cache_exists('hero:1')}), 'f', 'L1 has no
 # Another system gets the prefix between our look and our entry.
 $fake->rule(match => '^SCAN .*race:', action => 'delay', ms => 1500, count => 1);
 $l1->set_conf('rtcache.key_prefix', 'race:%d:');
-usleep(700_000);
+ok($fake->wait_hits(1), 'the relay has looked');
 $redis->query('HSET', 'rtcache:position:12345', 'seen', int(time * 1000));
 $redis->query('HSET', 'rtcache:owners', 'race:postgres:', '12345');
 ok($l1->wait_state('fenced'), 'a prefix that another system has got meanwhile is refused');

@@ -19,7 +19,9 @@ use RtcRedis;
 my $redis = RtcRedis->new('main');
 $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
-my $node = RtcNode->new('main', redis => $fake);
+my $node = RtcNode->new('main', redis => $fake,
+	conf => "rtcache.lease_ttl = 1min
+rtcache.fill_wait = 1min");
 $node->start;
 create_heroes($node);
 $node->safe_psql('postgres', q{
@@ -61,7 +63,7 @@ sub others_do_not_wait
 
 	ok($redis->wait_for(0, 'EXISTS', "{postgres:$key}~lease"), "$what: the lease is given back");
 	is($node->safe_psql('postgres', lookup($key, 1)), 1, "$what: the next lookup");
-	cmp_ok(time - $start, '<', 0.8, "$what: does not wait");
+	cmp_ok(time - $start, '<', 30, "$what: does not wait");
 	return;
 }
 
@@ -80,7 +82,7 @@ sub begin_lookup
 }
 
 $lock->query('SELECT pg_advisory_lock(77)');
-$session->query(q{SET statement_timeout = '1s'});
+$session->query(q{SET statement_timeout = '5s'});
 begin_lookup('timeout');
 is($session->query('SELECT 1'), 1);
 like($session->{stderr}, qr/ERROR:  canceling statement due to statement timeout/, 'it is ended by statement_timeout');
@@ -102,14 +104,14 @@ like($session->{stderr}, qr/ERROR:  division by zero/, 'an error');
 others_do_not_wait('error', 'error');
 
 # Redis does not answer, and sessions are patient.
-$session->query(q{SET rtcache.command_timeout = '10s'});
+$session->query(q{SET rtcache.command_timeout = '1min'});
 $lock->query('SELECT pg_advisory_lock(77)');
 begin_lookup('hang');
 $redis->sigstop;
 my $start = time;
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 is($session->query('SELECT 1'), 1);
-cmp_ok(time - $start, '<', 1, 'Redis hangs: a cancel is answered within a second');
+cmp_ok(time - $start, '<', 30, 'Redis hangs: a cancel is answered before it does');
 like($session->{stderr}, qr/ERROR:  canceling statement due to user request/, 'as it should be');
 $redis->sigcont;
 $lock->query('SELECT pg_advisory_unlock(77)');
@@ -126,7 +128,7 @@ $fake->cut_all;
 $start = time;
 $node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 is($session->query('SELECT 1'), 1);
-cmp_ok(time - $start, '<', 1, 'Redis has hung up: a cancel is answered within a second');
+cmp_ok(time - $start, '<', 30, 'Redis has hung up: a cancel is answered at once');
 like($session->{stderr}, qr/ERROR:  canceling statement due to user request/, 'as it should be');
 is(grep({ /rtcache-backend/ } $fake->commands), 0, 'without a new connection');
 $fake->clear;

@@ -289,7 +289,7 @@ sub wrong
 
 	# In the end all are hits: nothing keeps a key out of the cache.
 	my ($unlike, $slot, $hits);
-	for (1 .. 30)
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		my $out = $node->safe_psql('postgres', qq{
 			$mismatches;

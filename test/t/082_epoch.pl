@@ -50,7 +50,7 @@ my $lookup = q{SELECT cache_get('hero:1', 'SELECT id, name FROM hero WHERE id = 
 # value is missing.
 $replica->cli('REPLICAOF', '127.0.0.1', $main->port);
 ok($replica->wait_for('{"id":1,"name":"old"}', 'GET', 'postgres:hero:1'), 'a replica follows');
-for (1 .. 1000)
+for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 {
 	last unless has_unverified($replica);
 	usleep(10_000);
