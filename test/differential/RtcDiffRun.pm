@@ -18,6 +18,7 @@ use File::Basename qw(dirname);
 use Test::More;
 use Time::HiRes qw(time);
 
+use RtcDiffMeaning;
 use RtcDiffQuery;
 use RtcDiffSchema;
 use RtcDiffWrite;
@@ -29,7 +30,8 @@ my $setup_file = dirname(__FILE__) . '/setup.sql';
 my $runs = 0;
 
 # Options: seed, cases, redis (there is one), mutant ("trigger": hides writes),
-# shrink (0: tell failures as they are), failures (how many are enough).
+# shrink (0: tell failures as they are), failures (how many are enough), about
+# (themes of RtcDiffMeaning, instead of all).
 sub new
 {
 	my ($class, $node, %option) = @_;
@@ -80,10 +82,17 @@ sub generate
 
 		$self->_sabotage($w) if $self->{mutant} && $sabotage;
 	}
+
+	# behind all the rest, which stays what it was for a seed
+	my $more = RtcDiffMeaning->new($schema, 1 + @queries, split /,/, $self->{about} || '');
+
+	push @queries, @{ $more->{queries} };
+	splice @writes, rand(@writes + 1), 0, $_ foreach @{ $more->{writes} };
 	return {
 		seed => $seed,
-		schema => [ map { { sql => "$_;" } } $schema->statements ],
-		queries => [ map { $_->{n} = ++$n; { n => $n, sql => _pool($_), text => $_->{query} } } @queries ],
+		role => $more->{role},
+		schema => [ map { { sql => "$_;" } } $schema->statements, @{ $more->{statements} } ],
+		queries => [ map { $_->{n} = ++$n; { n => $n, sql => _pool($_), text => $_->{query}, theme => $_->{theme} } } @queries ],
 		writes => \@writes
 	};
 }
@@ -111,12 +120,12 @@ sub _pool
 		return 'ARRAY[' . join(', ', map { defined $_ ? quote($_) : 'NULL' } @_) . ']::text[]';
 	};
 
-	return "INSERT INTO diff.pool (n, key, one_row, query, args, tags, direct) VALUES ($q->{n}, "
+	return "INSERT INTO diff.pool (n, key, one_row, query, args, tags, other, direct) VALUES ($q->{n}, "
 	  . quote($q->{key}) . ', '
 	  . ($q->{one_row} ? 'true' : 'false') . ",\n\t"
 	  . quote($q->{query}) . ",\n\t"
 	  . $array->(@{ $q->{args} }) . ', '
-	  . ($q->{tags} ? $array->(@{ $q->{tags} }) : 'NULL') . ",\n\t"
+	  . ($q->{tags} ? $array->(@{ $q->{tags} }) : 'NULL') . ($q->{role} ? ', true' : ', false') . ",\n\t"
 	  . quote($q->{direct}) . ');';
 }
 
@@ -127,12 +136,18 @@ sub script
 	my @parts = ([
 		undef, join "\n",
 		'\set VERBOSITY verbose',
-		'\set settings \'SET search_path = d, diff, public; SET "TimeZone" = "UTC"; SET client_min_messages = error; SET lock_timeout = "20s"; SET statement_timeout = "60s";\'',
-		':settings', 'DROP SCHEMA IF EXISTS d CASCADE;', 'CREATE SCHEMA d;', 'DELETE FROM diff.pool;' ]);
+		'\set settings \'SET search_path = d0, d, diff, public; SET "TimeZone" = "UTC"; SET client_min_messages = error; SET lock_timeout = "20s"; SET statement_timeout = "60s";\'',
+		':settings', 'DROP SCHEMA IF EXISTS d0, d1, d CASCADE;', 'CREATE SCHEMA d;',
+		'DELETE FROM diff.pool;' ]);
 	my $check = ($self->{redis} ? "SELECT cache_wait(timeout => '60 s') \\gset\n" : '') . 'SELECT diff.check();';
 	my $explain = 'SELECT diff.explain() \gset';
 	my $n = 0;
 
+	if ($case->{role})
+	{
+		$check .= "\nSET ROLE diff_other;\nSELECT diff.check('r');\nRESET ROLE;";
+		push @parts, [ undef, 'GRANT USAGE ON SCHEMA d TO diff_other; ALTER DEFAULT PRIVILEGES IN SCHEMA d GRANT SELECT ON TABLES TO diff_other;' ];
+	}
 	push @parts, [ undef, $_->{sql} ] foreach @{ $case->{schema} }, @{ $case->{queries} };
 	# what takes long in this schema is left out
 	push @parts, [ undef, $explain ], [ undef, '\echo W|0' ], [ undef, $check ];
@@ -141,10 +156,15 @@ sub script
 		push @parts, [ undef, '\echo W|' . ++$n ], [ $n, $w->{sql} ];
 		push @parts, [ undef, $explain ] if $w->{ddl};
 		push @parts, [ undef, $check ];
-		next unless $w->{behind};
-		push @parts, [ undef, '\echo W|' . $n . '+' ], [ $n, $w->{behind} ];
-		push @parts, [ undef, $explain ] if $w->{ddl};
-		push @parts, [ undef, $check ];
+		my $plus = '';
+
+		foreach my $behind (ref $w->{behind} ? @{ $w->{behind} } : $w->{behind} || ())
+		{
+			$plus .= '+';
+			push @parts, [ undef, '\echo W|' . $n . $plus ], [ $n, $behind ];
+			push @parts, [ undef, $explain ] if $w->{ddl};
+			push @parts, [ undef, $check ];
+		}
 	}
 	my $text = '';
 
@@ -217,7 +237,7 @@ sub run_case
 			$finish->();
 			$write = $1;
 		}
-		elsif ($line =~ /^R\|(\d+)\|([01])\|(\w+)\|(\w+)\|([01])\|(\w+)/)
+		elsif ($line =~ /^R\|(\d+r?)\|([01])\|(\w+)\|(\w+)\|([01])\|(\w+)/)
 		{
 			my ($n, $exact, $kind, $how, $right, $hash) = ($1, $2, $3, $4, $5, $6);
 
@@ -235,7 +255,7 @@ sub run_case
 			next if $right || $failure;
 			$failure = { what => "wrong $how", write => $write, query => $n, text => '' };
 		}
-		elsif ($line =~ /^D\|(\d+)\|(\w+)\|(.*)/ && $failure && $failure->{query} == $1
+		elsif ($line =~ /^D\|(\d+r?)\|(\w+)\|(.*)/ && $failure && $failure->{query} eq $1
 			&& $failure->{write} eq $write)
 		{
 			$failure->{text} .= "$2: $3\n";
@@ -270,6 +290,9 @@ sub all
 		$self->{count}{$_} += $result->{count}{$_} || 0 foreach keys %{ $result->{count} };
 		next unless $result->{failure};
 		$failed++;
+		my ($theme) = map { $_->{theme} || () } grep { $result->{failure}{query} =~ /^$_->{n}r?$/ } @{ $case->{queries} };
+
+		$result->{failure}{text} = "about: $theme\n$result->{failure}{text}" if $theme;
 		push @{ $self->{failed} }, { seed => $case->{seed}, %{ $result->{failure} } };
 		$self->tell($case, $result->{failure}) unless $self->{quiet};
 		last if $failed >= $self->{failures};
@@ -349,7 +372,7 @@ sub shrink
 	# the writes behind it, the other queries
 	my ($last) = $failure->{write} =~ /^(\d+)/;
 	$still->({ %$case, writes => [ @{ $case->{writes} }[ 0 .. $last - 1 ] ] });
-	$still->({ %$case, queries => [ grep { $_->{n} == $failure->{query} } @{ $case->{queries} } ] });
+	$still->({ %$case, queries => [ grep { $failure->{query} =~ /^$_->{n}r?$/ } @{ $case->{queries} } ] });
 	for (1 .. 2)
 	{
 		foreach my $kind (qw(writes schema queries))

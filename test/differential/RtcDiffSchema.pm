@@ -492,8 +492,9 @@ sub _rules
 
 		# a row's tags follow its values
 		$r->{tagged} = $c unless $type{ $c->{type} }{fuzzy};
-		$self->add("SELECT cache_attach('$t', key => '$prefix:{id}', mode => 'del', "
-			  . "del => ARRAY['$prefix:all'], tags => ARRAY['$prefix#{$c->{name}}', '$prefix'])");
+		$r->{attach} = "SELECT cache_attach('$t', key => '$prefix:{id}', mode => 'del', "
+		  . "del => ARRAY['$prefix:all'], tags => ARRAY['$prefix#{$c->{name}}', '$prefix'])";
+		$self->add($r->{attach});
 	}
 	elsif ($how < 0.76)
 	{

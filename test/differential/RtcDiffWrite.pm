@@ -3,7 +3,7 @@
 #
 #	my $w = RtcDiffWrite->new($schema);
 #	$w->next	{ sql, ddl, behind }: the next write; "behind" is to be run
-#				after the answers have been compared once
+#				after the answers have been compared once (or a list of such)
 #
 # Some of them fail: constraints are there to be violated.
 
@@ -57,7 +57,7 @@ sub _unseen
 	return {
 		ddl => 1,
 		sql => "SELECT cache_detach('$t->{name}');",
-		behind => "UPDATE $t->{name} SET " . $self->_set($t) . "; SELECT cache_attach('$t->{name}');"
+		behind => "UPDATE $t->{name} SET " . $self->_set($t) . '; ' . _attach($t)
 	};
 }
 
@@ -67,6 +67,9 @@ sub _table
 
 	return pick($self->{schema}->tables);
 }
+
+# As it was attached, for its tags must go on to be what queries rely on.
+sub _attach { my ($t) = @_; return ($t->{attach} || "SELECT cache_attach('$t->{name}')") . ';'; }
 
 sub _writable { my ($t) = @_; return grep { !$_->{generated} } @{ $t->{columns} }; }
 
@@ -301,11 +304,11 @@ sub _ddl
 		sub { "ALTER TABLE $name DROP COLUMN $c->{name}; ALTER TABLE $name ADD COLUMN $c->{name} " . ($type{ $c->{type} }{sql} || $c->{type}) . ';' },
 		sub { "BEGIN; ALTER TABLE $name ADD COLUMN n$n int; " . $self->_dml . '; ROLLBACK;' },
 		sub { "ALTER TABLE $name RENAME TO old$n; CREATE TABLE $name (LIKE old$n INCLUDING ALL); INSERT INTO $name (id) VALUES (1); DROP TABLE $name; ALTER TABLE old$n RENAME TO $name;" },
-		sub { "ALTER TABLE $name RENAME TO old$n; CREATE TABLE $name (LIKE old$n INCLUDING DEFAULTS); INSERT INTO $name SELECT * FROM old$n WHERE " . $self->_where($t) . '; ' . (chance(0.5) ? "SELECT cache_attach('$name');" : '') },
+		sub { "ALTER TABLE $name RENAME TO old$n; CREATE TABLE $name (LIKE old$n INCLUDING DEFAULTS); INSERT INTO $name SELECT * FROM old$n WHERE " . $self->_where($t) . '; ' . (chance(0.5) ? _attach($t) : '') },
 		sub { 'CLUSTER ' . ($t->{pk} ? "$name USING ${name}_pkey;" : ';') . " VACUUM FULL $name; REINDEX TABLE $name;" },
 		sub { "ALTER TYPE e_mood RENAME VALUE 'odd' TO 'odd$n';" },
-		sub { "SELECT cache_detach('$name'); " . $self->_dml . "; SELECT cache_attach('$name');" },
-		sub { "SELECT cache_attach('$name');" },
+		sub { "SELECT cache_detach('$name'); " . $self->_dml . "; " . _attach($t) },
+		sub { _attach($t) },
 	);
 
 	if (grep { $_->{type} eq 'shape' } @columns)

@@ -26,7 +26,7 @@ my %option = (seed => 1, failures => 3, shrink => 1);
 my $by_hand = defined $ENV{RTC_DIFFERENTIAL};
 
 GetOptionsFromString($ENV{RTC_DIFFERENTIAL} || '',
-	\%option, 'seed=i', 'cases=i', 'mode=s', 'mutant=s', 'failures=i', 'shrink!', 'show', 'errors')
+	\%option, 'seed=i', 'cases=i', 'mode=s', 'mutant=s', 'failures=i', 'about=s', 'shrink!', 'show', 'errors')
   or BAIL_OUT('see test/differential/run for the options');
 
 my @modes = $option{mode} ? ($option{mode}) : qw(l1 redis both);
