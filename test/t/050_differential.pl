@@ -21,7 +21,7 @@ use RtcDiffRun;
 use RtcNode;
 use RtcRedis;
 
-my %cases = (l1 => 60, redis => 40, both => 20);
+my %cases = (l1 => 28, redis => 20, both => 20);
 my %option = (seed => 1, failures => 3, shrink => 1);
 my $by_hand = defined $ENV{RTC_DIFFERENTIAL};
 
