@@ -344,7 +344,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 
 	MemoryContextSwitchTo(context);
 	plan->privileges = rtc_privileges_of(queries, plan->verdict.functions);
-	plan->verdict.functions = NIL;
+	plan->verdict.functions = list_copy(plan->verdict.functions);
 	if (plan->verdict.reason != NULL)
 		plan->verdict.reason = pstrdup(plan->verdict.reason);
 	plan->row_relations = list_copy(meaning.row_relations);

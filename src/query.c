@@ -18,6 +18,7 @@
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -313,12 +314,7 @@ start_execution(Execution *exec, RtcQuery *query, DestReceiver *dest,
 	PushActiveSnapshot(GetTransactionSnapshot());
 	params = bind_args(query);
 
-	/*
-	 * A generic plan for the rehearsal: in a plan for these arguments, a
-	 * function that they make superfluous would not be checked.
-	 */
-	exec->cplan = GetCachedPlan(source, rehearse ? NULL : params,
-								CurrentResourceOwner, NULL);
+	exec->cplan = GetCachedPlan(source, params, CurrentResourceOwner, NULL);
 	PopActiveSnapshot();
 
 	/* The planner may have waited for a lock: then much has happened. */
@@ -342,6 +338,25 @@ end_execution(Execution *exec)
 	rtc_unpin_settings(exec->nestlevel);
 }
 
+/*
+ * Will what was checked for these arguments do for any?  Arguments may make the
+ * call of a function superfluous, which is then not checked.
+ */
+static bool
+access_is_known(RtcQuery *query)
+{
+	ListCell   *lc;
+
+	if (query->plan->source->num_params == 0)
+		return true;
+	foreach(lc, query->plan->verdict.functions)
+	{
+		if (proc_aclcheck_compat(lfirst_oid(lc), GetUserId()) != ACLCHECK_OK)
+			return false;
+	}
+	return true;
+}
+
 void
 rtc_query_check_access(RtcQuery *query)
 {
@@ -359,7 +374,7 @@ rtc_query_check_access(RtcQuery *query)
 	end_execution(&exec);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextDelete(context);
-	query->plan->access_checked = true;
+	query->plan->access_checked = access_is_known(query);
 }
 
 Jsonb *

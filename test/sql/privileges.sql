@@ -16,6 +16,7 @@ GRANT SELECT ON rtcache_stats TO rtc_alice, rtc_bob, rtc_owner;
 CREATE TABLE hero (id int PRIMARY KEY, name text, secret text);
 INSERT INTO hero VALUES (1, 'Ada', 'loves'), (2, 'Grace', 'naps');
 GRANT SELECT ON hero TO rtc_alice;
+SELECT cache_wait(NULL, '30 s');
 
 -- who may not run the query gets no answer, cached or not
 SET ROLE rtc_bob;
@@ -124,7 +125,7 @@ SET ROLE rtc_bob;
 SELECT error($$SELECT cache_get('f:1', 'SELECT reveal(secret) FROM hero WHERE id = 1')$$);
 RESET ROLE;
 DROP FUNCTION reveal;
--- which has cleared the cache
+-- which has ended answers
 SELECT cache_wait(NULL, '30 s');
 SELECT ready();
 
@@ -167,12 +168,13 @@ ALTER FUNCTION hero_as_alice OWNER TO rtc_alice;
 SELECT hero_as_owner(1);
 SELECT error('SELECT hero_as_alice(1)');
 DROP FUNCTION hero_as_owner, hero_as_alice;
--- which has cleared the cache
+-- which has ended answers
 SELECT cache_wait(NULL, '30 s');
 SELECT ready();
 
 -- SET SESSION AUTHORIZATION
 GRANT SELECT ON hero TO rtc_alice;
+SELECT cache_wait(NULL, '30 s');
 SET SESSION AUTHORIZATION rtc_alice;
 SELECT * FROM get('hero:1', 'SELECT * FROM hero WHERE id = 1');
 SET SESSION AUTHORIZATION rtc_bob;
@@ -255,6 +257,23 @@ BEGIN
 	RESET ROLE;
 	RAISE WARNING '%', answer;
 END $$;
+
+-- a call that the arguments make superfluous needs no privilege, any other does
+CREATE FUNCTION hidden(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+REVOKE EXECUTE ON FUNCTION hidden FROM PUBLIC;
+SELECT cache_get('w', 'SELECT CASE WHEN $1 THEN hidden(name) ELSE name END AS n FROM hero WHERE id = 1', '{t}');
+SELECT cache_get('v', 'SELECT CASE WHEN $1 THEN hidden(name) ELSE name END AS n FROM hero WHERE id = 1', '{f}');
+GRANT SELECT ON hero TO rtc_alice;
+SET ROLE rtc_alice;
+SELECT cache_get('v', 'SELECT CASE WHEN $1 THEN hidden(name) ELSE name END AS n FROM hero WHERE id = 1', '{f}');
+SELECT error($$SELECT cache_get('w', 'SELECT CASE WHEN $1 THEN hidden(name) ELSE name END AS n FROM hero WHERE id = 1', '{t}')$$);
+SELECT cache_get('v', 'SELECT CASE WHEN $1 THEN hidden(name) ELSE name END AS n FROM hero WHERE id = 1', '{f}');
+-- nor need a query have a plan for other arguments
+SELECT * FROM list('full', 'SELECT h.id, n.id AS n FROM hero AS h FULL JOIN hero AS n ON n.id = $1 AND h.id < n.id ORDER BY 1, 2', '{NULL}');
+RESET ROLE;
+SELECT cache_list('full', 'SELECT h.id, n.id AS n FROM hero AS h FULL JOIN hero AS n ON n.id = $1 AND h.id < n.id ORDER BY 1, 2', '{NULL}')
+	IS NOT NULL AS "a plan for NULL";
+DROP FUNCTION hidden;
 
 -- cache_peek shows what is there to those who could query it
 SET ROLE rtc_bob;
