@@ -58,3 +58,10 @@ UPDATE pg_catalog.pg_init_privs AS i
    AND p.oid IN ('@extschema@.rtcache_write_through()'::pg_catalog.regprocedure,
 				 '@extschema@.rtcache_invalidate()'::pg_catalog.regprocedure,
 				 '@extschema@.rtcache_truncate()'::pg_catalog.regprocedure);
+
+--
+-- Reading
+--
+
+COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
+'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 42701 two columns of one name, 0A000 not a SELECT.';

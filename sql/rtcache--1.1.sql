@@ -143,7 +143,7 @@ AS 'MODULE_PATHNAME', 'cache_get'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
-'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 0A000 not a SELECT.';
+'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 42701 two columns of one name, 0A000 not a SELECT.';
 
 CREATE FUNCTION cache_list(key text, query text, args text[] DEFAULT NULL, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL)
 RETURNS jsonb

@@ -1,15 +1,18 @@
 /*-------------------------------------------------------------------------
  *
  * collect.c
- *		The rows of a query as jsonb.
+ *		The rows of a query as JSON.
  *
  * A row becomes an object, as row_to_json() makes it.  If all there is to a row
  * is one column of type json or jsonb, it is taken as it is: the query has made
  * the shape it wants.
  *
+ * What is made is text, spelled as rules spell their rows (row_json.c), for
+ * Redis; jsonb is read from it, as it is from a value that Redis has.
+ *
  * MODEL: a DestReceiver that lives as long as one execution, in the memory
  * context it was made in.  Rows are converted in a context that is reset after
- * each, because to_jsonb() leaves a lot behind.
+ * each, because functions of types leave things behind.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -17,31 +20,27 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
-#include "funcapi.h"
-#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "collect.h"
 #include "compat.h"
+#include "row_json.h"
 
 typedef struct Collector
 {
 	DestReceiver pub;			/* must be first */
 	bool		one_row;
-	MemoryContext context;		/* holds what is collected */
+	StringInfo	text;			/* what is collected */
+	uint64		nrows;
+	MemoryContext context;		/* holds row */
 	MemoryContext row_context;	/* reset after each row */
-	TupleDesc	desc;			/* of the rows, with the names of the query */
 	Oid			as_is;			/* JSONOID, JSONBOID: single column of it */
-	FmgrInfo	to_jsonb;		/* as called with a record */
-	Jsonb	   *row;			/* one_row: the row */
-	JsonbBuilder rows;			/* else: all rows */
+	RtcRowJson *row;			/* else: how rows are written */
 } Collector;
 
 /* DestReceiver: the shape of the rows is known. */
@@ -62,68 +61,40 @@ collector_startup(DestReceiver *self, int operation, TupleDesc desc)
 
 	if (!OidIsValid(collector->as_is))
 	{
-		collector->desc = BlessTupleDesc(desc);
+		RtcFault	fault = {0};
 
-		/* to_jsonb(anyelement) learns the type from its call expression. */
-		fmgr_info(F_TO_JSONB, &collector->to_jsonb);
-		fmgr_info_set_expr((Node *)
-						   makeFuncExpr(F_TO_JSONB, JSONBOID,
-										list_make1(makeNullConst(RECORDOID, -1,
-																 InvalidOid)),
-										InvalidOid, InvalidOid,
-										COERCE_EXPLICIT_CALL),
-						   &collector->to_jsonb);
+		collector->row = rtc_row_json_make(desc, NIL, &fault);
+		if (collector->row == NULL)
+			elog(ERROR, "%s", fault.message);
 	}
 
 	if (!collector->one_row)
-		jsonb_push_compat(&collector->rows, WJB_BEGIN_ARRAY, NULL);
+		appendStringInfoChar(collector->text, '[');
 	MemoryContextSwitchTo(oldcontext);
 }
 
 /* A single json or jsonb value; a NULL is a JSON null. */
-static Jsonb *
-value_to_jsonb(Collector *collector, TupleTableSlot *slot)
+static void
+append_as_is(Collector *collector, TupleTableSlot *slot)
 {
 	bool		isnull;
 	Datum		value = slot_getattr(slot, 1, &isnull);
 
 	if (isnull)
+		appendStringInfoString(collector->text, "null");
+	else if (collector->as_is == JSONBOID)
 	{
-		JsonbValue	null;
+		Jsonb	   *jb = DatumGetJsonbP(value);
 
-		null.type = jbvNull;
-		return JsonbValueToJsonb(&null);
+		JsonbToCString(collector->text, &jb->root, VARSIZE(jb));
 	}
-	if (collector->as_is == JSONBOID)
-		return DatumGetJsonbP(value);
-	value = CStringGetDatum(TextDatumGetCString(value));
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, value));
-}
+	else
+	{
+		text	   *t = DatumGetTextPP(value);
 
-/*
- * A row as an object.  The slot's own descriptor may be the table's, without
- * the names that the query gives to columns.
- */
-static Jsonb *
-row_to_jsonb(Collector *collector, TupleTableSlot *slot)
-{
-	HeapTuple	tuple;
-
-	slot_getallattrs(slot);
-	tuple = heap_form_tuple(collector->desc, slot->tts_values,
-							slot->tts_isnull);
-	return DatumGetJsonbP(FunctionCall1(&collector->to_jsonb,
-										HeapTupleGetDatum(tuple)));
-}
-
-/* Copies a jsonb into a memory context. */
-static Jsonb *
-copy_jsonb(MemoryContext context, const Jsonb *jb)
-{
-	Jsonb	   *copy = MemoryContextAlloc(context, VARSIZE(jb));
-
-	memcpy(copy, jb, VARSIZE(jb));
-	return copy;
+		appendBinaryStringInfo(collector->text, VARDATA_ANY(t),
+							   VARSIZE_ANY_EXHDR(t));
+	}
 }
 
 /* DestReceiver: a row. */
@@ -132,30 +103,26 @@ collector_receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	Collector  *collector = (Collector *) self;
 	MemoryContext oldcontext;
-	Jsonb	   *row;
 
-	if (collector->one_row && collector->row != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_CARDINALITY_VIOLATION),
-				 errmsg("query returned more than one row"),
-				 errhint("Use cache_list for a query that returns several rows.")));
+	if (collector->nrows++ > 0)
+	{
+		if (collector->one_row)
+			ereport(ERROR,
+					(errcode(ERRCODE_CARDINALITY_VIOLATION),
+					 errmsg("query returned more than one row"),
+					 errhint("Use cache_list for a query that returns several rows.")));
+		appendStringInfoChar(collector->text, ',');
+	}
 
 	oldcontext = MemoryContextSwitchTo(collector->row_context);
-	row = OidIsValid(collector->as_is) ? value_to_jsonb(collector, slot) :
-		row_to_jsonb(collector, slot);
-	row = copy_jsonb(collector->context, row);
-
-	if (collector->one_row)
-		collector->row = row;
+	if (OidIsValid(collector->as_is))
+		append_as_is(collector, slot);
 	else
 	{
-		JsonbValue	value;
-
-		MemoryContextSwitchTo(collector->context);
-		value.type = jbvBinary;
-		value.val.binary.data = &row->root;
-		value.val.binary.len = VARSIZE(row) - VARHDRSZ;
-		jsonb_push_compat(&collector->rows, WJB_ELEM, &value);
+		slot_getallattrs(slot);
+		(void) rtc_row_json_append_values(collector->row, slot->tts_values,
+										  slot->tts_isnull, collector->text,
+										  MaxAllocSize);
 	}
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(collector->row_context);
@@ -173,7 +140,7 @@ collector_destroy(DestReceiver *self)
 }
 
 DestReceiver *
-rtc_collector_create(bool one_row)
+rtc_collector_create(bool one_row, StringInfo text)
 {
 	Collector  *collector = palloc0(sizeof(Collector));
 
@@ -183,6 +150,7 @@ rtc_collector_create(bool one_row)
 	collector->pub.rDestroy = collector_destroy;
 	collector->pub.mydest = DestNone;
 	collector->one_row = one_row;
+	collector->text = text;
 	collector->context = CurrentMemoryContext;
 	collector->row_context = AllocSetContextCreate(CurrentMemoryContext,
 												   "rtcache row",
@@ -191,20 +159,14 @@ rtc_collector_create(bool one_row)
 }
 
 Jsonb *
-rtc_collector_result(DestReceiver *receiver, MemoryContext context)
+rtc_collector_result(DestReceiver *receiver)
 {
 	Collector  *collector = (Collector *) receiver;
-	MemoryContext oldcontext;
-	Jsonb	   *result;
 
-	if (collector->one_row)
-		return collector->row == NULL ? NULL :
-			copy_jsonb(context, collector->row);
-
-	oldcontext = MemoryContextSwitchTo(collector->context);
-	jsonb_push_compat(&collector->rows, WJB_END_ARRAY, NULL);
-	MemoryContextSwitchTo(context);
-	result = JsonbValueToJsonb(collector->rows.result);
-	MemoryContextSwitchTo(oldcontext);
-	return result;
+	if (!collector->one_row)
+		appendStringInfoChar(collector->text, ']');
+	else if (collector->nrows == 0)
+		return NULL;
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+											  CStringGetDatum(collector->text->data)));
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * collect.h
- *		The rows of a query as jsonb.  See collect.c.
+ *		The rows of a query as JSON.  See collect.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -12,20 +12,22 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "tcop/dest.h"
 #include "utils/jsonb.h"
 
 /*
  * Makes a receiver for the rows of one execution, in the current memory
- * context.  one_row: raises 21000 at the second row.
+ * context.  The answer is appended to text, which must outlive it, as JSON:
+ * the row if one_row (nothing for no row; raises 21000 at the second one), else
+ * an array of all rows.
  */
-extern DestReceiver *rtc_collector_create(bool one_row);
+extern DestReceiver *rtc_collector_create(bool one_row, StringInfo text);
 
 /*
- * The answer, copied into a memory context; call it once.  one_row: the row,
- * or NULL if there was none; else an array of all rows.
+ * The answer as jsonb, in the current memory context, once all rows have been
+ * received; NULL for no row.
  */
-extern Jsonb *rtc_collector_result(DestReceiver *receiver,
-								   MemoryContext context);
+extern Jsonb *rtc_collector_result(DestReceiver *receiver);
 
 #endif							/* RTC_COLLECT_H */

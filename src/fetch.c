@@ -34,6 +34,7 @@
 #include "mutant.h"
 #include "provenance.h"
 #include "row_json.h"
+#include "rule_keys.h"
 #include "shmem.h"
 #include "standby.h"
 #include "stats.h"
@@ -54,7 +55,7 @@ static bool ask_redis(RtcLookup *l, Jsonb **answer, bool *leased,
 					  RtcCounter *reason);
 static Jsonb *use_value(RtcLookup *l, const RtcValue *value);
 static Jsonb *run_with_lease(RtcLookup *l);
-static void fill(RtcLookup *l, Jsonb *answer);
+static void fill(RtcLookup *l);
 static void store(RtcLookup *l, Jsonb *answer, int64 ttl_ms);
 
 /*
@@ -339,7 +340,10 @@ static Jsonb *
 run_with_lease(RtcLookup *l)
 {
 	Jsonb	   *volatile answer = NULL;
+	StringInfoData text;
 
+	initStringInfo(&text);
+	l->text = &text;
 	PG_TRY();
 	{
 		answer = rtc_lookup_run(l);
@@ -373,34 +377,44 @@ run_with_lease(RtcLookup *l)
 	else
 	{
 		rtc_mutant_pause(5000);
-		fill(l, answer);
+		fill(l);
 	}
 	RTC_INJECT("filled");
+	pfree(text.data);
+	l->text = NULL;
 	return answer;
 }
 
 /*
- * Stores an answer in Redis, if it is not too large and the lease is still ours.
+ * Is this an answer that could be taken for a row that a rule has stored, under
+ * a key of that rule?  A value that has lost its companion is, if it looks like
+ * one: so those that are not that row are marked.
+ */
+static bool
+needs_mark(const RtcLookup *l)
+{
+	return !l->owned && rtc_is_row_text(l->text->data, l->text->len) &&
+		rtc_rules_that_make(l->question.key, l->question.keylen) != NIL;
+}
+
+/*
+ * Stores the text of an answer in Redis, if it is not too large and the lease is
+ * still ours.
  */
 static void
-fill(RtcLookup *l, Jsonb *answer)
+fill(RtcLookup *l)
 {
-	StringInfoData text;
+	StringInfo	text = l->text;
 	StringInfoData companion;
 	int			stored;
 
-	/*
-	 * Text has more than an eighth of the bytes that jsonb takes; so there is
-	 * no need to make it for an answer that is much too large.
-	 */
-	initStringInfo(&text);
-	if (answer == NULL)
-		appendStringInfoString(&text, "null");
-	else if (VARSIZE(answer) / 8 <= RtcMaxValueBytes())
-		(void) JsonbToCString(&text, &answer->root, VARSIZE(answer));
+	if (text->len == 0)
+		appendStringInfoString(text, "null");	/* there was no row */
+	if (needs_mark(l))
+		appendStringInfoChar(text, RTC_NO_ROW_MARK);
 
 	RTC_INJECT("fill_begins");
-	if (text.len == 0 || text.len > RtcMaxValueBytes())
+	if (text->len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		rtc_cmd_unlease(&l->wanted, l->token);
@@ -411,18 +425,17 @@ fill(RtcLookup *l, Jsonb *answer)
 		rtc_companion_write(&companion, l->fingerprint,
 							rtc_query_privileges(l->query), l->dep,
 							l->wanted.ntags);
-		stored = rtc_cmd_fill(&l->wanted, l->token, text.data, text.len,
+		stored = rtc_cmd_fill(&l->wanted, l->token, text->data, text->len,
 							  companion.data, companion.len, l->ttl_ms);
 		if (stored > 0)
 		{
 			rtc_stat_inc(RTC_STAT_FILLS);
 			l->stored = true;
-			rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text.len);
+			rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text->len);
 		}
 		else if (stored == 0)
 			rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
 	}
-	pfree(text.data);
 }
 
 /*

@@ -376,7 +376,7 @@ Jsonb *
 rtc_lookup_run(RtcLookup *l)
 {
 	rtc_query_lock(l->query);
-	return rtc_query_run(l->query, l->one_row);
+	return rtc_query_run(l->query, l->one_row, l->text);
 }
 
 /*
@@ -420,6 +420,7 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 	l.in_vain = false;
 	l.stored = false;
 	l.owned = false;
+	l.text = NULL;
 	l.query = rtc_query_prepare(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
 								args);
 	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);

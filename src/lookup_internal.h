@@ -37,6 +37,8 @@ typedef struct RtcLookup
 	bool		tagged;			/* dep[] are the caller's tags */
 	bool		owned;			/* a rule stores this very answer under the
 								 * key */
+	StringInfo	text;			/* gets the text of an answer that is
+								 * computed; NULL = not wanted */
 	int64		ttl_ms;			/* 0 = does not expire */
 	char		token[RTC_TOKEN_LEN];	/* of the lease */
 	int64		leased_at_ms;	/* rtc_clock_ms() before it was asked for */

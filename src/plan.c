@@ -208,6 +208,30 @@ parse_query(const char *text)
 	return statement;
 }
 
+/* A name that two columns of the result have; NULL = each has its own. */
+static const char *
+name_used_twice(Query *query)
+{
+	ListCell   *lc;
+	ListCell   *other;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *column = lfirst_node(TargetEntry, lc);
+
+		CHECK_FOR_INTERRUPTS();
+		for_each_from(other, query->targetList, foreach_current_index(lc) + 1)
+		{
+			TargetEntry *another = lfirst_node(TargetEntry, other);
+
+			if (!column->resjunk && !another->resjunk &&
+				strcmp(column->resname, another->resname) == 0)
+				return column->resname;
+		}
+	}
+	return NULL;
+}
+
 /* Refuses what looks like a SELECT and changes something. */
 static void
 check_query_tree(List *queries)
@@ -275,6 +299,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	KeptEntry  *entry;
 	RawStmt    *statement;
 	List	   *queries;
+	const char *twice;
 	Oid		   *types = NULL;
 	int			ntypes = 0;
 	int			nestlevel;
@@ -348,6 +373,8 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	if (plan->verdict.reason != NULL)
 		plan->verdict.reason = pstrdup(plan->verdict.reason);
 	plan->row_relations = list_copy(meaning.row_relations);
+	twice = name_used_twice(linitial_node(Query, queries));
+	plan->name_twice = twice != NULL ? pstrdup(twice) : NULL;
 	plan->verdict.relids = list_copy(plan->verdict.relids);
 	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);
 

@@ -55,6 +55,8 @@ typedef struct RtcKeptPlan
 	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
 	RtcOwned   *owned;			/* NULL if no rule stores it */
 	const char *privileges;		/* what whoever sees the answer needs */
+	const char *name_twice;		/* a name of two columns, so that there is no
+								 * answer; NULL = none */
 	Bitmapset  *moments;		/* parameters that may be given as 'now', from
 								 * 0 on */
 	bool		access_checked; /* the user may run it */

@@ -86,6 +86,13 @@ attach_plan(RtcQuery *query)
 	query->plan = plan;
 	query->uncacheable = plan->verdict.reason;
 
+	if (plan->name_twice != NULL && !query->to_explain)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("column name \"%s\" appears more than once in cached query",
+						plan->name_twice),
+				 errdetail("A row becomes a JSON object, which has each name once."),
+				 errhint("Give each column a name of its own with AS.")));
 	if (nargs != plan->source->num_params &&
 		!(query->to_explain && args == NULL))
 		ereport(ERROR,
@@ -378,27 +385,39 @@ rtc_query_check_access(RtcQuery *query)
 }
 
 Jsonb *
-rtc_query_run(RtcQuery *query, bool one_row)
+rtc_query_run(RtcQuery *query, bool one_row, StringInfo text)
 {
 	Execution	exec;
+	StringInfoData own;
 	MemoryContext context;
 	MemoryContext oldcontext;
 	DestReceiver *collector;
-	Jsonb	   *result;
+	Jsonb	   *answer;
+	Jsonb	   *result = NULL;
 
 	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache query",
 									ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(context);
 
-	collector = rtc_collector_create(one_row);
+	if (text == NULL)
+	{
+		initStringInfo(&own);
+		text = &own;
+	}
+	collector = rtc_collector_create(one_row, text);
 	start_execution(&exec, query, collector, false);
 	/* The second row is the one too many. */
 	ExecutorRun_compat(exec.desc, one_row ? 2 : 0);
 	ExecutorFinish(exec.desc);
-	result = rtc_collector_result(collector, oldcontext);
+	answer = rtc_collector_result(collector);
 	end_execution(&exec);
 
 	MemoryContextSwitchTo(oldcontext);
+	if (answer != NULL)
+	{
+		result = palloc(VARSIZE(answer));
+		memcpy(result, answer, VARSIZE(answer));
+	}
 	MemoryContextDelete(context);
 	return result;
 }

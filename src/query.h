@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
@@ -96,8 +97,9 @@ extern void rtc_query_check_access(RtcQuery *query);
  * Runs the query with a fresh snapshot (in READ COMMITTED) under pinned
  * settings.  one_row: a row as object, NULL Jsonb pointer for no row, ERROR
  * 21000 for more; a single json or jsonb column as is.  Not one_row: a jsonb
- * array of all rows.  The result is in the caller's memory context.
+ * array of all rows.  The result is in the caller's memory context.  Its text,
+ * as it goes to Redis, is appended to text (NULL: is not wanted).
  */
-extern Jsonb *rtc_query_run(RtcQuery *query, bool one_row);
+extern Jsonb *rtc_query_run(RtcQuery *query, bool one_row, StringInfo text);
 
 #endif							/* RTC_QUERY_H */

@@ -60,7 +60,9 @@
  * The time of the members is Redis' own.  A few of those whose time is over
  * are taken out for each that comes; the sweeper does the rest.
  */
-#define ROW_TEXT_PATTERN "string.find(v, '^{\"[^\"\\\\]*\":[^ ]')"	/* rtc_is_row_text() */
+/* rtc_is_row_text(): the last byte is a closing brace */
+#define IS_ROW_TEXT \
+	"string.byte(v, -1) == 125 and string.find(v, '^{\"[^\"\\\\]*\":[^ ]')"
 static RtcScript lease_script = {
 	"local p = redis.call('HMGET', KEYS[3], 'epoch', 'lsn') "
 	"if p[1] ~= ARGV[3] then return {3} end "
@@ -84,7 +86,7 @@ static RtcScript lease_script = {
 	"if v then "
 	"local hit "
 	"if q then hit = string.sub(q, 1, #ARGV[4]) == ARGV[4] "
-	"else hit = ARGV[5] == '1' and " ROW_TEXT_PATTERN " end "
+	"else hit = ARGV[5] == '1' and " IS_ROW_TEXT " end "
 	"for i = 5, #KEYS do "
 	"hit = hit and redis.call('ZSCORE', KEYS[i], KEYS[1]) end "
 	"if hit then "

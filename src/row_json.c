@@ -1,17 +1,20 @@
 /*-------------------------------------------------------------------------
  *
  * row_json.c
- *		A table's row as JSON text, byte for byte as row_to_json() has it.
+ *		A row as JSON text, byte for byte as row_to_json() has it.
+ *
+ * This is how values are spelled in Redis, be they rows that a rule stores or
+ * answers of queries (collect.c).
  *
  * row_to_json() looks every column's type up for every row, which is most of
- * its cost for a small row.  Here that is done once per rule.  Types that
+ * its cost for a small row.  Here that is done once per rule, or execution.  Types that
  * row_to_json() treats in ways of their own (arrays, composites, casts to
  * json) go through to_json(), one column at a time.
  *
- * MODEL: an RtcRowJson belongs to a rule of this backend and lives in the
- * rule's memory context.  A value may be written while another of the same
- * rule is under way (a cast to json is a user's function), so nothing of one
- * row is kept in it.  Functions of types may raise.
+ * MODEL: an RtcRowJson belongs to a rule of this backend, or to one execution of
+ * a query, and lives in its memory context.  A value may be written while
+ * another of the same rule is under way (a cast to json is a user's function),
+ * so nothing of one row is kept in it.  Functions of types may raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -139,8 +142,8 @@ init_column(Column *column, Form_pg_attribute att, bool first)
 			break;
 	}
 
-	if (base < FirstNormalObjectId && !type_is_array(base) &&
-		!type_is_rowtype(base))
+	if (base < FirstNormalObjectId && base != ANYARRAYOID &&
+		!type_is_array(base) && !type_is_rowtype(base))
 	{
 		Oid			func;
 		bool		isvarlena;
@@ -473,9 +476,16 @@ rtc_row_json_append(RtcRowJson *row, HeapTuple tuple, TupleDesc desc,
 {
 	Datum	   *values = palloc(desc->natts * sizeof(Datum));
 	bool	   *isnull = palloc(desc->natts * sizeof(bool));
-	size_t		start = buf->len;
 
 	heap_deform_tuple(tuple, desc, values, isnull);
+	return rtc_row_json_append_values(row, values, isnull, buf, limit);
+}
+
+bool
+rtc_row_json_append_values(RtcRowJson *row, const Datum *values,
+						   const bool *isnull, StringInfo buf, size_t limit)
+{
+	size_t		start = buf->len;
 
 	for (int i = 0; i < row->ncolumns; i++)
 	{
@@ -503,7 +513,7 @@ rtc_is_row_text(const char *text, size_t len)
 {
 	size_t		i = 2;
 
-	if (len < 2 || text[0] != '{' || text[1] != '"')
+	if (len < 2 || text[0] != '{' || text[1] != '"' || text[len - 1] != '}')
 		return false;
 	while (i < len && text[i] != '"' && text[i] != '\\')
 		i++;

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * row_json.h
- *		A table's row as JSON text.  See row_json.c.
+ *		A row as JSON text.  See row_json.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -18,6 +18,9 @@
 #include "nodes/pg_list.h"
 
 #include "template.h"
+
+/* White space behind a value says that it is not what a rule has written. */
+#define RTC_NO_ROW_MARK '\n'
 
 typedef struct RtcRowJson RtcRowJson;	/* how to write rows of one type */
 
@@ -37,6 +40,14 @@ extern RtcRowJson *rtc_row_json_make(TupleDesc desc, List *names,
 extern bool rtc_row_json_append(RtcRowJson *row, HeapTuple tuple,
 								TupleDesc desc, StringInfo buf, size_t limit);
 
+/*
+ * The same for a row that is taken apart: a value for each column of the row
+ * type.
+ */
+extern bool rtc_row_json_append_values(RtcRowJson *row, const Datum *values,
+									   const bool *isnull, StringInfo buf,
+									   size_t limit);
+
 /* The n-th column, counted from 0; InvalidAttrNumber behind the last one. */
 extern AttrNumber rtc_row_json_column(const RtcRowJson *row, int n);
 
@@ -45,8 +56,9 @@ extern List *rtc_row_json_columns(const RtcRowJson *row, List *columns);
 
 /*
  * Is a text of the kind that rtc_row_json_append() makes?  What is printed from
- * jsonb is not: that has a blank behind the colon of each name.  Names with
- * escapes are not looked at, so the answer may be no although it is.
+ * jsonb is not: that has a blank behind the colon of each name.  Nor is one with
+ * RTC_NO_ROW_MARK behind it.  Names with escapes are not looked at, so the
+ * answer may be no although it is.
  */
 extern bool rtc_is_row_text(const char *text, size_t len);
 

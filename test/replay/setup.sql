@@ -157,6 +157,9 @@ BEGIN
 	END IF;
 	IF p.answer OPERATOR(pg_catalog.=) ANY ('{large,cancel}') OR cached OPERATOR(pg_catalog.=) 'cancel' THEN
 		RETURN pg_catalog.concat('skip|', p.answer);
+	ELSIF cached OPERATOR(pg_catalog.~~) 'error 42701 column name %' THEN
+		-- two columns of one name, which to_jsonb() does not have both of either
+		RETURN 'skip|names';
 	ELSIF replay.same(cached, p.answer, p.bare) THEN
 		IF p.answer OPERATOR(pg_catalog.~~) 'error %' THEN
 			RETURN pg_catalog.concat('ok|error');

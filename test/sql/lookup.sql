@@ -39,7 +39,15 @@ SELECT * FROM list('l:none', 'SELECT * FROM hero WHERE id > 100');
 SELECT * FROM get('s:one', 'SELECT 1 AS n');
 SELECT * FROM get('s:null', 'SELECT NULL::int AS n');
 SELECT * FROM get('s:unnamed', 'SELECT 1');
-SELECT * FROM get('s:twice', 'SELECT 1 AS n, 2 AS n');
+-- a name for two columns: an object would have one of them
+SELECT error($$SELECT cache_get('s:twice', 'SELECT 1 AS n, 2 AS n')$$);
+SELECT error($$SELECT cache_get('s:twice', 'SELECT 1 AS n, 2 AS n')$$);
+SELECT error($$SELECT cache_list('s:twice', 'SELECT * FROM hero AS a, hero AS b')$$);
+SELECT error($$SELECT cache_get('s:twice', 'SELECT 1, 2')$$);
+SELECT error($$SELECT cache_get('s:twice', 'SELECT now() AS n, 2 AS n')$$);
+SELECT * FROM get('s:twice', 'SELECT 1 AS n, 2 AS "N"');
+SELECT * FROM get('s:twice', 'SELECT r FROM (SELECT 1 AS n, 2 AS n) AS r');
+SELECT * FROM get('s:twice', 'SELECT n FROM (VALUES (1)) AS v (n) ORDER BY n + 1');
 SELECT * FROM get('s:none', 'SELECT FROM hero WHERE id = 1');
 SELECT * FROM get('s:jsonb', 'SELECT doc FROM hero WHERE id = 1');
 SELECT * FROM get('s:jsonb', 'SELECT doc FROM hero WHERE id = 1');
@@ -218,7 +226,7 @@ SELECT q, (list('y:' || n, q)).how
   FROM unnest(ARRAY['SELECT answer_stable() AS n', 'SELECT answer_immutable() AS n', 'SELECT id FROM heroes',
 	'SELECT born + interval ''1 day'' AS n FROM hero', 'SELECT to_char(born, ''YYYY-MM'') AS n FROM hero',
 	'SELECT timestamptz ''2026-01-02 03:04:05'' AS n', 'SELECT count(*), max(name), string_agg(name, '','') FROM hero',
-	'SELECT row_number() OVER (ORDER BY id) FROM hero', 'SELECT * FROM hero AS a LEFT JOIN hero AS b ON a.id = b.id + 1',
+	'SELECT row_number() OVER (ORDER BY id) FROM hero', 'SELECT a.id, a.name, b.id AS id_b FROM hero AS a LEFT JOIN hero AS b ON a.id = b.id + 1',
 	'SELECT json_agg(hero ORDER BY id) FROM hero', 'SELECT concat(id, name) FROM hero',
 	'SELECT date_trunc(''day'', timestamptz ''2026-01-02 03:04:05'') AS n', 'SELECT upper(name) FROM hero WHERE name LIKE ''A%'''])
 	WITH ORDINALITY AS t (q, n);
@@ -241,15 +249,15 @@ SELECT cache_exists('n:liar');
 
 -- a value above rtcache.max_value_size is answered and not stored
 SET rtcache.max_value_size = '1kB';
-SELECT length(answer::text), how FROM get('m:fits', 'SELECT repeat(''x'', 1015) AS x');
-SELECT length(answer::text), how FROM get('m:over', 'SELECT repeat(''x'', 1016) AS x');
+SELECT length(answer::text), how FROM get('m:fits', 'SELECT repeat(''x'', 1016) AS x');
+SELECT length(answer::text), how FROM get('m:over', 'SELECT repeat(''x'', 1017) AS x');
 SELECT length(answer::text), how FROM list('m:list', 'SELECT n FROM generate_series(1, 1000) AS n');
 RESET rtcache.max_value_size;
 SELECT cache_exists('m:fits'), cache_exists('m:over'), cache_exists('m:list');
 -- 1 MB
-SELECT length(answer::text), how FROM get('m:mega', 'SELECT repeat(''x'', 1048576 - 9) AS x');
-SELECT length(answer::text), how FROM get('m:mega', 'SELECT repeat(''x'', 1048576 - 9) AS x');
-SELECT length(answer::text), how FROM get('m:mega1', 'SELECT repeat(''x'', 1048576 - 8) AS x');
+SELECT length(answer::text), how FROM get('m:mega', 'SELECT repeat(''x'', 1048576 - 8) AS x');
+SELECT length(answer::text), how FROM get('m:mega', 'SELECT repeat(''x'', 1048576 - 8) AS x');
+SELECT length(answer::text), how FROM get('m:mega1', 'SELECT repeat(''x'', 1048576 - 7) AS x');
 
 -- values in Redis that cannot be an answer are counted, dropped, and computed anew:
 -- no array for a list, JSON that jsonb cannot hold

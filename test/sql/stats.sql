@@ -59,7 +59,7 @@ BEGIN;
 INSERT INTO stat VALUES (3);
 SELECT cache_get('g', 'SELECT 1 AS n');
 ROLLBACK;
-SELECT l1_hits + l2_hits AS hits, misses, fills, bytes_read = 8 * l2_hits AS read, bytes_written, bypasses, bypass_query, bypass_disabled, bypass_isolation, bypass_wrote
+SELECT l1_hits + l2_hits AS hits, misses, fills, bytes_read = 7 * l2_hits AS read, bytes_written, bypasses, bypass_query, bypass_disabled, bypass_isolation, bypass_wrote
   FROM rtcache_stats;
 SELECT bypasses = bypass_disabled + bypass_not_ready + bypass_wrote + bypass_isolation + bypass_query + bypass_pending +
 				  bypass_lag + bypass_breaker + bypass_error AS sum FROM rtcache_stats;

@@ -56,7 +56,7 @@ foreach my $wal ('kept', 'gone')
 	same_as_table($node, $redis, "Redis has the rows (WAL is to be $wal)");
 	is(reads($node, 1, $session), 'old', 'a session reads from Redis');
 	is(names($session), '[{"name": "old"}]', 'and fills');
-	is($redis->cli('GET', 'postgres:names'), '[{"name": "old"}]', 'so that it is there');
+	is($redis->cli('GET', 'postgres:names'), '[{"name":"old"}]', 'so that it is there');
 	$redis->save_rdb('old.rdb');
 
 	# one statement, one commit

@@ -67,7 +67,7 @@ ok( $node->poll_query_until('another',
 		q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name' = 'another'
 			AND l2_hits > 0 FROM rtcache_stats}),
 	'the other database gets its prefix');
-is($redis->cli('GET', 'another:hero:1'), '{"id": 1, "name": "another"}', 'and is cached');
+is($redis->cli('GET', 'another:hero:1'), '{"id":1,"name":"another"}', 'and is cached');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'newer' WHERE id = 1});
 $node->cache_wait;
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"newer"}',

@@ -77,7 +77,7 @@ my $start = time;
 is($node->safe_psql('postgres', q{SELECT cache_get('busy', 'SELECT 1 AS n')}), '{"n": 1}',
 	'a lease is taken by another server');
 cmp_ok(time - $start, '>', 0.2, 'the lookup waits for it');
-is($redis->query('GET', 'postgres:busy'), '{"n": 1}', 'and takes the lease when it is free');
+is($redis->query('GET', 'postgres:busy'), '{"n":1}', 'and takes the lease when it is free');
 $redis->query('SET', '{postgres:busy2}~lease', 'other', 'PX', 60000);
 $start = time;
 is($node->safe_psql('postgres', q{SET rtcache.fill_wait = '200 ms'; SELECT cache_get('busy2', 'SELECT 2 AS n')}),

@@ -107,7 +107,7 @@ my ($evicted) = grep { defined $redis->query('ZSCORE', $_, 'postgres:evicted') }
 $redis->query('DEL', $evicted);
 $node->safe_psql('postgres', q{UPDATE t SET n = 3; SELECT cache_invalidate('v')});
 $node->cache_wait;
-is($redis->query('GET', 'postgres:evicted') =~ s/\s+$//r, '{"n": 2}', 'without its set a value survives');
+is($redis->query('GET', 'postgres:evicted') =~ s/\s+$//r, '{"n":2}', 'without its set a value survives');
 my $holder = $node->background_psql('postgres');
 $holder->query_safe('SELECT pg_advisory_lock(1)');
 my $reader = $node->background_psql('postgres');

@@ -191,7 +191,7 @@ my $reader_pid = $reader->query_safe('SELECT pg_backend_pid()');
 $writer->query_safe('SET synchronous_commit = off');
 ok($node->cache_wait);
 is($reader->query_safe($lists), 'v1', 'a fill');
-is($redis->cli('GET', 'postgres:fresh'), '{"name": "v1"}', 'is there');
+is($redis->cli('GET', 'postgres:fresh'), '{"name":"v1"}', 'is there');
 $redis->cli('DEL', 'postgres:fresh');
 my $refused = $node->stat('fills_refused');
 kill 'STOP', $walwriter;
