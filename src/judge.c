@@ -67,6 +67,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -103,6 +104,24 @@ const char *
 rtc_judge_reason(const RtcJudge *judge)
 {
 	return judge->reason;
+}
+
+List *
+rtc_judge_called(const RtcJudge *judge)
+{
+	HASH_SEQ_STATUS status;
+	RtcJudged  *judged;
+	List	   *called = NIL;
+
+	hash_seq_init(&status, judge->judged);
+	while ((judged = hash_seq_search(&status)) != NULL)
+	{
+		if (judged->key.aspect == RTC_ASPECT_CALL &&
+			judged->key.oid >= FirstNormalObjectId)
+			called = lappend_oid(called, judged->key.oid);
+	}
+	list_sort(called, list_oid_cmp);
+	return called;
 }
 
 /* The name of an operator family. */

@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "nodes/primnodes.h"
 
 #include "portable.h"
@@ -42,6 +43,12 @@ extern RtcJudge *rtc_judge_begin(void);
 
 /* Returns why not to cache, the first of all reasons; NULL = none was found. */
 extern const char *rtc_judge_reason(const RtcJudge *judge);
+
+/*
+ * Returns the functions that may be called and do not come with the server: a
+ * list of OIDs, in their order.  It is complete if there is no reason.
+ */
+extern List *rtc_judge_called(const RtcJudge *judge);
 
 /* Notes a reason (NULL = none). */
 extern void rtc_judge_object(RtcJudge *judge, const char *reason);

@@ -409,10 +409,16 @@ find_walker(Node *node, void *context)
 }
 
 void
-rtc_meaning_find(RtcMeaning *meaning, List *queries)
+rtc_meaning_find(RtcMeaning *meaning, List *queries, List *called)
 {
+	ListCell   *lc;
+
 	memset(meaning, 0, sizeof(RtcMeaning));
 	(void) find_walker((Node *) queries, meaning);
+
+	/* Comparisons, say, of what is in an array. */
+	foreach(lc, called)
+		(void) find_function(lfirst_oid(lc), meaning);
 }
 
 int

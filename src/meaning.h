@@ -28,10 +28,12 @@ typedef struct RtcMeaning
 } RtcMeaning;
 
 /*
- * Finds out what analyzed and rewritten queries are made of.  Lists are in the
+ * Finds out what analyzed and rewritten queries are made of.  "called" are the
+ * OIDs of functions that they may call without naming them.  Lists are in the
  * current memory context.
  */
-extern void rtc_meaning_find(RtcMeaning *meaning, List *queries);
+extern void rtc_meaning_find(RtcMeaning *meaning, List *queries,
+							 List *called);
 
 /*
  * Appends the definitions of all that, so that two texts are equal if, and only

@@ -344,7 +344,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 		MemoryContextSwitchTo(scratch);
 	}
 
-	rtc_meaning_find(&meaning, queries);
+	rtc_meaning_find(&meaning, queries, plan->verdict.called);
 	rtc_watch_types(&plan->watch, meaning.types);
 	compute_id(plan, queries, &meaning);
 
@@ -370,6 +370,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	MemoryContextSwitchTo(context);
 	plan->privileges = rtc_privileges_of(queries, plan->verdict.functions);
 	plan->verdict.functions = list_copy(plan->verdict.functions);
+	plan->verdict.called = NIL;
 	if (plan->verdict.reason != NULL)
 		plan->verdict.reason = pstrdup(plan->verdict.reason);
 	plan->row_relations = list_copy(meaning.row_relations);

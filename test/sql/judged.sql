@@ -154,6 +154,10 @@ ALTER FUNCTION duo_cmp(duo, duo) IMMUTABLE;
 ALTER FUNCTION duo_hash(duo) VOLATILE;
 SELECT q, verdict('WITH q AS (SELECT d FROM duos) SELECT ' || q) FROM duo_queries LIMIT 3;
 ALTER FUNCTION duo_hash(duo) IMMUTABLE;
+-- a function that was replaced, and that the query does not name
+SELECT cache_get('j:array', 'SELECT ARRAY[ROW(1, 1)::duo] < ARRAY[ROW(2, 2)::duo] AS x');
+CREATE OR REPLACE FUNCTION duo_cmp(duo, duo) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN btint4cmp(($2).a, ($1).a); END';
+SELECT cache_get('j:array', 'SELECT ARRAY[ROW(1, 1)::duo] < ARRAY[ROW(2, 2)::duo] AS x');
 -- those of an operator, whatever the type; its negator and its commutator
 CREATE FUNCTION odd_lt(int, int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN $1 < $2; END';
 CREATE FUNCTION odd_cmp(int, int) RETURNS int LANGUAGE plpgsql STABLE AS 'BEGIN RETURN btint4cmp($1, $2) * current_rate(); END';
