@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "commands/dbcommands.h"	/* get_database_name, before 19 */
 #include "executor/executor.h"
 #include "fmgr.h"
