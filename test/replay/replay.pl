@@ -67,6 +67,12 @@ foreach my $name (@names)
 	$replay->file($name);
 	my $ok = $replay->{count}{wrong} == $before;
 
+	# without a server, nothing is wrong
+	if ($replay->{admin}->value('SELECT 1') ne '1' || $replay->{reader}->value('SELECT 1') ne '1')
+	{
+		print "not ok   $name: the server is gone, or has ended our sessions\n$passed passed, 1 failed\n";
+		exit 1;
+	}
 	$ok ? $passed++ : $failed++;
 	printf "%-8s %-24s %6d compared\n", $ok ? 'ok' : 'not ok', $name, $replay->{count}{compared} - $compared;
 	last if $replay->enough || $failures >= $option{failures};
