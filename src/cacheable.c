@@ -549,9 +549,9 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 	/* What is called immutable and is not, the planner has computed for good. */
 	verdict->reason = rtc_judge_reason(visitor.judge);
 	verdict->names_moment |= body && verdict->reason != NULL;
-	verdict->called = rtc_judge_called(visitor.judge);
 	list_sort(verdict->functions, list_oid_cmp);
 	list_deduplicate_oid(verdict->functions);
+	rtc_judge_objects(visitor.judge, &verdict->called, &verdict->types);
 }
 
 bool

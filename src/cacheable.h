@@ -28,11 +28,12 @@ typedef struct RtcVerdict
 	bool		money;			/* values of type money may be involved */
 	List	   *relids;			/* relations to lock before using the tree */
 	List	   *lockmodes;		/* their lock modes */
-	List	   *called;			/* OIDs, in their order: functions of users
-								 * that may be called, seen or unseen */
 	List	   *functions;		/* OIDs, in their order: functions of users
 								 * that whoever runs the query must be allowed
 								 * to call */
+	List	   *called;			/* OIDs, in their order: all functions that
+								 * may be called */
+	List	   *types;			/* likewise: all types that matter */
 } RtcVerdict;
 
 /* Reasons that callers give as well. */

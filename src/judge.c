@@ -67,7 +67,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/transam.h"
 #include "catalog/pg_opfamily.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
@@ -104,24 +103,6 @@ const char *
 rtc_judge_reason(const RtcJudge *judge)
 {
 	return judge->reason;
-}
-
-List *
-rtc_judge_called(const RtcJudge *judge)
-{
-	HASH_SEQ_STATUS status;
-	RtcJudged  *judged;
-	List	   *called = NIL;
-
-	hash_seq_init(&status, judge->judged);
-	while ((judged = hash_seq_search(&status)) != NULL)
-	{
-		if (judged->key.aspect == RTC_ASPECT_CALL &&
-			judged->key.oid >= FirstNormalObjectId)
-			called = lappend_oid(called, judged->key.oid);
-	}
-	list_sort(called, list_oid_cmp);
-	return called;
 }
 
 /* The name of an operator family. */
@@ -180,6 +161,35 @@ rtc_judge_enter(RtcJudge *judge, const char *what, Oid classid, Oid oid)
 	judge->place.classid = classid;
 	judge->place.oid = oid;
 	return before;
+}
+
+void
+rtc_judge_objects(const RtcJudge *judge, List **functions, List **types)
+{
+	HASH_SEQ_STATUS scan;
+	RtcJudged  *judged;
+
+	*functions = NIL;
+	*types = NIL;
+	hash_seq_init(&scan, judge->judged);
+	while ((judged = hash_seq_search(&scan)) != NULL)
+	{
+		switch (judged->key.aspect)
+		{
+			case RTC_ASPECT_CALL:
+				*functions = lappend_oid(*functions, judged->key.oid);
+				break;
+			case RTC_ASPECT_OPERATOR:
+			case RTC_ASPECT_FAMILY:
+				break;
+			default:
+				*types = lappend_oid(*types, judged->key.oid);
+				break;
+		}
+	}
+	list_sort(*functions, list_oid_cmp);
+	list_sort(*types, list_oid_cmp);
+	list_deduplicate_oid(*types);
 }
 
 /* ---------------- expressions ---------------- */

@@ -44,12 +44,6 @@ extern RtcJudge *rtc_judge_begin(void);
 /* Returns why not to cache, the first of all reasons; NULL = none was found. */
 extern const char *rtc_judge_reason(const RtcJudge *judge);
 
-/*
- * Returns the functions that may be called and do not come with the server: a
- * list of OIDs, in their order.  It is complete if there is no reason.
- */
-extern List *rtc_judge_called(const RtcJudge *judge);
-
 /* Notes a reason (NULL = none). */
 extern void rtc_judge_object(RtcJudge *judge, const char *reason);
 
@@ -79,6 +73,13 @@ extern bool rtc_judge_moments(RtcJudge *judge, Oid typid);
 
 /* Judges that values become those of a type with constraints. */
 extern void rtc_judge_checks(RtcJudge *judge, Oid typid);
+
+/*
+ * Lists the functions and the types (OIDs, each once, in their order) that have
+ * been judged up to now, those of the server included.
+ */
+extern void rtc_judge_objects(const RtcJudge *judge, List **functions,
+							  List **types);
 
 /*
  * Returns the next expression that is run unseen, NULL if there is none, or if

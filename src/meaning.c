@@ -25,6 +25,8 @@
  * The catalogs' rows are described by a hash of their bytes.  These are the
  * same on a standby.
  *
+ * What a query calls and uses is found out where it is judged (judge.c).
+ *
  * MODEL: called when a query is prepared (plan.c), in a transaction with the
  * relations of the query locked.  Reads catalogs.  Hashes of whole catalogs are
  * kept until one of their rows changes (catalog_watch.c).
@@ -53,15 +55,12 @@
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_range.h"
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_config_map.h"
 #include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "nodes/nodeFuncs.h"
-#include "nodes/parsenodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -70,7 +69,6 @@
 #include "utils/typcache.h"
 
 #include "catalog_watch.h"
-#include "compat.h"
 #include "meaning.h"
 
 /* Groups of catalogs that count as a whole. */
@@ -134,291 +132,61 @@ typedef struct GroupHash
 
 static GroupHash group_hash[GROUP_TEXT_SEARCH + 1];
 
-static bool find_function(Oid funcid, void *context);
-static void add_type(RtcMeaning *meaning, Oid typid);
-static bool find_walker(Node *node, void *context);
-
 /* ---------------- what it is made of ---------------- */
 
-/* Adds what an aggregate calls. */
-static void
-add_aggregate(RtcMeaning *meaning, Oid aggid)
-{
-	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggid));
-	Form_pg_aggregate form;
-	Oid			transtype;
-	Oid			function[8];
-
-	if (!HeapTupleIsValid(tuple))
-		return;
-	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	transtype = form->aggtranstype;
-	function[0] = form->aggtransfn;
-	function[1] = form->aggfinalfn;
-	function[2] = form->aggcombinefn;
-	function[3] = form->aggserialfn;
-	function[4] = form->aggdeserialfn;
-	function[5] = form->aggmtransfn;
-	function[6] = form->aggminvtransfn;
-	function[7] = form->aggmfinalfn;
-	ReleaseSysCache(tuple);
-
-	for (int i = 0; i < lengthof(function); i++)
-		(void) find_function(function[i], meaning);
-	add_type(meaning, transtype);
-}
-
-/* Adds what an expression in a catalog is made of. */
-static void
-add_stored_expression(RtcMeaning *meaning, int cacheid, HeapTuple tuple,
-					  AttrNumber attnum)
-{
-	bool		isnull;
-	Datum		value = SysCacheGetAttr(cacheid, tuple, attnum, &isnull);
-
-	if (!isnull)
-		(void) find_walker(stringToNode(TextDatumGetCString(value)), meaning);
-}
-
-/*
- * Adds a function, and the defaults of its arguments.  For
- * check_functions_in_node(), so it returns false.
- */
+/* Does the body of a function find others by name? */
 static bool
-find_function(Oid funcid, void *context)
+is_opaque(Oid funcid)
 {
-	RtcMeaning *meaning = context;
-	HeapTuple	tuple;
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	Form_pg_proc form;
+	bool		opaque;
 
-	if (funcid < FirstNormalObjectId ||
-		list_member_oid(meaning->functions, funcid))
-		return false;
-	meaning->functions = lappend_oid(meaning->functions, funcid);
-
-	check_stack_depth();
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_proc) GETSTRUCT(tuple);
-	if (form->prokind == PROKIND_AGGREGATE)
-		add_aggregate(meaning, funcid);
-	else if (form->prolang != INTERNALlanguageId &&
-			 form->prolang != ClanguageId)
-		meaning->opaque = true;
-	add_stored_expression(meaning, PROCOID, tuple, Anum_pg_proc_proargdefaults);
+	opaque = form->prokind != PROKIND_AGGREGATE &&
+		form->prolang != INTERNALlanguageId && form->prolang != ClanguageId;
 	ReleaseSysCache(tuple);
-	return false;
+	return opaque;
 }
 
-/* Adds what the constraints of a domain call. */
-static void
-add_domain_constraints(RtcMeaning *meaning, Oid typid)
-{
-	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_constraint_contypid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(typid));
-	scan = systable_beginscan(catalog, ConstraintTypidIndexId, true, NULL,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, Anum_pg_constraint_conbin,
-										 RelationGetDescr(catalog), &isnull);
-
-		if (!isnull)
-			(void) find_walker(stringToNode(TextDatumGetCString(value)),
-							   meaning);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-}
-
-/* Adds what a range type is made of. */
-static void
-add_range(RtcMeaning *meaning, Oid typid)
-{
-	HeapTuple	tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(typid));
-	FormData_pg_range form;
-
-	if (!HeapTupleIsValid(tuple))
-		return;
-	form = *(Form_pg_range) GETSTRUCT(tuple);
-	ReleaseSysCache(tuple);
-	add_type(meaning, form.rngsubtype);
-	(void) find_function(form.rngcanonical, meaning);
-	(void) find_function(form.rngsubdiff, meaning);
-}
-
-/* Adds the types of a row type's columns. */
-static void
-add_columns(RtcMeaning *meaning, Oid typid, Oid relid)
-{
-	TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
-
-	meaning->row_relations = lappend_oid(meaning->row_relations, relid);
-	for (int i = 0; i < desc->natts; i++)
-	{
-		if (!TupleDescAttr(desc, i)->attisdropped)
-			add_type(meaning, TupleDescAttr(desc, i)->atttypid);
-	}
-	ReleaseTupleDesc(desc);
-}
-
-/* The function of the cast that makes JSON of a type; to_json() calls it. */
-static Oid
-json_cast_function(Oid typid)
-{
-	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET,
-										ObjectIdGetDatum(typid),
-										ObjectIdGetDatum(JSONOID));
-	Oid			funcid = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		funcid = ((Form_pg_cast) GETSTRUCT(tuple))->castfunc;
-		ReleaseSysCache(tuple);
-	}
-	return funcid;
-}
-
-/* Adds a type that is not the server's, and what it is made of. */
-static void
-add_own_type(RtcMeaning *meaning, Oid typid)
-{
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
-	FormData_pg_type form;
-
-	if (!HeapTupleIsValid(tuple))
-		return;
-	memcpy(&form, GETSTRUCT(tuple), sizeof(form));
-	ReleaseSysCache(tuple);
-
-	check_stack_depth();
-	meaning->types = lappend_oid(meaning->types, typid);
-	(void) find_function(json_cast_function(typid), meaning);
-	switch (form.typtype)
-	{
-		case TYPTYPE_COMPOSITE:
-			add_columns(meaning, typid, form.typrelid);
-			break;
-		case TYPTYPE_DOMAIN:
-			add_type(meaning, form.typbasetype);
-			add_domain_constraints(meaning, typid);
-			break;
-		case TYPTYPE_RANGE:
-			add_range(meaning, typid);
-			break;
-		case TYPTYPE_MULTIRANGE:
-			add_type(meaning, get_multirange_range(typid));
-			break;
-		case TYPTYPE_BASE:
-			(void) find_function(form.typinput, meaning);
-			(void) find_function(form.typoutput, meaning);
-			break;
-		default:
-			break;
-	}
-}
-
-/* Adds a type, or that of its elements, unless it is the server's. */
-static void
-add_type(RtcMeaning *meaning, Oid typid)
-{
-	Oid			element = get_element_type(typid);
-
-	if (OidIsValid(element))
-		typid = element;
-	if (typid == TSVECTOROID || typid == TSQUERYOID ||
-		typid == REGCONFIGOID || typid == REGDICTIONARYOID)
-		meaning->text_search = true;
-	if (typid >= FirstNormalObjectId &&
-		!list_member_oid(meaning->types, typid))
-		add_own_type(meaning, typid);
-}
-
-static void
-add_types(RtcMeaning *meaning, List *types)
-{
-	ListCell   *lc;
-
-	foreach(lc, types)
-		add_type(meaning, lfirst_oid(lc));
-}
-
-/* Adds what the node itself, not what is below it, is made of. */
-static void
-add_node(RtcMeaning *meaning, Node *node)
-{
-	(void) check_functions_in_node(node, find_function, meaning);
-	switch (nodeTag(node))
-	{
-		case T_Aggref:
-		case T_ArrayCoerceExpr:
-		case T_ArrayExpr:
-		case T_CoerceToDomain:
-		case T_CoerceViaIO:
-		case T_Const:
-		case T_ConvertRowtypeExpr:
-		case T_FieldSelect:
-		case T_FuncExpr:
-		case T_OpExpr:
-		case T_Param:
-		case T_RelabelType:
-		case T_RowExpr:
-		case T_SubscriptingRef:
-		case T_Var:
-		case T_WindowFunc:
-			add_type(meaning, exprType(node));
-			break;
-		case T_RangeTblFunction:
-			add_types(meaning, ((RangeTblFunction *) node)->funccoltypes);
-			break;
-		case T_SortGroupClause:
-			(void) find_function(get_opcode(((SortGroupClause *) node)->eqop),
-								 meaning);
-			if (OidIsValid(((SortGroupClause *) node)->sortop))
-				(void) find_function(get_opcode(((SortGroupClause *) node)->sortop),
-									 meaning);
-			break;
-		case T_TableFunc:
-			add_types(meaning, ((TableFunc *) node)->coltypes);
-			break;
-		default:
-			if (reads_json_compat(node))
-				add_type(meaning, exprType(node));
-			break;
-	}
-}
-
+/* Is this one of the types by which text search goes? */
 static bool
-find_walker(Node *node, void *context)
+is_text_search_type(Oid typid)
 {
-	if (node == NULL)
-		return false;
-	CHECK_FOR_INTERRUPTS();
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_walker, context,
-								 QTW_EXAMINE_SORTGROUP);
-	add_node(context, node);
-	return expression_tree_walker(node, find_walker, context);
+	return typid == TSVECTOROID || typid == TSQUERYOID ||
+		typid == REGCONFIGOID || typid == REGDICTIONARYOID;
 }
 
 void
-rtc_meaning_find(RtcMeaning *meaning, List *queries, List *called)
+rtc_meaning_find(RtcMeaning *meaning, List *functions, List *types)
 {
 	ListCell   *lc;
 
 	memset(meaning, 0, sizeof(RtcMeaning));
-	(void) find_walker((Node *) queries, meaning);
+	foreach(lc, functions)
+	{
+		Oid			funcid = lfirst_oid(lc);
 
-	/* Comparisons, say, of what is in an array. */
-	foreach(lc, called)
-		(void) find_function(lfirst_oid(lc), meaning);
+		if (funcid < FirstNormalObjectId)
+			continue;
+		meaning->functions = lappend_oid(meaning->functions, funcid);
+		meaning->opaque |= is_opaque(funcid);
+	}
+	foreach(lc, types)
+	{
+		Oid			typid = lfirst_oid(lc);
+
+		meaning->text_search |= is_text_search_type(typid);
+		if (typid < FirstNormalObjectId ||
+			OidIsValid(get_element_type(typid)))
+			continue;
+		meaning->types = lappend_oid(meaning->types, typid);
+		if (get_typtype(typid) == TYPTYPE_COMPOSITE)
+			meaning->row_relations = lappend_oid(meaning->row_relations,
+												 get_typ_typrelid(typid));
+	}
 }
 
 int
@@ -461,6 +229,23 @@ static void
 append_hash(StringInfo buf, uint64 hash)
 {
 	appendStringInfo(buf, " " UINT64_FORMAT, hash);
+}
+
+/* The function of the cast that makes JSON of a type; to_json() calls it. */
+static Oid
+json_cast_function(Oid typid)
+{
+	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET,
+										ObjectIdGetDatum(typid),
+										ObjectIdGetDatum(JSONOID));
+	Oid			funcid = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		funcid = ((Form_pg_cast) GETSTRUCT(tuple))->castfunc;
+		ReleaseSysCache(tuple);
+	}
+	return funcid;
 }
 
 /* Appends the row of an object. */

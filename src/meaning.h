@@ -17,23 +17,22 @@
 
 #include "dep.h"
 
-/* What an analyzed query is made of; lists are of OIDs, each one once. */
+/* What a query is made of; lists are of OIDs, each one once, in their order. */
 typedef struct RtcMeaning
 {
 	List	   *functions;		/* that are not the server's own */
-	List	   *types;			/* likewise, with what they are made of */
+	List	   *types;			/* likewise; not arrays, but their elements */
 	List	   *row_relations;	/* whose row types are among these */
 	bool		opaque;			/* a function's body finds others by name */
 	bool		text_search;	/* configurations or dictionaries are used */
 } RtcMeaning;
 
 /*
- * Finds out what analyzed and rewritten queries are made of.  "called" are the
- * OIDs of functions that they may call without naming them.  Lists are in the
- * current memory context.
+ * Finds out what a query is made of that calls these functions and uses these
+ * types (lists of OIDs, see RtcVerdict).  Lists are in the current memory
+ * context.
  */
-extern void rtc_meaning_find(RtcMeaning *meaning, List *queries,
-							 List *called);
+extern void rtc_meaning_find(RtcMeaning *meaning, List *functions, List *types);
 
 /*
  * Appends the definitions of all that, so that two texts are equal if, and only

@@ -344,7 +344,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 		MemoryContextSwitchTo(scratch);
 	}
 
-	rtc_meaning_find(&meaning, queries, plan->verdict.called);
+	rtc_meaning_find(&meaning, plan->verdict.called, plan->verdict.types);
 	rtc_watch_types(&plan->watch, meaning.types);
 	compute_id(plan, queries, &meaning);
 
@@ -371,6 +371,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	plan->privileges = rtc_privileges_of(queries, plan->verdict.functions);
 	plan->verdict.functions = list_copy(plan->verdict.functions);
 	plan->verdict.called = NIL;
+	plan->verdict.types = NIL;
 	if (plan->verdict.reason != NULL)
 		plan->verdict.reason = pstrdup(plan->verdict.reason);
 	plan->row_relations = list_copy(meaning.row_relations);
