@@ -113,6 +113,7 @@ OBJS = \
 	src/l1.o \
 	src/l1_evict.o \
 	src/l1_view.o \
+	src/lag.o \
 	src/literal.o \
 	src/lookup.o \
 	src/meaning.o \

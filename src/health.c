@@ -31,6 +31,7 @@
 #include "guc.h"
 #include "health.h"
 #include "l1.h"
+#include "lag.h"
 #include "policy.h"
 #include "rtcache.h"
 #include "rule_clash.h"
@@ -105,17 +106,6 @@ lag_bytes(const RtcRelayInfo *info, XLogRecPtr applied)
 	return flushed > applied ? (int64) (flushed - applied) : 0;
 }
 
-/* How long the oldest commit has waited to be applied, in ms. */
-static int64
-lag_ms(const RtcRelayInfo *info)
-{
-	/* the relay knows of one that is not visible before it applies another */
-	if (info->behind_since != 0)
-		return TimestampDifferenceMilliseconds(info->behind_since,
-											   GetCurrentTimestamp());
-	return info->waits_since == 0 ? 0 : rtc_clock_ms() - info->waits_since;
-}
-
 /* A result column that is NULL when there is nothing to say. */
 static void
 put(Datum *values, bool *nulls, int *column, bool known, Datum value)
@@ -161,8 +151,8 @@ rtcache_relay(PG_FUNCTION_ARGS)
 	put(values, nulls, &n, lsn_or_null(read));
 	put(values, nulls, &n, lsn_or_null(applied));
 	put(values, nulls, &n, bytes >= 0, Int64GetDatum(bytes));
-	put(values, nulls, &n, bytes >= 0,
-		Int64GetDatum(lag_ms(&info)));
+	put(values, nulls, &n, info.state != RTC_RELAY_OFF && !RecoveryInProgress(),
+		Int64GetDatum(rtc_lag_ms()));
 	put(values, nulls, &n, true,
 		CStringGetTextDatum(rtc_breaker_state_name(rtc_breaker_state())));
 	put(values, nulls, &n, text_or_null(info.last_error));

@@ -56,6 +56,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "lag.h"
 #include "mutant.h"
 #include "redis_conn.h"
 #include "relay.h"
@@ -154,13 +155,16 @@ rtc_relay_main(Datum arg)
 		{
 			result = rtc_stream_work();
 			if (result == RTC_STREAM_DOWN)
+			{
+				rtc_slot_save(pg_atomic_read_u64(&rtc_shared->applied_lsn));
 				went_down();
+			}
 		}
 		else
 		{
 			if (rtc_deadline_left(retry_at) == 0)
 				try_connect();
-			result = rtc_stream_is_connected()
+			result = rtc_stream_is_connected() || rtc_lag_look()
 				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
 		}
 		wait(result);
@@ -258,6 +262,8 @@ at_exit(int code, Datum arg)
 {
 	rtc_shared->relay_latch = NULL;
 	pg_atomic_write_u32(&rtc_shared->lingers, 0);
+	rtc_slot_advance(InvalidXLogRecPtr,
+					 pg_atomic_read_u64(&rtc_shared->applied_lsn));
 	rtc_stream_disconnect();
 	rtc_relay_stopped();
 	ConditionVariableBroadcast(&rtc_shared->applied_cv);
@@ -376,7 +382,10 @@ upkeep(void)
 	if (!due || !RtcRedisConfigured())
 		return;
 	if (rtc_slot_ensure(&problem))
-		rtc_slot_advance(rtc_stream_restart());
+		rtc_slot_advance(rtc_stream_restart(),
+						 pg_atomic_read_u64(&rtc_shared->applied_lsn));
+	if (rtc_stream_is_connected())
+		rtc_lag_keep(rtc_stream_restart());
 	if (rtc_relay_note_slot(problem) && problem[0] != '\0')
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -389,6 +398,7 @@ try_connect(void)
 {
 	if (rtc_stream_connect())
 	{
+		rtc_lag_connected();
 		backoff = 0;
 		return;
 	}

@@ -26,7 +26,6 @@
 
 /* What was told last. */
 static RtcRelayState state = RTC_RELAY_STOPPED;
-static TimestampTz behind_since = 0;
 static int64 waits_since = 0;
 
 static void note_down(void);
@@ -38,7 +37,6 @@ rtc_relay_started(void)
 	rtc_shared->relay.pid = MyProcPid;
 	rtc_shared->relay.timeline = RecoveryInProgress() ? 0 :
 		GetWALInsertionTimeLine();
-	rtc_shared->relay.behind_since = 0;
 	rtc_shared->relay.waits_since = 0;
 	LWLockRelease(rtc_shared->lock);
 }
@@ -138,15 +136,10 @@ rtc_relay_lost(void)
 }
 
 void
-rtc_relay_behind(TimestampTz commit_time)
+rtc_relay_last_commit(TimestampTz commit_time)
 {
-	if ((behind_since == 0) == (commit_time == 0))
-		return;
-	behind_since = commit_time;
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	if (commit_time == 0)
-		rtc_shared->relay.last_commit_at = GetCurrentTimestamp();
-	rtc_shared->relay.behind_since = commit_time;
+	rtc_shared->relay.last_commit_at = commit_time;
 	LWLockRelease(rtc_shared->lock);
 }
 

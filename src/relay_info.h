@@ -30,8 +30,8 @@ extern void rtc_relay_connected(const char *address);
 /* Not connected any more, on a standby; elsewhere the state tells. */
 extern void rtc_relay_lost(void);
 
-/* A commit of this time is to be applied; 0 = nothing waits. */
-extern void rtc_relay_behind(TimestampTz commit_time);
+/* The newest commit that is applied is of this time. */
+extern void rtc_relay_last_commit(TimestampTz commit_time);
 
 /* Something went wrong; and what is wrong with the slot ("" = nothing). */
 extern void rtc_relay_note_error(const char *text);

@@ -273,6 +273,8 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u32(&shared->lingers, 0);
 	pg_atomic_init_u64(&shared->down_since, (uint64) rtc_clock_ms());
 	dlist_init(&shared->waiters);
+	pg_atomic_init_u64(&shared->behind_since, 0);
+	pg_atomic_init_u64(&shared->lag_restart_lsn, 0);
 	pg_atomic_init_u64(&shared->prefix_generation, 1);
 	pg_atomic_init_u64(&shared->relay_batches, 0);
 	pg_atomic_init_u64(&shared->relay_ops, 0);

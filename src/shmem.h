@@ -76,8 +76,6 @@ typedef struct RtcRelayInfo
 	RtcRelayState state;
 	TimeLineID	timeline;
 	TimestampTz last_commit_at; /* commit time of the newest applied commit */
-	TimestampTz behind_since;	/* commit time of the oldest unapplied commit;
-								 * 0 = nothing waits */
 	int64		waits_since;	/* rtc_clock_ms(): a commit has not been
 								 * visible since then; 0 = none, or not for
 								 * long */
@@ -164,6 +162,14 @@ typedef struct RtcShared
 	 * 0 = it is.  The relay writes it.
 	 */
 	pg_atomic_uint64 down_since;
+
+	/*
+	 * When the oldest commit that is not applied was made, by rtc_clock_ms();
+	 * 0 = there is none.  And where to look for it while Redis is away; 0 =
+	 * not known.  The relay writes both.
+	 */
+	pg_atomic_uint64 behind_since;
+	pg_atomic_uint64 lag_restart_lsn;
 
 	dlist_head	waiters;		/* of RtcWaiter, by LSN */
 	ConditionVariable applied_cv;	/* broadcast when applied_lsn moves, when

@@ -89,7 +89,7 @@ rtc_slot_ensure(const char **problem)
 }
 
 void
-rtc_slot_advance(XLogRecPtr restart)
+rtc_slot_advance(XLogRecPtr restart, XLogRecPtr applied)
 {
 	ReplicationSlot *slot = MyReplicationSlot;
 	XLogRecPtr	keep = (XLogRecPtr) rtc_wal_keep * 1024 * 1024;
@@ -97,6 +97,7 @@ rtc_slot_advance(XLogRecPtr restart)
 	XLogRecPtr	end = rtc_wal_disk_end();
 	XLogRecPtr	target = restart > keep ? restart - keep : InvalidXLogRecPtr;
 	bool		changed = false;
+	bool		noted;
 
 	if (slot == NULL)
 		return;
@@ -110,13 +111,34 @@ rtc_slot_advance(XLogRecPtr restart)
 		slot->data.restart_lsn = target;
 		changed = true;
 	}
+	noted = !XLogRecPtrIsInvalid(applied) &&
+		slot->data.confirmed_flush != applied;
+	if (noted)
+		slot->data.confirmed_flush = applied;
 	SpinLockRelease(&slot->mutex);
+	if (noted && !changed)
+		ReplicationSlotMarkDirty();
 	if (changed)
 	{
 		RTC_INJECT("slot_moves");
 		ReplicationSlotMarkDirty();
 		ReplicationSlotsComputeRequiredLSN();
 	}
+}
+
+void
+rtc_slot_save(XLogRecPtr applied)
+{
+	rtc_slot_advance(InvalidXLogRecPtr, applied);
+	if (MyReplicationSlot != NULL)
+		ReplicationSlotSave();
+}
+
+XLogRecPtr
+rtc_slot_applied(void)
+{
+	return MyReplicationSlot == NULL ? InvalidXLogRecPtr
+		: MyReplicationSlot->data.confirmed_flush;
 }
 
 void
@@ -131,7 +153,7 @@ rtc_slot_hold(void)
 			return;
 		ReplicationSlotAcquire_compat(RTC_NAME, true);
 	}
-	rtc_slot_advance(InvalidXLogRecPtr);
+	rtc_slot_advance(InvalidXLogRecPtr, InvalidXLogRecPtr);
 }
 
 int64

@@ -23,9 +23,15 @@ extern bool rtc_slot_ensure(const char **problem);
 
 /*
  * Lets WAL before "restart" go, less rtcache.wal_keep, and in any case what
- * is more than rtcache.max_wal_lag old.  Never goes back.
+ * is more than rtcache.max_wal_lag old.  Never goes back.  Notes in the slot up
+ * to where commits are applied, unless that is invalid: not known.  It gets to
+ * disk with the next checkpoint, or by the second function at once.
  */
-extern void rtc_slot_advance(XLogRecPtr restart);
+extern void rtc_slot_advance(XLogRecPtr restart, XLogRecPtr applied);
+extern void rtc_slot_save(XLogRecPtr applied);
+
+/* What the slot that was acquired says that is applied; invalid = not known. */
+extern XLogRecPtr rtc_slot_applied(void);
 
 /*
  * On a standby: if there is a slot, left from when this server was a primary,

@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "lag.h"
 #include "mutant.h"
 #include "policy.h"
 #include "prefix.h"
@@ -358,6 +359,8 @@ handle_event(bool *done)
 				rtc_wal_reader_done(rtc_stream.reader);
 				break;
 			}
+			if (event->kind == RTC_WAL_COMMIT)
+				rtc_lag_commit(event->commit_time);
 			RTC_INJECT("commit_read");
 			if (rtc_safeguard(VISIBILITY) && rtc_xid_in_progress(event->xid))
 			{
@@ -365,12 +368,8 @@ handle_event(bool *done)
 					return RTC_STREAM_DOWN;
 				return RTC_STREAM_NOT_VISIBLE;
 			}
-			if (event->kind == RTC_WAL_COMMIT)
-			{
-				rtc_relay_behind(event->commit_time);
-				if (!rtc_stream_apply_commit())
-					return RTC_STREAM_DOWN;
-			}
+			if (event->kind == RTC_WAL_COMMIT && !rtc_stream_apply_commit())
+				return RTC_STREAM_DOWN;
 			if (event->kind == RTC_WAL_SETTLED || event->prepared)
 			{
 				(void) rtc_stamp_settle(event->xid, event->lsn);
@@ -415,7 +414,7 @@ handle_event(bool *done)
 				if (!rtc_stream_send() || !rtc_stream_check_drained())
 					return RTC_STREAM_DOWN;
 				published(rtc_stream.seen_lsn);
-				rtc_relay_behind(0);
+				rtc_lag_none();
 				if (!catch_up() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;
 				/* a wake-up may have been missed while waiting for Redis */
@@ -453,6 +452,7 @@ rtc_stream_send(void)
 	if (complete)
 	{
 		published(rtc_stream.done_lsn);
+		rtc_lag_applied();
 		rtc_stream.seen_lsn = Max(rtc_stream.seen_lsn, rtc_stream.done_lsn);
 		if (!catch_up())
 			return false;

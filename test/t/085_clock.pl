@@ -5,7 +5,7 @@
 #	- its attempts to connect: it finds a Redis that is back
 #	- a COMMIT that waits for Redis gives up at its timeout; and the time that
 #	  Redis has been away counts, no more of it than has passed
-#	- times to live in shared memory
+#	- times to live in shared memory, and the age of what is not applied
 
 use strict;
 use warnings;
@@ -53,8 +53,16 @@ ok( $node->poll_query_until('postgres',
 		"SELECT restart_lsn >= '$lsn' FROM pg_replication_slots WHERE slot_name = 'rtcache'"),
 	'the slot moves on');
 
-# a COMMIT that waits
+# the age of what waits
 $redis->stop;
+$node->safe_psql('postgres', q{UPDATE hero SET name = 'waits'});
+ok($node->poll_query_until('postgres', 'SELECT lag_ms > 0 FROM rtcache_relay'), 'a commit waits');
+$clock->set_back(-$hour);
+cmp_ok($node->safe_psql('postgres', 'SELECT lag_ms FROM rtcache_relay'),
+	'<', 1000 * $hour, 'not for as long as the clock was set forward');
+$clock->set_back($hour);
+
+# a COMMIT that waits
 ok($node->wait_state('connecting'), 'Redis is away');
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 $session->query('SET rtcache.commit_wait = applied');

@@ -1,0 +1,45 @@
+/*-------------------------------------------------------------------------
+ *
+ * lag.h
+ *		The age of the oldest commit that is not applied.  See lag.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_LAG_H
+#define RTC_LAG_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+#include "utils/timestamp.h"
+
+/* The age in ms; 0 = every commit is applied.  For any process. */
+extern int64 rtc_lag_ms(void);
+
+/* The relay has read the commit that it will apply next. */
+extern void rtc_lag_commit(TimestampTz commit_time);
+
+/* All commits that it has read are applied. */
+extern void rtc_lag_applied(void);
+
+/* And there are no more in WAL. */
+extern void rtc_lag_none(void);
+
+/*
+ * The relay is connected, and reading WAL from "restart" finds all that is not
+ * applied.  To be called now and then.
+ */
+extern void rtc_lag_keep(XLogRecPtr restart);
+
+/* It has connected anew: the next commit that it reads is the oldest one. */
+extern void rtc_lag_connected(void);
+
+/*
+ * It is not connected: looks a little further in WAL for the first commit that
+ * is not applied.  Returns true if it should be called again at once.
+ */
+extern bool rtc_lag_look(void);
+
+#endif							/* RTC_LAG_H */
