@@ -136,6 +136,7 @@ OBJS = \
 	src/redis_cmd.o \
 	src/redis_conn.o \
 	src/redis_connect.o \
+	src/redis_hint.o \
 	src/redis_password.o \
 	src/redis_reply.o \
 	src/redis_scan.o \

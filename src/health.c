@@ -33,6 +33,7 @@
 #include "l1.h"
 #include "lag.h"
 #include "policy.h"
+#include "redis_hint.h"
 #include "rtcache.h"
 #include "rule_clash.h"
 #include "rule_view.h"
@@ -287,6 +288,16 @@ report_work(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
 			   psprintf("The relay is %s.", relay_state_name(info->state)));
 }
 
+/* Why there is no connection, and what to do. */
+static char *
+describe_error(const char *error)
+{
+	const char *hint = rtc_redis_hint(error);
+
+	return psprintf("The relay is not connected: %s.%s%s", error,
+					hint == NULL ? "" : " ", hint == NULL ? "" : hint);
+}
+
 /* The part of cache_health() that is about the relay and its way to Redis. */
 static void
 report_relay(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
@@ -300,9 +311,7 @@ report_relay(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
 	report_work(rsinfo, info);
 	report(rsinfo, "connection", info->connected_at != 0,
 		   info->connected_at != 0 ? "The relay is connected to Redis." :
-		   info->last_error[0] != '\0' ?
-		   psprintf("The relay is not connected to Redis: %s",
-					info->last_error) :
+		   info->last_error[0] != '\0' ? describe_error(info->last_error) :
 		   "The relay is not connected to Redis.");
 	report_slot(rsinfo, info);
 	report(rsinfo, "maxmemory_policy", rtc_policy_is_good(info->policy),

@@ -51,7 +51,7 @@ uint32		rtc_wait_redis_connect = 0;
 uint32		rtc_wait_redis_io = 0;
 
 static void forget_if_inherited(RtcConn *conn);
-static void set_error(RtcConn *conn, const char *text);
+static void set_error(RtcConn *conn, const char *what, const char *text);
 static bool take_replies(RtcConn *conn, RtcReply *replies, int nreplies,
 						 int *taken);
 static void explain_broken(RtcConn *conn, RtcReply *replies, int nreplies,
@@ -91,6 +91,14 @@ rtc_conn_reply_was_too_large(RtcConn *conn)
 	return conn->sink.too_large;
 }
 
+void
+rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url)
+{
+	rtc_conn_close(conn);
+	rtc_redis_url_show(url, conn->where, sizeof(conn->where));
+	conn->connecting = true;
+}
+
 /*
  * Connects, replacing a connection that is open.
  */
@@ -100,7 +108,7 @@ rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 {
 	volatile bool ok = false;
 
-	rtc_conn_close(conn);
+	rtc_conn_target(conn, url);
 	conn->pid = MyProcPid;
 	conn->error[0] = '\0';
 	conn->peer[0] = '\0';
@@ -118,6 +126,7 @@ rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 
 	if (!ok)
 		rtc_conn_close(conn);
+	conn->connecting = !ok;
 	return ok ? RTC_CONN_OK : RTC_CONN_FAILED;
 }
 
@@ -213,7 +222,7 @@ rtc_conn_fail(RtcConn *conn, const char *fmt,...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 
-	set_error(conn, text);
+	set_error(conn, conn->connecting ? "could not connect to " : "lost ", text);
 	rtc_conn_close(conn);
 }
 
@@ -227,7 +236,7 @@ rtc_conn_complain(RtcConn *conn, const char *fmt,...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 
-	set_error(conn, text);
+	set_error(conn, "", text);
 }
 
 pgsocket
@@ -340,7 +349,7 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 	if (!rtc_conn_is_open(conn))
 	{
 		if (conn->error[0] == '\0')
-			set_error(conn, "not connected");
+			set_error(conn, "lost ", "not connected");
 		return RTC_CONN_FAILED;
 	}
 	if (conn->outstanding == 0)
@@ -399,15 +408,25 @@ forget_if_inherited(RtcConn *conn)
 }
 
 /*
- * Records a text.  It may come from the peer and go to views and logs of any
- * encoding, so only printable ASCII is kept.
+ * Records a text, and where we were connected.  It may come from the peer and go
+ * to views and logs of any encoding, so only printable ASCII is kept.  To a
+ * command that it does not know Redis says the arguments again, and these may be
+ * a password.
  */
 static void
-set_error(RtcConn *conn, const char *text)
+set_error(RtcConn *conn, const char *what, const char *text)
 {
+	static const char args[] = ", with args beginning with";
 	char	   *p;
 
-	strlcpy(conn->error, text, sizeof(conn->error));
+	if (conn->where[0] == '\0')
+		strlcpy(conn->error, text, sizeof(conn->error));
+	else
+		snprintf(conn->error, sizeof(conn->error), "%sRedis at %s: %s", what,
+				 conn->where, text);
+	p = strstr(conn->error, args);
+	if (p != NULL)
+		*p = '\0';
 	for (p = conn->error; *p != '\0'; p++)
 	{
 		if (*p < ' ' || *p > '~')

@@ -68,6 +68,12 @@ extern size_t rtc_conn_limit_replies(RtcConn *conn, size_t max_bytes);
 extern bool rtc_conn_reply_was_too_large(RtcConn *conn);
 
 /*
+ * Says where the next rtc_conn_open() will lead.  Until that is over, and from
+ * now on, failures are those of an attempt to connect there.
+ */
+extern void rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url);
+
+/*
  * Connects, authenticates and selects the database, all within
  * timeout_ms.  "address" is a numeric address that stands for the URL's host;
  * NULL means to resolve the host here (blocking; only the relay does), and ""
@@ -104,7 +110,12 @@ extern void rtc_conn_complain(RtcConn *conn, const char *fmt,...)
 /* The socket, to wait for the peer's hanging up; PGINVALID_SOCKET if closed. */
 extern pgsocket rtc_conn_socket(RtcConn *conn);
 
-/* Text of the last failure, never NULL; valid until the next call. */
+/*
+ * Text of the last failure, never NULL; valid until the next call.  It begins
+ * with "could not connect to Redis at URL", "lost Redis at URL", or, if the
+ * connection is still open, "Redis at URL".  Beyond that it has neither passwords nor
+ * arguments of commands.
+ */
 extern const char *rtc_conn_error(RtcConn *conn);
 
 /*

@@ -18,7 +18,8 @@
 #include "redis_door.h"
 #include "redis_reply.h"
 
-#define RTC_CONN_ERROR_LEN	256
+#define RTC_CONN_ERROR_LEN	512
+#define RTC_CONN_WHERE_LEN	192
 
 struct RtcConn
 {
@@ -40,6 +41,8 @@ struct RtcConn
 	RtcReplySink sink;			/* where replies go */
 
 	char		peer[64];		/* numeric address, "" = unix socket */
+	char		where[RTC_CONN_WHERE_LEN];	/* the URL, for people; "" = none */
+	bool		connecting;		/* rtc_conn_open() is not over */
 	char		error[RTC_CONN_ERROR_LEN];	/* text of the last failure */
 };
 

@@ -173,13 +173,13 @@ connect_one(RtcConn *conn, const struct sockaddr *addr, socklen_t addrlen,
 	{
 		if (errno != EINPROGRESS && errno != EINTR)
 		{
-			rtc_conn_fail(conn, "could not connect: %m");
+			rtc_conn_fail(conn, "%m");
 			return false;
 		}
 		if (!rtc_conn_wait(conn, WL_SOCKET_CONNECTED, deadline,
 						   rtc_wait_redis_connect))
 		{
-			rtc_conn_fail(conn, "could not connect: timeout");
+			rtc_conn_fail(conn, "timeout");
 			return false;
 		}
 		if (getsockopt(conn->sock, SOL_SOCKET, SO_ERROR, &error,
@@ -188,7 +188,7 @@ connect_one(RtcConn *conn, const struct sockaddr *addr, socklen_t addrlen,
 		if (error != 0)
 		{
 			errno = error;
-			rtc_conn_fail(conn, "could not connect: %m");
+			rtc_conn_fail(conn, "%m");
 			return false;
 		}
 	}
@@ -333,7 +333,7 @@ introduce(RtcConn *conn, const RtcRedisUrl *url, const char *password,
 	append_words(conn, "CLIENT", "SETNAME", conn->who);
 	step[n++] = NULL;
 	append_words(conn, "PING", NULL, NULL);
-	step[n++] = "server is not usable";
+	step[n++] = "it is not usable";
 
 	if (!rtc_conn_run(conn, replies, n, deadline))
 		return false;

@@ -65,9 +65,10 @@ rtc_session_open(RtcConn *conn, const char *address)
 	}
 	if (!rtc_redis_url_parse(rtc_redis_url, &url, &detail))
 	{
-		rtc_conn_fail(conn, "rtcache.redis_url is invalid: %s", detail);
+		rtc_conn_fail(conn, "could not use \"rtcache.redis_url\": %s", detail);
 		return RTC_CONN_FAILED;
 	}
+	rtc_conn_target(conn, &url);
 
 	switch (rtc_password_read(password, error, sizeof(error)))
 	{

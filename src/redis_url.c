@@ -47,6 +47,23 @@ static bool decode(const char *start, const char *end, char *result,
 				   size_t size);
 static int	hex_value(char c);
 
+void
+rtc_redis_url_show(const RtcRedisUrl *url, char *text, size_t size)
+{
+	const char *at = url->user[0] != '\0' ? "@" : "";
+	bool		v6 = strchr(url->host, ':') != NULL;
+
+	if (url->is_unix && url->db == 0)
+		snprintf(text, size, "unix://%s%s%s", url->user, at, url->path);
+	else if (url->is_unix)
+		snprintf(text, size, "unix://%s%s%s?db=%d", url->user, at, url->path,
+				 url->db);
+	else
+		snprintf(text, size, "%s://%s%s%s%s%s:%d/%d",
+				 url->tls ? "rediss" : "redis", url->user, at,
+				 v6 ? "[" : "", url->host, v6 ? "]" : "", url->port, url->db);
+}
+
 /*
  * Parses a URL.  On failure *url is undefined and *detail says what is wrong.
  */

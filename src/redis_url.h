@@ -32,4 +32,10 @@ typedef struct RtcRedisUrl
 extern bool rtc_redis_url_parse(const char *text, RtcRedisUrl *url,
 								const char **detail);
 
+/*
+ * Writes where a URL leads, for people: a URL again, which has no secrets.
+ * What does not fit into "size" bytes is cut off.
+ */
+extern void rtc_redis_url_show(const RtcRedisUrl *url, char *text, size_t size);
+
 #endif							/* RTC_REDIS_URL_H */

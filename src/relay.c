@@ -59,6 +59,7 @@
 #include "lag.h"
 #include "mutant.h"
 #include "redis_conn.h"
+#include "redis_hint.h"
 #include "relay.h"
 #include "relay_info.h"
 #include "shmem.h"
@@ -416,6 +417,7 @@ went_down(void)
 	static char said[RTC_ERROR_LEN];
 	bool		fenced = rtc_relay_get_state() == RTC_RELAY_FENCED;
 	bool		again = fenced && strcmp(said, rtc_stream_error()) == 0;
+	const char *hint = rtc_redis_hint(rtc_stream_error());
 	int			delay;
 
 	backoff = backoff == 0 ? RTC_BACKOFF_MIN
@@ -433,8 +435,9 @@ went_down(void)
 			 fenced
 			 ? errmsg("rtcache does not write to Redis: %s",
 					  rtc_stream_error())
-			 : errmsg("rtcache lost Redis: %s", rtc_stream_error()),
-			 errdetail("Trying again in %d ms.", delay)));
+			 : errmsg("rtcache %s", rtc_stream_error()),
+			 errdetail("Trying again in %d ms.", delay),
+			 hint == NULL ? 0 : errhint("%s", hint)));
 }
 
 /* ---------------- waiting ---------------- */

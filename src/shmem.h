@@ -29,7 +29,7 @@
 #include "stats.h"
 
 #define RTC_MAX_PREFIXES	256 /* databases with a cache, per server */
-#define RTC_ERROR_LEN		256
+#define RTC_ERROR_LEN		512
 #define RTC_POLICY_LEN		32
 #define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
 

@@ -125,7 +125,7 @@ is( $node->safe_psql('postgres',
 	't',
 	'rtcache_relay does not say so either');
 like($node->safe_psql('postgres', 'SELECT last_error FROM rtcache_relay'),
-	qr/^OOM no/, 'but tells what is wrong');
+	qr/: OOM no/, 'but tells what is wrong');
 is( $node->safe_psql('postgres',
 		q{SELECT cache_get('hero:2', 'SELECT name FROM hero WHERE id = 2')}),
 	'{"name": "last"}',

@@ -81,7 +81,7 @@ published(q{SELECT cache_clear()}, 'postgres:*', 'a clear');
 $fake->rule(match => '^PUBLISH', action => 'error', text => 'NOPERM no', count => 1);
 published(q{UPDATE hero SET name = 'again' WHERE id = 1}, 'postgres:hero:1', 'a batch that failed is told when it is applied');
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"again"}', 'which it is');
-ok($node->poll_query_until('postgres', q{SELECT last_error LIKE 'NOPERM%' FROM rtcache_relay}),
+ok($node->poll_query_until('postgres', q{SELECT last_error LIKE '%: NOPERM%' FROM rtcache_relay}),
 	'an error of PUBLISH is one of the batch');
 
 # What Redis has lost is cleared, and told.
