@@ -133,6 +133,7 @@ rtc_op_merge(const char *data, uint32 from, uint32 end, bool complete,
 		RtcMergedKey *key;
 		bool		found;
 
+		CHECK_FOR_INTERRUPTS();
 		decode(&merge, encoded, &op);
 		merged->kind[i] = op.kind;
 		if (!RtcOpHasKey(op.kind))
@@ -207,6 +208,9 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 			kind[by] = 0;
 			key->kept--;
 		}
+		/* it may still be there, and then what was on the key is outdated */
+		if (by == RTC_GONE_BY_UNKNOWN)
+			key->older = true;
 		return merge_gone(merge, key, op, i);
 	}
 
@@ -237,6 +241,9 @@ merge_gone(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 	key->row = true;
 	if (op->row.unstored &&
 		(!rtc_gone_rows_has(merge->gone, op, &by) || by == RTC_GONE_BY_UNKNOWN))
+		key->older = true;
+	/* another rule may have stored the version, in an earlier message */
+	if (!merge->complete && !op->row.alone)
 		key->older = true;
 	note_versions(merge, key, op, i);
 	if (rtc_gone_rows_came(merge->gone, op))

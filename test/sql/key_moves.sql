@@ -208,6 +208,17 @@ ALTER TABLE slot ALTER note TYPE varchar(10);
 UPDATE slot SET pos = pos + 1;
 COMMIT;
 SELECT * FROM wrong();
+-- whoever it was that stored something on the key of a row before it came
+TRUNCATE slot;
+BEGIN;
+SELECT cache_set('slot:5', '"from before"');
+COMMIT;
+BEGIN;
+INSERT INTO slot VALUES (5, 5, 'five'), (6, 6, 'six');
+CLUSTER slot USING at;
+DELETE FROM slot WHERE id = 6;
+COMMIT;
+SELECT * FROM wrong() WHERE value IS NOT NULL;
 
 -- rows that a trigger moves on
 TRUNCATE slot;
@@ -287,6 +298,25 @@ DELETE FROM slot WHERE id = 2;
 UPDATE slot SET note = 'noted' WHERE id = 3;
 COMMIT;
 SELECT * FROM wrong();
+DROP TABLE slot;
+-- also if the versions that both have stored are not in one message
+CREATE TABLE slot (id int, pos int, note text);
+CREATE TRIGGER a AFTER INSERT OR UPDATE OR DELETE ON slot
+	FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('slot:{pos}');
+CREATE TRIGGER b AFTER INSERT OR UPDATE ON slot
+	FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('slot:{pos}');
+BEGIN;
+SET LOCAL rtcache.xact_buffer = '64kB';
+DO $$
+BEGIN
+	FOR i IN 1 .. 1000 LOOP
+		INSERT INTO slot VALUES (i, i, repeat('x', 1000));
+		DELETE FROM slot WHERE id = i;
+	END LOOP;
+END $$;
+COMMIT;
+SELECT key FROM held(VARIADIC (SELECT array_agg('slot:' || n) FROM generate_series(1, 1000) AS n))
+	WHERE value IS NOT NULL;
 DROP TABLE slot;
 
 -- keys that are to be deleted are, whatever rows have them
