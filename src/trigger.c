@@ -422,6 +422,7 @@ add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 		const StringInfoData *key)
 {
 	StringInfoData value;
+	bool		fits;
 	RtcOp		op = {0};
 
 	if (rtc_row_is_superseded(change))
@@ -431,11 +432,17 @@ add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 	}
 
 	initStringInfo(&value);
-	if (!rtc_row_json_append(rule->row, change->newrow, change->desc, &value,
-							 RtcMaxValueBytes()))
+	fits = rtc_row_json_append(rule->row, change->newrow, change->desc, &value,
+							   RtcMaxValueBytes());
+
+	/* a cast to json is a user's function, which may have ended the version */
+	if (!fits || rtc_row_is_superseded(change))
 	{
-		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		row->unstored = true;
+		if (!fits)
+		{
+			rtc_stat_inc(RTC_STAT_TOO_LARGE);
+			row->unstored = true;
+		}
 		add_gone(change, row, key);
 		return;
 	}

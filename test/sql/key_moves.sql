@@ -319,6 +319,25 @@ SELECT key FROM held(VARIADIC (SELECT array_agg('slot:' || n) FROM generate_seri
 	WHERE value IS NOT NULL;
 DROP TABLE slot;
 
+-- a row that goes, or gets a newer version, while its value is made
+CREATE TYPE touchy AS ENUM ('delete', 'update', 'none');
+CREATE TABLE slot (id int, pos int, note touchy);
+CREATE FUNCTION touch(touchy) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+	DELETE FROM slot WHERE note = 'delete' AND $1 = 'delete';
+	UPDATE slot SET note = 'none' WHERE note = 'update' AND $1 = 'update';
+	RETURN to_json($1::text);
+END $$;
+CREATE CAST (touchy AS json) WITH FUNCTION touch(touchy);
+SELECT cache_attach('slot', 'slot:{pos}');
+INSERT INTO slot VALUES (1, 1, 'delete'), (2, 2, 'update'), (3, 3, 'none');
+TABLE slot;
+SELECT * FROM held('slot:1', 'slot:2', 'slot:3');
+DROP TABLE slot;
+DROP CAST (touchy AS json);
+DROP FUNCTION touch(touchy);
+DROP TYPE touchy;
+
 -- keys that are to be deleted are, whatever rows have them
 CREATE TABLE slot (id int, pos int, note text);
 CREATE TRIGGER cache AFTER INSERT OR UPDATE OR DELETE ON slot
