@@ -30,6 +30,11 @@
  * case, and so does everything between two double quotes, whether or not they
  * belong together.
  *
+ * The body of a function in SQL or a procedural language has names that are not
+ * in the text, and calls others.  With one of these every name counts, and in a
+ * text whose answers are not cached: it costs no more than what the server does
+ * for each query.
+ *
  * A text that is watched no longer is analyzed again, and if it means the same,
  * it is the same query with the same answers (meaning.c).  So a change too
  * many costs an analysis.
@@ -125,6 +130,12 @@ uint64
 rtc_definition_changes(void)
 {
 	return definitions;
+}
+
+uint64
+rtc_catalog_changes(void)
+{
+	return changes;
 }
 
 /* ---------------- words ---------------- */
@@ -333,6 +344,18 @@ rtc_watch_text(RtcCatalogWatch *watch, const char *text, MemoryContext context)
 	watch->names = sum_of_slots(watch);
 }
 
+/*
+ * More names count.  Some of them may have changed since the text was analyzed:
+ * then it does not hold.
+ */
+static void
+count_anew(RtcCatalogWatch *watch)
+{
+	watch->names = sum_of_slots(watch);
+	if (watch->changes != changes)
+		watch->names--;
+}
+
 void
 rtc_watch_types(RtcCatalogWatch *watch, List *typids)
 {
@@ -346,11 +369,14 @@ rtc_watch_types(RtcCatalogWatch *watch, List *typids)
 		watch->slot[watch->nslots++] =
 		GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(lfirst_oid(lc))) %
 		NSLOTS;
-	watch->names = sum_of_slots(watch);
+	count_anew(watch);
+}
 
-	/* Some of these may have changed since: then it does not hold. */
-	if (watch->changes != changes)
-		watch->names--;
+void
+rtc_watch_all_names(RtcCatalogWatch *watch)
+{
+	watch->nslots = -1;
+	count_anew(watch);
 }
 
 bool

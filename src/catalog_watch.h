@@ -40,6 +40,12 @@ extern void rtc_watch_text(RtcCatalogWatch *watch, const char *text,
 extern void rtc_watch_types(RtcCatalogWatch *watch, List *typids);
 
 /*
+ * Lets every name count, for a text that is not all there is to be looked up:
+ * the body of a function finds others by name.
+ */
+extern void rtc_watch_all_names(RtcCatalogWatch *watch);
+
+/*
  * Does a text still mean what it did, for all this backend has heard of?  The
  * caller has accepted invalidation messages.  Cheap if nothing has changed.
  */
@@ -47,5 +53,8 @@ extern bool rtc_watch_holds(RtcCatalogWatch *watch);
 
 /* Counts changes of definitions: of functions, operators, casts and so on. */
 extern uint64 rtc_definition_changes(void);
+
+/* Counts these, and changes of tables and types. */
+extern uint64 rtc_catalog_changes(void);
 
 #endif							/* RTC_CATALOG_WATCH_H */

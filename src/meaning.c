@@ -19,8 +19,7 @@
  * functions, operators, casts and so on by name.  So all of them count that are
  * not the server's, as does the order of schemas in the search path.  One in C
  * does what the library does.  A function that is declared IMMUTABLE says that
- * its result depends on no table, and on no type but those in its body, which
- * count when they are altered (definition.c).
+ * its result depends on no table.
  *
  * The catalogs' rows are described by a hash of their bytes.  These are the
  * same on a standby.
@@ -75,6 +74,7 @@
 typedef enum PartGroup
 {
 	GROUP_CODE,					/* what the body of a function can name */
+	GROUP_TYPES,				/* and types, which change more often */
 	GROUP_CLASSES,				/* how values are compared */
 	GROUP_TEXT_SEARCH
 } PartGroup;
@@ -107,6 +107,10 @@ static const Part parts[] = {
 	Anum_pg_collation_oid, OWN},
 	{GROUP_CODE, NamespaceRelationId, NamespaceOidIndexId,
 	Anum_pg_namespace_oid, OWN},
+	{GROUP_TYPES, TypeRelationId, TypeOidIndexId,
+	Anum_pg_type_oid, OWN},
+	{GROUP_TYPES, ConstraintRelationId, ConstraintOidIndexId,
+	Anum_pg_constraint_oid, OWN},
 	{GROUP_CLASSES, OperatorClassRelationId, OpclassOidIndexId,
 	Anum_pg_opclass_oid, OWN},
 	{GROUP_CLASSES, AccessMethodOperatorRelationId,
@@ -126,7 +130,7 @@ static const Part parts[] = {
 /* Hashes of groups, each as of a count of changes; count 0 = unknown. */
 typedef struct GroupHash
 {
-	uint64		changes;		/* rtc_definition_changes() + 1 */
+	uint64		changes;		/* of the catalogs, + 1 */
 	uint64		hash;
 } GroupHash;
 
@@ -336,14 +340,29 @@ describe_type(StringInfo buf, Oid typid)
 	describe_row(buf, TYPEOID, typid);
 }
 
-/* Is this the schema of temporary objects of some session? */
+/*
+ * Does a row not count?  Schemas of temporary objects are those of one session.
+ * Types that belong to a table, and arrays, are made with it; constraints of
+ * tables have no part in what a type is.
+ */
 static bool
-is_temporary_schema(HeapTuple tuple)
+is_left_out(Oid catalog, HeapTuple tuple)
 {
-	const char *name = NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname);
+	if (catalog == NamespaceRelationId)
+	{
+		const char *name = NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname);
 
-	return strncmp(name, "pg_temp_", 8) == 0 ||
-		strncmp(name, "pg_toast_temp_", 14) == 0;
+		return strncmp(name, "pg_temp_", 8) == 0 ||
+			strncmp(name, "pg_toast_temp_", 14) == 0;
+	}
+	if (catalog == TypeRelationId)
+	{
+		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
+
+		return form->typtype == TYPTYPE_COMPOSITE || OidIsValid(form->typelem);
+	}
+	return catalog == ConstraintRelationId &&
+		!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->contypid);
 }
 
 static uint64
@@ -360,8 +379,7 @@ hash_part(const Part *part, uint64 hash)
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (part->catalog != NamespaceRelationId ||
-			!is_temporary_schema(tuple))
+		if (!is_left_out(part->catalog, tuple))
 			hash = hash_row(tuple, hash);
 	}
 	systable_endscan(scan);
@@ -374,7 +392,8 @@ static void
 describe_group(StringInfo buf, PartGroup group)
 {
 	GroupHash  *known = &group_hash[group];
-	uint64		changes = rtc_definition_changes() + 1;
+	uint64		changes = 1 + (group == GROUP_TYPES ? rtc_catalog_changes() :
+							   rtc_definition_changes());
 
 	if (known->changes != changes)
 	{
@@ -406,7 +425,10 @@ rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf)
 		describe_type(buf, lfirst_oid(lc));
 
 	if (meaning->opaque)
+	{
 		describe_group(buf, GROUP_CODE);
+		describe_group(buf, GROUP_TYPES);
+	}
 	if (meaning->opaque || meaning->types != NIL)
 		describe_group(buf, GROUP_CLASSES);
 	if (meaning->opaque || meaning->text_search)

@@ -345,7 +345,10 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	}
 
 	rtc_meaning_find(&meaning, plan->verdict.called, plan->verdict.types);
-	rtc_watch_types(&plan->watch, meaning.types);
+	if (meaning.opaque || plan->verdict.reason != NULL)
+		rtc_watch_all_names(&plan->watch);
+	else
+		rtc_watch_types(&plan->watch, meaning.types);
 	compute_id(plan, queries, &meaning);
 
 	/* The locks do not keep triggers and indexes from being made. */

@@ -154,6 +154,30 @@ CREATE OR REPLACE FUNCTION g() RETURNS int IMMUTABLE LANGUAGE sql AS $$SELECT 2$
 SELECT * FROM asked('h', 'SELECT h()');
 DROP FUNCTION g, h, public.f(int), public.f(numeric);
 
+-- names in the bodies of functions
+CREATE DOMAIN public.code AS numeric(4, 1);
+CREATE FUNCTION in_sql(numeric) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1::code::text';
+CREATE FUNCTION in_plpgsql(numeric) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN $1::code::text; END';
+SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
+SELECT * FROM asked('z', 'SELECT in_plpgsql(1.26)');
+CREATE DOMAIN tenant.code AS numeric(4, 2);
+SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
+DISCARD PLANS;
+SELECT * FROM asked('z', 'SELECT in_plpgsql(1.26)');
+DROP DOMAIN tenant.code;
+SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
+CREATE FUNCTION rows_of() RETURNS SETOF text STABLE LANGUAGE sql AS 'SELECT v FROM settings';
+SELECT * FROM asked('w', 'SELECT r FROM rows_of() AS r');
+CREATE TABLE tenant.settings (v text);
+SELECT * FROM asked('w', 'SELECT r FROM rows_of() AS r');
+DROP TABLE tenant.settings;
+SELECT * FROM asked('w', 'SELECT r, now() IS NULL AS null FROM rows_of() AS r');
+CREATE TEMP TABLE settings (v text);
+SELECT * FROM asked('w', 'SELECT r, now() IS NULL AS null FROM rows_of() AS r');
+DROP TABLE pg_temp.settings;
+DROP FUNCTION in_sql, in_plpgsql, rows_of;
+DROP DOMAIN public.code;
+
 -- an aggregate
 CREATE AGGREGATE tenant.agg(int) (sfunc = int4pl, stype = int, initcond = '0');
 SELECT * FROM asked('agg', 'SELECT agg(n) FROM generate_series(1, 3) AS n');
