@@ -328,6 +328,22 @@ sub _themes
 					{ sql => "DELETE FROM $t->{name} WHERE id = " . between(1, 4) . ';', behind => "CREATE OR REPLACE FUNCTION many() RETURNS bigint STABLE LANGUAGE sql AS 'SELECT 7::bigint';" },
 					{ sql => "ALTER TABLE $t->{name} ENABLE ROW LEVEL SECURITY;", behind => "ALTER TABLE $t->{name} DISABLE ROW LEVEL SECURITY;" } ] };
 		},
+		bodies => sub {
+			my ($self) = @_;
+			my $r = $self->_table;
+
+			# names that are in the body of a function, and not in the text
+			return {
+				statements => [
+					'CREATE DOMAIN unit AS numeric(4,1)',
+					'CREATE FUNCTION in_units(k numeric) RETURNS text IMMUTABLE LANGUAGE ' . pick("sql AS 'SELECT k::unit::text'", "plpgsql AS 'BEGIN RETURN k::unit::text; END'"),
+					"CREATE FUNCTION ids() RETURNS SETOF int STABLE LANGUAGE sql AS 'SELECT id::int FROM $r->{name}'" ],
+				queries => [ 'SELECT in_units(1.26) AS u, 1 AS one', "SELECT id, in_units(id + 0.26) AS u FROM $r->{name}", 'SELECT i, 1 AS one FROM ids() AS i' ],
+				writes => [
+					_in_front('CREATE DOMAIN d0.unit AS numeric(4,2)'),
+					_in_front("CREATE TABLE d0.$r->{name} (LIKE d.$r->{name})"),
+					{ sql => 'ALTER DOMAIN unit RENAME TO unit_old; CREATE DOMAIN unit AS numeric(5,3);', behind => 'DROP DOMAIN unit; ALTER DOMAIN unit_old RENAME TO unit;' } ] };
+		},
 		rights => sub {
 			my ($self) = @_;
 			my $r = $self->_table;

@@ -422,17 +422,29 @@ my %kinds = (
 		return _ddl([ "CREATE EXTENSION $e SCHEMA " . pick('shadow', 'public') ], [ "DROP EXTENSION $e" ]);
 	});
 
+# The words of texts, as identifiers, in a list of literals.
+sub _words
+{
+	my %words = map { ($_ => 1, lc $_ => 1) } map { /(\w+)/g } @_;
+
+	return join ',', map { quote($_) } sort keys %words;
+}
+
 sub kinds { return sort keys %kinds; }
 
 sub pick_one
 {
 	my ($admin, $query, $only) = @_;
-	my %words = map { lc $_ => 1 } $query =~ /(\w+)/g;
-	my $words = join ',', map { quote($_) } sort keys %words, sort grep { /[A-Z]/ } $query =~ /(\w+)/g;
+	my $words = _words($query);
 	my %x = (query => $query);
 	my @names = kinds();
 
 	@names = grep { $only->{$_} } @names if %$only;
+
+	# names in the bodies of functions are looked up, too
+	$words = _words($query, $admin->rows("SELECT prosrc FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = pronamespace "
+			  . "WHERE proname = ANY (ARRAY[$words]) AND nspname NOT IN ('pg_catalog', 'information_schema', 'rtc', 'replay') ORDER BY p.oid"))
+	  if rand() < 0.5;
 	foreach my $line ($admin->rows("SELECT replay.meanings(ARRAY[$words]::pg_catalog.text[]) AS m ORDER BY m"))
 	{
 		my ($kind, $word, $schema, $name, $oid, $more, $args, $result, $types) = split /\|/, $line;
