@@ -18,6 +18,9 @@
  *	   this is taken for certain.  If they only have some keys in common, nobody
  *	   knows whether rows have them: a WARNING.
  *
+ *	   So is that of a table which has the columns of a partitioned table: it may
+ *	   be about to become its partition.
+ *
  * Rules of one family, with the same template, are none of this: a row of a
  * partition or an inheritance child is a row of its parent.
  *
@@ -35,12 +38,14 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "rule_clash.h"
 #include "rule_keys.h"
@@ -93,6 +98,47 @@ is_family(Oid relid, Oid other)
 			return true;
 	}
 	return false;
+}
+
+/* Has each column of a table one of the same name and type in the other? */
+static bool
+has_columns_of(Oid relid, Oid other)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			natts = 0;
+	bool		same = true;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+		ReleaseSysCache(tuple);
+	}
+	for (AttrNumber attnum = 1; attnum <= natts && same; attnum++)
+	{
+		char	   *name = get_attname(relid, attnum, true);
+		AttrNumber	twin;
+
+		/* none: it has been dropped */
+		if (name == NULL || !OidIsValid(get_atttype(relid, attnum)))
+			continue;
+		twin = get_attnum(other, name);
+		same = twin != InvalidAttrNumber &&
+			get_atttype(other, twin) == get_atttype(relid, attnum);
+	}
+	return same;
+}
+
+/* Can one of the tables be made a partition of the other? */
+static bool
+can_be_family(Oid relid, Oid other)
+{
+	bool		is_child = get_rel_relkind(other) == RELKIND_PARTITIONED_TABLE &&
+	!get_rel_relispartition(relid);
+	bool		is_parent = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE &&
+	!get_rel_relispartition(other);
+
+	return (is_child || is_parent) &&
+		has_columns_of(relid, other) && has_columns_of(other, relid);
 }
 
 /*
@@ -181,7 +227,19 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 				 errhint("Name the columns of a unique index in the template, unless the rows differ anyway.")));
 
 	other = find_clash(relid, tgoid, text, shape, &relation);
-	if (relation == RTC_SHAPES_SAME)
+	if (relation == RTC_SHAPES_SAME && strcmp(text, other->tmpl) == 0 &&
+		can_be_family(relid, other->relid))
+	{
+		if (elevel == WARNING)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",
+							shown(text), table, other->trigger,
+							table_name(other->relid)),
+					 errdetail("What one of them stores replaces what the other has stored."),
+					 errhint("Make one table a partition of the other, or put {.table} into the template.")));
+	}
+	else if (relation == RTC_SHAPES_SAME)
 		ereport(elevel,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",

@@ -10,6 +10,9 @@
  * partition of one that was attached in the same way, and its parent can be
  * attached later on.
  *
+ * The same holds for one that tracks its table and does nothing else, since any
+ * rule of the parent does that.
+ *
  * Then the rule of the partition is dropped before the clone is made.  With it
  * go the keys that it has made, which the parent's rule would make otherwise if
  * the name of the table is in them.  A rule of the same name that says something
@@ -63,6 +66,22 @@ same_rule(const Trigger *a, const Trigger *b)
 	return true;
 }
 
+/* Does a rule track its table, and nothing else? */
+static bool
+only_tracks(const Trigger *trigger)
+{
+	RtcRuleText text;
+	RtcFault	fault;
+
+	if (trigger->tgqual != NULL || trigger->tgnattr != 0 ||
+		!rtc_rule_read(rtc_rule_kind(trigger->tgfoid), trigger->tgnargs,
+					   trigger->tgargs, &text, &fault))
+		return false;
+	return text.kind != RTC_RULE_WRITE_THROUGH &&
+		text.del == NIL && text.tag == NIL &&
+		(text.kind != RTC_RULE_TRUNCATE || text.no_keys);
+}
+
 /*
  * Finds the trigger of this name on one relation, which is locked; InvalidOid if
  * there is none to be dropped.  Raises if it is another rule.
@@ -78,7 +97,7 @@ find_twin(const Trigger *rule, const char *relname, Relation rel)
 		if (strcmp(trigger->tgname, rule->tgname) != 0 || trigger->tgisclone ||
 			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
 			continue;
-		if (same_rule(rule, trigger))
+		if (same_rule(rule, trigger) || only_tracks(trigger))
 			return trigger->tgoid;
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -212,6 +212,24 @@ SELECT cache_attach('one', 'one:{id}:{day}');
 SELECT error($$ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (1)$$);
 SELECT cache_detach('one');
 ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (1);
+-- one that only tracks is part of any other
+ALTER TABLE part DETACH PARTITION one;
+SELECT cache_attach('one');
+ALTER TABLE part ATTACH PARTITION one FOR VALUES IN (1);
+SELECT relation, tgname FROM triggers WHERE relation = 'one'::regclass;
+-- the same keys, by a table that can become a partition, and then does
+SELECT cache_detach('part');
+SELECT cache_attach('part', 'part:{id}:{day}');
+CREATE TABLE seven (day int, id int, PRIMARY KEY (id, day));
+SELECT cache_attach('seven', 'part:{id}:{day}');
+INSERT INTO seven VALUES (7, 7);
+ALTER TABLE part ATTACH PARTITION seven FOR VALUES IN (7);
+SELECT relation, tgname FROM triggers WHERE relation = 'seven'::regclass;
+UPDATE part SET id = 8 WHERE day = 7;
+SELECT * FROM held('part:7:7', 'part:8:7');
+CREATE TABLE eight (id int PRIMARY KEY, day text);
+SELECT error($$SELECT cache_attach('eight', 'part:{id}:{day}')$$);
+DROP TABLE seven, eight;
 -- the parent comes later
 SELECT cache_detach('part');
 SELECT cache_attach('one');

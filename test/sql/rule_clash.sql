@@ -88,7 +88,7 @@ CREATE TABLE two PARTITION OF hero FOR VALUES IN (2);
 SELECT cache_attach('one', 'hero:{id}');
 SELECT cache_attach('two', 'hero:{id}');
 SELECT cache_attach('hero', 'hero:{id}');
-CREATE TABLE other (id int PRIMARY KEY);
+CREATE TABLE other (id int PRIMARY KEY, more text);
 SELECT attempt('other', 'hero:{id}');
 DROP TABLE hero, other;
 CREATE TABLE parent (id int PRIMARY KEY);
