@@ -347,7 +347,7 @@ find_ops(const char *data, uint32 from, uint32 end, RtcMergedOps *merged)
 		if (n == max)
 		{
 			max *= 2;
-			offset = repalloc(offset, max * sizeof(uint32));
+			offset = repalloc_huge(offset, max * sizeof(uint32));
 		}
 		offset[n] = pos - data;
 		if (pos == data + end)

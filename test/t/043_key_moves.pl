@@ -22,6 +22,8 @@ my $redis = RtcRedis->new('main');
 $redis->start;
 my $node = RtcNode->new('main', redis => $redis, conf => <<'CONF');
 fsync = off
+autovacuum = off
+max_prepared_transactions = 2
 rtcache.batch_size = 100
 rtcache.max_value_size = 1kB
 CONF
@@ -222,6 +224,65 @@ foreach my $buffer ('64kB', '16MB')
 		  or diag("$failed transactions failed");
 		note("$committed transactions committed, $failed failed");
 	}
+}
+# What chance does not find.
+foreach my $buffer ('64kB', '16MB')
+{
+	my $set = "SET rtcache.xact_buffer = '$buffer'";
+
+	# more versions than are noted one by one
+	fill('plain');
+	$node->safe_psql('postgres', qq{
+		$set;
+		BEGIN;
+		INSERT INTO plain SELECT n, n, 'x' FROM generate_series(1001, 150000) n;
+		DELETE FROM plain WHERE id > 1000;
+		INSERT INTO plain SELECT n, n, 'y' FROM generate_series(1001, 1100) n;
+		UPDATE plain SET pos = pos + 1;
+		COMMIT;});
+	is(join(', ', wrong('plain')), '', "$buffer: many versions");
+
+	# in a transaction that is prepared
+	fill('plain');
+	$node->safe_psql('postgres', qq{
+		$set;
+		BEGIN;
+		UPDATE plain SET pos = pos + 1;
+		SAVEPOINT s;
+		UPDATE plain SET pos = pos + 1, note = note || '.';
+		RELEASE s;
+		UPDATE plain SET pos = $rows - pos;
+		PREPARE TRANSACTION 'moved';
+		COMMIT PREPARED 'moved';});
+	is(join(', ', wrong('plain')), '', "$buffer: a prepared transaction");
+
+	# a place that a version of a rolled back savepoint had is used again; few rows,
+	# so that there is no CLEAR instead of what depends on them
+	fill('plain');
+	my $session = $node->background_psql('postgres');
+	$session->query_safe(qq{
+		$set;
+		BEGIN;
+		UPDATE plain SET note = note || '.' WHERE id < 50;
+		SAVEPOINT s;
+		INSERT INTO plain SELECT n, n, repeat('r', 900) FROM generate_series(1000, 1100) n;
+		UPDATE plain SET pos = pos + 1 WHERE id >= 1000;
+		DELETE FROM plain WHERE id > 1090;
+		ROLLBACK TO s;});
+	$node->safe_psql('postgres', 'VACUUM plain');
+	$session->query_safe(qq{
+		INSERT INTO plain SELECT n, n, repeat('s', 900) FROM generate_series(1000, 1090) n;
+		UPDATE plain SET pos = pos + 1 WHERE id BETWEEN 1050 AND 1090;
+		SAVEPOINT s;
+		DELETE FROM plain WHERE id >= 1070;
+		ROLLBACK TO s;});
+	$node->safe_psql('postgres', 'VACUUM plain');
+	$session->query_safe(qq{
+		UPDATE plain SET note = repeat('t', 900) WHERE id BETWEEN 1050 AND 1070;
+		UPDATE plain SET pos = 5000 - pos WHERE id > 1000;
+		COMMIT;});
+	$session->quit;
+	is(join(', ', wrong('plain')), '', "$buffer: places that are used again");
 }
 is($node->stat('messages_refused'), 0, 'no message was taken for a forged one');
 
