@@ -12,6 +12,8 @@
 # its own way and pass the others on.  A rule has
 #
 #	match	regular expression on the command, its words joined by a space
+#	within	the command is in a transaction, or ends one, in which a command that
+#			this regular expression matches was queued before
 #	count	how often it applies; 0 = always (default)
 #	skip	how many matches to let pass first (default 0)
 #	action	what happens:
@@ -281,6 +283,9 @@ sub _obey
 		my $re = eval { qr/$rule->{match}/s };
 
 		return { error => "bad match: $@" } unless $re;
+		my $within = defined $rule->{within} ? eval { qr/$rule->{within}/s } : undef;
+
+		return { error => "bad within: $@" } if defined $rule->{within} && !$within;
 		return { error => "unknown action: $rule->{action}" }
 		  unless $rule->{action} =~
 		  /^(error|exec_error|reply|close|close_after|close_half|hang|delay)$/;
@@ -290,6 +295,7 @@ sub _obey
 			skip => 0,
 			%$rule,
 			re => $re,
+			within_re => $within,
 			left => $rule->{count} || -1
 		  };
 	}
@@ -391,11 +397,14 @@ sub _words
 
 sub _find_rule
 {
-	my ($text) = @_;
+	my ($text, $multi) = @_;
 
 	foreach my $rule (@rules)
 	{
+		my $within = $rule->{within_re};
+
 		next if $rule->{left} == 0 || $text !~ $rule->{re};
+		next if $within && !($multi && grep { $_ =~ $within } @{ $multi->{texts} });
 		if ($rule->{skip} > 0)
 		{
 			$rule->{skip}--;
@@ -421,9 +430,9 @@ sub _commands
 		my @words = _words($command);
 		my $name = uc $words[0];
 		my $text = join ' ', @words;
-		my $rule = _find_rule($text);
-		my $action = $rule ? $rule->{action} : '';
 		my $multi = $link->{multi};
+		my $rule = _find_rule($text, $multi);
+		my $action = $rule ? $rule->{action} : '';
 		my %expect;
 
 		push @commands, $text if @commands < $max_commands;
@@ -463,7 +472,7 @@ sub _commands
 
 		if ($name eq 'MULTI')
 		{
-			$link->{multi} = { queued => 0, insert => [], spoilt => 0 };
+			$link->{multi} = { queued => 0, texts => [], insert => [], spoilt => 0 };
 		}
 		elsif ($name eq 'EXEC' && $multi)
 		{
@@ -477,7 +486,11 @@ sub _commands
 			$link->{multi} = undef;
 		}
 		elsif ($name eq 'DISCARD') { $link->{multi} = undef; }
-		elsif ($multi && $name ne 'WATCH') { $multi->{queued}++; }
+		elsif ($multi && $name ne 'WATCH')
+		{
+			$multi->{queued}++;
+			push @{ $multi->{texts} }, $text;
+		}
 
 		push @{ $link->{expected} }, \%expect;
 		_write($link, 'server', $command);

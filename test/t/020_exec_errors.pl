@@ -55,7 +55,8 @@ sub all_are
 	return join "\n", map { qq({"id":$_,"name":"$_[0]"}) } 1 .. 3;
 }
 
-# Each fault once.
+# Each fault once, and in the transaction of the update: the relay also writes its
+# position alone, now and then.
 my $set = '^SET postgres:hero:2 ';
 my @faults = (
 	[ 'OOM inside EXEC', qr/OOM/, match => $set, action => 'exec_error',
@@ -73,20 +74,20 @@ my @faults = (
 	[ 'EXECABORT', qr/NOPERM/, match => $set, action => 'error', text => 'NOPERM no' ],
 	[ 'NOAUTH', qr/NOAUTH/, match => $set, action => 'error',
 		text => 'NOAUTH Authentication required.' ],
-	[ 'EXEC refused', qr/LOADING/, match => '^EXEC', action => 'error',
+	[ 'EXEC refused', qr/LOADING/, match => '^EXEC', within => $set, action => 'error',
 		text => 'LOADING Redis is loading the dataset in memory' ],
-	[ 'EXEC is nil', qr/changed the position/, match => '^EXEC', action => 'reply',
+	[ 'EXEC is nil', qr/changed the position/, match => '^EXEC', within => $set, action => 'reply',
 		text => "*-1\r\n" ],
-	[ 'EXEC with an answer too few', qr/EXEC/, match => '^EXEC', action => 'reply',
+	[ 'EXEC with an answer too few', qr/EXEC/, match => '^EXEC', within => $set, action => 'reply',
 		text => "*1\r\n+OK\r\n" ],
 	[ 'an answer too many', qr/more than|has taken/, match => '^WATCH', action => 'reply',
 		text => "+OK\r\n+OK\r\n" ],
-	[ 'cut before EXEC', qr/./, match => '^EXEC', action => 'close' ],
-	[ 'cut behind EXEC', qr/./, match => '^EXEC', action => 'close_after' ],
-	[ 'cut in the middle of an answer', qr/./, match => '^EXEC', action => 'close_half' ],
-	[ 'garbage', qr/Protocol error/, match => '^EXEC', action => 'reply',
+	[ 'cut before EXEC', qr/./, match => '^EXEC', within => $set, action => 'close' ],
+	[ 'cut behind EXEC', qr/./, match => '^EXEC', within => $set, action => 'close_after' ],
+	[ 'cut in the middle of an answer', qr/./, match => '^EXEC', within => $set, action => 'close_half' ],
+	[ 'garbage', qr/Protocol error/, match => '^EXEC', within => $set, action => 'reply',
 		text => "\x00\xffgarbage\r\n" ],
-	[ 'no answer', qr/timeout/, match => '^EXEC', action => 'hang' ]);
+	[ 'no answer', qr/timeout/, match => '^EXEC', within => $set, action => 'hang' ]);
 my $n = 0;
 
 foreach my $fault (@faults)
