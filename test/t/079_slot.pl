@@ -169,6 +169,9 @@ my $pid = $session->query('SELECT pg_backend_pid()');
 $session->query_until(qr//, "UPDATE hero SET name = 'stuck' WHERE id = 1;\n");
 ok($one->poll_query_until('postgres', q{SELECT waits_for = 'a commit to become visible'
 	AND lag_ms > 1500 AND lag_bytes > 0 FROM rtcache_relay}), 'the relay says what it waits for');
+# it may have begun to wait some time after the commit
+ok($one->poll_query_until('postgres', q{SELECT NOT ok FROM cache_health() WHERE name = 'relay'}),
+	'for a second and more');
 like(health($one, 'relay'), qr/^false The relay is streaming, and has waited for \d+ s for a commit to become visible/,
 	'so does cache_health()');
 $one->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
