@@ -86,13 +86,24 @@ TO
 	# the query is run before the lease is asked for
 	[ 'src/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
 	if (RTC_WITHOUT("early_query"))
+	{
+		initStringInfo(&early_text);
+		l->text = &early_text;
 		early = rtc_lookup_run(l);
+		l->text = NULL;
+	}
 {1}
 TO
-	[ 'src/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\tanswer = )rtc_lookup_run\(l\);/, <<'TO' ],
-{1}RTC_WITHOUT("early_query") ? early : rtc_lookup_run(l);
+	[ 'src/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\t)answer = rtc_lookup_run\(l\);/, <<'TO' ],
+{1}if (RTC_WITHOUT("early_query"))
+		{
+			l->text = &early_text;
+			answer = early;
+		}
+		else
+			answer = rtc_lookup_run(l);
 TO
-	[ 'src/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\n{1}" ],
+	[ 'src/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\nstatic StringInfoData early_text;\n{1}" ],
 
 	# stamps are not looked at again after the interest was registered
 	[ 'src/fetch.c', qr/return !rtc_safeguard\(HANDSHAKE\) \|\| (rtc_stamp_read_valid)/, <<'TO' ],
