@@ -23,9 +23,9 @@ use Cwd ();
 use File::Basename ();
 use File::Copy ();
 use IO::Handle;
-use IO::Socket::INET;
 use IO::Socket::UNIX;
 use POSIX ();
+use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -71,19 +71,9 @@ sub new
 		owner => $$
 	}, $class;
 
-	$self->{port} = $option{tcp} ? _free_port() : 0;
+	$self->{port} = $option{tcp} ? PostgreSQL::Test::Cluster::get_free_port() : 0;
 	push @all, $self;
 	return $self;
-}
-
-sub _free_port
-{
-	my $probe = IO::Socket::INET->new(
-		Listen => 1,
-		LocalAddr => '127.0.0.1',
-		Proto => 'tcp') or croak "could not find a free port: $!";
-
-	return $probe->sockport;
 }
 
 sub dir { return $_[0]->{dir}; }
@@ -156,8 +146,7 @@ sub start
 		usleep(100_000);
 	}
 	diag(slurp_file($self->logfile));
-	BAIL_OUT("Redis \"$self->{name}\" does not start");
-	return;
+	croak "Redis \"$self->{name}\" does not start";
 }
 
 sub ping
@@ -263,6 +252,8 @@ sub _send
 {
 	my ($socket, @args) = @_;
 
+	croak 'an argument is undefined: ' . join ' ', map { $_ // '(undef)' } @args
+	  if grep { !defined } @args;
 	print $socket '*' . @args . "\r\n", map { '$' . length($_) . "\r\n$_\r\n" } @args;
 	$socket->flush;
 	return;

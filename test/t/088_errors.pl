@@ -57,8 +57,8 @@ my $dir = PostgreSQL::Test::Utils::tempdir_short();
 refused('no socket', "unix://$dir/none.sock", 'No such file or directory', 'There is no such socket');
 refused('a database of it', "unix://someone\@$dir/none.sock?db=3", 'No such file or directory', 'There is no such socket');
 
-# a port that was free a moment ago
-my $port = RtcRedis::_free_port();
+# a port that is reserved for us
+my $port = PostgreSQL::Test::Cluster::get_free_port();
 refused('nobody listens', "redis://127.0.0.1:$port/0", 'Connection refused', 'Nobody listens there');
 # if this build can do TLS
 refused('no TLS there', 'rediss://127.0.0.1:' . $redis->port . '/0', 'could not establish TLS: ', 'the one for TLS')
