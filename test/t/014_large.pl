@@ -6,6 +6,8 @@
 #	  transaction, and whatever rtcache.xact_buffer is
 #
 # With "rtcache_large" in PG_TEST_EXTRA a million rows are loaded, not 200,000.
+#
+# Slow.
 
 use strict;
 use warnings;

@@ -1,6 +1,8 @@
 # The cache in shared memory stays within its budget and right: a million keys
 # go through 64 MB, lists of 1 MB and small answers push each other out, and
 # while eviction is at work the hot ones stay.
+#
+# Slow.
 
 use strict;
 use warnings;

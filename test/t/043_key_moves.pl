@@ -3,6 +3,8 @@
 # with a deferrable unique key, and over partitions.  After each commit every
 # row has its key with its value, and there is no other key; also if ops are
 # written to WAL early, so that the relay has to find out what counts.
+#
+# Slow.
 
 use strict;
 use warnings;

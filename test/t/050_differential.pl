@@ -5,6 +5,8 @@
 # be noticed.
 #
 # RTC_DIFFERENTIAL holds options, for which see test/differential/run.
+#
+# Slow.
 
 use strict;
 use warnings;

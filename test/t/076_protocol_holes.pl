@@ -10,6 +10,8 @@
 #	- after a restart Redis is used, though nobody writes and the relay comes anew
 #	- of two systems that register one prefix at the same time, one gets it
 #	- an answer whose last millisecond has begun does not stay in L1
+#
+# Slow.
 
 use strict;
 use warnings;

@@ -7,6 +7,8 @@
 #	  was told or one that nobody was interested in, or one from before a start of
 #	  the server, and whenever that shows
 #	- a Redis falls back while connections to it live on
+#
+# Slow.
 
 use strict;
 use warnings;

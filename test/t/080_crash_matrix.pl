@@ -7,6 +7,8 @@
 # The points are those of src/inject.c.  "test/crash" makes docs/crash_matrix.md
 # of what is found here; it tries all that can be done at a point, and this test
 # alone one of them at each.
+#
+# Slow.
 
 use strict;
 use warnings;

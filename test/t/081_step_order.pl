@@ -3,6 +3,8 @@
 #
 # The last part takes safeguards away, one at a time, and sees that the same
 # tests notice.
+#
+# Slow.
 
 use strict;
 use warnings;
