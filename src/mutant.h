@@ -30,7 +30,6 @@ typedef enum RtcSafeguard
 	RTC_SAFEGUARD_APPLIED,		/* Redis counts only if it has the last write */
 	RTC_SAFEGUARD_COMPANION,	/* a value answers one question only */
 	RTC_SAFEGUARD_EARLY_STAMPS, /* L1 keeps versions from before the query */
-	RTC_SAFEGUARD_EPOCH,		/* Redis is the one of the relay's connection */
 	RTC_SAFEGUARD_GATE,			/* no lookups while old transactions may
 								 * commit */
 	RTC_SAFEGUARD_HANDSHAKE,	/* stamps are looked at again, after

@@ -290,7 +290,7 @@ position_is_good(const RtcReply *position, XLogRecPtr stored, uint64 epoch)
 		return false;
 
 	rtc_epoch_text(epoch, text);
-	if (strcmp(field[0].str, text) != 0 && rtc_safeguard(EPOCH))
+	if (strcmp(field[0].str, text) != 0)
 		return false;
 	return rtc_reply_lsn(&field[1]) >= stored || !rtc_safeguard(POSITION);
 }

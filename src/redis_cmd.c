@@ -276,8 +276,7 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 		{
 			elems = replies[2].elems;
 			if (elems[0].type != RTC_REPLY_STRING ||
-				(strcmp(elems[0].str, wanted->epoch) != 0 &&
-				 rtc_safeguard(EPOCH)) ||
+				strcmp(elems[0].str, wanted->epoch) != 0 ||
 				rtc_reply_lsn(&elems[1]) < wanted->lsn)
 			{
 				rtc_backend_doubt();
