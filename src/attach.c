@@ -83,7 +83,6 @@ make_trigger(Relation rel, const char *name, int16 type, const char *events,
 			 List *args)
 {
 	Trigger		trigger = {0};
-	Oid			nothing;
 	StringInfoData literals;
 	ListCell   *lc;
 
@@ -91,7 +90,7 @@ make_trigger(Relation rel, const char *name, int16 type, const char *events,
 	trigger.tgtype = type;
 	trigger.tgfoid = LookupFuncName(list_make2(makeString(pstrdup(schema)),
 											   makeString(pstrdup(function))),
-									0, &nothing, false);
+									0, NULL, false);
 	trigger.tgargs = palloc(Max(list_length(args), 1) * sizeof(char *));
 	initStringInfo(&literals);
 	foreach(lc, args)
