@@ -59,6 +59,17 @@ UPDATE pg_catalog.pg_init_privs AS i
 				 '@extschema@.rtcache_invalidate()'::pg_catalog.regprocedure,
 				 '@extschema@.rtcache_truncate()'::pg_catalog.regprocedure);
 
+-- From 17 on it has noted in whose names, and roles with such a note cannot be
+-- dropped.
+DELETE FROM pg_catalog.pg_shdepend AS d
+ WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database
+				  WHERE datname = pg_catalog.current_database())
+   AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+   AND d.deptype = 'i'
+   AND d.objid IN ('@extschema@.rtcache_write_through()'::pg_catalog.regprocedure,
+				   '@extschema@.rtcache_invalidate()'::pg_catalog.regprocedure,
+				   '@extschema@.rtcache_truncate()'::pg_catalog.regprocedure);
+
 --
 -- Reading
 --
