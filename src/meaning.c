@@ -68,6 +68,7 @@
 #include "utils/typcache.h"
 
 #include "catalog_watch.h"
+#include "compat.h"
 #include "meaning.h"
 
 /* Groups of catalogs that count as a whole. */
@@ -300,8 +301,7 @@ describe_desc(StringInfo buf, TupleDesc desc)
 	{
 		AttrDefault *expression = &desc->constr->defval[i];
 
-		/* computed when it is read: virtual, from 18 on */
-		if (TupleDescAttr(desc, expression->adnum - 1)->attgenerated == 'v')
+		if (is_computed_compat(TupleDescAttr(desc, expression->adnum - 1)))
 			appendStringInfo(buf, " %d:%s;", expression->adnum,
 							 expression->adbin);
 	}
