@@ -22,8 +22,9 @@
  * so a partition that has been detached has no rule.
  *
  * MODEL: called before the command, in its transaction, by the event trigger at
- * ddl_command_start and by cache_attach().  What is dropped goes through the
- * event trigger at sql_drop of that command.
+ * ddl_command_start and by cache_attach().  Rules are dropped by DROP TRIGGER,
+ * through SPI, since the event trigger at sql_drop takes part: there is none for
+ * what is dropped outside of DDL.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -32,16 +33,16 @@
 #include "postgres.h"
 
 #include "access/relation.h"
-#include "access/xact.h"
-#include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/tablecmds.h"
 #include "commands/trigger.h"
+#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/reltrigger.h"
 
@@ -83,11 +84,11 @@ only_tracks(const Trigger *trigger)
 }
 
 /*
- * Finds the trigger of this name on one relation, which is locked; InvalidOid if
- * there is none to be dropped.  Raises if it is another rule.
+ * Is there a trigger of this name on one relation, which is locked, that is to be
+ * dropped?  Raises if it is another rule.
  */
-static Oid
-find_twin(const Trigger *rule, const char *relname, Relation rel)
+static bool
+has_twin(const Trigger *rule, const char *relname, Relation rel)
 {
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
@@ -98,7 +99,7 @@ find_twin(const Trigger *rule, const char *relname, Relation rel)
 			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
 			continue;
 		if (same_rule(rule, trigger) || only_tracks(trigger))
-			return trigger->tgoid;
+			return true;
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("rule \"%s\" on table \"%s\" is not the same as on partitioned table \"%s\"",
@@ -107,7 +108,22 @@ find_twin(const Trigger *rule, const char *relname, Relation rel)
 				 errhint("Use cache_detach(), or DROP TRIGGER, on table \"%s\" first.",
 						 RelationGetRelationName(rel))));
 	}
-	return InvalidOid;
+	return false;
+}
+
+/* Drops a rule by the command, whose event trigger deletes its keys. */
+static void
+drop_rule(const char *name, Oid relid)
+{
+	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+												   get_rel_name(relid));
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(name),
+							 table), false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not drop rule \"%s\"", name);
+	SPI_finish();
 }
 
 void
@@ -120,20 +136,16 @@ rtc_merge_rule(const Trigger *rule, const char *relname, Oid relid,
 	{
 		Oid			member = lfirst_oid(lc);
 		Relation	rel;
-		ObjectAddress twin;
+		bool		found;
 
 		if (member == relid && !itself)
 			continue;
 		rel = relation_open(member, NoLock);
-		ObjectAddressSet(twin, TriggerRelationId, InvalidOid);
-		if (relation_ownercheck_compat(member, GetUserId()))
-			twin.objectId = find_twin(rule, relname, rel);
+		found = relation_ownercheck_compat(member, GetUserId()) &&
+			has_twin(rule, relname, rel);
 		relation_close(rel, NoLock);
-		if (OidIsValid(twin.objectId))
-		{
-			performDeletion(&twin, DROP_RESTRICT, 0);
-			CommandCounterIncrement();
-		}
+		if (found)
+			drop_rule(rule->tgname, member);
 	}
 }
 

@@ -240,6 +240,13 @@ SELECT cache_detach('part');
 SELECT cache_attach('one', tags => '{x}');
 SELECT error($$SELECT cache_attach('part')$$);
 SELECT cache_detach('one');
+-- what a partition has stored under its own name goes with its rule
+SELECT cache_attach('one', '{.table}:{id}:{day}');
+INSERT INTO one VALUES (9, 1);
+SELECT * FROM held('one:9:1');
+SELECT cache_attach('part', '{.table}:{id}:{day}');
+SELECT * FROM held('one:9:1');
+SELECT cache_detach('part');
 -- a trigger of somebody else's
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TABLE six (id int, day int, PRIMARY KEY (id, day));
