@@ -432,8 +432,9 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 		}
 		else if (object->classid == RelationRelationId)
 			altered_relation(&change, object);
-		else if (object->classid == NamespaceRelationId)
-			rtc_check_renamed_schema(object->objid);
+		else if (object->classid == NamespaceRelationId ||
+				 object->classid == ExtensionRelationId)
+			rtc_check_renamed_tables();
 	}
 	rtc_definition_forget_rows(&change);
 

@@ -35,8 +35,8 @@
  * TRIGGER ALL, with which pg_restore --disable-triggers ends, is less than what
  * was there before.
  *
- * When a table that gives its name to keys is renamed, or its schema is, the keys
- * under the old name go.  Who writes to it would go on to make such keys, so its
+ * When a table that gives its name to keys is renamed, or its schema is, or the
+ * table is moved as a part of an extension, the keys under the old name go.  Who writes to it would go on to make such keys, so its
  * writers, and those of its descendants, are waited for.
  *
  * Triggers for each row are cloned to partitions by PostgreSQL, those for
@@ -571,7 +571,7 @@ rtc_check_renamed_table(Oid relid)
 }
 
 void
-rtc_check_renamed_schema(Oid schema)
+rtc_check_renamed_tables(void)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
 	SysScanDesc scan;
@@ -589,12 +589,11 @@ rtc_check_renamed_schema(Oid schema)
 		char	  **args;
 		int			nargs;
 
-		if (kind == RTC_RULE_NONE || OidIsValid(form->tgparentid) ||
-			get_rel_namespace(form->tgrelid) != schema)
+		if (kind == RTC_RULE_NONE || OidIsValid(form->tgparentid))
 			continue;
 		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
 		(void) rtc_rule_read(kind, nargs, args, &text, &fault);
-		if (rtc_rule_uses_names(&text))
+		if (rtc_rule_uses_names(&text) && is_renamed(form->tgrelid))
 			relids = list_append_unique_oid(relids, form->tgrelid);
 	}
 	systable_endscan(scan);
@@ -602,8 +601,6 @@ rtc_check_renamed_schema(Oid schema)
 
 	foreach(lc, relids)
 	{
-		if (!is_renamed(lfirst_oid(lc)))
-			continue;			/* it has got another owner */
 		lock_writers_out(lfirst_oid(lc));
 		(void) check_table(lfirst_oid(lc), InvalidOid, false, true);
 	}

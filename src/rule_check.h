@@ -31,11 +31,12 @@ extern void rtc_check_tables(Oid relid, bool forget);
 extern void rtc_check_enabled(Oid relid, const char *name);
 
 /*
- * A table, or a schema, may have got another name: sees that no keys are left
- * that are made of the old one.
+ * A table may have got another name, or tables may have, by what was done to
+ * their schema or extension: sees that no keys are left that are made of the old
+ * one.
  */
 extern void rtc_check_renamed_table(Oid relid);
-extern void rtc_check_renamed_schema(Oid schema);
+extern void rtc_check_renamed_tables(void);
 
 /* A partitioned table has got a truncate rule, or a partition. */
 extern void rtc_check_clone_truncate(Oid relid);
