@@ -192,24 +192,23 @@ report(ReturnSetInfo *rsinfo, const char *name, bool ok, const char *detail)
 static void
 report_rules(ReturnSetInfo *rsinfo)
 {
-	StringInfoData weak;
-	StringInfoData clashes;
+	StringInfoData detail;
+	StringInfoData rules;
 
-	initStringInfo(&weak);
-	initStringInfo(&clashes);
+	initStringInfo(&detail);
+	initStringInfo(&rules);
 	if (!rtc_ddl_is_seen())
-		report(rsinfo, "rules", false,
-			   "The event triggers of rtcache are not ENABLE ALWAYS, so answers may be outdated until they expire.");
-	else if (rtc_weak_rules(&weak) > 0)
-		report(rsinfo, "rules", false,
-			   psprintf("Not ENABLE ALWAYS, so that answers may be outdated until they expire: %s; use ALTER TABLE ... ENABLE ALWAYS TRIGGER.",
-						weak.data));
-	else if (rtc_clashing_rules(&clashes) > 0)
-		report(rsinfo, "rules", false,
-			   psprintf("The same keys are made by %s; put {.schema} or {.table} into their templates.",
-						clashes.data));
-	else
-		report(rsinfo, "rules", true, "All rules are ENABLE ALWAYS.");
+		appendStringInfoString(&detail, "The event triggers of rtcache are not ENABLE ALWAYS, so answers may be outdated until they expire.");
+	else if (rtc_weak_rules(&rules) > 0)
+		appendStringInfo(&detail, "Not ENABLE ALWAYS, so that answers may be outdated until they expire: %s; use ALTER TABLE ... ENABLE ALWAYS TRIGGER.",
+						 rules.data);
+
+	resetStringInfo(&rules);
+	if (rtc_clashing_rules(&rules) > 0)
+		appendStringInfo(&detail, "%sThe same keys are made by %s; put {.schema} or {.table} into their templates.",
+						 detail.len > 0 ? " " : "", rules.data);
+	report(rsinfo, "rules", detail.len == 0,
+		   detail.len > 0 ? detail.data : "All rules are ENABLE ALWAYS.");
 }
 
 /* Until the relay has opened the gate, nothing is read from a cache. */

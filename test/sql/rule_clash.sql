@@ -54,6 +54,9 @@ SELECT try('hero', 'hero:{team}:{id}');
 SELECT try('hero', 'hero:x{id}');
 CREATE TRIGGER one AFTER INSERT OR UPDATE OR DELETE ON hero FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
 SELECT ok, detail FROM cache_health() WHERE name = 'rules';
+-- beside rules that are not ENABLE ALWAYS
+ALTER TABLE hero DISABLE TRIGGER one;
+SELECT ok, detail FROM cache_health() WHERE name = 'rules';
 DROP TRIGGER one ON hero;
 SELECT ok, detail FROM cache_health() WHERE name = 'rules';
 -- some of them
