@@ -317,6 +317,13 @@ judge_reading(Visitor *visitor, Node *node, bool typed)
 				rtc_judge_reading(visitor->judge, exprType(node), true);
 			if (rtc_judge_moments(visitor->judge, exprType(node)))
 				judge_constant(visitor, (Const *) node);
+			visitor->verdict->names_literal |= exprType(node) == REGCLASSOID ||
+				exprType(node) == REGTYPEOID;
+			break;
+		case T_Var:
+			/* configurations of text search count, whatever is done to them */
+			if (!typed)
+				(void) rtc_judge_moments(visitor->judge, exprType(node));
 			break;
 		case T_Param:
 			/* 'today' is looked for in query.c; a function gets a value */

@@ -25,6 +25,7 @@ typedef struct RtcVerdict
 	bool		names_moment;	/* a literal like 'today' is folded into the
 								 * tree, or a function that only claims to be
 								 * immutable: good for one use only */
+	bool		names_literal;	/* a literal names a relation or a type */
 	bool		money;			/* values of type money may be involved */
 	List	   *relids;			/* relations to lock before using the tree */
 	List	   *lockmodes;		/* their lock modes */

@@ -25,13 +25,15 @@
  *	   the words in it, in all schemas where they may be looked for.  So a
  *	   temporary table of another session counts for nobody, except by chance.
  *
- * Which words are names only the parser knows.  So all of them count, those in
- * string literals as well ('hero'::regclass), both as they are and in lower
- * case, and so does everything between two double quotes, whether or not they
- * belong together.
+ * Which words are names only the parser knows.  So all of them count, both as
+ * they are and in lower case, and so does everything between two double quotes,
+ * whether or not they belong together.
+ *
+ * A literal has escapes, pieces and rules of its own ('my-hero'::regclass).  With
+ * one that names a relation or a type, every name counts.
  *
  * The body of a function in SQL or a procedural language has names that are not
- * in the text, and calls others.  With one of these every name counts, and in a
+ * in the text, and calls others.  With one of these every name counts, too, and in a
  * text whose answers are not cached: it costs no more than what the server does
  * for each query.
  *
@@ -268,14 +270,32 @@ add_slots(bool *wanted, const char *name, Oid schema)
 								 ObjectIdGetDatum(schema)) % NSLOTS] = true;
 }
 
+List *
+rtc_search_path(void)
+{
+	int			n = fetch_search_path_array(NULL, 0);
+	Oid		   *schema = palloc(Max(n, 1) * sizeof(Oid));
+	List	   *schemas = NIL;
+
+	n = Min(n, fetch_search_path_array(schema, n));
+	for (int i = 0; i < n; i++)
+		schemas = lappend_oid(schemas, schema[i]);
+	return schemas;
+}
+
 /* The schemas in which a text may look for names. */
 static List *
 schemas_of(HTAB *names)
 {
-	List	   *schemas = fetch_search_path(true);
+	List	   *schemas = rtc_search_path();
+	Oid			temporary;
+	Oid			toast;
 	HASH_SEQ_STATUS scan;
 	Word	   *name;
 
+	GetTempNamespaceState(&temporary, &toast);
+	if (OidIsValid(temporary))
+		schemas = lappend_oid(schemas, temporary);
 	hash_seq_init(&scan, names);
 	while ((name = hash_seq_search(&scan)) != NULL)
 	{
@@ -333,6 +353,7 @@ rtc_watch_text(RtcCatalogWatch *watch, const char *text, MemoryContext context)
 		hash_seq_init(&scan, names);
 		while ((name = hash_seq_search(&scan)) != NULL)
 		{
+			CHECK_FOR_INTERRUPTS();
 			foreach(lc, schemas)
 				add_slots(wanted, name->name, lfirst_oid(lc));
 		}

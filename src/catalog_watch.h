@@ -57,4 +57,11 @@ extern uint64 rtc_definition_changes(void);
 /* Counts these, and changes of tables and types. */
 extern uint64 rtc_catalog_changes(void);
 
+/*
+ * The schemas (OIDs) of the search path, pg_catalog included, but not that of the
+ * session's temporary objects, nor is it made if it comes first.  In the current
+ * memory context.
+ */
+extern List *rtc_search_path(void);
+
 #endif							/* RTC_CATALOG_WATCH_H */

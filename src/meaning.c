@@ -42,10 +42,12 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/indexing.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
 #include "catalog/pg_cast.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_enum.h"
@@ -110,6 +112,8 @@ static const Part parts[] = {
 	Anum_pg_namespace_oid, OWN},
 	{GROUP_TYPES, TypeRelationId, TypeOidIndexId,
 	Anum_pg_type_oid, OWN},
+	{GROUP_TYPES, RelationRelationId, ClassOidIndexId,
+	Anum_pg_class_oid, OWN},
 	{GROUP_TYPES, ConstraintRelationId, ConstraintOidIndexId,
 	Anum_pg_constraint_oid, OWN},
 	{GROUP_CLASSES, OperatorClassRelationId, OpclassOidIndexId,
@@ -342,8 +346,9 @@ describe_type(StringInfo buf, Oid typid)
 
 /*
  * Does a row not count?  Schemas of temporary objects are those of one session.
- * Types that belong to a table, and arrays, are made with it; constraints of
- * tables have no part in what a type is.
+ * Types that belong to a table, and arrays, are made with it, but relations have
+ * the composite types as well; constraints of tables have no part in what a type
+ * is.
  */
 static bool
 is_left_out(Oid catalog, HeapTuple tuple)
@@ -360,6 +365,13 @@ is_left_out(Oid catalog, HeapTuple tuple)
 		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
 
 		return form->typtype == TYPTYPE_COMPOSITE || OidIsValid(form->typelem);
+	}
+	if (catalog == RelationRelationId)
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		return form->relkind != RELKIND_COMPOSITE_TYPE ||
+			isOtherTempNamespace(form->relnamespace);
 	}
 	return catalog == ConstraintRelationId &&
 		!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->contypid);

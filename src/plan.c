@@ -264,7 +264,7 @@ compute_id(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 	StringInfoData buf;
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 	pg_cryptohash_ctx *ctx;
-	List	   *schemas = fetch_search_path(false);
+	List	   *schemas = rtc_search_path();
 	char	   *tree = nodeToString(queries);
 	ListCell   *lc;
 
@@ -345,7 +345,8 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	}
 
 	rtc_meaning_find(&meaning, plan->verdict.called, plan->verdict.types);
-	if (meaning.opaque || plan->verdict.reason != NULL)
+	if (meaning.opaque || plan->verdict.names_literal ||
+		plan->verdict.reason != NULL)
 		rtc_watch_all_names(&plan->watch);
 	else
 		rtc_watch_types(&plan->watch, meaning.types);

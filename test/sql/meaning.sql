@@ -301,6 +301,73 @@ DROP EXTENSION citext;
 SELECT * FROM asked('e', $$SELECT 'A'::citext = 'a'::citext AS same$$);
 DROP DOMAIN public.citext;
 
+-- names that are not in the text as they are: in literals
+CREATE TABLE public.part (id int);
+CREATE TABLE public.piece () INHERITS (public.part);
+INSERT INTO public.piece VALUES (1);
+SELECT cache_attach('public.part'), cache_attach('public.piece');
+CREATE FUNCTION pieces() RETURNS TABLE (answer jsonb, how text) LANGUAGE sql BEGIN ATOMIC
+	SELECT a.* FROM (VALUES
+		('l1', $$SELECT id FROM part WHERE tableoid = E'pi\x65ce'::regclass$$),
+		('l2', E'SELECT id FROM part WHERE tableoid = \'pi\'\n\'ece\'::regclass'),
+		('l3', 'SELECT id FROM part WHERE tableoid = $$piece$$::regclass')) AS q (key, query),
+		public.asked(key, query) AS a;
+END;
+SELECT * FROM pieces();
+SELECT * FROM pieces();
+CREATE TABLE tenant.piece (id int);
+SELECT * FROM pieces();
+DROP TABLE tenant.piece;
+-- in the bodies of functions
+CREATE DOMAIN public.short AS numeric(4,1);
+CREATE FUNCTION shorten(n numeric) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT n::short::text';
+CREATE FUNCTION pieces_of() RETURNS SETOF int STABLE LANGUAGE sql AS 'SELECT id FROM piece';
+SELECT * FROM asked('b1', 'SELECT shorten(1.26)');
+SELECT * FROM asked('b2', 'SELECT * FROM pieces_of() AS p');
+CREATE DOMAIN tenant.short AS numeric(4,2);
+CREATE TABLE tenant.piece (id int);
+SELECT * FROM asked('b1', 'SELECT shorten(1.26)');
+SELECT * FROM asked('b2', 'SELECT * FROM pieces_of() AS p');
+-- other tables cost nothing; a composite type and a temporary one count
+DROP DOMAIN tenant.short;
+DROP TABLE tenant.piece;
+SELECT * FROM asked('b1', 'SELECT shorten(1.26)');
+CREATE TEMP TABLE unrelated (id int);
+CREATE TABLE tenant.unrelated (id int);
+SELECT * FROM asked('b1', 'SELECT shorten(1.26)');
+CREATE TYPE public.duo AS (a text, b text);
+CREATE FUNCTION second(t text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT ((t::duo).b)::text';
+SELECT * FROM asked('b3', 'SELECT second(''(1,02)'')');
+CREATE TYPE tenant.duo AS (a text, b int);
+SELECT * FROM asked('b3', 'SELECT second(''(1,02)'')');
+DROP TYPE tenant.duo;
+CREATE DOMAIN pg_temp.short AS numeric(4,0);
+SELECT * FROM asked('b1', 'SELECT shorten(1.26)');
+DROP DOMAIN pg_temp.short;
+DROP TABLE pg_temp.unrelated, tenant.unrelated;
+DROP FUNCTION pieces, pieces_of, shorten, second;
+DROP DOMAIN public.short;
+DROP TYPE public.duo;
+DROP TABLE public.part CASCADE;
+
+-- configurations of text search that are in columns
+CREATE TEXT SEARCH CONFIGURATION public.plain (COPY = simple);
+CREATE TABLE public.doc (config regconfig, d text, q tsquery);
+INSERT INTO public.doc VALUES ('plain', 'running dogs', 'run');
+SELECT cache_attach('public.doc');
+SELECT * FROM asked('h', 'SELECT ts_headline(config, d, q) AS h FROM doc');
+ALTER TEXT SEARCH CONFIGURATION public.plain ALTER MAPPING FOR asciiword WITH english_stem;
+SELECT * FROM asked('h', 'SELECT ts_headline(config, d, q) AS h FROM doc');
+DROP TABLE public.doc;
+DROP TEXT SEARCH CONFIGURATION public.plain;
+
+-- a search path that begins with temporary objects makes no schema for them
+\c
+SET search_path = pg_temp, public;
+SELECT cache_get('p', 'SELECT v FROM settings');
+SELECT pg_my_temp_schema();
+SET search_path = tenant, public;
+
 -- DDL that changes nothing for a text costs no answer
 CREATE FUNCTION own(int) RETURNS int IMMUTABLE LANGUAGE sql AS $$SELECT $1 + 1$$;
 CREATE TYPE mood AS ENUM ('sad', 'ok');
