@@ -35,15 +35,25 @@ make_mutant()
 
 choose_mutants()
 {
-	local apply= name status=0 tree=
+	local apply= known name status=0 tree=
 
 	if [ "${1:-}" = --apply ]; then
 		apply=yes
 		tree=./src
 		shift
 	fi
+	mapfile -t known < <(sed -n 's/^\([a-z_]*\)()$/\1/p' "$0")
 	mutants=("$@")
-	[ $# -gt 0 ] || mapfile -t mutants < <(sed -n 's/^\([a-z_]*\)()$/\1/p' "$0")
+	[ $# -gt 0 ] || mutants=("${known[@]}")
+	for name in "${mutants[@]}"; do
+		case " ${known[*]} " in
+			*" $name "*) ;;
+			*)
+				echo "There is no mutant \"$name\"; there are: ${known[*]}" >&2
+				exit 2
+				;;
+		esac
+	done
 	[ -n "$apply" ] || return 0
 	for name in "${mutants[@]}"; do
 		make_mutant "$name" || { echo "$name cannot be made"; status=1; }
