@@ -273,7 +273,8 @@ sub wrong_answers
 	return ($n, @wrong);
 }
 
-# What is wrong; adds to the counts.
+# What is wrong; adds to the counts.  Waits so many seconds for all lookups to be hits.
+my $patience = $PostgreSQL::Test::Utils::timeout_default;
 my ($compared, $tagged, $looked_up) = (0, 0, 0);
 
 sub wrong
@@ -291,7 +292,7 @@ sub wrong
 
 	# In the end all are hits: nothing keeps a key out of the cache.
 	my ($unlike, $slot, $hits);
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	for (1 .. 10 * $patience)
 	{
 		my $out = $node->safe_psql('postgres', qq{
 			$mismatches;
@@ -419,6 +420,7 @@ if ($ENV{RTC_CRASH_MATRIX})
 
 # Would it be noticed?  What is not read from WAL again, in a commit that was
 # sent in part or not at all; and what stays pending.
+$patience = 3;
 foreach my $mutant (
 	[ 'no_replay', [ 'relay', 'relay', 'kill', 'commit_read' ], qr/is missing|should be/ ],
 	[ 'no_abort', [ 'write', 'backend', 'error', 'stamps_raised' ], qr/are hits/ ])
