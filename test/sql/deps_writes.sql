@@ -153,6 +153,19 @@ UPDATE part SET n = 11;
 REFRESH MATERIALIZED VIEW CONCURRENTLY copy;
 SELECT * FROM rows('copy');
 
+-- a foreign table brings rows along
+CREATE TABLE parent (id int);
+SELECT cache_attach('parent');
+SELECT cache_list('parent', 'SELECT id FROM parent');
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+SELECT cache_wait(NULL, '30 s'), cache_exists('parent');
+CREATE FOREIGN TABLE child () INHERITS (parent) SERVER nowhere;
+SELECT cache_wait(NULL, '30 s'), cache_exists('parent');
+DROP SERVER nowhere CASCADE;
+DROP FOREIGN DATA WRAPPER nothing;
+DROP TABLE parent;
+
 DROP MATERIALIZED VIEW copy;
 DROP TABLE part, toy, pet, owner;
 DROP FUNCTION rows;
