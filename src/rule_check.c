@@ -242,14 +242,14 @@ check_events(Relation rel, Trigger *trigger)
 
 /*
  * check_rule
- *		Checks one rule, and reads it; raises if it is no good.  made: it has
+ *		Checks one rule; raises if it is no good.  made: it has
  *		just been created, else its table has been altered.
  */
 static void
-check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made,
-		   RtcRuleText *text)
+check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
 {
 	RtcRule    *rule;
+	RtcRuleText text;
 	RtcNames	names;
 	RtcFault	fault = {0};
 
@@ -258,7 +258,7 @@ check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made,
 	check_timing(trigger, kind);
 	check_persistence(rel, kind);
 
-	rule = rtc_rule_parse(rel, trigger, kind, text, &names, &fault);
+	rule = rtc_rule_parse(rel, trigger, kind, &text, &names, &fault);
 	if (rule == NULL && made)
 		ereport(ERROR,
 				(errcode(fault.sqlerrcode),
@@ -305,26 +305,29 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 		Trigger    *trigger = &rel->trigdesc->triggers[i];
 		RtcRuleKind kind;
 		RtcRuleText text;
+		RtcFault	fault;
 		Oid			table;
 
 		if (OidIsValid(only) && trigger->tgoid != only)
-			continue;
-
-		/* One that is off harms nobody; switching it on is ALTER TABLE. */
-		if (trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
 		kind = rtc_rule_kind(trigger->tgfoid);
 		if (kind == RTC_RULE_NONE)
 			continue;
 
 		found = true;
-		check_rule(rel, trigger, kind, made, &text);
 		table = trigger->tgisclone ? rtc_rule_table(trigger->tgoid, false) :
 			relid;
 
-		/* A truncate rule makes no keys. */
+		/* A truncate rule makes no keys; one that is off has made some. */
+		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
+							 &fault);
 		if (forget && kind != RTC_RULE_TRUNCATE)
 			rtc_rule_forget_ever(&text, table);
+
+		/* Else it harms nobody; switching it on is ALTER TABLE. */
+		if (trigger->tgenabled == TRIGGER_DISABLED)
+			continue;
+		check_rule(rel, trigger, kind, made);
 		if (kind == RTC_RULE_WRITE_THROUGH && table == relid &&
 			(made || (rtc_rule_uses_names(&text) && is_renamed(table))))
 			rtc_warn_of_clash(rel, trigger->tgoid, text.key);

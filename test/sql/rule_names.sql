@@ -72,6 +72,15 @@ ALTER TABLE six.rogue RENAME TO hero;
 DROP SCHEMA six CASCADE;
 COMMIT;
 SELECT * FROM held('six:rogue:3', 'six:hero:3');
+-- while the rule is off
+CREATE TABLE one.hero (id int PRIMARY KEY);
+SELECT cache_attach('one.hero', '{.table}:{id}');
+INSERT INTO one.hero VALUES (1);
+SELECT * FROM held('hero:1');
+ALTER TABLE one.hero DISABLE TRIGGER ALL;
+ALTER TABLE one.hero RENAME TO villain;
+SELECT * FROM held('hero:1');
+DROP TABLE one.villain;
 -- undone
 CREATE TABLE one.hero (id int PRIMARY KEY);
 SELECT cache_attach('one.hero', '{.table}:{id}');
