@@ -8,7 +8,8 @@
  * the shape it wants.
  *
  * What is made is text, spelled as rules spell their rows (row_json.c), for
- * Redis; jsonb is read from it, as it is from a value that Redis has.
+ * Redis; jsonb is read from it, as it is from a value that Redis has.  That is
+ * done row by row, since the server's parser of JSON cannot be cancelled.
  *
  * MODEL: a DestReceiver that lives as long as one execution, in the memory
  * context it was made in.  Rows are converted in a context that is reset after
@@ -41,6 +42,7 @@ typedef struct Collector
 	MemoryContext row_context;	/* reset after each row */
 	Oid			as_is;			/* JSONOID, JSONBOID: single column of it */
 	RtcRowJson *row;			/* else: how rows are written */
+	JsonbBuilder rows;			/* not one_row: what the text says */
 } Collector;
 
 /* DestReceiver: the shape of the rows is known. */
@@ -69,7 +71,10 @@ collector_startup(DestReceiver *self, int operation, TupleDesc desc)
 	}
 
 	if (!collector->one_row)
+	{
 		appendStringInfoChar(collector->text, '[');
+		jsonb_push_compat(&collector->rows, WJB_BEGIN_ARRAY, NULL);
+	}
 	MemoryContextSwitchTo(oldcontext);
 }
 
@@ -97,12 +102,39 @@ append_as_is(Collector *collector, TupleTableSlot *slot)
 	}
 }
 
+/* Reads jsonb from text, in the current memory context. */
+static Jsonb *
+read_jsonb(const char *text)
+{
+	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
+}
+
+/* Adds the row that the text has from here on to those that were read. */
+static void
+add_row(Collector *collector, int start)
+{
+	Jsonb	   *read = read_jsonb(collector->text->data + start);
+	Jsonb	   *row;
+	JsonbValue	value;
+	MemoryContext oldcontext = MemoryContextSwitchTo(collector->context);
+
+	/* the builder points into it */
+	row = palloc(VARSIZE(read));
+	memcpy(row, read, VARSIZE(read));
+	value.type = jbvBinary;
+	value.val.binary.data = &row->root;
+	value.val.binary.len = VARSIZE(row) - VARHDRSZ;
+	jsonb_push_compat(&collector->rows, WJB_ELEM, &value);
+	MemoryContextSwitchTo(oldcontext);
+}
+
 /* DestReceiver: a row. */
 static bool
 collector_receive(TupleTableSlot *slot, DestReceiver *self)
 {
 	Collector  *collector = (Collector *) self;
 	MemoryContext oldcontext;
+	int			start;
 
 	if (collector->nrows++ > 0)
 	{
@@ -114,6 +146,7 @@ collector_receive(TupleTableSlot *slot, DestReceiver *self)
 		appendStringInfoChar(collector->text, ',');
 	}
 
+	start = collector->text->len;
 	oldcontext = MemoryContextSwitchTo(collector->row_context);
 	if (OidIsValid(collector->as_is))
 		append_as_is(collector, slot);
@@ -124,6 +157,8 @@ collector_receive(TupleTableSlot *slot, DestReceiver *self)
 										  slot->tts_isnull, collector->text,
 										  MaxAllocSize);
 	}
+	if (!collector->one_row)
+		add_row(collector, start);
 	MemoryContextSwitchTo(oldcontext);
 	MemoryContextReset(collector->row_context);
 	return true;
@@ -163,10 +198,10 @@ rtc_collector_result(DestReceiver *receiver)
 {
 	Collector  *collector = (Collector *) receiver;
 
-	if (!collector->one_row)
-		appendStringInfoChar(collector->text, ']');
-	else if (collector->nrows == 0)
-		return NULL;
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(collector->text->data)));
+	if (collector->one_row)
+		return collector->nrows == 0 ? NULL :
+			read_jsonb(collector->text->data);
+	appendStringInfoChar(collector->text, ']');
+	jsonb_push_compat(&collector->rows, WJB_END_ARRAY, NULL);
+	return JsonbValueToJsonb(collector->rows.result);
 }
