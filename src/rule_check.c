@@ -36,8 +36,9 @@
  * was there before.
  *
  * When a table that gives its name to keys is renamed, or its schema is, or the
- * table is moved as a part of an extension, the keys under the old name go.  Who writes to it would go on to make such keys, so its
- * writers, and those of its descendants, are waited for.
+ * table is moved as a part of an extension, the keys under the old name go.  Who
+ * writes to it would go on to make such keys, so its writers, and those of its
+ * descendants, are waited for.
  *
  * Triggers for each row are cloned to partitions by PostgreSQL, those for
  * statements are not; but TRUNCATE of a partition fires those of the partition

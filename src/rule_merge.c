@@ -115,8 +115,8 @@ has_twin(const Trigger *rule, const char *relname, Relation rel)
 static void
 drop_rule(const char *name, Oid relid)
 {
-	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												   get_rel_name(relid));
+	char	   *schema = get_namespace_name(get_rel_namespace(relid));
+	char	   *table = quote_qualified_identifier(schema, get_rel_name(relid));
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
