@@ -303,6 +303,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	Oid		   *types = NULL;
 	int			ntypes = 0;
 	int			nestlevel;
+	uint64		before = relation_changes;
 	uint64		changes;
 	RtcMeaning	meaning;
 
@@ -390,7 +391,10 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&plans_by_use, &plan->node);
 	nplans++;
-	plan->outdated = changes != relation_changes;
+
+	/* What row types look like is read by the analysis, from its beginning. */
+	plan->outdated = relation_changes !=
+		(plan->row_relations != NIL ? before : changes);
 
 	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(oldcontext);
