@@ -164,10 +164,19 @@ $l1->safe_psql('postgres', q{
 	CREATE TABLE hero (id int PRIMARY KEY, name text);
 	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
 		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');
-	INSERT INTO hero VALUES (1, 'Ada');
 });
 ok($l1->wait_streaming, 'the relay of a server with L1 streams');
+# L1 would keep an answer of the database: so first of all lookups use Redis, and the row
+# comes when no clear can take it out of Redis any more
+for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	$l1->safe_psql('postgres', q{SELECT cache_get('probe:' || clock_timestamp(), 'SELECT 1 AS n')});
+	last if @{ $redis->query('KEYS', 'l1:postgres:probe:*') };
+	usleep(50_000);
+}
+$l1->safe_psql('postgres', q{INSERT INTO hero VALUES (1, 'Ada')});
 ok($l1->cache_wait);
+ok($redis->wait_for('{"id":1,"name":"Ada"}', 'GET', 'l1:postgres:hero:1'), 'Redis has a row');
 $fake->rule(match => '^PTTL', action => 'reply', text => ":0\r\n", count => 1);
 my $hero = q{SELECT cache_get('hero:1', 'SELECT id, name FROM hero WHERE id = 1') ->> 'name'};
 ok($l1->poll_query_until('postgres', "$hero; SELECT l2_hits FROM rtcache_stats", "Ada\n1"),
