@@ -88,6 +88,7 @@ OBJS = \
 	src/catalog_row.o \
 	src/catalog_watch.o \
 	src/clock.o \
+	src/closed.o \
 	src/collect.o \
 	src/commit_wait.o \
 	src/covered.o \
@@ -106,6 +107,8 @@ OBJS = \
 	src/health.o \
 	src/inject.o \
 	src/interest.o \
+	src/jobs.o \
+	src/jobs_list.o \
 	src/judge.o \
 	src/judge_function.o \
 	src/judge_type.o \
@@ -129,6 +132,7 @@ OBJS = \
 	src/portable.o \
 	src/position.o \
 	src/prefix.o \
+	src/progress.o \
 	src/provenance.o \
 	src/publish.o \
 	src/query.o \
@@ -137,6 +141,7 @@ OBJS = \
 	src/redis_conn.o \
 	src/redis_connect.o \
 	src/redis_hint.o \
+	src/redis_id.o \
 	src/redis_password.o \
 	src/redis_reply.o \
 	src/redis_scan.o \
@@ -169,6 +174,7 @@ OBJS = \
 	src/stream_apply.o \
 	src/stream_clear.o \
 	src/stream_store.o \
+	src/suspect.o \
 	src/sweep.o \
 	src/tag_drop.o \
 	src/template.o \

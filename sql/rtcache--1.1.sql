@@ -290,7 +290,9 @@ CREATE FUNCTION cache_stats(
     OUT clears bigint,
     OUT commit_waits bigint,
     OUT commit_waits_given_up bigint,
-    OUT stats_reset timestamptz)
+    OUT stats_reset timestamptz,
+    OUT sets_refused bigint,
+    OUT closings bigint)
 RETURNS record
 AS 'MODULE_PATHNAME', 'cache_stats'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -331,6 +333,24 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_relay() IS
 'returns what the relay is doing. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION rtcache_progress(
+    OUT datid oid,
+    OUT what text,
+    OUT pattern text,
+    OUT pass integer,
+    OUT passes integer,
+    OUT keys_looked_at bigint,
+    OUT keys_total bigint,
+    OUT keys_deleted bigint,
+    OUT resumed integer,
+    OUT started_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_progress'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+
+COMMENT ON FUNCTION rtcache_progress() IS
+'returns what the relay does that goes through all keys of Redis. Errors: 55000 not preloaded.';
 
 CREATE FUNCTION rtcache_l1(
     OUT open boolean,
@@ -401,6 +421,8 @@ COMMENT ON COLUMN rtcache_stats.clears IS 'times the relay cleared all keys of a
 COMMENT ON COLUMN rtcache_stats.commit_waits IS 'commits that waited for Redis because of rtcache.commit_wait';
 COMMENT ON COLUMN rtcache_stats.commit_waits_given_up IS 'of these, those that gave up: timeout, cancel or termination';
 COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
+COMMENT ON COLUMN rtcache_stats.sets_refused IS 'values that Redis refused, so that their keys were deleted instead';
+COMMENT ON COLUMN rtcache_stats.closings IS 'times that a database was closed since Redis refused an operation of it that cannot be left out';
 
 CREATE VIEW rtcache_l1 AS
     SELECT * FROM @extschema@.rtcache_l1();
@@ -439,6 +461,27 @@ COMMENT ON COLUMN rtcache_relay.address IS 'numeric address of Redis; NULL for a
 COMMENT ON COLUMN rtcache_relay.slot_problem IS 'why WAL is not kept for Redis; NULL if it is';
 COMMENT ON COLUMN rtcache_relay.waits_for IS 'what keeps the relay from applying the next commit: it is flushed but not visible, for a synchronous standby has not confirmed it; NULL if nothing does';
 
+CREATE VIEW rtcache_progress AS
+    SELECT p.datid, d.datname, p.what, p.pattern, p.pass, p.passes,
+           p.keys_looked_at, p.keys_total, p.keys_deleted, p.resumed, p.started_at
+      FROM @extschema@.rtcache_progress() AS p
+      LEFT JOIN pg_catalog.pg_database AS d
+        ON d.oid OPERATOR(pg_catalog.=) p.datid;
+
+COMMENT ON VIEW rtcache_progress IS
+'what the relay does that goes through all keys of Redis, and so may take long; lookups of the database go without Redis meanwhile, except during a sweep';
+COMMENT ON COLUMN rtcache_progress.datid IS 'the database; NULL if it concerns all';
+COMMENT ON COLUMN rtcache_progress.datname IS 'its name';
+COMMENT ON COLUMN rtcache_progress.what IS 'clear of everything (Redis cannot be repaired), registration (a database gets a key prefix, or is tried again after Redis refused something), clear (cache_clear), delete by pattern (cache_del_pattern), sweep (which dependencies are registered is found out after connecting)';
+COMMENT ON COLUMN rtcache_progress.pattern IS 'which keys are deleted';
+COMMENT ON COLUMN rtcache_progress.pass IS 'how often the keys are gone through, this time included:';
+COMMENT ON COLUMN rtcache_progress.passes IS 'of so many times';
+COMMENT ON COLUMN rtcache_progress.keys_looked_at IS 'about so many keys were looked at in this pass, those of others included';
+COMMENT ON COLUMN rtcache_progress.keys_total IS 'keys in Redis when it began; NULL if unknown';
+COMMENT ON COLUMN rtcache_progress.keys_deleted IS 'keys deleted, without leases and the like';
+COMMENT ON COLUMN rtcache_progress.resumed IS 'how often it went on where it was after the connection had been lost';
+COMMENT ON COLUMN rtcache_progress.started_at IS 'when it began';
+
 --
 -- Nobody uses the cache who was not granted it
 --
@@ -469,6 +512,7 @@ REVOKE ALL ON FUNCTION cache_health() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_relay() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_progress() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_l1() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_l1_keys(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cache_l1_keys(integer) TO pg_monitor;

@@ -304,8 +304,7 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 	{
 		int64		left;
 
-		reached = pg_atomic_read_u64(&rtc_shared->applied_lsn) >= target ||
-			is_switched_off();
+		reached = rtc_is_applied(target) || is_switched_off();
 		if (reached)
 			break;
 		left = rtc_deadline_left(deadline);

@@ -33,6 +33,7 @@
 #include "utils/memutils.h"
 
 #include "batch.h"
+#include "closed.h"
 #include "guc.h"
 #include "inject.h"
 #include "key.h"
@@ -55,8 +56,10 @@
 /* One key of the batch, with what becomes of it. */
 typedef struct RtcBatchOp
 {
+	Oid			dboid;			/* whose it is */
 	char	   *key;			/* prefix included */
 	size_t		keylen;
+	size_t		prefixlen;
 	bool		is_tag;			/* it names a tag set: drop what is in it */
 	bool		is_set;
 	bool		is_put;			/* likewise, and the value is a user's own */
@@ -98,6 +101,7 @@ struct RtcBatch
 	int			ntags;			/* of these are tag sets */
 	int			maxops;
 	Size		bytes;			/* of all ops added, replaced ones too */
+	bool		progressed;		/* tags were dropped, if only in part */
 };
 
 static RtcTagName *list_tags(RtcBatch *batch);
@@ -132,11 +136,12 @@ rtc_batch_reset(RtcBatch *batch)
 	batch->nops = 0;
 	batch->ntags = 0;
 	batch->bytes = 0;
+	batch->progressed = false;
 }
 
 void
-rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
-			  bool delete_only)
+rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
+			  const RtcOp *op, bool delete_only)
 {
 	MemoryContext old;
 	size_t		prefixlen = strlen(prefix);
@@ -149,6 +154,8 @@ rtc_batch_add(RtcBatch *batch, const char *prefix, const RtcOp *op,
 	old = MemoryContextSwitchTo(batch->context);
 	mine = palloc0(sizeof(RtcBatchOp));
 
+	mine->dboid = dboid;
+	mine->prefixlen = prefixlen;
 	mine->is_tag = op->kind == RTC_OP_TAG;
 	if (mine->is_tag)
 	{
@@ -215,9 +222,34 @@ rtc_batch_ops(RtcBatch *batch)
 }
 
 bool
-rtc_batch_full(RtcBatch *batch)
+rtc_batch_full(RtcBatch *batch, int limit)
 {
-	return batch->nops >= rtc_batch_size || batch->bytes >= RTC_BATCH_BYTES;
+	return batch->nops >= limit || batch->bytes >= RTC_BATCH_BYTES;
+}
+
+void
+rtc_batch_culprit(RtcBatch *batch, RtcCulprit *culprit)
+{
+	const RtcBatchOp *op = batch->op[0];
+
+	Assert(batch->nops == 1);
+	culprit->dboid = op->dboid;
+	culprit->key = op->key;
+	culprit->keylen = op->keylen;
+	culprit->prefixlen = op->prefixlen;
+	culprit->vallen = op->vallen;
+	culprit->is_set = op->is_set;
+	culprit->is_tag = op->is_tag;
+	culprit->progressed = batch->progressed;
+}
+
+bool
+rtc_batch_sets_of(RtcBatch *batch, Oid dboid)
+{
+	for (int i = 0; i < batch->nops; i++)
+		if (batch->op[i]->dboid == dboid && batch->op[i]->is_set)
+			return true;
+	return false;
 }
 
 RtcBatchResult
@@ -226,6 +258,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	RtcReply   *replies;
 	int			nreplies;
 	RtcReply   *exec;
+	bool		closed;
 
 	RTC_INJECT("batch_built");
 	if (!drop_tags(batch, conn))
@@ -237,6 +270,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 	append_unlinks(batch, conn, false);
 	append_publish(batch, conn);
 	rtc_position_append(conn, pos);
+	closed = rtc_closed_append(conn);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
 	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
@@ -278,6 +312,8 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		return RTC_BATCH_LOST;
 	}
 	RTC_INJECT("batch_checked");
+	if (closed)
+		rtc_closed_noted();
 	count(batch);
 	return RTC_BATCH_APPLIED;
 }
@@ -330,6 +366,7 @@ drop_tags(RtcBatch *batch, RtcConn *conn)
 		return true;
 	result = rtc_tags_drop(conn, list_tags(batch), batch->ntags, &dropped);
 	rtc_stat_add(RTC_STAT_TAG_DROPS, dropped);
+	batch->progressed = dropped > 0;
 	return result == RTC_CONN_OK;
 }
 

@@ -35,15 +35,33 @@ extern RtcBatch *rtc_batch_create(void);
 extern void rtc_batch_reset(RtcBatch *batch);
 
 /*
- * Adds a SET, DEL or TAG, replacing what the batch has on the same key.  Copies.
- * delete_only: SET becomes DEL.
+ * Adds a SET, DEL or TAG of a database, replacing what the batch has on the same
+ * key.  Copies.  delete_only: SET becomes DEL.
  */
-extern void rtc_batch_add(RtcBatch *batch, const char *prefix,
+extern void rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
 						  const RtcOp *op, bool delete_only);
 
-/* Ops in the batch, each key once; and is it time to send it? */
+/* Ops in the batch, each key once; and, at so many, is it time to send it? */
 extern int	rtc_batch_ops(RtcBatch *batch);
-extern bool rtc_batch_full(RtcBatch *batch);
+extern bool rtc_batch_full(RtcBatch *batch, int limit);
+
+/* The op of a batch that has only one.  Points into it. */
+typedef struct RtcCulprit
+{
+	Oid			dboid;
+	const char *key;			/* in Redis, prefix included */
+	size_t		keylen;
+	size_t		prefixlen;
+	size_t		vallen;
+	bool		is_set;
+	bool		is_tag;
+	bool		progressed;		/* a part of it was done when it failed */
+} RtcCulprit;
+
+extern void rtc_batch_culprit(RtcBatch *batch, RtcCulprit *culprit);
+
+/* Does it have a SET of that database? */
+extern bool rtc_batch_sets_of(RtcBatch *batch, Oid dboid);
 
 /*
  * Applies the batch and the position in one MULTI/EXEC on a watched position,

@@ -94,7 +94,6 @@ static long patience(void);
 static void join_queue(XLogRecPtr lsn);
 static void leave_queue(void);
 static void warn(WaitEnd end);
-static bool is_applied(XLogRecPtr lsn);
 
 int
 rtc_waiter_slots(void)
@@ -187,7 +186,7 @@ wait_until_applied(XLogRecPtr lsn)
 	long		timeout;
 	bool		absorb = true;
 
-	if (is_applied(lsn))
+	if (rtc_is_applied(lsn))
 		return END_APPLIED;
 	timeout = patience();
 	if (timeout == 0)
@@ -205,7 +204,7 @@ wait_until_applied(XLogRecPtr lsn)
 
 		/* Must reset the latch before testing state. */
 		ResetLatch(MyLatch);
-		if (is_applied(lsn))
+		if (rtc_is_applied(lsn))
 		{
 			end = END_APPLIED;
 			break;
@@ -323,12 +322,6 @@ patience(void)
 	if (down_since != 0)
 		used = rtc_clock_ms() - down_since;
 	return Max(rtc_commit_wait_timeout - used, 0);
-}
-
-static bool
-is_applied(XLogRecPtr lsn)
-{
-	return pg_atomic_read_u64(&rtc_shared->applied_lsn) >= lsn;
 }
 
 /* ---------------- the queue ---------------- */

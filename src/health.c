@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 #include "access/xlog.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
@@ -330,6 +331,56 @@ report_relay(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
 					rtc_breaker_state_name(breaker)));
 }
 
+/* Where the keys of this database are, and why they are not used if so. */
+static void
+report_prefix(ReturnSetInfo *rsinfo, bool ready, const char *prefix)
+{
+	RtcPrefix	mine = {0};
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE &&
+			rtc_shared->prefix[i].dboid == MyDatabaseId)
+			mine = rtc_shared->prefix[i];
+	LWLockRelease(rtc_shared->lock);
+
+	if (ready)
+		report(rsinfo, "prefix", true,
+			   psprintf("Keys of this database begin with \"%s\".", prefix));
+	else if (mine.state == RTC_PREFIX_CLOSED)
+		report(rsinfo, "prefix", false,
+			   psprintf("Redis is not used for this database: %s", mine.why));
+	else if (mine.state == RTC_PREFIX_CLEARING)
+		report(rsinfo, "prefix", false,
+			   "Redis is not used for this database until keys are deleted; see rtcache_progress.");
+	else
+		report(rsinfo, "prefix", false,
+			   "The relay has not yet prepared the key prefix of this database.");
+}
+
+/* All databases that Redis is not used for since it has refused something. */
+static void
+report_databases(ReturnSetInfo *rsinfo)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		const RtcPrefix *entry = &rtc_shared->prefix[i];
+
+		if (entry->state != RTC_PREFIX_CLOSED)
+			continue;
+		appendStringInfo(&names, "%s%s (%s)", names.len > 0 ? "; " : "",
+						 entry->dbname, entry->why);
+	}
+	LWLockRelease(rtc_shared->lock);
+	report(rsinfo, "databases", names.len == 0, names.len == 0 ?
+		   "Redis refuses no database." :
+		   psprintf("Redis is not used for: %s", names.data));
+}
+
 /* cache_health() → (name, ok, detail) for each thing that must be right */
 Datum
 cache_health(PG_FUNCTION_ARGS)
@@ -371,8 +422,7 @@ cache_health(PG_FUNCTION_ARGS)
 	report_relay(rsinfo, &info);
 
 	ready = rtc_my_prefix(prefix);
-	report(rsinfo, "prefix", ready,
-		   ready ? psprintf("Keys of this database begin with \"%s\".", prefix) :
-		   "The relay has not yet prepared the key prefix of this database.");
+	report_prefix(rsinfo, ready, prefix);
+	report_databases(rsinfo);
 	return (Datum) 0;
 }

@@ -57,6 +57,7 @@
 #include "wal_bounds.h"
 
 #define PREFIX_FIELD	"prefix:"
+#define CLOSED_FIELD	"closed:"	/* of the same length */
 
 /*
  * A hash with more fields is not our position: a dozen of our own, and a prefix for
@@ -120,6 +121,7 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 	memset(pos, 0, sizeof(*pos));
 	pos->prefix = palloc((hash->nelems / 2 + 1) * RTC_MAX_PREFIX_LEN);
 	pos->prefix_dboid = palloc((hash->nelems / 2 + 1) * sizeof(Oid));
+	pos->prefix_closed = palloc((hash->nelems / 2 + 1) * sizeof(bool));
 	for (int i = 0; i + 1 < hash->nelems; i += 2)
 		if (hash->elems[i].str != NULL && hash->elems[i + 1].str != NULL)
 			set_field(pos, hash->elems[i].str, hash->elems[i].len,
@@ -241,7 +243,8 @@ rtc_position_claim(RtcPosition *pos)
 }
 
 RtcDecision
-rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
+rtc_position_decide(const RtcPosition *pos, bool cleared, char *reason,
+					size_t size)
 {
 	TimeLineID	tli = GetWALInsertionTimeLine();
 	List	   *history = readTimeLineHistory(tli);
@@ -287,7 +290,7 @@ rtc_position_decide(const RtcPosition *pos, char *reason, size_t size)
 		snprintf(reason, size, "the key of WAL messages is a new one");
 		return RTC_DECIDE_CLEAR;
 	}
-	if (pos->horizon != 0)
+	if (pos->horizon != 0 && !cleared)
 	{
 		snprintf(reason, size, "an earlier clear was not finished");
 		return RTC_DECIDE_CLEAR;
@@ -449,13 +452,17 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 		strlcpy(pos->owner, value, sizeof(pos->owner));
 	else if (strcmp(name, "key_id") == 0)
 		strlcpy(pos->key_id, value, sizeof(pos->key_id));
-	else if (strncmp(name, PREFIX_FIELD, strlen(PREFIX_FIELD)) == 0 &&
+	else if (strcmp(name, "epoch") == 0)
+		pos->epoch = strtoull(value, NULL, 16);
+	else if ((strncmp(name, PREFIX_FIELD, strlen(PREFIX_FIELD)) == 0 ||
+			  strncmp(name, CLOSED_FIELD, strlen(CLOSED_FIELD)) == 0) &&
 			 namelen > strlen(PREFIX_FIELD) &&
 			 namelen - strlen(PREFIX_FIELD) < RTC_MAX_PREFIX_LEN)
 	{
 		strlcpy(pos->prefix[pos->nprefixes], name + strlen(PREFIX_FIELD),
 				RTC_MAX_PREFIX_LEN);
 		pos->prefix_dboid[pos->nprefixes] = strtoul(value, NULL, 10);
+		pos->prefix_closed[pos->nprefixes] = name[0] == CLOSED_FIELD[0];
 		pos->nprefixes++;
 	}
 }

@@ -57,6 +57,7 @@ typedef struct RtcPosition
 	int			nprefixes;
 	char		(*prefix)[RTC_MAX_PREFIX_LEN];
 	Oid		   *prefix_dboid;
+	bool	   *prefix_closed;	/* readers have to stay away (closed.c) */
 } RtcPosition;
 
 typedef enum RtcDecision
@@ -94,11 +95,12 @@ extern void rtc_position_claim(RtcPosition *pos);
 extern const char *rtc_position_owner(void);
 
 /*
- * Decides what to do with a Redis at this position.  The reason, a clause
- * for the log, goes to reason.
+ * Decides what to do with a Redis at this position.  cleared: the deletions of a
+ * clear that is not over were done by this relay.  The reason, a clause for the
+ * log, goes to reason.
  */
-extern RtcDecision rtc_position_decide(const RtcPosition *pos, char *reason,
-									   size_t size);
+extern RtcDecision rtc_position_decide(const RtcPosition *pos, bool cleared,
+									   char *reason, size_t size);
 
 /* Appends the command that stores the position; for use inside MULTI. */
 extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);

@@ -28,21 +28,18 @@
 #include "access/xlog.h"
 #include "lib/stringinfo.h"
 
+#include "clock.h"
 #include "guc.h"
 #include "inject.h"
 #include "key.h"
 #include "prefix.h"
-#include "redis_scan.h"
 #include "redis_session.h"
 #include "shmem.h"
-#include "stats.h"
 
 #define OWNERS_KEY	"rtcache:owners"
 #define RTC_SYSID_LEN	64
 
 static RtcPrefix *find_entry(Oid dboid);
-static RtcConnResult clear_prefix(RtcConn *conn, const char *prefix,
-								  uint64 *deleted);
 static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
 								char owner[RTC_SYSID_LEN]);
 static const RtcReply *find_owners(RtcConn *conn, const RtcPosition *pos);
@@ -52,21 +49,40 @@ static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
 									const char *prefix, const char *old,
 									char *error, size_t error_size);
 static RtcConnResult ask(RtcConn *conn, RtcReply **replies, int *nreplies);
-static void moved(void);
+static void open_entry(RtcPrefix *entry, RtcPrefixState state);
 
 void
-rtc_prefix_adopt(const RtcPosition *pos, bool all)
+rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 {
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE)
+		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE &&
+			rtc_shared->prefix[i].state != RTC_PREFIX_CLOSED &&
+			!(same && rtc_shared->prefix[i].state == RTC_PREFIX_CLEARING))
 			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
 
 	for (int i = 0; i < pos->nprefixes && !all; i++)
 	{
 		RtcPrefix  *entry = find_entry(pos->prefix_dboid[i]);
 
-		if (entry == NULL)
+		/* what the position says may be older than that it was closed */
+		if (entry != NULL && (entry->state == RTC_PREFIX_CLOSED ||
+							  entry->state == RTC_PREFIX_CLEARING ||
+							  entry->unnoted))
+			continue;
+		if (pos->prefix_closed[i])
+		{
+			/* a message or a lookup brings the name; then it is cleared */
+			if (entry == NULL && (entry = find_entry(InvalidOid)) != NULL)
+			{
+				memset(entry, 0, sizeof(*entry));
+				entry->dboid = pos->prefix_dboid[i];
+				entry->state = RTC_PREFIX_REQUESTED;
+			}
+			if (entry != NULL)
+				strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+		}
+		else if (entry == NULL)
 		{
 			/* seen for the first time since the server started */
 			entry = find_entry(InvalidOid);
@@ -93,7 +109,7 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all)
 			entry->state = RTC_PREFIX_READY;
 		}
 	}
-	moved();
+	rtc_prefix_moved();
 	LWLockRelease(rtc_shared->lock);
 }
 
@@ -112,7 +128,8 @@ rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
 
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	entry = find_entry(dboid);
-	if (entry != NULL && entry->state == RTC_PREFIX_READY)
+	if (entry != NULL && (entry->state == RTC_PREFIX_READY ||
+						  entry->state == RTC_PREFIX_CLEARING))
 	{
 		if (entry->dbname[0] == '\0' &&
 			rtc_prefix_expand(rtc_key_prefix, dbname, expanded) &&
@@ -169,16 +186,16 @@ rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 }
 
 RtcPrefixResult
-rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
-					XLogRecPtr named_at, char *error, size_t error_size)
+rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
+				 XLogRecPtr named_at, RtcRegistration *reg)
 {
-	char		prefix[RTC_MAX_PREFIX_LEN];
-	char		old[RTC_MAX_PREFIX_LEN] = "";
 	char		expanded[RTC_MAX_PREFIX_LEN];
 	RtcPrefix  *entry;
 	bool		usable;
-	RtcPrefixResult result;
-	uint64		deleted = 0;
+
+	memset(reg, 0, sizeof(*reg));
+	reg->dboid = dboid;
+	strlcpy(reg->dbname, dbname, sizeof(reg->dbname));
 
 	/* From here on until the end no lookup uses either prefix. */
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
@@ -188,31 +205,31 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 	if (entry == NULL)
 	{
 		LWLockRelease(rtc_shared->lock);
-		snprintf(error, error_size, "more than %d databases use the cache",
-				 RTC_MAX_PREFIXES);
+		snprintf(reg->error, sizeof(reg->error),
+				 "more than %d databases use the cache", RTC_MAX_PREFIXES);
 		return RTC_PREFIX_SKIP;
 	}
 	if (entry->state == RTC_PREFIX_FREE)
 		memset(entry, 0, sizeof(*entry));
 	else
-		strlcpy(old, entry->prefix, sizeof(old));
+		strlcpy(reg->old, entry->prefix, sizeof(reg->old));
 	entry->state = RTC_PREFIX_REQUESTED;
 	entry->dboid = dboid;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
 	entry->named_at = named_at;
-	usable = rtc_prefix_expand(rtc_key_prefix, dbname, prefix);
+	usable = rtc_prefix_expand(rtc_key_prefix, dbname, reg->prefix);
 	if (!usable)
-		snprintf(error, error_size,
+		snprintf(reg->error, sizeof(reg->error),
 				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
 				 dbname);
-	if (strcmp(old, prefix) == 0)
-		old[0] = '\0';
+	if (strcmp(reg->old, reg->prefix) == 0)
+		reg->old[0] = '\0';
 	for (int i = 0; i < RTC_MAX_PREFIXES && usable; i++)
 	{
 		RtcPrefix  *other = &rtc_shared->prefix[i];
 
 		if (other == entry || other->state == RTC_PREFIX_FREE ||
-			strcmp(other->prefix, prefix) != 0)
+			strcmp(other->prefix, reg->prefix) != 0)
 			continue;
 
 		/*
@@ -222,57 +239,113 @@ rtc_prefix_register(RtcConn *conn, Oid dboid, const char *dbname,
 		 */
 		if (strcmp(other->dbname, dbname) == 0 ||
 			!rtc_prefix_expand(rtc_key_prefix, other->dbname, expanded) ||
-			strcmp(expanded, prefix) != 0)
+			strcmp(expanded, reg->prefix) != 0)
 			memset(other, 0, sizeof(*other));
 		else
 		{
 			usable = false;
-			snprintf(error, error_size,
+			snprintf(reg->error, sizeof(reg->error),
 					 "key prefix \"%s\" is used by database \"%s\" already",
-					 prefix, other->dbname);
+					 reg->prefix, other->dbname);
 		}
 	}
-	moved();
+	rtc_prefix_moved();
 	LWLockRelease(rtc_shared->lock);
 
 	/* one that has none any more must not leave keys that nobody cares for */
 	if (!usable)
-		prefix[0] = '\0';
-	else
 	{
-		result = check_owner(conn, prefix, error, error_size);
-		if (result != RTC_PREFIX_OK)
-			return result;
+		reg->prefix[0] = '\0';
+		return RTC_PREFIX_OK;
 	}
-	if (clear_prefix(conn, prefix, &deleted) != RTC_CONN_OK ||
-		(old[0] != '\0' &&
-		 clear_prefix(conn, old, &deleted) != RTC_CONN_OK))
-		return RTC_PREFIX_FAILED;
+	return check_owner(conn, reg->prefix, reg->error, sizeof(reg->error));
+}
+
+RtcPrefixResult
+rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
+{
+	RtcPrefix  *entry;
+	bool		usable = reg->prefix[0] != '\0';
+	RtcPrefixResult result = RTC_PREFIX_OK;
+
 	RTC_INJECT("prefix_cleared");
-	result = store_prefix(conn, dboid, prefix, old, error, error_size);
+	/* while we cleared it, somebody may have taken it */
+	if (usable)
+		result = check_owner(conn, reg->prefix, reg->error, sizeof(reg->error));
+	if (result == RTC_PREFIX_OK)
+		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old,
+							  reg->error, sizeof(reg->error));
 	if (result != RTC_PREFIX_OK)
 		return result;
 
 	RTC_INJECT("prefix_stored");
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find_entry(dboid);
+	entry = find_entry(reg->dboid);
 	if (entry != NULL)
 	{
-		strlcpy(entry->prefix, prefix, sizeof(entry->prefix));
+		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
 		/* a backend may have asked for a newer name meanwhile */
-		if (strcmp(entry->dbname, dbname) == 0)
-			entry->state = usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE;
+		if (strcmp(entry->dbname, reg->dbname) == 0)
+			open_entry(entry, usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE);
 	}
-	moved();
+	rtc_prefix_moved();
 	LWLockRelease(rtc_shared->lock);
 
 	if (!usable)
 		return RTC_PREFIX_SKIP;
 	ereport(LOG,
 			(errmsg("registered key prefix \"%s\" of database \"%s\" in Redis",
-					prefix, dbname),
+					reg->prefix, reg->dbname),
 			 errdetail("%llu old keys were deleted.",
 					   (unsigned long long) deleted)));
+	return RTC_PREFIX_OK;
+}
+
+void
+rtc_prefix_apply_early(const RtcRegistration *reg, XLogRecPtr lsn)
+{
+	RtcPrefix  *entry;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(reg->dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_REQUESTED &&
+		strcmp(entry->dbname, reg->dbname) == 0)
+	{
+		/* the position does not name it, so there is nothing to be noted */
+		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
+		entry->state = RTC_PREFIX_CLEARING;
+		entry->closed_at = lsn;
+	}
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+}
+
+RtcPrefixResult
+rtc_prefix_reopen(RtcConn *conn, Oid dboid)
+{
+	char		prefix[RTC_MAX_PREFIX_LEN] = "";
+	char		error[RTC_ERROR_LEN];
+	RtcPrefix  *entry;
+	RtcPrefixResult result;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find_entry(dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
+		strlcpy(prefix, entry->prefix, sizeof(prefix));
+	LWLockRelease(rtc_shared->lock);
+	/* else it will be registered anew */
+	if (prefix[0] == '\0')
+		return RTC_PREFIX_OK;
+
+	result = store_prefix(conn, dboid, prefix, "", error, sizeof(error));
+	if (result != RTC_PREFIX_OK)
+		return result;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
+		open_entry(entry, RTC_PREFIX_READY);
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
 	return RTC_PREFIX_OK;
 }
 
@@ -312,34 +385,14 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 			entry->prefix[0] = '\0';
 			entry->state = RTC_PREFIX_REQUESTED;
 		}
-		moved();
+		rtc_prefix_moved();
 		LWLockRelease(rtc_shared->lock);
 
 		pos->nprefixes--;
 		memmove(pos->prefix[i], pos->prefix[pos->nprefixes],
 				RTC_MAX_PREFIX_LEN);
 		pos->prefix_dboid[i] = pos->prefix_dboid[pos->nprefixes];
-	}
-	return RTC_CONN_OK;
-}
-
-RtcConnResult
-rtc_prefix_clear_all(RtcConn *conn, const RtcPosition *pos, uint64 *deleted)
-{
-	for (int i = 0; i < pos->nprefixes; i++)
-		if (clear_prefix(conn, pos->prefix[i], deleted) != RTC_CONN_OK)
-			return RTC_CONN_FAILED;
-
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-	{
-		char		prefix[RTC_MAX_PREFIX_LEN];
-
-		LWLockAcquire(rtc_shared->lock, LW_SHARED);
-		strlcpy(prefix, rtc_shared->prefix[i].prefix, sizeof(prefix));
-		LWLockRelease(rtc_shared->lock);
-		if (prefix[0] != '\0' &&
-			clear_prefix(conn, prefix, deleted) != RTC_CONN_OK)
-			return RTC_CONN_FAILED;
+		pos->prefix_closed[i] = pos->prefix_closed[pos->nprefixes];
 	}
 	return RTC_CONN_OK;
 }
@@ -351,7 +404,7 @@ rtc_prefix_template_changed(void)
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE)
 			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
-	moved();
+	rtc_prefix_moved();
 	LWLockRelease(rtc_shared->lock);
 }
 
@@ -387,34 +440,28 @@ find_entry(Oid dboid)
 	return NULL;
 }
 
-/*
- * Tells backends to look again.
- */
-static void
-moved(void)
+void
+rtc_prefix_moved(void)
 {
+	uint32		n = 0;
+
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state == RTC_PREFIX_CLEARING)
+			n++;
+	pg_atomic_write_u32(&rtc_shared->nclearing, n);
 	pg_atomic_fetch_add_u64(&rtc_shared->prefix_generation, 1);
 }
 
-static RtcConnResult
-clear_prefix(RtcConn *conn, const char *prefix, uint64 *deleted)
+/*
+ * Ends what kept a database closed.  Needs the lock.
+ */
+static void
+open_entry(RtcPrefix *entry, RtcPrefixState state)
 {
-	StringInfoData glob;
-	uint64		n = 0;
-	RtcConnResult result;
-
-	/* an empty one would be everybody's keys */
-	if (prefix[0] == '\0')
-		return RTC_CONN_OK;
-	initStringInfo(&glob);
-	rtc_glob_escape(&glob, prefix, strlen(prefix));
-	appendStringInfoChar(&glob, '*');
-	result = rtc_delete_matching(conn, glob.data, glob.len, 0,
-								 rtc_command_timeout, &n);
-	pfree(glob.data);
-	rtc_stat_add(RTC_STAT_PATTERN_DELS, n);
-	*deleted += n;
-	return result;
+	entry->state = state;
+	entry->unnoted = false;
+	/* if it is given up again soon, that is not the first time */
+	entry->retry_ms = rtc_clock_ms();
 }
 
 /*
@@ -428,7 +475,17 @@ find_owner(RtcConn *conn, const char *prefix, char owner[RTC_SYSID_LEN])
 
 	owner[0] = '\0';
 	rtc_conn_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (replies[0].type == RTC_REPLY_ERROR &&
+		strncmp(replies[0].str, "WRONGTYPE", strlen("WRONGTYPE")) == 0)
+	{
+		/* somebody has stored something else there: it tells nothing */
+		rtc_conn_append_strings(conn, "UNLINK", OWNERS_KEY, NULL);
+		return ask(conn, &replies, &nreplies);
+	}
+	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
 	if (replies[0].type == RTC_REPLY_STRING)
 		strlcpy(owner, replies[0].str, RTC_SYSID_LEN);
@@ -521,15 +578,19 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 		snprintf(field, sizeof(field), "prefix:%s", prefix);
 		snprintf(value, sizeof(value), "%u", dboid);
 		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		snprintf(field, sizeof(field), "closed:%s", prefix);
+		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
 		rtc_conn_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
-		exec += 2;
+		exec += 3;
 	}
 	if (old[0] != '\0')
 	{
 		snprintf(field, sizeof(field), "prefix:%s", old);
 		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+		snprintf(field, sizeof(field), "closed:%s", old);
+		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
 		rtc_conn_append_strings(conn, "HDEL", OWNERS_KEY, old, NULL);
-		exec += 2;
+		exec += 3;
 	}
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);

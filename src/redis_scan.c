@@ -11,6 +11,11 @@
  * last; it may return a key twice, or one that has been written meanwhile.
  * Both do no harm: a cached value may be deleted at any time.
  *
+ * A cursor is a place in the hash table and no state of a connection, and Redis
+ * keeps it valid when the table grows or shrinks.  So a scan that was cut off
+ * goes on at the last step whose keys are known to be deleted, however often the
+ * connection is lost.
+ *
  * Model: called by the relay, on its connection.  Memory is bounded by one
  * step.  An ERROR (termination) closes the connection, as always.
  *
@@ -21,6 +26,7 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
+#include "clock.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -33,22 +39,32 @@
 /* What follows a key in the names of its lease and companion, as a glob. */
 #define RTC_BESIDE_GLOB		"~[lq][eu][ae][sr][ey]"
 
-/* Buckets that one SCAN step looks at, and most keys of one UNLINK. */
-#define RTC_SCAN_COUNT		"500"
+/* Most keys of one UNLINK. */
 #define RTC_UNLINK_CHUNK	500
 
 /* Instead of the length of a prefix: all tag sets stay. */
 #define RTC_ALL_TAGS		SIZE_MAX
 
-static RtcConnResult scan(RtcConn *conn, const char *glob, size_t globlen,
-						  size_t keep, int timeout_ms, uint64 *deleted);
 static RtcConnResult publish(RtcConn *conn, const char *glob, size_t globlen,
 							 int timeout_ms);
-static RtcConnResult scan_steps(RtcConn *conn, const char *glob,
-								size_t globlen, size_t keep, int timeout_ms,
-								MemoryContext step, uint64 *deleted);
+static RtcScanResult run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms,
+							  int64 until_us);
+static RtcScanResult run_steps(RtcConn *conn, RtcScan *scan, const char *glob,
+							   size_t globlen, int timeout_ms, int64 until_us,
+							   MemoryContext step);
+static void move_to(RtcScan *scan, const char *cursor);
 static int	append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep);
 static bool is_kept(const RtcReply *key, size_t keep);
+
+void
+rtc_scan_begin(RtcScan *scan, const char *glob, size_t globlen, size_t keep)
+{
+	memset(scan, 0, sizeof(*scan));
+	scan->glob = pnstrdup(glob, globlen);
+	scan->globlen = globlen;
+	scan->keep = keep;
+	strlcpy(scan->cursor, "0", sizeof(scan->cursor));
+}
 
 /*
  * Deletes matching keys with their leases and companions, which are named
@@ -62,38 +78,23 @@ static bool is_kept(const RtcReply *key, size_t keep);
  * Tag sets, if they go, are the last: as long as a value is there, a drop finds
  * it.
  */
-RtcConnResult
-rtc_delete_matching(RtcConn *conn, const char *glob, size_t globlen,
-					size_t keep, int timeout_ms, uint64 *deleted)
+RtcScanResult
+rtc_scan_run(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
 {
-	RtcConnResult result;
-	StringInfoData beside;
-	uint64		others = 0;
-
-	initStringInfo(&beside);
-	appendStringInfoChar(&beside, '{');
-	appendBinaryStringInfo(&beside, glob, globlen);
-	appendStringInfoString(&beside, "}" RTC_BESIDE_GLOB);
-	result = scan(conn, beside.data, beside.len, 0, timeout_ms, &others);
-
-	if (result == RTC_CONN_OK)
+	while (scan->pass < RTC_SCAN_PASSES)
 	{
-		resetStringInfo(&beside);
-		appendBinaryStringInfo(&beside, glob, globlen);
-		appendStringInfoString(&beside, RTC_BESIDE_GLOB);
-		result = scan(conn, beside.data, beside.len, 0, timeout_ms, &others);
-	}
+		RtcScanResult result = run_pass(conn, scan, timeout_ms, until_us);
 
-	RTC_INJECT("scan_leases_deleted");
-	pfree(beside.data);
-	if (result == RTC_CONN_OK)
-		result = scan(conn, glob, globlen, keep > 0 ? keep : RTC_ALL_TAGS,
-					  timeout_ms, deleted);
-	if (result == RTC_CONN_OK && keep == 0)
-		result = scan(conn, glob, globlen, 0, timeout_ms, deleted);
-	if (result == RTC_CONN_OK)
-		result = publish(conn, glob, globlen, timeout_ms);
-	return result;
+		if (result != RTC_SCAN_DONE)
+			return result;
+		scan->pass++;
+		scan->steps = 0;
+		strlcpy(scan->cursor, "0", sizeof(scan->cursor));
+		if (scan->pass == 2)
+			RTC_INJECT("scan_leases_deleted");
+	}
+	return publish(conn, scan->glob, scan->globlen, timeout_ms) == RTC_CONN_OK ?
+		RTC_SCAN_DONE : RTC_SCAN_FAILED;
 }
 
 /*
@@ -117,33 +118,53 @@ publish(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms)
 }
 
 /*
- * Deletes all keys that match one glob.
+ * Goes on with the pass that the scan is in.
  */
-static RtcConnResult
-scan(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
-	 int timeout_ms, uint64 *deleted)
+static RtcScanResult
+run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
 {
 	MemoryContext step;
-	RtcConnResult result;
+	StringInfoData glob;
+	RtcScanResult result;
 
+	if (scan->pass == RTC_SCAN_PASSES - 1 && scan->keep > 0)
+		return RTC_SCAN_DONE;
 	step = AllocSetContextCreate(CurrentMemoryContext, "rtcache scan step",
 								 ALLOCSET_DEFAULT_SIZES);
-	result = scan_steps(conn, glob, globlen, keep, timeout_ms, step, deleted);
+	initStringInfo(&glob);
+	if (scan->pass == 0)
+		appendStringInfoChar(&glob, '{');
+	appendBinaryStringInfo(&glob, scan->glob, scan->globlen);
+	if (scan->pass == 0)
+		appendStringInfoChar(&glob, '}');
+	if (scan->pass < 2)
+		appendStringInfoString(&glob, RTC_BESIDE_GLOB);
+	result = run_steps(conn, scan, glob.data, glob.len, timeout_ms, until_us,
+					   step);
+	pfree(glob.data);
 	MemoryContextDelete(step);
 	return result;
 }
 
-static RtcConnResult
-scan_steps(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
-		   int timeout_ms, MemoryContext step, uint64 *deleted)
+/*
+ * Makes steps, each of which brings keys while those of the one before are
+ * unlinked.  The scan's cursor moves when that is confirmed.
+ */
+static RtcScanResult
+run_steps(RtcConn *conn, RtcScan *scan, const char *glob, size_t globlen,
+		  int timeout_ms, int64 until_us, MemoryContext step)
 {
-	char		cursor[32] = "0";
+	size_t		keep = 0;
+	char		next[RTC_CURSOR_LEN];
 	int			nunlinks = 0;
-	bool		scanning = true;
+	bool		asked = true;
+	bool		ended = false;
 
-	rtc_scan_append(conn, cursor, glob, globlen);
-
-	while (scanning || nunlinks > 0)
+	if (scan->pass == 2)
+		keep = scan->keep > 0 ? scan->keep : RTC_ALL_TAGS;
+	strlcpy(next, scan->cursor, sizeof(next));
+	rtc_scan_append(conn, next, glob, globlen);
+	for (;;)
 	{
 		MemoryContext old;
 		RtcReply   *replies;
@@ -157,7 +178,7 @@ scan_steps(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
 		result = rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies);
 		MemoryContextSwitchTo(old);
 		if (result != RTC_CONN_OK)
-			return RTC_CONN_FAILED;
+			return RTC_SCAN_FAILED;
 
 		/* First the unlinks of the step before, then this step. */
 		for (int i = 0; i < nunlinks; i++)
@@ -166,23 +187,39 @@ scan_steps(RtcConn *conn, const char *glob, size_t globlen, size_t keep,
 			{
 				rtc_conn_fail(conn, "%s", replies[i].type == RTC_REPLY_ERROR ?
 							  replies[i].str : "unexpected reply to UNLINK");
-				return RTC_CONN_FAILED;
+				return RTC_SCAN_FAILED;
 			}
-			*deleted += replies[i].integer;
+			if (scan->pass >= 2)
+				scan->deleted += replies[i].integer;
 		}
+		move_to(scan, next);
+		if (!asked)
+			return ended ? RTC_SCAN_DONE : RTC_SCAN_MORE;
 
-		if (!scanning)
-			break;
-		if (!rtc_scan_read(conn, &replies[nunlinks], cursor, sizeof(cursor)))
-			return RTC_CONN_FAILED;
-
+		if (!rtc_scan_read(conn, &replies[nunlinks], next, sizeof(next)))
+			return RTC_SCAN_FAILED;
 		nunlinks = append_unlinks(conn, &replies[nunlinks].elems[1], keep);
 		RTC_INJECT("scan_step");
-		scanning = strcmp(cursor, "0") != 0;
-		if (scanning)
-			rtc_scan_append(conn, cursor, glob, globlen);
+		ended = strcmp(next, "0") == 0;
+		asked = !ended && rtc_clock_us() < until_us;
+		if (asked)
+			rtc_scan_append(conn, next, glob, globlen);
+		else if (nunlinks == 0)
+		{
+			move_to(scan, next);
+			return ended ? RTC_SCAN_DONE : RTC_SCAN_MORE;
+		}
 	}
-	return RTC_CONN_OK;
+}
+
+/* All that is before the cursor is deleted. */
+static void
+move_to(RtcScan *scan, const char *cursor)
+{
+	if (strcmp(scan->cursor, cursor) == 0)
+		return;
+	strlcpy(scan->cursor, cursor, sizeof(scan->cursor));
+	scan->steps++;
 }
 
 /*
@@ -246,9 +283,10 @@ void
 rtc_scan_append(RtcConn *conn, const char *cursor, const char *glob,
 				size_t globlen)
 {
-	const char *argv[] = {"SCAN", cursor, "MATCH", glob, "COUNT", RTC_SCAN_COUNT};
+	const char *argv[] = {"SCAN", cursor, "MATCH", glob, "COUNT",
+	CppAsString2(RTC_SCAN_COUNT)};
 	size_t		argvlen[] = {4, strlen(cursor), 5, globlen, 5,
-	strlen(RTC_SCAN_COUNT)};
+	strlen(CppAsString2(RTC_SCAN_COUNT))};
 
 	rtc_conn_append(conn, lengthof(argv), argv, argvlen);
 }

@@ -52,6 +52,7 @@
 #include "utils/resowner.h"
 
 #include "clock.h"
+#include "closed.h"
 #include "commit_wait.h"
 #include "compat.h"
 #include "guc.h"
@@ -66,6 +67,7 @@
 #include "slot.h"
 #include "standby_address.h"
 #include "stream.h"
+#include "suspect.h"
 #include "sweep.h"
 
 #ifndef RTC_RESTART_SECONDS
@@ -76,6 +78,7 @@
 #define RTC_BACKOFF_MIN		200
 #define RTC_BACKOFF_MAX		30000
 #define RTC_BACKOFF_FENCED	3000	/* who is in charge may have gone */
+#define RTC_BACKOFF_LEARNED 50	/* something else is tried next */
 
 /* How long to wait when nothing wakes us (ms). */
 #define RTC_WAIT_IDLE		1000
@@ -97,6 +100,7 @@ static char *prefix_in_use = NULL;
 
 static int64 retry_at = 0;		/* deadline of the next attempt to connect */
 static int	backoff = 0;
+static char said[RTC_ERROR_LEN];	/* the trouble that the log knows of */
 static FullTransactionId gate_xid;
 static int	nprepared = 0;		/* prepared transactions not settled */
 
@@ -111,6 +115,7 @@ static void switch_queue(void);
 static void open_gate(void);
 static void upkeep(void);
 static void try_connect(void);
+static void forget_trouble(void);
 static void went_down(void);
 static void wait(RtcStreamResult result);
 static void linger(uint32 wait_event);
@@ -155,6 +160,8 @@ rtc_relay_main(Datum arg)
 		else if (rtc_stream_is_connected())
 		{
 			result = rtc_stream_work();
+			if (rtc_stream_is_proven())
+				forget_trouble();
 			if (result == RTC_STREAM_DOWN)
 			{
 				rtc_slot_save(pg_atomic_read_u64(&rtc_shared->applied_lsn));
@@ -253,6 +260,8 @@ reload(void)
 	/* a new password or address may be what was missing */
 	retry_at = 0;
 	backoff = 0;
+	said[0] = '\0';
+	rtc_closed_retry();
 }
 
 /*
@@ -397,39 +406,48 @@ upkeep(void)
 static void
 try_connect(void)
 {
-	if (rtc_stream_connect())
-	{
+	if (!rtc_stream_connect())
+		went_down();
+	else
 		rtc_lag_connected();
-		backoff = 0;
-		return;
-	}
-	went_down();
+}
+
+/*
+ * Redis does what it is told: the next trouble is news.
+ */
+static void
+forget_trouble(void)
+{
+	backoff = 0;
+	if (!rtc_suspect_is_searching())
+		said[0] = '\0';
 }
 
 /*
  * Notes the failure and sets the time of the next attempt: twice as late as
  * the last time, with jitter, so that many servers do not come at once.  Who is
- * fenced looks often, and says so once.
+ * fenced looks often.  The same trouble is told of once.
  */
 static void
 went_down(void)
 {
-	static char said[RTC_ERROR_LEN];
 	bool		fenced = rtc_relay_get_state() == RTC_RELAY_FENCED;
-	bool		again = fenced && strcmp(said, rtc_stream_error()) == 0;
+	bool		again = strcmp(said, rtc_stream_error()) == 0;
+	bool		learned = rtc_suspect_has_learned();
 	const char *hint = rtc_redis_hint(rtc_stream_error());
 	int			delay;
 
-	backoff = backoff == 0 ? RTC_BACKOFF_MIN
-		: Min(2 * backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
-	delay = backoff / 2 +
+	if (!learned)
+		backoff = backoff == 0 ? RTC_BACKOFF_MIN
+			: Min(2 * backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
+	delay = learned ? RTC_BACKOFF_LEARNED : backoff / 2 +
 		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
 	retry_at = rtc_deadline_in(delay);
 
 	rtc_relay_note_error(rtc_stream_error());
 	if (!fenced)
 		rtc_relay_set_state(RTC_RELAY_CONNECTING);
-	strlcpy(said, fenced ? rtc_stream_error() : "", sizeof(said));
+	strlcpy(said, rtc_stream_error(), sizeof(said));
 	ereport(again ? DEBUG1 : WARNING,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 fenced

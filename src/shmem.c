@@ -180,6 +180,26 @@ rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN])
 	return have_kept;
 }
 
+bool
+rtc_is_applied(XLogRecPtr lsn)
+{
+	bool		applied = true;
+
+	if (pg_atomic_read_u64(&rtc_shared->applied_lsn) < lsn)
+		return false;
+	/* it was counted before applied_lsn was moved */
+	pg_read_barrier();
+	if (pg_atomic_read_u32(&rtc_shared->nclearing) == 0)
+		return true;
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES && applied; i++)
+		applied = rtc_shared->prefix[i].state != RTC_PREFIX_CLEARING ||
+			rtc_shared->prefix[i].dboid != MyDatabaseId ||
+			rtc_shared->prefix[i].closed_at > lsn;
+	LWLockRelease(rtc_shared->lock);
+	return applied;
+}
+
 static void
 shmem_request(void)
 {
@@ -276,6 +296,7 @@ fill_zeroed(RtcShared *shared)
 	pg_atomic_init_u64(&shared->behind_since, 0);
 	pg_atomic_init_u64(&shared->lag_restart_lsn, 0);
 	pg_atomic_init_u64(&shared->prefix_generation, 1);
+	pg_atomic_init_u32(&shared->nclearing, 0);
 	pg_atomic_init_u64(&shared->relay_batches, 0);
 	pg_atomic_init_u64(&shared->relay_ops, 0);
 	pg_atomic_init_u64(&shared->relay_commits, 0);

@@ -55,6 +55,11 @@ typedef enum RtcPrefixState
 	RTC_PREFIX_FREE = 0,
 	RTC_PREFIX_REQUESTED,		/* a backend wants it, the relay has to act */
 	RTC_PREFIX_READY,			/* registered in Redis, empty or coherent */
+	RTC_PREFIX_CLEARING,		/* ops are applied, but readers stay away
+								 * until a job of the relay has deleted what
+								 * is old */
+	RTC_PREFIX_CLOSED,			/* Redis has refused an op for good: neither
+								 * reads nor writes, until it accepts them */
 	RTC_PREFIX_UNUSABLE			/* another database has it; asked again when a
 								 * name or the setting changes */
 } RtcPrefixState;
@@ -67,7 +72,45 @@ typedef struct RtcPrefix
 	XLogRecPtr	named_at;		/* dbname is the name at this LSN */
 	char		prefix[RTC_MAX_PREFIX_LEN]; /* in force when READY; else the
 											 * one to clear, or "" */
+
+	/*
+	 * CLEARING and CLOSED.  Only the relay uses what is below; "unnoted": the
+	 * position in Redis still says that the prefix is in use.
+	 */
+	bool		unnoted;
+	XLogRecPtr	closed_at;		/* since the commit that ends here */
+	int64		retry_ms;		/* CLOSED: when to try again, monotonic */
+	int			retries;		/* CLOSED: how often it was tried in vain */
+	char		why[RTC_ERROR_LEN]; /* CLOSED: for people */
 } RtcPrefix;
+
+#define RTC_MAX_JOBS	32
+#define RTC_JOB_PATTERN_LEN 128
+
+/* What the relay does that takes long; shown by rtcache_progress. */
+typedef enum RtcJobKind
+{
+	RTC_JOB_CLEAR_ALL,			/* what is ours in Redis is deleted */
+	RTC_JOB_REGISTER,			/* a database gets a prefix, cleared */
+	RTC_JOB_CLEAR,				/* cache_clear() */
+	RTC_JOB_PATTERN,			/* cache_del_pattern() */
+	RTC_JOB_SWEEP				/* tag sets are looked for after connecting */
+} RtcJobKind;
+
+typedef struct RtcJobInfo
+{
+	RtcJobKind	kind;
+	Oid			dboid;			/* InvalidOid = unknown, or none */
+	char		pattern[RTC_JOB_PATTERN_LEN];	/* printable ASCII, cut */
+	int			pass;			/* from 1 on, */
+	int			passes;			/* of so many */
+	uint64		looked;			/* keys looked at in this pass, about */
+	uint64		deleted;		/* keys deleted */
+	uint64		total;			/* keys in this database of Redis when the job
+								 * began */
+	int			resumed;		/* connections lost meanwhile */
+	TimestampTz started_at;
+} RtcJobInfo;
 
 /* What the relay tells about itself.  Protected by RtcShared.lock. */
 typedef struct RtcRelayInfo
@@ -94,7 +137,7 @@ typedef struct RtcRelayInfo
  */
 typedef struct RtcShared
 {
-	LWLock	   *lock;			/* protects prefix[] and relay */
+	LWLock	   *lock;			/* protects prefix[], relay, job[] and sweep */
 	LWLock	   *wait_lock;		/* protects waiters */
 
 	/* The seal; written once at startup. */
@@ -149,6 +192,8 @@ typedef struct RtcShared
 	pg_atomic_uint64 wake_lsn;	/* newest commit that Redis is to know of; the
 								 * relay polls for its flush */
 	pg_atomic_uint64 prefix_generation; /* moves when prefix[] changes */
+	pg_atomic_uint32 nclearing; /* entries of prefix[] that are CLEARING, or
+								 * more */
 
 	/*
 	 * The newest LSN that anybody waits for, and: does the relay let commits
@@ -186,6 +231,10 @@ typedef struct RtcShared
 	RtcInterest interest;
 	RtcRelayInfo relay;
 	RtcPrefix	prefix[RTC_MAX_PREFIXES];
+	int			njobs;
+	RtcJobInfo	job[RTC_MAX_JOBS];
+	bool		sweeping;		/* the first pass over the tag sets goes on */
+	RtcJobInfo	sweep;
 	RtcFlight	flight[RTC_FLIGHTS];
 	RtcStatStripe stats[RTC_STAT_STRIPES];
 
@@ -234,5 +283,11 @@ rtc_raise_lsn(pg_atomic_uint64 *lsn, XLogRecPtr to)
  * be.  False = not ready (yet): Redis cannot be used.
  */
 extern bool rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN]);
+
+/*
+ * Has Redis all that the current database committed up to lsn?  Not while what
+ * was to be deleted by then is still being looked for.
+ */
+extern bool rtc_is_applied(XLogRecPtr lsn);
 
 #endif							/* RTC_SHMEM_H */

@@ -49,6 +49,8 @@ typedef enum RtcCounter
 	RTC_STAT_CLEARS,			/* whole-prefix clears by the relay */
 	RTC_STAT_COMMIT_WAITS,		/* commits that waited for Redis */
 	RTC_STAT_COMMIT_WAITS_GIVEN_UP, /* in vain */
+	RTC_STAT_SETS_REFUSED,		/* SETs that Redis refused: the key is deleted */
+	RTC_STAT_CLOSINGS,			/* databases that were given up */
 	RTC_STAT_COUNT
 } RtcCounter;
 

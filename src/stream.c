@@ -46,6 +46,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "inject.h"
+#include "jobs.h"
 #include "lag.h"
 #include "mutant.h"
 #include "policy.h"
@@ -54,13 +55,11 @@
 #include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "suspect.h"
 #include "sweep.h"
 #include "tag_drop.h"
 #include "wal_bounds.h"
 #include "xid.h"
-
-/* The position is stored at least this often, for others to see us alive. */
-#define RTC_HEARTBEAT_MS	10000
 
 /* And tried again so often when Redis was out of memory. */
 #define RTC_RETRY_MS		1000
@@ -114,13 +113,17 @@ rtc_stream_connect(void)
 		rtc_position_load(rtc_stream.conn, &pos) == RTC_CONN_OK &&
 		rtc_position_succeed(rtc_stream.conn, &pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(rtc_stream.conn, &pos) == RTC_CONN_OK &&
+		rtc_jobs_recognize(rtc_stream.conn, &pos, &rtc_stream.same) &&
 		rtc_tags_load(rtc_stream.conn) == RTC_CONN_OK &&
 		rtc_policy_ask(rtc_stream.conn) == RTC_CONN_OK)
 	{
+		bool		cleared = rtc_stream_has_cleared(&pos);
+
 		rtc_sweep_restart();
 		rtc_stream.pos = pos;
 		rtc_stream.error[0] = '\0';
 		rtc_stream.announced = false;
+		rtc_stream.proven = false;
 		rtc_stream.replayed = 0;
 		rtc_stream.have_event = false;
 		rtc_stream.full = false;
@@ -128,7 +131,8 @@ rtc_stream_connect(void)
 		rtc_stream.drained_lsn = InvalidXLogRecPtr;
 		rtc_batch_reset(rtc_stream.batch);
 
-		decision = rtc_position_decide(&pos, reason, sizeof(reason));
+		decision = rtc_position_decide(&pos, cleared, reason,
+									   sizeof(reason));
 		if (decision == RTC_DECIDE_RESUME &&
 			!XLogRecPtrIsInvalid(pos.mark.lsn) &&
 			!rtc_wal_reader_has(rtc_stream.reader, &pos.mark))
@@ -157,6 +161,7 @@ rtc_stream_connect(void)
 	/* the list of prefixes was needed only here */
 	rtc_stream.pos.prefix = NULL;
 	rtc_stream.pos.prefix_dboid = NULL;
+	rtc_stream.pos.prefix_closed = NULL;
 	rtc_stream.pos.nprefixes = 0;
 	MemoryContextSwitchTo(old);
 	return good;
@@ -185,7 +190,7 @@ rtc_stream_work(void)
 	}
 	else if (!rtc_stream_check_drained() || !rtc_stream_register_requested())
 		result = RTC_STREAM_DOWN;
-	else if (!sweep())
+	else if (!rtc_stream_step() || !sweep())
 		result = RTC_STREAM_DOWN;
 	if (rtc_clock_ms() - rtc_stream.pruned_ms >= RTC_HEARTBEAT_MS)
 	{
@@ -204,6 +209,9 @@ rtc_stream_work(void)
 		}
 		result = handle_event(&done);
 	}
+	if ((result == RTC_STREAM_IDLE || result == RTC_STREAM_LINGER) &&
+		rtc_jobs_wait() && !rtc_stream.full)
+		result = RTC_STREAM_MORE;
 	MemoryContextSwitchTo(old);
 	return result;
 }
@@ -226,6 +234,12 @@ rtc_stream_restart(void)
 {
 	return rtc_stream_is_connected() ? rtc_stream.pos.restart_lsn
 		: InvalidXLogRecPtr;
+}
+
+bool
+rtc_stream_is_proven(void)
+{
+	return rtc_stream.proven;
 }
 
 void
@@ -269,7 +283,7 @@ start_resume(void)
 	/* lookups wait until all of this is applied, which takes its flush */
 	XLogFlush(end);
 
-	ereport(LOG,
+	ereport(rtc_suspect_is_searching() ? DEBUG1 : LOG,
 			(errmsg("connected to Redis, which stands at %X/%X on timeline %u",
 					LSN_FORMAT_ARGS(rtc_stream.pos.lsn), rtc_stream.pos.timeline),
 			 errdetail("Reading WAL again from %X/%X; WAL ends at %X/%X.%s",
@@ -278,7 +292,7 @@ start_resume(void)
 					   rtc_stream.pos.lsn < stored
 					   ? " Redis has lost writes, which are applied again."
 					   : "")));
-	rtc_prefix_adopt(&rtc_stream.pos, false);
+	rtc_prefix_adopt(&rtc_stream.pos, false, rtc_stream.same);
 	rtc_position_claim(&rtc_stream.pos);
 
 	/* what came behind this may be there, and may be incomplete */
@@ -290,7 +304,8 @@ start_resume(void)
 	rtc_stream.done_lsn = rtc_stream.pos.verified_lsn;
 	rtc_stream.target_lsn = end;
 	rtc_wal_reader_seek(rtc_stream.reader, rtc_stream.pos.restart_lsn);
-	rtc_relay_set_state(RTC_RELAY_REPLAYING);
+	rtc_relay_set_state(rtc_stream.pos.horizon != 0 ? RTC_RELAY_DRAINING :
+						RTC_RELAY_REPLAYING);
 	if (!rtc_stream_store())
 		return false;
 	rtc_relay_connected(rtc_conn_peer(rtc_stream.conn));
@@ -332,6 +347,7 @@ catch_up(void)
 		rtc_stream.announced = true;
 	}
 	pg_atomic_write_u64(&rtc_shared->floor_lsn, floor_lsn);
+	rtc_stream.proven = true;
 	RTC_INJECT("caught_up");
 	open_l2();
 	rtc_relay_set_state(RTC_RELAY_STREAMING);
@@ -424,7 +440,7 @@ handle_event(bool *done)
 			}
 	}
 	rtc_stream.have_event = false;
-	if (rtc_batch_full(rtc_stream.batch))
+	if (rtc_batch_full(rtc_stream.batch, rtc_suspect_limit()))
 	{
 		*done = true;
 		if (!rtc_stream_send())

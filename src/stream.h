@@ -56,6 +56,12 @@ extern XLogRecPtr rtc_stream_restart(void);
  */
 extern void rtc_stream_fall_behind(void);
 
+/*
+ * Is Redis obedient?  Something was acknowledged since we connected, be it that
+ * all was there; that the position could be stored is not enough.
+ */
+extern bool rtc_stream_is_proven(void);
+
 /* The key_prefix setting has changed. */
 extern void rtc_stream_prefix_changed(void);
 

@@ -17,20 +17,19 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "clock.h"
+#include "closed.h"
 #include "gone_rows.h"
-#include "guc.h"
 #include "inject.h"
-#include "key.h"
+#include "jobs.h"
 #include "prefix.h"
-#include "redis_scan.h"
 #include "relay_info.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "suspect.h"
 
 /* How to use one database's messages. */
 typedef enum RtcTarget
@@ -40,17 +39,27 @@ typedef enum RtcTarget
 	RTC_TARGET_DOWN				/* the connection is gone */
 } RtcTarget;
 
-static bool apply_ops(bool (*apply) (const char *prefix, const RtcOp *op,
+/* Where an op comes from, and goes to. */
+typedef struct RtcPlace
+{
+	Oid			dboid;
+	uint64		nth;			/* of the ops of its commit, all databases */
+	char		prefix[RTC_MAX_PREFIX_LEN];
+} RtcPlace;
+
+static bool apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
 									 RtcGoneRows *rows),
 					  RtcGoneRows *rows, bool *gone);
-static bool take_back(const char *prefix, const RtcOp *op, RtcGoneRows *rows);
-static bool apply_op(const char *prefix, const RtcOp *op, RtcGoneRows *rows);
-static void add_to_batch(const char *prefix, const RtcOp *op, RtcOpKind kind);
+static bool take_back(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows);
+static bool apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows);
+static void add_to_batch(const RtcPlace *place, const RtcOp *op, RtcOpKind kind);
 static RtcTarget find_prefix(const RtcMessage *msg, char *prefix);
+static bool is_delete_only(Oid dboid, const RtcOp *op);
 static RtcTarget register_prefix(Oid dboid, const char *dbname,
-								 XLogRecPtr named_at);
+								 XLogRecPtr named_at, bool probe);
+static RtcTarget after_job(RtcJobResult result, const char *error);
 static void skip_database(const char *why);
-static bool delete_matching(const char *prefix, const RtcOp *op);
+static bool delete_matching(const RtcPlace *place, const RtcOp *op);
 
 /*
  * Puts the ops of a commit into the batch.  One that is larger than a batch
@@ -66,6 +75,7 @@ rtc_stream_apply_commit(void)
 	/* before any of it is sent */
 	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
 									rtc_stream.event.lsn);
+	rtc_stream.batch_lsn = rtc_stream.event.lsn;
 	rtc_stream_mark();
 	if (rtc_wal_reader_has_gone(rtc_stream.reader))
 	{
@@ -94,33 +104,34 @@ rtc_stream_apply_commit(void)
  * has been removed.
  */
 static bool
-apply_ops(bool (*apply) (const char *prefix, const RtcOp *op,
+apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
 						 RtcGoneRows *rows),
 		  RtcGoneRows *rows, bool *gone)
 {
 	RtcOp		op;
 	const RtcMessage *msg;
-	char		prefix[RTC_MAX_PREFIX_LEN];
+	RtcPlace	place = {InvalidOid};
 	uint64		seq = 0;
-	Oid			dboid = InvalidOid;
 	RtcTarget	target = RTC_TARGET_NONE;
 
 	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, gone))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (msg->dboid != dboid || msg->first_seq != seq)
+		place.nth++;
+		if (msg->dboid != place.dboid || msg->first_seq != seq)
 		{
-			dboid = msg->dboid;
+			place.dboid = msg->dboid;
 			seq = msg->first_seq;
-			target = find_prefix(msg, prefix);
+			target = find_prefix(msg, place.prefix);
 			if (target == RTC_TARGET_DOWN)
 				return false;
 		}
 		if (target == RTC_TARGET_NONE)
 			continue;
-		if (!apply(prefix, &op, rows))
+		if (!apply(&place, &op, rows))
 			return false;
-		if (rtc_batch_full(rtc_stream.batch) && !rtc_stream_send())
+		if (rtc_batch_full(rtc_stream.batch, rtc_suspect_limit()) &&
+			!rtc_stream_send())
 			return false;
 	}
 	return true;
@@ -133,12 +144,12 @@ apply_ops(bool (*apply) (const char *prefix, const RtcOp *op,
  * deleted before anything is stored, and the versions that have gone are noted.
  */
 static bool
-take_back(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
+take_back(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
 {
 	if (RtcOpHasRow(op->kind))
 	{
 		rtc_gone_rows_add(rows, op, RTC_GONE_BY_UNKNOWN);
-		add_to_batch(prefix, op, RTC_OP_DEL);
+		add_to_batch(place, op, RTC_OP_DEL);
 	}
 	return true;
 }
@@ -147,7 +158,7 @@ take_back(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
  * Applies an op.  Of rows that have gone nothing is stored.
  */
 static bool
-apply_op(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
+apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
 {
 	uint32		by;
 
@@ -156,8 +167,8 @@ apply_op(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
 		(rows != NULL && rtc_gone_rows_has(rows, op, &by)))
 		return true;
 	if (RtcOpHasKey(op->kind) || op->kind == RTC_OP_TAG)
-		add_to_batch(prefix, op, op->kind);
-	else if (!rtc_stream_send() || !delete_matching(prefix, op))
+		add_to_batch(place, op, op->kind);
+	else if (!rtc_stream_send() || !delete_matching(place, op))
 		return false;
 	RTC_INJECT("op_batched");
 	return true;
@@ -167,13 +178,14 @@ apply_op(const char *prefix, const RtcOp *op, RtcGoneRows *rows)
  * Puts an op into the batch, as one of this kind.
  */
 static void
-add_to_batch(const char *prefix, const RtcOp *op, RtcOpKind kind)
+add_to_batch(const RtcPlace *place, const RtcOp *op, RtcOpKind kind)
 {
 	RtcOp		as = *op;
 
 	as.kind = kind;
-	rtc_batch_add(rtc_stream.batch, prefix, &as,
-				  rtc_stream.pos.horizon != 0 || rtc_stream.full);
+	rtc_batch_add(rtc_stream.batch, place->dboid, place->prefix, &as,
+				  rtc_stream.pos.horizon != 0 || rtc_stream.full ||
+				  is_delete_only(place->dboid, op));
 }
 
 /*
@@ -187,7 +199,8 @@ find_prefix(const RtcMessage *msg, char *prefix)
 
 	if (rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
 		return RTC_TARGET_OK;
-	if (rtc_prefix_is_unusable(msg->dboid, msg->dbname))
+	if (rtc_prefix_is_unusable(msg->dboid, msg->dbname) ||
+		rtc_closed_is_given_up(msg->dboid))
 		return RTC_TARGET_NONE;
 
 	/* it is registered when there is memory, and cleared then */
@@ -198,7 +211,7 @@ find_prefix(const RtcMessage *msg, char *prefix)
 		return RTC_TARGET_DOWN;
 	if (rtc_stream.full)
 		return RTC_TARGET_NONE;
-	target = register_prefix(msg->dboid, msg->dbname, lsn);
+	target = register_prefix(msg->dboid, msg->dbname, lsn, false);
 	if (target != RTC_TARGET_OK)
 		return target;
 	return rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix)
@@ -210,31 +223,55 @@ find_prefix(const RtcMessage *msg, char *prefix)
  * lease from before survives.
  */
 static RtcTarget
-register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at)
+register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at, bool probe)
 {
-	char		error[RTC_ERROR_LEN] = "";
+	const char *error = "";
+	RtcJobResult result;
 
 	rtc_stream_close_l2();
-	switch (rtc_prefix_register(rtc_stream.conn, dboid, dbname, named_at,
-								error, sizeof(error)))
+	result = rtc_jobs_register(rtc_stream.conn, dboid, dbname, named_at,
+							   rtc_stream.done_lsn, probe, &error);
+	if (result == RTC_JOB_SKIPPED && rtc_closed_is_given_up(dboid))
+		return RTC_TARGET_NONE;
+	return after_job(result, error);
+}
+
+/*
+ * Does what the result of a job asks for.
+ */
+static RtcTarget
+after_job(RtcJobResult result, const char *error)
+{
+	switch (result)
 	{
-		case RTC_PREFIX_OK:
+		case RTC_JOB_DONE:
+		case RTC_JOB_LATER:
 			return RTC_TARGET_OK;
-		case RTC_PREFIX_FAILED:
+		case RTC_JOB_DOWN:
 			rtc_stream_down();
 			return RTC_TARGET_DOWN;
-		case RTC_PREFIX_SKIP:
+		case RTC_JOB_SKIPPED:
 			skip_database(error);
 			return RTC_TARGET_NONE;
-		case RTC_PREFIX_FULL:
+		case RTC_JOB_FULL:
 			return rtc_stream_delete_instead() ? RTC_TARGET_NONE :
 				RTC_TARGET_DOWN;
-		case RTC_PREFIX_REFUSED:
+		case RTC_JOB_FENCED:
 			break;
 	}
 	rtc_stream_fail(error);
 	rtc_relay_set_state(RTC_RELAY_FENCED);
 	return RTC_TARGET_DOWN;
+}
+
+/*
+ * Is a SET of the commit at hand to be applied as a DEL?
+ */
+static bool
+is_delete_only(Oid dboid, const RtcOp *op)
+{
+	return rtc_jobs_delete_only(dboid, rtc_stream.event.lsn) ||
+		rtc_suspect_is_refused(dboid, op, rtc_stream.event.lsn);
 }
 
 /*
@@ -253,7 +290,7 @@ skip_database(const char *why)
 }
 
 /*
- * Registers what backends have asked for.
+ * Registers what backends have asked for, and what is to be tried again.
  */
 bool
 rtc_stream_register_requested(void)
@@ -261,44 +298,46 @@ rtc_stream_register_requested(void)
 	Oid			dboid;
 	char		dbname[NAMEDATALEN];
 	XLogRecPtr	named_at;
+	bool		closed = false;
 
 	while (!rtc_stream.full &&
-		   rtc_prefix_requested(&dboid, dbname, &named_at))
+		   (rtc_prefix_requested(&dboid, dbname, &named_at) ||
+			(closed = rtc_closed_due(&dboid, dbname, &named_at))))
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!rtc_stream_send())
 			return false;
 		if (!rtc_stream.full &&
-			register_prefix(dboid, dbname, named_at) == RTC_TARGET_DOWN)
+			register_prefix(dboid, dbname, named_at, closed) == RTC_TARGET_DOWN)
 			return false;
 	}
 	return true;
 }
 
+bool
+rtc_stream_step(void)
+{
+	const char *error = "";
+
+	if (rtc_stream.full || !rtc_jobs_wait())
+		return true;
+	return after_job(rtc_jobs_step(rtc_stream.conn, &error), error) !=
+		RTC_TARGET_DOWN;
+}
+
 /*
- * Applies a PATTERN or CLEAR, which cannot go into an EXEC.
+ * Applies a PATTERN or CLEAR, which cannot go into an EXEC, or leaves it for
+ * later.
  */
 static bool
-delete_matching(const char *prefix, const RtcOp *op)
+delete_matching(const RtcPlace *place, const RtcOp *op)
 {
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
-	StringInfoData glob;
-	uint64		deleted = 0;
-	RtcConnResult result;
+	RtcJobResult result;
 
 	MemoryContextReset(rtc_stream.replies);
-	initStringInfo(&glob);
-	rtc_glob_escape(&glob, prefix, strlen(prefix));
-	if (op->kind == RTC_OP_PATTERN)
-		appendBinaryStringInfo(&glob, op->key, op->keylen);
-	else
-		appendStringInfoChar(&glob, '*');
-	result = rtc_delete_matching(rtc_stream.conn, glob.data, glob.len,
-								 op->kind == RTC_OP_PATTERN ? strlen(prefix) : 0,
-								 rtc_command_timeout, &deleted);
+	result = rtc_jobs_delete(rtc_stream.conn, place->dboid, place->prefix, op,
+							 rtc_stream.event.lsn, place->nth);
 	MemoryContextSwitchTo(old);
-	if (result != RTC_CONN_OK)
-		return rtc_stream_down();
-	rtc_stat_add(RTC_STAT_PATTERN_DELS, deleted);
-	return true;
+	return result != RTC_JOB_DOWN || rtc_stream_down();
 }

@@ -24,14 +24,21 @@
 #include "access/xlog.h"
 #include "storage/procarray.h"
 
+#include "clock.h"
 #include "compat.h"
 #include "inject.h"
+#include "jobs.h"
 #include "prefix.h"
 #include "relay_info.h"
 #include "stats.h"
 #include "stream.h"
 #include "stream_internal.h"
 #include "wal_bounds.h"
+
+/* The position in Redis is the one from which reading began after a clear. */
+static bool begun_at_end = false;
+
+static bool tell_alive(void);
 
 /*
  * Deletes all that is ours and starts at the end of WAL.
@@ -43,9 +50,10 @@ rtc_stream_clear(const char *reason)
 	XLogRecPtr	start;
 	RtcBatchResult result;
 
+	begun_at_end = false;
 	rtc_stream_close_l2();
 	rtc_relay_set_state(RTC_RELAY_CLEARING);
-	ereport(LOG,
+	ereport(rtc_jobs_are_clearing() ? DEBUG1 : LOG,
 			(errmsg("clearing the cache in Redis: %s", reason)));
 
 	/* all that commits from here on is seen, but maybe not all its messages */
@@ -71,11 +79,12 @@ rtc_stream_clear(const char *reason)
 				sizeof(rtc_stream.pos.held_by));
 
 	RTC_INJECT("clear_claimed");
-	if (rtc_prefix_clear_all(rtc_stream.conn, &rtc_stream.pos,
-							 &deleted) != RTC_CONN_OK)
+	rtc_stream.stored_ms = rtc_clock_ms();
+	if (rtc_jobs_clear_all(rtc_stream.conn, &rtc_stream.pos, tell_alive,
+						   &deleted) != RTC_JOB_DONE)
 		return rtc_stream_down();
 	RTC_INJECT("clear_deleted");
-	rtc_prefix_adopt(&rtc_stream.pos, !rtc_stream.pos.found);
+	rtc_prefix_adopt(&rtc_stream.pos, !rtc_stream.pos.found, false);
 	rtc_position_claim(&rtc_stream.pos);
 	rtc_stream.pos.found = true;
 	rtc_stream.pos.lsn = start;
@@ -94,6 +103,7 @@ rtc_stream_clear(const char *reason)
 	if (!rtc_stream_store())
 		return false;
 
+	begun_at_end = true;
 	RTC_INJECT("clear_stored");
 	rtc_stat_inc(RTC_STAT_CLEARS);
 	ereport(LOG,
@@ -103,6 +113,35 @@ rtc_stream_clear(const char *reason)
 	rtc_relay_set_state(RTC_RELAY_DRAINING);
 	rtc_relay_connected(rtc_conn_peer(rtc_stream.conn));
 	return true;
+}
+
+bool
+rtc_stream_has_cleared(const RtcPosition *pos)
+{
+	return begun_at_end && rtc_stream.same && pos->horizon != 0 &&
+		pos->horizon == rtc_stream.pos.horizon && rtc_jobs_have_cleared();
+}
+
+/*
+ * A clear may take long: others should see that we are at it.
+ */
+static bool
+tell_alive(void)
+{
+	if (rtc_clock_ms() - rtc_stream.stored_ms < RTC_HEARTBEAT_MS)
+		return true;
+	rtc_stream.stored_ms = rtc_clock_ms();
+	switch (rtc_batch_execute(rtc_stream.batch, rtc_stream.conn,
+							  &rtc_stream.pos))
+	{
+		case RTC_BATCH_APPLIED:
+		case RTC_BATCH_FULL:
+			return true;
+		case RTC_BATCH_FAILED:
+		case RTC_BATCH_LOST:
+			break;
+	}
+	return false;
 }
 
 /*
@@ -129,5 +168,8 @@ rtc_stream_check_drained(void)
 		return true;
 	rtc_stream.pos.horizon = 0;
 	RTC_INJECT("clear_drained");
-	return rtc_stream_store();
+	if (!rtc_stream_store())
+		return false;
+	rtc_jobs_end_clear();
+	return true;
 }

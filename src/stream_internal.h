@@ -17,6 +17,9 @@
 #include "shmem.h"
 #include "wal_reader.h"
 
+/* The position is stored at least this often, for others to see us alive. */
+#define RTC_HEARTBEAT_MS	10000
+
 /* The relay's way to one Redis. */
 typedef struct RtcStream
 {
@@ -30,11 +33,15 @@ typedef struct RtcStream
 	XLogRecPtr	skip_lsn;		/* commits up to here are in Redis */
 	XLogRecPtr	seen_lsn;		/* there is nothing more up to here */
 	XLogRecPtr	done_lsn;		/* commits up to here are in Redis or batch */
+	XLogRecPtr	batch_lsn;		/* newest commit with ops in the batch */
 	XLogRecPtr	target_lsn;		/* L2 opens when this is applied */
 	XLogRecPtr	told_lsn;		/* verified_lsn as Redis has it */
 	XLogRecPtr	drained_lsn;	/* the horizon passed here; 0 = not yet */
 	bool		full;			/* Redis is out of memory: only delete */
 	bool		announced;		/* said that we caught up */
+	bool		same;			/* this Redis is as we left it (jobs.c) */
+	bool		proven;			/* something was applied, or there was nothing
+								 * left to apply, since we connected */
 	uint64		replayed;		/* commits applied before that */
 	RtcWalEvent event;			/* the next one */
 	bool		have_event;		/* it waits to be visible */
@@ -80,6 +87,12 @@ extern bool rtc_stream_fail(const char *text);
 /* Deletes all that is ours in Redis and starts at the end of WAL. */
 extern bool rtc_stream_clear(const char *reason);
 
+/*
+ * Has this relay deleted all that is ours in this Redis, so that an unfinished
+ * clear need not begin anew, and only waits for transactions?
+ */
+extern bool rtc_stream_has_cleared(const RtcPosition *pos);
+
 /* After a clear: is it over?  Drops the horizon then.  False = down. */
 extern bool rtc_stream_check_drained(void);
 
@@ -88,7 +101,12 @@ extern bool rtc_stream_check_drained(void);
 /* Puts the ops of the commit at hand into batches; false = down. */
 extern bool rtc_stream_apply_commit(void);
 
-/* Registers the prefixes that backends have asked for; false = down. */
+/*
+ * Registers the prefixes that backends have asked for, and those of databases
+ * that are to be tried again; goes on with what takes long (jobs.c).  False =
+ * down.
+ */
 extern bool rtc_stream_register_requested(void);
+extern bool rtc_stream_step(void);
 
 #endif							/* RTC_STREAM_INTERNAL_H */

@@ -28,6 +28,9 @@
 #include "shmem.h"
 #include "stream.h"
 #include "stream_internal.h"
+#include "suspect.h"
+
+static void suspect(void);
 
 void
 rtc_stream_mark(void)
@@ -78,6 +81,8 @@ rtc_stream_store(void)
 	MemoryContextSwitchTo(old);
 	if (result == RTC_BATCH_FULL)
 		return rtc_stream_delete_instead();
+	if (result == RTC_BATCH_FAILED)
+		suspect();
 	if (result != RTC_BATCH_APPLIED)
 		return rtc_stream_down();
 	rtc_stream.full = false;
@@ -90,6 +95,9 @@ rtc_stream_store(void)
 		rtc_stream.pos.verified_lsn = rtc_stream.done_lsn;
 		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
 	}
+	rtc_suspect_applied(rtc_stream.batch, rtc_stream.pos.verified_lsn);
+	if (rtc_batch_ops(rtc_stream.batch) > 0)
+		rtc_stream.proven = true;
 	RTC_INJECT("applied");
 	rtc_stream.stored_ms = rtc_clock_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
@@ -124,7 +132,22 @@ rtc_stream_delete_instead(void)
 	result = rtc_batch_unlink(rtc_stream.batch, rtc_stream.conn);
 	MemoryContextSwitchTo(old);
 	if (result != RTC_CONN_OK)
+	{
+		suspect();
 		return rtc_stream_down();
+	}
 	rtc_stream.stored_ms = rtc_clock_ms();
 	return true;
+}
+
+/*
+ * A batch was not applied.  The connection was good: each begins by storing the
+ * position.
+ */
+static void
+suspect(void)
+{
+	if (rtc_batch_ops(rtc_stream.batch) > 0)
+		rtc_suspect_failed(rtc_stream.batch, rtc_stream.batch_lsn,
+						   rtc_conn_error(rtc_stream.conn));
 }

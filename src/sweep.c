@@ -27,6 +27,7 @@
 #include "postgres.h"
 
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "clock.h"
 #include "guc.h"
@@ -37,6 +38,7 @@
 #include "redis_scan.h"
 #include "redis_script.h"
 #include "redis_session.h"
+#include "shmem.h"
 #include "sweep.h"
 #include "tag_drop.h"
 #include "wal_bounds.h"
@@ -57,6 +59,8 @@ typedef struct Sweep
 	XLogRecPtr	known_lsn;		/* WAL ended here then */
 	bool		scanned;		/* this pass has no more to scan */
 	char		cursor[32];
+	uint64		steps;			/* of this pass */
+	TimestampTz began_at;		/* the first pass */
 	bool		by_text;		/* Redis does not know the script */
 	int64		due_ms;			/* when the next step may be made */
 	RtcTagName *tag;			/* found, to be trimmed */
@@ -66,6 +70,7 @@ typedef struct Sweep
 static Sweep sweep;
 
 static bool note_tags(const RtcReply *keys);
+static void tell(void);
 static void end_pass(void);
 
 void
@@ -74,6 +79,8 @@ rtc_sweep_restart(void)
 	rtc_interest_known(false);
 	sweep.known = false;
 	sweep.scanned = false;
+	sweep.steps = 0;
+	sweep.began_at = GetCurrentTimestamp();
 	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
 	sweep.due_ms = 0;
 	sweep.ntags = 0;
@@ -135,6 +142,7 @@ rtc_sweep_step(RtcConn *conn)
 		if (!rtc_scan_read(conn, &replies[ntrims], sweep.cursor,
 						   sizeof(sweep.cursor)))
 			return RTC_CONN_FAILED;
+		sweep.steps++;
 		sweep.scanned = strcmp(sweep.cursor, "0") == 0;
 		if (!note_tags(&replies[ntrims].elems[1]))
 			sweep.due_ms = rtc_clock_ms() + 1;
@@ -146,7 +154,10 @@ rtc_sweep_step(RtcConn *conn)
 		sweep.known_lsn = rtc_wal_insert_end();
 		rtc_interest_known(true);
 		sweep.known = true;
+		tell();
 	}
+	else if (!sweep.known)
+		tell();
 	if (sweep.scanned && sweep.ntags == 0)
 		end_pass();
 	return RTC_CONN_OK;
@@ -185,9 +196,27 @@ note_tags(const RtcReply *keys)
 	return sweep.ntags > 0;
 }
 
+/*
+ * Tells people how far the first pass is.
+ */
+static void
+tell(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	memset(&rtc_shared->sweep, 0, sizeof(rtc_shared->sweep));
+	rtc_shared->sweeping = !sweep.known;
+	rtc_shared->sweep.kind = RTC_JOB_SWEEP;
+	rtc_shared->sweep.pass = 1;
+	rtc_shared->sweep.passes = 1;
+	rtc_shared->sweep.looked = sweep.steps * RTC_SCAN_COUNT;
+	rtc_shared->sweep.started_at = sweep.began_at;
+	LWLockRelease(rtc_shared->lock);
+}
+
 static void
 end_pass(void)
 {
+	sweep.steps = 0;
 	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
 	sweep.scanned = false;
 	sweep.due_ms = rtc_clock_ms() + REST_PASS;
