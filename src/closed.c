@@ -44,10 +44,9 @@
 /* One that has been open for so long has nothing to do with before (ms). */
 #define FORGET_AFTER	600000
 
-/* Has anything been closed of which Redis does not know? */
-static bool unnoted = false;
-
 static RtcPrefix *find(Oid dboid);
+static void note(RtcPrefix *entry);
+static void append_closed(RtcConn *conn, const char *prefix, Oid dboid);
 
 void
 rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
@@ -59,10 +58,24 @@ rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
 	if (entry != NULL && entry->state == RTC_PREFIX_READY)
 	{
 		entry->state = RTC_PREFIX_CLEARING;
-		entry->unnoted = unnoted = true;
 		entry->closed_at = lsn;
+		note(entry);
 		rtc_prefix_moved();
 	}
+	else if (entry != NULL && entry->state != RTC_PREFIX_CLEARING)
+		note(entry);
+	LWLockRelease(rtc_shared->lock);
+}
+
+void
+rtc_closed_left_out(Oid dboid)
+{
+	RtcPrefix  *entry;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find(dboid);
+	if (entry != NULL)
+		note(entry);
 	LWLockRelease(rtc_shared->lock);
 }
 
@@ -96,7 +109,7 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 		first = entry->state == RTC_PREFIX_READY ||
 			entry->state == RTC_PREFIX_CLEARING || entry->retries == 0;
 		entry->state = RTC_PREFIX_CLOSED;
-		entry->unnoted = unnoted = true;
+		note(entry);
 		entry->closed_at = lsn;
 		entry->retry_ms = rtc_clock_ms() +
 			Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
@@ -221,32 +234,57 @@ rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
 bool
 rtc_closed_append(RtcConn *conn)
 {
-	for (int i = 0; i < RTC_MAX_PREFIXES && unnoted; i++)
+	/* only the relay writes what is read here, so it needs no lock */
+	if (!rtc_shared->unnoted)
+		return false;
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 	{
-		RtcPrefix  *entry = &rtc_shared->prefix[i];
-		char		field[RTC_MAX_PREFIX_LEN + 16];
-		char		value[16];
+		const RtcPrefix *entry = &rtc_shared->prefix[i];
 
-		/* only the relay writes these two, so it may read them like this */
-		if (!entry->unnoted || entry->prefix[0] == '\0')
+		if (!entry->unnoted)
 			continue;
-		snprintf(field, sizeof(field), "prefix:%s", entry->prefix);
-		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-		snprintf(field, sizeof(field), "closed:%s", entry->prefix);
-		snprintf(value, sizeof(value), "%u", entry->dboid);
-		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		append_closed(conn, entry->prefix, entry->dboid);
+		append_closed(conn, entry->old, entry->dboid);
 	}
-	return unnoted;
+	return true;
 }
 
 void
 rtc_closed_noted(void)
 {
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	unnoted = false;
+	rtc_shared->unnoted = false;
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 		rtc_shared->prefix[i].unnoted = false;
 	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * Appends what makes the position say that a prefix is closed; "" = none.
+ */
+static void
+append_closed(RtcConn *conn, const char *prefix, Oid dboid)
+{
+	char		field[RTC_MAX_PREFIX_LEN + 16];
+	char		value[16];
+
+	if (prefix[0] == '\0')
+		return;
+	snprintf(field, sizeof(field), "prefix:%s", prefix);
+	rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+	snprintf(field, sizeof(field), "closed:%s", prefix);
+	snprintf(value, sizeof(value), "%u", dboid);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+}
+
+/*
+ * The next EXEC is to tell.  Needs the lock.
+ */
+static void
+note(RtcPrefix *entry)
+{
+	entry->unnoted = true;
+	rtc_shared->unnoted = true;
 }
 
 /*

@@ -26,6 +26,11 @@
 extern void rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn);
 
 /*
+ * Ops of a database are left out, which is about to be registered.
+ */
+extern void rtc_closed_left_out(Oid dboid);
+
+/*
  * Gives a database up: neither lookups nor ops use Redis any more, until
  * rtc_closed_due() returns it.  Says so in the log if that is news.  prefix: if
  * it is not known to have one yet; else NULL.  why: a clause for people.  False =

@@ -88,11 +88,24 @@ rtc_jobs_recognize(RtcConn *conn, const RtcPosition *pos, bool *same)
 		 pos->epoch == pg_atomic_read_u64(&rtc_shared->epoch));
 	strlcpy(server_id, id, sizeof(server_id));
 	known_epoch = pos->epoch;
-	if (!*same)
-		while (rtc_jobs != NIL)
-			rtc_job_drop(llast(rtc_jobs));
 	foreach(lc, rtc_jobs)
-		((RtcJob *) lfirst(lc))->resumed++;
+	{
+		RtcJob	   *job = lfirst(lc);
+		bool		dropped = !*same;
+
+		/* one that is over must not pass for the next one */
+		if (job->kind == RTC_JOB_CLEAR_ALL)
+			dropped = dropped || pos->horizon == 0;
+		/* the prefix may have been lost to another server */
+		else if (job->later)
+			dropped = dropped || !rtc_closed_is_clearing(job->dboid);
+		job->resumed++;
+		if (!dropped)
+			continue;
+		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
+		MemoryContextDelete(job->context);
+	}
+	rtc_jobs_tell(true);
 	return true;
 }
 
@@ -102,13 +115,21 @@ rtc_jobs_delete(RtcConn *conn, Oid dboid, const char *prefix,
 {
 	RtcJob	   *job = rtc_job_find_deletion(dboid, lsn, nth);
 	RtcOp		all = {.kind = RTC_OP_CLEAR};
+	bool		absorbs = false;
 
+	if (job == NULL && rtc_closed_is_clearing(dboid))
+	{
+		job = rtc_job_find_absorbing(dboid);
+		if (job != NULL)
+			job->lsn = Max(job->lsn, lsn);
+	}
 	if (job == NULL && list_length(rtc_jobs) >= RTC_MAX_JOBS &&
 		rtc_closed_is_clearing(dboid))
 	{
-		/* one clear for all of them */
+		/* one clear for all of them, and for those to come */
 		rtc_jobs_drop_of(dboid);
 		op = &all;
+		absorbs = true;
 	}
 	if (job == NULL)
 	{
@@ -116,6 +137,7 @@ rtc_jobs_delete(RtcConn *conn, Oid dboid, const char *prefix,
 						   RTC_JOB_CLEAR, dboid, lsn, nth);
 		rtc_job_add_scan(job, prefix, op);
 		job->later = rtc_closed_is_clearing(dboid);
+		job->absorbs = absorbs;
 	}
 	if (job->later)
 		return RTC_JOB_LATER;
@@ -238,7 +260,7 @@ rtc_jobs_delete_only(Oid dboid, XLogRecPtr lsn)
 		RtcJob	   *job = lfirst(lc);
 
 		if (job->dboid == dboid && job->kind != RTC_JOB_CLEAR_ALL &&
-			job->lsn >= lsn)
+			(job->absorbs || job->lsn >= lsn))
 			return true;
 	}
 	return false;
@@ -254,7 +276,17 @@ rtc_jobs_clear_all(RtcConn *conn, const RtcPosition *pos,
 {
 	ListCell   *lc;
 
-	if (!has_clear_jobs())
+	/* they are all in this one, or the database is registered anew */
+	foreach(lc, rtc_jobs)
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if (job->kind == RTC_JOB_CLEAR_ALL)
+			continue;
+		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
+		MemoryContextDelete(job->context);
+	}
+	if (rtc_jobs == NIL)
 		make_clear_jobs(pos);
 	foreach(lc, rtc_jobs)
 	{
@@ -359,9 +391,14 @@ complete(RtcConn *conn, RtcJob *job, const char **error)
 	bool		others = false;
 	ListCell   *lc;
 
+	/* what is not for later is over, or WAL brings it again */
 	foreach(lc, rtc_jobs)
-		others = others || (lfirst(lc) != job &&
-							((RtcJob *) lfirst(lc))->dboid == job->dboid);
+	{
+		const RtcJob *other = lfirst(lc);
+
+		others = others || (other != job && other->dboid == job->dboid &&
+							other->later);
+	}
 	if (job->kind == RTC_JOB_REGISTER && others)
 	{
 		/* the position must not say yet that it is in use */
@@ -470,8 +507,6 @@ make_clear_jobs(const RtcPosition *pos)
 	Oid			dboid;
 	char		prefix[RTC_MAX_PREFIX_LEN];
 
-	while (rtc_jobs != NIL)
-		rtc_job_drop(llast(rtc_jobs));
 	for (int i = 0; prefix_to_clear(pos, i, &dboid, prefix); i++)
 	{
 		/* an empty one would be everybody's keys */

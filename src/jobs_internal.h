@@ -32,6 +32,9 @@ typedef struct RtcJob
 	uint64		nth;			/* and which op of it */
 	bool		later;			/* it goes on between batches */
 	bool		done;			/* CLEAR_ALL: it waits for the others */
+	bool		absorbs;		/* CLEAR: all SETs of the database are DELs
+								 * until it is over, so deletions that come
+								 * meanwhile have nothing to do */
 	RtcScan		scan[2];		/* the second: the prefix from before */
 	int			nscans;
 	int			current;		/* the one that goes on */
@@ -57,7 +60,7 @@ extern void rtc_job_append(RtcJob *job);
  */
 extern void rtc_job_add_scan(RtcJob *job, const char *prefix, const RtcOp *op);
 
-/* Forgets a job, or all of a database. */
+/* Forgets a job, or all of a database but that of a clear of everything. */
 extern void rtc_job_drop(RtcJob *job);
 extern void rtc_jobs_drop_of(Oid dboid);
 
@@ -67,6 +70,9 @@ extern void rtc_jobs_drop_of(Oid dboid);
  */
 extern RtcJob *rtc_job_find_deletion(Oid dboid, XLogRecPtr lsn, uint64 nth);
 extern RtcJob *rtc_job_find_registration(const RtcRegistration *reg);
+
+/* The job that does what further deletions ask for; NULL = none. */
+extern RtcJob *rtc_job_find_absorbing(Oid dboid);
 
 /* Tells people what goes on: now, or when it has been long enough. */
 extern void rtc_jobs_tell(bool now);

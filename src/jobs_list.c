@@ -86,7 +86,7 @@ rtc_jobs_drop_of(Oid dboid)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->dboid != dboid)
+		if (job->dboid != dboid || job->kind == RTC_JOB_CLEAR_ALL)
 			continue;
 		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
 		MemoryContextDelete(job->context);
@@ -124,6 +124,21 @@ rtc_job_find_registration(const RtcRegistration *reg)
 		if (job->kind == RTC_JOB_REGISTER && job->dboid == reg->dboid &&
 			strcmp(job->reg.prefix, reg->prefix) == 0 &&
 			strcmp(job->reg.old, reg->old) == 0)
+			return job;
+	}
+	return NULL;
+}
+
+RtcJob *
+rtc_job_find_absorbing(Oid dboid)
+{
+	ListCell   *lc;
+
+	foreach(lc, rtc_jobs)
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if (job->dboid == dboid && job->absorbs)
 			return job;
 	}
 	return NULL;

@@ -65,11 +65,19 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 	{
 		RtcPrefix  *entry = find_entry(pos->prefix_dboid[i]);
 
-		/* what the position says may be older than that it was closed */
+		/*
+		 * What the position says may be older than that it was closed, and so
+		 * it may be in another Redis: it has to be told again.
+		 */
 		if (entry != NULL && (entry->state == RTC_PREFIX_CLOSED ||
 							  entry->state == RTC_PREFIX_CLEARING ||
 							  entry->unnoted))
+		{
+			if (strcmp(entry->prefix, pos->prefix[i]) != 0)
+				strlcpy(entry->old, pos->prefix[i], sizeof(entry->old));
+			entry->unnoted = rtc_shared->unnoted = true;
 			continue;
+		}
 		if (pos->prefix_closed[i])
 		{
 			/* a message or a lookup brings the name; then it is cleared */
@@ -79,7 +87,8 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 				entry->dboid = pos->prefix_dboid[i];
 				entry->state = RTC_PREFIX_REQUESTED;
 			}
-			if (entry != NULL)
+			/* a relay of 1.0 leaves the field behind when it registers it anew */
+			if (entry != NULL && entry->state != RTC_PREFIX_READY)
 				strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
 		}
 		else if (entry == NULL)
@@ -212,7 +221,8 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	if (entry->state == RTC_PREFIX_FREE)
 		memset(entry, 0, sizeof(*entry));
 	else
-		strlcpy(reg->old, entry->prefix, sizeof(reg->old));
+		strlcpy(reg->old, entry->old[0] != '\0' ? entry->old : entry->prefix,
+				sizeof(reg->old));
 	entry->state = RTC_PREFIX_REQUESTED;
 	entry->dboid = dboid;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
@@ -284,6 +294,7 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 	if (entry != NULL)
 	{
 		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
+		entry->old[0] = '\0';
 		/* a backend may have asked for a newer name meanwhile */
 		if (strcmp(entry->dbname, reg->dbname) == 0)
 			open_entry(entry, usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE);
@@ -311,10 +322,12 @@ rtc_prefix_apply_early(const RtcRegistration *reg, XLogRecPtr lsn)
 	if (entry != NULL && entry->state == RTC_PREFIX_REQUESTED &&
 		strcmp(entry->dbname, reg->dbname) == 0)
 	{
-		/* the position does not name it, so there is nothing to be noted */
 		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
+		strlcpy(entry->old, reg->old, sizeof(entry->old));
 		entry->state = RTC_PREFIX_CLEARING;
 		entry->closed_at = lsn;
+		/* ops do not go to the old one any more, nor is the new one clear */
+		entry->unnoted = rtc_shared->unnoted = true;
 	}
 	rtc_prefix_moved();
 	LWLockRelease(rtc_shared->lock);

@@ -74,10 +74,12 @@ typedef struct RtcPrefix
 											 * one to clear, or "" */
 
 	/*
-	 * CLEARING and CLOSED.  Only the relay uses what is below; "unnoted": the
-	 * position in Redis still says that the prefix is in use.
+	 * Only the relay uses what is below.  "unnoted": the position in Redis may
+	 * still say that the prefix, or the one from before, is in use (closed.c).
 	 */
 	bool		unnoted;
+	char		old[RTC_MAX_PREFIX_LEN];	/* the one from before, if it is to be
+										 * cleared, too; else "" */
 	XLogRecPtr	closed_at;		/* since the commit that ends here */
 	int64		retry_ms;		/* CLOSED: when to try again, monotonic */
 	int			retries;		/* CLOSED: how often it was tried in vain */
@@ -231,6 +233,7 @@ typedef struct RtcShared
 	RtcInterest interest;
 	RtcRelayInfo relay;
 	RtcPrefix	prefix[RTC_MAX_PREFIXES];
+	bool		unnoted;		/* one of these may be "unnoted"; the relay's */
 	int			njobs;
 	RtcJobInfo	job[RTC_MAX_JOBS];
 	bool		sweeping;		/* the first pass over the tag sets goes on */

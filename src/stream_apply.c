@@ -203,19 +203,23 @@ find_prefix(const RtcMessage *msg, char *prefix)
 		rtc_closed_is_given_up(msg->dboid))
 		return RTC_TARGET_NONE;
 
-	/* it is registered when there is memory, and cleared then */
-	if (rtc_stream.full)
-		return RTC_TARGET_NONE;
 	/* what is in the batch must not come behind the clearing */
-	if (!rtc_stream_send())
+	if (!rtc_stream.full && !rtc_stream_send())
 		return RTC_TARGET_DOWN;
 	if (rtc_stream.full)
+	{
+		/* it is registered when there is memory, and cleared then */
+		rtc_closed_left_out(msg->dboid);
 		return RTC_TARGET_NONE;
+	}
 	target = register_prefix(msg->dboid, msg->dbname, lsn, false);
-	if (target != RTC_TARGET_OK)
-		return target;
-	return rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix)
-		? RTC_TARGET_OK : RTC_TARGET_NONE;
+	/* it may have been renamed meanwhile */
+	if (target == RTC_TARGET_OK &&
+		!rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
+		target = RTC_TARGET_NONE;
+	if (target == RTC_TARGET_NONE)
+		rtc_closed_left_out(msg->dboid);
+	return target;
 }
 
 /*
@@ -298,12 +302,13 @@ rtc_stream_register_requested(void)
 	Oid			dboid;
 	char		dbname[NAMEDATALEN];
 	XLogRecPtr	named_at;
-	bool		closed = false;
 
-	while (!rtc_stream.full &&
-		   (rtc_prefix_requested(&dboid, dbname, &named_at) ||
-			(closed = rtc_closed_due(&dboid, dbname, &named_at))))
+	while (!rtc_stream.full)
 	{
+		bool		closed = !rtc_prefix_requested(&dboid, dbname, &named_at);
+
+		if (closed && !rtc_closed_due(&dboid, dbname, &named_at))
+			break;
 		CHECK_FOR_INTERRUPTS();
 		if (!rtc_stream_send())
 			return false;

@@ -82,6 +82,7 @@ static bool learned = false;
 static bool is_the_same(const RtcCulprit *culprit);
 static void remember(const RtcCulprit *culprit);
 static void forget(void);
+static int	count_refused(Oid dboid);
 static void refuse_set(const RtcCulprit *culprit, XLogRecPtr lsn,
 					   const char *error);
 static void give_up(const RtcCulprit *culprit, XLogRecPtr lsn,
@@ -219,6 +220,21 @@ forget(void)
 	tries = 0;
 }
 
+/*
+ * Refused SETs of a database that may have to be applied again.
+ */
+static int
+count_refused(Oid dboid)
+{
+	ListCell   *lc;
+	int			n = 0;
+
+	foreach(lc, refused)
+		if (((Refused *) lfirst(lc))->dboid == dboid)
+		n++;
+	return n;
+}
+
 static void
 refuse_set(const RtcCulprit *culprit, XLogRecPtr lsn, const char *error)
 {
@@ -230,7 +246,8 @@ refuse_set(const RtcCulprit *culprit, XLogRecPtr lsn, const char *error)
 	refused_in_row = culprit->dboid == refused_dboid ? refused_in_row + 1 : 1;
 	refused_dboid = culprit->dboid;
 	rtc_stat_inc(RTC_STAT_SETS_REFUSED);
-	if (refused_in_row >= MAX_REFUSED)
+	if (refused_in_row >= MAX_REFUSED ||
+		count_refused(culprit->dboid) >= MAX_REFUSED)
 	{
 		refused_in_row = 0;
 		give_up(culprit, lsn, error);
