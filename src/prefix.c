@@ -46,8 +46,7 @@ static const RtcReply *find_owners(RtcConn *conn, const RtcPosition *pos);
 static RtcPrefixResult check_owner(RtcConn *conn, const char *prefix,
 								   char *error, size_t error_size);
 static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
-									const char *prefix, const char *old,
-									char *error, size_t error_size);
+									const char *prefix, const char *old);
 static RtcConnResult ask(RtcConn *conn, RtcReply **replies, int *nreplies);
 static void open_entry(RtcPrefix *entry, RtcPrefixState state);
 
@@ -87,9 +86,11 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 				entry->dboid = pos->prefix_dboid[i];
 				entry->state = RTC_PREFIX_REQUESTED;
 			}
-			/* a relay of 1.0 leaves the field behind when it registers it anew */
+
+			/* when a relay of 1.0 registers it, this field stays */
 			if (entry != NULL && entry->state != RTC_PREFIX_READY)
-				strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+				strlcpy(entry->prefix[0] == '\0' ? entry->prefix : entry->old,
+						pos->prefix[i], RTC_MAX_PREFIX_LEN);
 		}
 		else if (entry == NULL)
 		{
@@ -102,20 +103,16 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
 			entry->state = RTC_PREFIX_READY;
 		}
-		else if (entry->dbname[0] != '\0')
+		else
 		{
 			char		expanded[RTC_MAX_PREFIX_LEN];
 
+			/* one without a name is judged when it gets one */
 			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
-			if (rtc_prefix_expand(rtc_key_prefix, entry->dbname, expanded) &&
-				strcmp(expanded, entry->prefix) == 0)
+			if (entry->dbname[0] == '\0' ||
+				(rtc_prefix_expand(rtc_key_prefix, entry->dbname, expanded) &&
+				 strcmp(expanded, entry->prefix) == 0))
 				entry->state = RTC_PREFIX_READY;
-		}
-		else
-		{
-			/* still without a name, by which it is judged when it gets one */
-			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
-			entry->state = RTC_PREFIX_READY;
 		}
 	}
 	rtc_prefix_moved();
@@ -220,9 +217,6 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	}
 	if (entry->state == RTC_PREFIX_FREE)
 		memset(entry, 0, sizeof(*entry));
-	else
-		strlcpy(reg->old, entry->old[0] != '\0' ? entry->old : entry->prefix,
-				sizeof(reg->old));
 	entry->state = RTC_PREFIX_REQUESTED;
 	entry->dboid = dboid;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
@@ -232,8 +226,10 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		snprintf(reg->error, sizeof(reg->error),
 				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
 				 dbname);
-	if (strcmp(reg->old, reg->prefix) == 0)
-		reg->old[0] = '\0';
+	if (strcmp(entry->prefix, reg->prefix) != 0)
+		strlcpy(reg->old, entry->prefix, sizeof(reg->old));
+	if (entry->old[0] != '\0' && strcmp(entry->old, reg->prefix) != 0)
+		strlcpy(reg->old, entry->old, sizeof(reg->old));
 	for (int i = 0; i < RTC_MAX_PREFIXES && usable; i++)
 	{
 		RtcPrefix  *other = &rtc_shared->prefix[i];
@@ -283,8 +279,7 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 	if (usable)
 		result = check_owner(conn, reg->prefix, reg->error, sizeof(reg->error));
 	if (result == RTC_PREFIX_OK)
-		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old,
-							  reg->error, sizeof(reg->error));
+		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old);
 	if (result != RTC_PREFIX_OK)
 		return result;
 
@@ -337,7 +332,6 @@ RtcPrefixResult
 rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 {
 	char		prefix[RTC_MAX_PREFIX_LEN] = "";
-	char		error[RTC_ERROR_LEN];
 	RtcPrefix  *entry;
 	RtcPrefixResult result;
 
@@ -350,7 +344,7 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 	if (prefix[0] == '\0')
 		return RTC_PREFIX_OK;
 
-	result = store_prefix(conn, dboid, prefix, "", error, sizeof(error));
+	result = store_prefix(conn, dboid, prefix, "");
 	if (result != RTC_PREFIX_OK)
 		return result;
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
@@ -575,8 +569,7 @@ check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
  * Enters the prefix in the position, in one step, and watches it again.
  */
 static RtcPrefixResult
-store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
-			 char *error, size_t error_size)
+store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old)
 {
 	const char *mine = strrchr(rtc_position_key(), ':') + 1;
 	char		field[RTC_MAX_PREFIX_LEN + 16];
@@ -622,8 +615,7 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 		return RTC_PREFIX_FAILED;
 	if (replies[exec].type == RTC_REPLY_NIL)
 	{
-		snprintf(error, error_size, "somebody else changed the position, or registered a prefix");
-		rtc_conn_fail(conn, "%s", error);
+		rtc_conn_fail(conn, "somebody else changed the position, or registered a prefix");
 		return RTC_PREFIX_FAILED;
 	}
 	for (int i = 0; i < replies[exec].nelems; i++)
@@ -635,8 +627,7 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 	/* between EXEC and WATCH */
 	if (!rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
 	{
-		snprintf(error, error_size, "somebody else has taken the position");
-		rtc_conn_fail(conn, "%s", error);
+		rtc_conn_fail(conn, "somebody else has taken the position");
 		return RTC_PREFIX_FAILED;
 	}
 	return RTC_PREFIX_OK;

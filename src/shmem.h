@@ -74,12 +74,13 @@ typedef struct RtcPrefix
 											 * one to clear, or "" */
 
 	/*
-	 * Only the relay uses what is below.  "unnoted": the position in Redis may
-	 * still say that the prefix, or the one from before, is in use (closed.c).
+	 * Only the relay uses what is below.  "unnoted": the position in Redis
+	 * may still say that the prefix, or the one from before, is in use
+	 * (closed.c).
 	 */
 	bool		unnoted;
-	char		old[RTC_MAX_PREFIX_LEN];	/* the one from before, if it is to be
-										 * cleared, too; else "" */
+	char		old[RTC_MAX_PREFIX_LEN];	/* the one from before, if it is
+											 * to be cleared, too; else "" */
 	XLogRecPtr	closed_at;		/* since the commit that ends here */
 	int64		retry_ms;		/* CLOSED: when to try again, monotonic */
 	int			retries;		/* CLOSED: how often it was tried in vain */

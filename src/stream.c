@@ -283,7 +283,7 @@ start_resume(void)
 	/* lookups wait until all of this is applied, which takes its flush */
 	XLogFlush(end);
 
-	ereport(rtc_suspect_is_searching() ? DEBUG1 : LOG,
+	ereport(rtc_suspect_is_searching() && rtc_stream.same ? DEBUG1 : LOG,
 			(errmsg("connected to Redis, which stands at %X/%X on timeline %u",
 					LSN_FORMAT_ARGS(rtc_stream.pos.lsn), rtc_stream.pos.timeline),
 			 errdetail("Reading WAL again from %X/%X; WAL ends at %X/%X.%s",
