@@ -132,6 +132,7 @@ OBJS = \
 	src/portable.o \
 	src/position.o \
 	src/prefix.o \
+	src/prefix_owner.o \
 	src/progress.o \
 	src/provenance.o \
 	src/publish.o \

@@ -77,95 +77,23 @@ DELETE FROM pg_catalog.pg_shdepend AS d
 COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
 'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 42701 two columns of one name, 0A000 not a SELECT.';
 
--- two more counters
-DROP VIEW rtcache_stats;
-DROP FUNCTION cache_stats();
-
-CREATE FUNCTION cache_stats(
-    OUT l1_hits bigint,
-    OUT l2_hits bigint,
-    OUT misses bigint,
-    OUT fills bigint,
-    OUT fills_refused bigint,
-    OUT bypasses bigint,
-    OUT bypass_disabled bigint,
-    OUT bypass_not_ready bigint,
-    OUT bypass_wrote bigint,
-    OUT bypass_isolation bigint,
-    OUT bypass_query bigint,
-    OUT bypass_pending bigint,
-    OUT bypass_lag bigint,
-    OUT bypass_breaker bigint,
-    OUT bypass_error bigint,
-    OUT lease_busy bigint,
-    OUT fill_waits bigint,
-    OUT errors bigint,
-    OUT corrupt bigint,
-    OUT too_large bigint,
-    OUT sets bigint,
-    OUT dels bigint,
-    OUT tag_drops bigint,
-    OUT pattern_dels bigint,
-    OUT bytes_read bigint,
-    OUT bytes_written bigint,
-    OUT messages bigint,
-    OUT message_bytes bigint,
-    OUT messages_refused bigint,
-    OUT clears bigint,
-    OUT commit_waits bigint,
-    OUT commit_waits_given_up bigint,
-    OUT stats_reset timestamptz,
+-- two more counters; the view keeps its grants, and what depends on it
+CREATE FUNCTION rtcache_refusals(
     OUT sets_refused bigint,
     OUT closings bigint)
 RETURNS record
-AS 'MODULE_PATHNAME', 'cache_stats'
+AS 'MODULE_PATHNAME', 'rtcache_refusals'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION cache_stats() IS
-'returns the counters of this server, all databases together; bypasses is the sum of bypass_*. Errors: 55000 not preloaded.';
+COMMENT ON FUNCTION rtcache_refusals() IS
+'returns how often Redis has refused something, for rtcache_stats; who may not read that learns nothing of use, so everybody may call it. Errors: 55000 not preloaded.';
 
-CREATE VIEW rtcache_stats AS
-    SELECT * FROM @extschema@.cache_stats();
+CREATE OR REPLACE VIEW rtcache_stats AS
+    SELECT s.*, r.*
+      FROM @extschema@.cache_stats() AS s, @extschema@.rtcache_refusals() AS r;
 
-COMMENT ON VIEW rtcache_stats IS
-'counters of this server: lookups by outcome, fills, operations applied to Redis, messages in WAL';
-COMMENT ON COLUMN rtcache_stats.l1_hits IS 'lookups answered from shared memory';
-COMMENT ON COLUMN rtcache_stats.l2_hits IS 'lookups answered by Redis';
-COMMENT ON COLUMN rtcache_stats.misses IS 'lookups that ran the query although the cache was usable';
-COMMENT ON COLUMN rtcache_stats.fills IS 'computed values stored in a cache';
-COMMENT ON COLUMN rtcache_stats.fills_refused IS 'computed values not stored because a write came in between or the lease ran out';
-COMMENT ON COLUMN rtcache_stats.bypasses IS 'lookups that ran the query without use of the cache; the sum of the next columns';
-COMMENT ON COLUMN rtcache_stats.bypass_disabled IS 'because rtcache.enabled was off';
-COMMENT ON COLUMN rtcache_stats.bypass_not_ready IS 'because there was no Redis or the relay had not caught up since it started';
-COMMENT ON COLUMN rtcache_stats.bypass_wrote IS 'because the transaction had written';
-COMMENT ON COLUMN rtcache_stats.bypass_isolation IS 'because the transaction was REPEATABLE READ or SERIALIZABLE';
-COMMENT ON COLUMN rtcache_stats.bypass_query IS 'because the query was not cacheable';
-COMMENT ON COLUMN rtcache_stats.bypass_pending IS 'because a writer of the key was committing';
-COMMENT ON COLUMN rtcache_stats.bypass_lag IS 'because Redis did not have a committed write of the key yet';
-COMMENT ON COLUMN rtcache_stats.bypass_breaker IS 'because the circuit breaker was open';
-COMMENT ON COLUMN rtcache_stats.bypass_error IS 'because Redis failed during the lookup';
-COMMENT ON COLUMN rtcache_stats.lease_busy IS 'misses that another reader was about to fill';
-COMMENT ON COLUMN rtcache_stats.fill_waits IS 'hits on a value that another reader computed while the lookup waited for it';
-COMMENT ON COLUMN rtcache_stats.errors IS 'errors and timeouts of Redis, in all processes';
-COMMENT ON COLUMN rtcache_stats.corrupt IS 'values in Redis that were not JSON and were dropped';
-COMMENT ON COLUMN rtcache_stats.too_large IS 'values above rtcache.max_value_size that were not stored';
-COMMENT ON COLUMN rtcache_stats.sets IS 'values written to Redis by the relay';
-COMMENT ON COLUMN rtcache_stats.dels IS 'keys deleted in Redis by the relay';
-COMMENT ON COLUMN rtcache_stats.tag_drops IS 'keys deleted in Redis because what they depend on has changed';
-COMMENT ON COLUMN rtcache_stats.pattern_dels IS 'keys deleted in Redis by pattern or clear';
-COMMENT ON COLUMN rtcache_stats.bytes_read IS 'bytes of values read from Redis by lookups';
-COMMENT ON COLUMN rtcache_stats.bytes_written IS 'bytes of values sent to Redis by the relay and by fills';
-COMMENT ON COLUMN rtcache_stats.messages IS 'messages written to WAL';
-COMMENT ON COLUMN rtcache_stats.message_bytes IS 'bytes of these messages';
-COMMENT ON COLUMN rtcache_stats.messages_refused IS 'messages in WAL that failed the check of their seal and were ignored';
-COMMENT ON COLUMN rtcache_stats.clears IS 'times the relay cleared all keys of a database';
-COMMENT ON COLUMN rtcache_stats.commit_waits IS 'commits that waited for Redis because of rtcache.commit_wait';
-COMMENT ON COLUMN rtcache_stats.commit_waits_given_up IS 'of these, those that gave up: timeout, cancel or termination';
-COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
 COMMENT ON COLUMN rtcache_stats.sets_refused IS 'values that Redis refused, so that their keys were deleted instead';
 COMMENT ON COLUMN rtcache_stats.closings IS 'times that a database was closed since Redis refused an operation of it that cannot be left out';
-
-REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;
 
 -- what takes long
 CREATE FUNCTION rtcache_progress(

@@ -290,9 +290,7 @@ CREATE FUNCTION cache_stats(
     OUT clears bigint,
     OUT commit_waits bigint,
     OUT commit_waits_given_up bigint,
-    OUT stats_reset timestamptz,
-    OUT sets_refused bigint,
-    OUT closings bigint)
+    OUT stats_reset timestamptz)
 RETURNS record
 AS 'MODULE_PATHNAME', 'cache_stats'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -333,6 +331,16 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_relay() IS
 'returns what the relay is doing. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION rtcache_refusals(
+    OUT sets_refused bigint,
+    OUT closings bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'rtcache_refusals'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_refusals() IS
+'returns how often Redis has refused something, for rtcache_stats; who may not read that learns nothing of use, so everybody may call it. Errors: 55000 not preloaded.';
 
 CREATE FUNCTION rtcache_progress(
     OUT datid oid,
@@ -384,7 +392,8 @@ COMMENT ON FUNCTION cache_l1_keys(integer) IS
 -- Who is to read a view needs SELECT on it and EXECUTE on its function.
 
 CREATE VIEW rtcache_stats AS
-    SELECT * FROM @extschema@.cache_stats();
+    SELECT s.*, r.*
+      FROM @extschema@.cache_stats() AS s, @extschema@.rtcache_refusals() AS r;
 
 COMMENT ON VIEW rtcache_stats IS
 'counters of this server: lookups by outcome, fills, operations applied to Redis, messages in WAL';

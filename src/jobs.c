@@ -206,8 +206,10 @@ rtc_jobs_register(RtcConn *conn, Oid dboid, const char *dbname,
 		case RTC_SCAN_MORE:
 			break;
 	}
+	result = rtc_prefix_apply_early(conn, &reg, lsn);
+	if (result != RTC_PREFIX_OK)
+		return as_result(result);
 	job->later = true;
-	rtc_prefix_apply_early(&reg, lsn);
 	return RTC_JOB_LATER;
 }
 
@@ -402,9 +404,9 @@ complete(RtcConn *conn, RtcJob *job, const char **error)
 	if (job->kind == RTC_JOB_REGISTER && others)
 	{
 		/* the position must not say yet that it is in use */
-		job->later = true;
-		rtc_prefix_apply_early(&job->reg, job->lsn);
-		return RTC_JOB_LATER;
+		result = rtc_prefix_apply_early(conn, &job->reg, job->lsn);
+		job->later = job->later || result == RTC_PREFIX_OK;
+		return result == RTC_PREFIX_OK ? RTC_JOB_LATER : as_result(result);
 	}
 	if (job->kind == RTC_JOB_REGISTER)
 		result = rtc_prefix_finish(conn, &job->reg, job->scan[0].deleted +

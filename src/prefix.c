@@ -12,10 +12,6 @@
  * before, from another database or from a time when nobody kept it coherent,
  * is gone when the first lookup may use it.
  *
- * A hash "rtcache:owners" tells which database system has a prefix, so that
- * two servers that are set up with the same one do not destroy each other's
- * keys: the second one is refused while the first one is alive.
- *
  * Model: called by the relay alone.  The registry is RtcShared.prefix, under
  * its lock, which is never held over I/O.  Redis trouble is a result.
  *
@@ -33,21 +29,14 @@
 #include "inject.h"
 #include "key.h"
 #include "prefix.h"
+#include "prefix_owner.h"
 #include "redis_session.h"
 #include "shmem.h"
 
-#define OWNERS_KEY	"rtcache:owners"
-#define RTC_SYSID_LEN	64
-
 static RtcPrefix *find_entry(Oid dboid);
-static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
-								char owner[RTC_SYSID_LEN]);
-static const RtcReply *find_owners(RtcConn *conn, const RtcPosition *pos);
-static RtcPrefixResult check_owner(RtcConn *conn, const char *prefix,
-								   char *error, size_t error_size);
 static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
-									const char *prefix, const char *old);
-static RtcConnResult ask(RtcConn *conn, RtcReply **replies, int *nreplies);
+									const char *prefix, const char *old,
+									bool closed);
 static void open_entry(RtcPrefix *entry, RtcPrefixState state);
 
 void
@@ -264,7 +253,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		reg->prefix[0] = '\0';
 		return RTC_PREFIX_OK;
 	}
-	return check_owner(conn, reg->prefix, reg->error, sizeof(reg->error));
+	return rtc_owner_check(conn, reg->prefix, reg->error, sizeof(reg->error));
 }
 
 RtcPrefixResult
@@ -277,9 +266,9 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 	RTC_INJECT("prefix_cleared");
 	/* while we cleared it, somebody may have taken it */
 	if (usable)
-		result = check_owner(conn, reg->prefix, reg->error, sizeof(reg->error));
+		result = rtc_owner_check(conn, reg->prefix, reg->error, sizeof(reg->error));
 	if (result == RTC_PREFIX_OK)
-		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old);
+		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, false);
 	if (result != RTC_PREFIX_OK)
 		return result;
 
@@ -307,11 +296,25 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 	return RTC_PREFIX_OK;
 }
 
-void
-rtc_prefix_apply_early(const RtcRegistration *reg, XLogRecPtr lsn)
+RtcPrefixResult
+rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
+					   XLogRecPtr lsn)
 {
 	RtcPrefix  *entry;
+	bool		waits;
+	RtcPrefixResult result;
 
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find_entry(reg->dboid);
+	waits = entry != NULL && entry->state == RTC_PREFIX_REQUESTED;
+	LWLockRelease(rtc_shared->lock);
+	if (!waits)
+		return RTC_PREFIX_OK;
+
+	/* it has to be ours before we write there; nor is the old one in use */
+	result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, true);
+	if (result != RTC_PREFIX_OK)
+		return result;
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	entry = find_entry(reg->dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_REQUESTED &&
@@ -321,11 +324,10 @@ rtc_prefix_apply_early(const RtcRegistration *reg, XLogRecPtr lsn)
 		strlcpy(entry->old, reg->old, sizeof(entry->old));
 		entry->state = RTC_PREFIX_CLEARING;
 		entry->closed_at = lsn;
-		/* ops do not go to the old one any more, nor is the new one clear */
-		entry->unnoted = rtc_shared->unnoted = true;
 	}
 	rtc_prefix_moved();
 	LWLockRelease(rtc_shared->lock);
+	return RTC_PREFIX_OK;
 }
 
 RtcPrefixResult
@@ -344,7 +346,7 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 	if (prefix[0] == '\0')
 		return RTC_PREFIX_OK;
 
-	result = store_prefix(conn, dboid, prefix, "");
+	result = store_prefix(conn, dboid, prefix, "", false);
 	if (result != RTC_PREFIX_OK)
 		return result;
 	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
@@ -368,7 +370,7 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 
 	if (pos->nprefixes == 0)
 		return RTC_CONN_OK;
-	owners = find_owners(conn, pos);
+	owners = rtc_owners_of(conn, pos);
 	if (owners == NULL)
 		return RTC_CONN_FAILED;
 	for (int i = pos->nprefixes - 1; i >= 0; i--)
@@ -472,104 +474,12 @@ open_entry(RtcPrefix *entry, RtcPrefixState state)
 }
 
 /*
- * Which database system has the prefix?  "" = none.
- */
-static RtcConnResult
-find_owner(RtcConn *conn, const char *prefix, char owner[RTC_SYSID_LEN])
-{
-	RtcReply   *replies;
-	int			nreplies;
-
-	owner[0] = '\0';
-	rtc_conn_append_strings(conn, "HGET", OWNERS_KEY, prefix, NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	if (replies[0].type == RTC_REPLY_ERROR &&
-		strncmp(replies[0].str, "WRONGTYPE", strlen("WRONGTYPE")) == 0)
-	{
-		/* somebody has stored something else there: it tells nothing */
-		rtc_conn_append_strings(conn, "UNLINK", OWNERS_KEY, NULL);
-		return ask(conn, &replies, &nreplies);
-	}
-	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	if (replies[0].type == RTC_REPLY_STRING)
-		strlcpy(owner, replies[0].str, RTC_SYSID_LEN);
-	return RTC_CONN_OK;
-}
-
-/*
- * Which database systems have the prefixes of the position?  One reply for each; NULL
- * = failed.
- */
-static const RtcReply *
-find_owners(RtcConn *conn, const RtcPosition *pos)
-{
-	int			argc = pos->nprefixes + 2;
-	const char **argv = palloc(argc * sizeof(char *));
-	size_t	   *argvlen = palloc(argc * sizeof(size_t));
-	RtcReply   *replies;
-	int			nreplies;
-
-	argv[0] = "HMGET";
-	argv[1] = OWNERS_KEY;
-	for (int i = 0; i < pos->nprefixes; i++)
-		argv[i + 2] = pos->prefix[i];
-	for (int i = 0; i < argc; i++)
-		argvlen[i] = strlen(argv[i]);
-	rtc_conn_append(conn, argc, argv, argvlen);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
-		return NULL;
-	if (replies[0].type != RTC_REPLY_ARRAY ||
-		replies[0].nelems != pos->nprefixes)
-	{
-		rtc_conn_fail(conn, "unexpected reply to HMGET");
-		return NULL;
-	}
-	return replies[0].elems;
-}
-
-/*
- * Makes sure that no other database system uses the prefix.
+ * Enters the prefix in the position, in one step, and watches it again; closed:
+ * as one that is ours, but not for readers, as the old one.
  */
 static RtcPrefixResult
-check_owner(RtcConn *conn, const char *prefix, char *error, size_t error_size)
-{
-	const char *mine = strrchr(rtc_position_key(), ':') + 1;
-	RtcReply   *replies;
-	int			nreplies;
-	char		key[128];
-	char		other[RTC_SYSID_LEN];
-	int64		seen_ms;
-
-	/* two may look at the same time: the EXEC of the second one fails */
-	rtc_conn_append_strings(conn, "WATCH", OWNERS_KEY, NULL);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK ||
-		find_owner(conn, prefix, other) != RTC_CONN_OK)
-		return RTC_PREFIX_FAILED;
-	if (other[0] == '\0' || strcmp(other, mine) == 0)
-		return RTC_PREFIX_OK;
-
-	snprintf(key, sizeof(key), "rtcache:position:%s", other);
-	rtc_conn_append_strings(conn, "HGET", key, "seen", NULL);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
-		return RTC_PREFIX_FAILED;
-	seen_ms = replies[0].type == RTC_REPLY_STRING
-		? strtoi64(replies[0].str, NULL, 10) : 0;
-	if (rtc_unix_ms() - seen_ms >= RTC_OWNER_SILENCE)
-		return RTC_PREFIX_OK;
-	snprintf(error, error_size,
-			 "key prefix \"%s\" belongs to database system %s",
-			 prefix, other);
-	return RTC_PREFIX_REFUSED;
-}
-
-/*
- * Enters the prefix in the position, in one step, and watches it again.
- */
-static RtcPrefixResult
-store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old)
+store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
+			 bool closed)
 {
 	const char *mine = strrchr(rtc_position_key(), ':') + 1;
 	char		field[RTC_MAX_PREFIX_LEN + 16];
@@ -578,15 +488,17 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old)
 	int			nreplies;
 	int			exec = 1;
 
+	snprintf(value, sizeof(value), "%u", dboid);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	if (prefix[0] != '\0')
 	{
-		snprintf(field, sizeof(field), "prefix:%s", prefix);
-		snprintf(value, sizeof(value), "%u", dboid);
-		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
-		snprintf(field, sizeof(field), "closed:%s", prefix);
+		snprintf(field, sizeof(field), "%s:%s", closed ? "prefix" : "closed",
+				 prefix);
 		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-		rtc_conn_append_strings(conn, "HSET", OWNERS_KEY, prefix, mine, NULL);
+		snprintf(field, sizeof(field), "%s:%s", closed ? "closed" : "prefix",
+				 prefix);
+		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		rtc_conn_append_strings(conn, "HSET", RTC_OWNERS_KEY, prefix, mine, NULL);
 		exec += 3;
 	}
 	if (old[0] != '\0')
@@ -594,9 +506,14 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old)
 		snprintf(field, sizeof(field), "prefix:%s", old);
 		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
 		snprintf(field, sizeof(field), "closed:%s", old);
-		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-		rtc_conn_append_strings(conn, "HDEL", OWNERS_KEY, old, NULL);
-		exec += 3;
+		if (closed)
+			rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		else
+		{
+			rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+			rtc_conn_append_strings(conn, "HDEL", RTC_OWNERS_KEY, old, NULL);
+		}
+		exec += closed ? 2 : 3;
 	}
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
@@ -631,16 +548,4 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old)
 		return RTC_PREFIX_FAILED;
 	}
 	return RTC_PREFIX_OK;
-}
-
-/*
- * Exchanges what was appended; an error reply is a failure.
- */
-static RtcConnResult
-ask(RtcConn *conn, RtcReply **replies, int *nreplies)
-{
-	if (rtc_conn_exchange(conn, rtc_command_timeout, replies,
-						  nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	return rtc_conn_judge(conn, *replies, *nreplies);
 }

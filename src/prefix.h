@@ -78,9 +78,12 @@ extern RtcPrefixResult rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg,
 
 /*
  * The second step will take long: ops go to the prefix from here on, though
- * readers stay away.  lsn: all that was to be deleted was committed before it.
+ * readers stay away, as the position says at once.  lsn: all that was to be
+ * deleted was committed before it.
  */
-extern void rtc_prefix_apply_early(const RtcRegistration *reg, XLogRecPtr lsn);
+extern RtcPrefixResult rtc_prefix_apply_early(RtcConn *conn,
+											  const RtcRegistration *reg,
+											  XLogRecPtr lsn);
 
 /*
  * Opens a database that was closed while a job has deleted something: enters its

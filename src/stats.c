@@ -23,15 +23,12 @@
 #include "shmem.h"
 #include "stats.h"
 
-/*
- * The counters, and the sum of the bypasses, and the time of the reset, which
- * comes behind the counters of 1.0.  Its cache_stats() has no more than that.
- */
-#define STATS_COLUMNS (RTC_STAT_COUNT + 2)
-#define STATS_COLUMNS_1_0 (RTC_STAT_SETS_REFUSED + 2)
+/* The counters, and the sum of the bypasses, and the time of the reset. */
+#define STATS_COLUMNS (RTC_STAT_SETS_REFUSED + 2)
 
 PG_FUNCTION_INFO_V1(cache_stats);
 PG_FUNCTION_INFO_V1(cache_stats_reset);
+PG_FUNCTION_INFO_V1(rtcache_refusals);
 
 void
 rtc_stat_add(RtcCounter counter, uint64 n)
@@ -73,26 +70,41 @@ cache_stats(PG_FUNCTION_ARGS)
 
 	rtc_require_preload();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		(desc->natts != STATS_COLUMNS && desc->natts != STATS_COLUMNS_1_0))
+		desc->natts != STATS_COLUMNS)
 		elog(ERROR, "unexpected result type of cache_stats");
 
-	reset = (TimestampTz) pg_atomic_read_u64(&rtc_shared->stats_reset);
 	for (int i = RTC_STAT_BYPASS_FIRST; i <= RTC_STAT_BYPASS_LAST; i++)
 		bypasses += read_counter(i);
 
-	for (int i = 0; i < RTC_STAT_COUNT; i++)
+	for (int i = 0; i < RTC_STAT_SETS_REFUSED; i++)
 	{
 		if (i == RTC_STAT_BYPASS_FIRST)
 			values[n++] = Int64GetDatum((int64) bypasses);
-		if (i == RTC_STAT_SETS_REFUSED)
-		{
-			nulls[n] = reset == 0;
-			values[n++] = TimestampTzGetDatum(reset);
-		}
 		values[n++] = Int64GetDatum((int64) read_counter(i));
 	}
+	reset = (TimestampTz) pg_atomic_read_u64(&rtc_shared->stats_reset);
+	nulls[n] = reset == 0;
+	values[n++] = TimestampTzGetDatum(reset);
 	Assert(n == STATS_COLUMNS);
 
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
+													  values, nulls)));
+}
+
+/* rtcache_refusals() → (sets_refused, closings) */
+Datum
+rtcache_refusals(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2] = {0};
+
+	rtc_require_preload();
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
+		desc->natts != lengthof(values))
+		elog(ERROR, "unexpected result type of rtcache_refusals");
+	values[0] = Int64GetDatum((int64) read_counter(RTC_STAT_SETS_REFUSED));
+	values[1] = Int64GetDatum((int64) read_counter(RTC_STAT_CLOSINGS));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));
 }

@@ -49,6 +49,7 @@ typedef enum RtcCounter
 	RTC_STAT_CLEARS,			/* whole-prefix clears by the relay */
 	RTC_STAT_COMMIT_WAITS,		/* commits that waited for Redis */
 	RTC_STAT_COMMIT_WAITS_GIVEN_UP, /* in vain */
+	/* from here on not in cache_stats(), whose columns are those of 1.0 */
 	RTC_STAT_SETS_REFUSED,		/* SETs that Redis refused: the key is deleted */
 	RTC_STAT_CLOSINGS,			/* databases that were given up */
 	RTC_STAT_COUNT

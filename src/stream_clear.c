@@ -103,7 +103,7 @@ rtc_stream_clear(const char *reason)
 	if (!rtc_stream_store())
 		return false;
 
-	begun_at_end = true;
+	begun_at_end = !rtc_stream.full;
 	RTC_INJECT("clear_stored");
 	rtc_stat_inc(RTC_STAT_CLEARS);
 	ereport(LOG,
