@@ -340,7 +340,7 @@ AS 'MODULE_PATHNAME', 'rtcache_refusals'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_refusals() IS
-'returns how often Redis has refused something, for rtcache_stats; who may not read that learns nothing of use, so everybody may call it. Errors: 55000 not preloaded.';
+'returns how often Redis has refused something, for rtcache_stats; everybody may call it. Errors: 55000 not preloaded.';
 
 CREATE FUNCTION rtcache_progress(
     OUT datid oid,
