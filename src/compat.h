@@ -91,13 +91,6 @@
 #define my_proc_number_compat() (MyProc->pgprocno)
 #endif
 
-/* The handler that ignores a signal, of the type that handlers have. */
-#if PG_VERSION_NUM >= 190000
-#define SIG_IGN_compat PG_SIG_IGN
-#else
-#define SIG_IGN_compat SIG_IGN
-#endif
-
 #if PG_VERSION_NUM >= 190000
 #define GetOldestActiveTransactionId_compat() \
 	GetOldestActiveTransactionId(false, true)

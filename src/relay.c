@@ -179,6 +179,12 @@ rtc_relay_main(Datum arg)
 	}
 }
 
+/* Makes a signal do nothing; SIG_IGN is of another type from 19 on. */
+static void
+ignore(SIGNAL_ARGS)
+{
+}
+
 /*
  * Installs die() before signals are let in: the worker default would raise
  * inside the handler.
@@ -187,7 +193,7 @@ static void
 set_up(void)
 {
 	pqsignal(SIGTERM, die);
-	pqsignal(SIGINT, SIG_IGN_compat);
+	pqsignal(SIGINT, ignore);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
