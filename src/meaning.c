@@ -65,6 +65,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -445,6 +446,22 @@ rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf)
 		describe_group(buf, GROUP_CLASSES);
 	if (meaning->opaque || meaning->text_search)
 		describe_group(buf, GROUP_TEXT_SEARCH);
+}
+
+void
+rtc_meaning_end_kept_plans(void)
+{
+	static bool known = false;
+	static uint64 code;
+	static uint64 types;
+
+	if (known && code == group_hash[GROUP_CODE].hash &&
+		types == group_hash[GROUP_TYPES].hash)
+		return;
+	known = true;
+	code = group_hash[GROUP_CODE].hash;
+	types = group_hash[GROUP_TYPES].hash;
+	ResetPlanCache();
 }
 
 void

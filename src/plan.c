@@ -352,6 +352,8 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	else
 		rtc_watch_types(&plan->watch, meaning.types);
 	compute_id(plan, queries, &meaning);
+	if (meaning.opaque)
+		rtc_meaning_end_kept_plans();
 
 	/* The locks do not keep triggers and indexes from being made. */
 	changes = relation_changes;

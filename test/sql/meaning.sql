@@ -161,7 +161,6 @@ CREATE FUNCTION in_plpgsql(numeric) RETURNS text IMMUTABLE LANGUAGE plpgsql AS '
 SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
 SELECT * FROM asked('z', 'SELECT in_plpgsql(1.26)');
 CREATE DOMAIN tenant.code AS numeric(4, 2);
-DISCARD PLANS;
 SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
 SELECT * FROM asked('z', 'SELECT in_plpgsql(1.26)');
 DROP DOMAIN tenant.code;
