@@ -38,7 +38,10 @@ $node->safe_psql('postgres', q{
 ok($node->wait_streaming, 'the relay streams');
 
 my $lookup = q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name'};
-is($node->safe_psql('postgres', $lookup), 'old', 'a lookup fills');
+# before the relay has registered the prefix, lookups do not use Redis
+ok($node->poll_query_until('postgres',
+		"SELECT ($lookup) = 'old' AND cache_exists('hero:1')"),
+	'a lookup fills');
 ok($redis->cli('EXISTS', 'postgres:hero:1'), 'Redis has the key');
 
 $node->safe_psql('postgres', q{
