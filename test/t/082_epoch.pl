@@ -58,7 +58,8 @@ for (1 .. 100 * $PostgreSQL::Test::Utils::timeout_default)
 }
 ok(!has_unverified($replica), 'and knows that all replies were good');
 $fake->commands;
-$fake->rule(match => '^SET postgres:hero:1 ', action => 'exec_error',
+# twice: a SET that is refused again and again becomes a DEL
+$fake->rule(match => '^SET postgres:hero:1 ', action => 'exec_error', count => 2,
 	text => 'NOPERM this user has no permissions to run the command');
 $node->safe_psql('postgres', "UPDATE hero SET name = 'new'");
 my $caught = 0;
