@@ -133,6 +133,9 @@ sub new_standby
 }
 
 my $standby = new_standby();
+# Redis is to stand behind the beginning of the WAL that the standby has.
+$primary->safe_psql('postgres', 'UPDATE hero SET name = name WHERE id = 1');
+ok($primary->cache_wait, 'Redis stands where the standby can go on');
 kill 'STOP', my $relay = $primary->relay_pid;
 $primary->safe_psql('postgres', q{UPDATE hero SET name = 'replayed' WHERE id <= 10; DELETE FROM hero WHERE id = 11});
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
