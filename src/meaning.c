@@ -451,16 +451,11 @@ rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf)
 void
 rtc_meaning_end_kept_plans(void)
 {
-	static bool known = false;
-	static uint64 code;
-	static uint64 types;
+	static uint64 ended = 0;	/* rtc_catalog_changes() + 1, at the last time */
 
-	if (known && code == group_hash[GROUP_CODE].hash &&
-		types == group_hash[GROUP_TYPES].hash)
+	if (ended == rtc_catalog_changes() + 1)
 		return;
-	known = true;
-	code = group_hash[GROUP_CODE].hash;
-	types = group_hash[GROUP_TYPES].hash;
+	ended = rtc_catalog_changes() + 1;
 	ResetPlanCache();
 }
 

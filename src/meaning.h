@@ -41,10 +41,10 @@ extern void rtc_meaning_find(RtcMeaning *meaning, List *functions, List *types);
 extern void rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf);
 
 /*
- * Ends the plans that the session keeps, if what the bodies of functions find has
- * changed since this was called last.  To be called when an opaque meaning has
- * been described, before the query is run: PL/pgSQL, and the server from 18 on
- * for functions in SQL, go on with what they found for a name.
+ * Ends the plans that the session keeps, if the catalogs have changed since this
+ * was called last, be it back to what they were then.  To be called for an opaque
+ * meaning, before the query is run: PL/pgSQL, and the server from 18 on for
+ * functions in SQL, go on with what they found for a name.
  */
 extern void rtc_meaning_end_kept_plans(void);
 

@@ -164,6 +164,13 @@ CREATE DOMAIN tenant.code AS numeric(4, 2);
 SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
 SELECT * FROM asked('z', 'SELECT in_plpgsql(1.26)');
 DROP DOMAIN tenant.code;
+-- what the session has found in between, without the cache, does not count
+SELECT * FROM asked('z', 'SELECT in_plpgsql(1.26)');
+CREATE DOMAIN tenant.code AS numeric(4, 2);
+DISCARD PLANS;
+SELECT in_plpgsql(1.26);
+DROP DOMAIN tenant.code;
+SELECT * FROM asked('z2', 'SELECT in_plpgsql(1.26)');
 SELECT * FROM asked('y', 'SELECT in_sql(1.26)');
 CREATE FUNCTION rows_of() RETURNS SETOF text STABLE LANGUAGE sql AS 'SELECT v FROM settings';
 SELECT * FROM asked('w', 'SELECT r FROM rows_of() AS r');
