@@ -78,119 +78,9 @@ dist:
 
 else
 
-OBJS = \
-	src/admin.o \
-	src/arg.o \
-	src/attach.o \
-	src/batch.o \
-	src/breaker.o \
-	src/cacheable.o \
-	src/catalog_row.o \
-	src/catalog_watch.o \
-	src/clock.o \
-	src/closed.o \
-	src/collect.o \
-	src/commit_wait.o \
-	src/covered.o \
-	src/ddl.o \
-	src/definition.o \
-	src/dep.o \
-	src/deps.o \
-	src/deps_eval.o \
-	src/depset.o \
-	src/explain.o \
-	src/facts.o \
-	src/fetch.o \
-	src/flight.o \
-	src/gone_rows.o \
-	src/guc.o \
-	src/health.o \
-	src/inject.o \
-	src/interest.o \
-	src/jobs.o \
-	src/jobs_list.o \
-	src/judge.o \
-	src/judge_function.o \
-	src/judge_type.o \
-	src/key.o \
-	src/l1.o \
-	src/l1_evict.o \
-	src/l1_view.o \
-	src/lag.o \
-	src/literal.o \
-	src/lookup.o \
-	src/meaning.o \
-	src/money.o \
-	src/op_merge.o \
-	src/oplist.o \
-	src/owned.o \
-	src/peek.o \
-	src/pin.o \
-	src/pins.o \
-	src/plan.o \
-	src/policy.o \
-	src/portable.o \
-	src/position.o \
-	src/prefix.o \
-	src/prefix_owner.o \
-	src/progress.o \
-	src/provenance.o \
-	src/publish.o \
-	src/query.o \
-	src/redis_backend.o \
-	src/redis_cmd.o \
-	src/redis_conn.o \
-	src/redis_connect.o \
-	src/redis_hint.o \
-	src/redis_id.o \
-	src/redis_password.o \
-	src/redis_reply.o \
-	src/redis_scan.o \
-	src/redis_script.o \
-	src/redis_session.o \
-	src/redis_tls.o \
-	src/redis_url.o \
-	src/relay.o \
-	src/relay_info.o \
-	src/row_change.o \
-	src/row_json.o \
-	src/rtcache.o \
-	src/rule.o \
-	src/rule_check.o \
-	src/rule_clash.o \
-	src/rule_keys.o \
-	src/rule_merge.o \
-	src/rule_names.o \
-	src/rule_view.o \
-	src/seal.o \
-	src/shape.o \
-	src/shmem.o \
-	src/slot.o \
-	src/sql_body.o \
-	src/stamps.o \
-	src/standby.o \
-	src/standby_address.o \
-	src/stats.o \
-	src/stream.o \
-	src/stream_apply.o \
-	src/stream_clear.o \
-	src/stream_store.o \
-	src/suspect.o \
-	src/sweep.o \
-	src/tag_drop.o \
-	src/template.o \
-	src/track.o \
-	src/trigger.o \
-	src/trust.o \
-	src/ttl.o \
-	src/upgrade.o \
-	src/value_hash.o \
-	src/wal_bounds.o \
-	src/wal_message.o \
-	src/wal_message_v1.o \
-	src/wal_reader.o \
-	src/xact.o \
-	src/xid.o
+# Where this file is: with VPATH it is not where the objects go.
+top := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+OBJS = $(patsubst $(top)/%.c,%.o,$(sort $(wildcard $(top)/src/*.c $(top)/src/*/*.c)))
 
 DATA = $(wildcard sql/$(EXTENSION)--*.sql)
 
@@ -211,7 +101,7 @@ PG_CFLAGS = $(WARNINGS) $(SHADOW_$(if $(findstring clang,$(shell $(CC) --version
 PKG_CONFIG ?= pkg-config
 HIREDIS = hiredis
 # The headers of PostgreSQL are not ours to warn about.
-PG_CPPFLAGS = -isystem $(shell $(PG_CONFIG) --includedir-server) \
+PG_CPPFLAGS = -I$(top)/src -isystem $(shell $(PG_CONFIG) --includedir-server) \
 	-DRTCACHE_VERSION='"$(EXTVERSION)"'
 # TLS needs both: the certificate's host name is checked with OpenSSL itself.
 ifeq ($(shell $(PKG_CONFIG) --exists hiredis_ssl openssl 2>/dev/null && echo yes),yes)
@@ -236,7 +126,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = test/torture/torture test/torture/*.o $(EXTENSION)-*.zip typedefs.new src/*.bc results
+EXTRA_CLEAN = test/torture/torture test/torture/*.o $(EXTENSION)-*.zip typedefs.new src/*.bc src/*/*.bc results
 
 # Say what is missing before the compiler does.
 
@@ -258,6 +148,9 @@ include $(PGXS)
 PG_PROVE_FLAGS += -I $(srcdir)/test/lib
 
 # Every object depends on every header: a build takes seconds.
-$(OBJS): $(wildcard src/*.h) $(EXTENSION).control Makefile
+$(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h) $(EXTENSION).control Makefile | $(sort $(dir $(OBJS)))
+
+$(sort $(dir $(OBJS))):
+	mkdir -p $@
 
 endif

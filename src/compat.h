@@ -256,7 +256,7 @@ typedef struct JsonbBuilder
 
 /*
  * What depends on hiredis.  Behind a guard of its own, since this part exists
- * only for those who come through redis_door.h.
+ * only for those who come through hiredis.h.
  */
 #if defined(HIREDIS_MAJOR) && !defined(RTC_COMPAT_HIREDIS_H)
 #define RTC_COMPAT_HIREDIS_H

@@ -21,12 +21,12 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "base/key.h"
 #include "compat.h"
 #include "guc.h"
-#include "key.h"
-#include "redis_conn.h"
-#include "redis_url.h"
-#include "rtcache.h"
+#include "op.h"
+#include "redis/conn.h"
+#include "redis/url.h"
 
 int			rtc_batch_delay = RTC_BATCH_DELAY_DEFAULT;
 int			rtc_batch_size = RTC_BATCH_SIZE_DEFAULT;

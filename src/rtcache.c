@@ -41,13 +41,13 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
-#include "commit_wait.h"
 #include "compat.h"
+#include "ddl/pg_upgrade.h"
 #include "guc.h"
-#include "relay.h"
+#include "relay/relay.h"
 #include "shmem.h"
-#include "upgrade.h"
-#include "xact.h"
+#include "write/commit_wait.h"
+#include "write/xact.h"
 
 RTC_MODULE_MAGIC;
 

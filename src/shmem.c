@@ -25,11 +25,11 @@
 #include "storage/ipc.h"
 #include "storage/shmem.h"
 
-#include "clock.h"
+#include "base/clock.h"
+#include "base/key.h"
 #include "compat.h"
 #include "guc.h"
-#include "key.h"
-#include "l1.h"
+#include "l1/l1.h"
 #include "shmem.h"
 
 /* Of the cache in shared memory, and its locks. */

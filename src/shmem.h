@@ -19,14 +19,14 @@
 #include "storage/lwlock.h"
 #include "utils/timestamp.h"
 
-#include "breaker.h"
-#include "commit_wait.h"
-#include "flight.h"
-#include "interest.h"
-#include "rtcache.h"
-#include "seal.h"
-#include "stamps.h"
+#include "dep/interest.h"
+#include "dep/stamps.h"
+#include "op.h"
+#include "read/single_flight.h"
+#include "redis/breaker.h"
 #include "stats.h"
+#include "wal/seal.h"
+#include "write/commit_wait.h"
 
 #define RTC_MAX_PREFIXES	256 /* databases with a cache, per server */
 #define RTC_ERROR_LEN		512

@@ -16,7 +16,7 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
-#include "provenance.h"
+#include "read/companion.h"
 
 #define MAX_TAGS	4
 

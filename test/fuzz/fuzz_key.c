@@ -9,8 +9,8 @@
  */
 #include "fuzz.h"
 
-#include "key.h"
-#include "rtcache.h"
+#include "base/key.h"
+#include "op.h"
 
 static int
 hex(char c)

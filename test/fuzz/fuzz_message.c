@@ -12,7 +12,7 @@
  */
 #include "fuzz.h"
 
-#include "wal_message.h"
+#include "wal/message.h"
 
 static void
 decode_ops(const char *pos, const char *end)

@@ -10,8 +10,8 @@
 #include "fuzz.h"
 #include "resp.h"
 
-#include "position.h"
-#include "rtcache.h"
+#include "relay/position.h"
+#include "op.h"
 
 int			rtc_command_timeout = 1000;
 static const uint8 *bytes;

@@ -14,8 +14,8 @@
 #include "mb/pg_wchar.h"
 #include "utils/lsyscache.h"
 
-#include "key.h"
-#include "template.h"
+#include "base/key.h"
+#include "rule/template.h"
 
 /* What template.c asks the catalogs. */
 Oid

@@ -14,7 +14,7 @@
 #include "fmgr.h"
 #include "utils/timestamp.h"
 
-#include "ttl.h"
+#include "rule/ttl.h"
 
 int			rtc_default_ttl = 3600;
 static Interval interval;

@@ -9,7 +9,7 @@
  */
 #include "fuzz.h"
 
-#include "redis_url.h"
+#include "redis/url.h"
 
 void
 fuzz_one(const uint8 *data, size_t size)

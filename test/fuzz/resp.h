@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * resp.h
- *		Bytes as Redis would send them, through hiredis and redis_reply.c.
+ *		Bytes as Redis would send them, through hiredis and reply.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -10,8 +10,8 @@
 #ifndef RTC_FUZZ_RESP_H
 #define RTC_FUZZ_RESP_H
 
-#include "redis_door.h"
-#include "redis_reply.h"
+#include "redis/hiredis.h"
+#include "redis/reply.h"
 
 /*
  * Reads one reply from the bytes, which arrive in pieces of "step" bytes.

@@ -1,4 +1,4 @@
-# Servers whose library has injection points (src/inject.c).
+# Servers whose library has injection points (src/base/inject.c).
 #
 #	use RtcInject;
 #	plan skip_all => RtcInject::SKIP unless RtcInject::possible();
@@ -39,35 +39,35 @@ sub possible { return defined $ENV{RTC_ROOT} && -d $ENV{RTC_ROOT}; }
 # as {1} to {3} in the replacement.  Each is without effect until it is asked
 # for.
 my @mutants = (
-	[ 'src/inject.h', qr/#ifdef RTC_INJECTION\n/, <<'TO' ],
+	[ 'src/base/inject.h', qr/#ifdef RTC_INJECTION\n/, <<'TO' ],
 #ifdef RTC_INJECTION
 #include <unistd.h>
 #define RTC_WITHOUT(name) (access("rtcache.inject/" name ".on", F_OK) == 0)
 TO
 
-	# those of src/mutant.h, which are for another kind of test
-	[ 'src/mutant.h', qr/#define rtc_safeguard\(name\)\s*true\n/, <<'TO' ],
+	# those of src/base/mutant.h, which are for another kind of test
+	[ 'src/base/mutant.h', qr/#define rtc_safeguard\(name\)\s*true\n/, <<'TO' ],
 #include <unistd.h>
 #define rtc_safeguard(name) (access("rtcache.inject/" #name ".on", F_OK) != 0)
 TO
-	[ 'src/stamps.c', qr/(\t\t)rtc_mutant_pause\(50\);\n/, <<'TO' ],
+	[ 'src/dep/stamps.c', qr/(\t\t)rtc_mutant_pause\(50\);\n/, <<'TO' ],
 {1}if (!rtc_safeguard(ORDER))
 			RTC_INJECT("pending_read");
 TO
 
 	# a point between a writer's two looks for interest
-	[ 'src/depset.c', qr/(#include "guc.h"\n)/, "{1}#include \"inject.h\"\n" ],
-	[ 'src/depset.c', qr/(\tend = rtc_message_write_omitted)/, <<'TO' ],
+	[ 'src/write/changed_deps.c', qr/(#include "guc.h"\n)/, "{1}#include \"base/inject.h\"\n" ],
+	[ 'src/write/changed_deps.c', qr/(\tend = rtc_message_write_omitted)/, <<'TO' ],
 	RTC_INJECT("mark_begins");
 {1}
 TO
 
 	# a commit lowers pending before it moves last_lsn and version
-	[ 'src/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
+	[ 'src/dep/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
 {1}	if (!RTC_WITHOUT("early_settle"))
 	{2}
 TO
-	[ 'src/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn, bool logged\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
+	[ 'src/dep/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn, bool logged\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
 {1}	if (touched.raised && RTC_WITHOUT("early_settle"))
 	{
 		for (int pos = 0; next_touched(&pos, &bucket);)
@@ -78,13 +78,13 @@ TO
 TO
 
 	# what a transaction that failed has raised stays
-	[ 'src/stamps.c', qr/(rtc_stamp_abort\(void\).*?)(lower_pending\(bucket\);)/s, <<'TO' ],
+	[ 'src/dep/stamps.c', qr/(rtc_stamp_abort\(void\).*?)(lower_pending\(bucket\);)/s, <<'TO' ],
 {1}if (!RTC_WITHOUT("no_abort"))
 				{2}
 TO
 
 	# the query is run before the lease is asked for
-	[ 'src/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
+	[ 'src/read/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
 	if (RTC_WITHOUT("early_query"))
 	{
 		initStringInfo(&early_text);
@@ -94,7 +94,7 @@ TO
 	}
 {1}
 TO
-	[ 'src/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\t)answer = rtc_lookup_run\(l\);/, <<'TO' ],
+	[ 'src/read/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\t)answer = rtc_lookup_run\(l\);/, <<'TO' ],
 {1}if (RTC_WITHOUT("early_query"))
 		{
 			l->text = &early_text;
@@ -103,15 +103,15 @@ TO
 		else
 			answer = rtc_lookup_run(l);
 TO
-	[ 'src/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\nstatic StringInfoData early_text;\n{1}" ],
+	[ 'src/read/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\nstatic StringInfoData early_text;\n{1}" ],
 
 	# stamps are not looked at again after the interest was registered
-	[ 'src/fetch.c', qr/return !rtc_safeguard\(HANDSHAKE\) \|\| (rtc_stamp_read_valid)/, <<'TO' ],
+	[ 'src/read/fetch.c', qr/return !rtc_safeguard\(HANDSHAKE\) \|\| (rtc_stamp_read_valid)/, <<'TO' ],
 return RTC_WITHOUT("no_look_after_interest") || {1}
 TO
 
 	# a writer looks for interest before it raises its stamps
-	[ 'src/oplist.c', qr/(\trtc_stamp_raise\(\);\n\tRTC_INJECT)/, <<'TO' ],
+	[ 'src/write/oplist.c', qr/(\trtc_stamp_raise\(\);\n\tRTC_INJECT)/, <<'TO' ],
 	if (RTC_WITHOUT("early_look"))
 	{
 		add_tags();
@@ -121,21 +121,21 @@ TO
 TO
 
 	# a drop leaves leases alone
-	[ 'src/tag_drop.c', qr/"(redis\.call\('UNLINK', unpack\(beside\)\)) "/, <<'TO' ],
+	[ 'src/relay/tag_drop.c', qr/"(redis\.call\('UNLINK', unpack\(beside\)\)) "/, <<'TO' ],
 "if redis.call('EXISTS', 'no_lease_drop') == 0 then {1} end "
 TO
 
 	# Redis is asked though the relay does not vouch for it
-	[ 'src/trust.c', qr/(#include "trust.h"\n)/, "#include \"inject.h\"\n{1}" ],
-	[ 'src/trust.c', qr/if \(!rtc_l2_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
+	[ 'src/read/lookup_trust.c', qr{(#include "read/lookup_trust.h"\n)}, "#include \"base/inject.h\"\n{1}" ],
+	[ 'src/read/lookup_trust.c', qr/if \(!rtc_l2_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
 	if ((!rtc_l2_open(&trust->l2_generation) && !RTC_WITHOUT("no_generation")) ||
 TO
-	[ 'src/trust.c', qr/return (rtc_l2_open\(&generation\) && generation == trust->l2_generation)/, <<'TO' ],
+	[ 'src/read/lookup_trust.c', qr/return (rtc_l2_open\(&generation\) && generation == trust->l2_generation)/, <<'TO' ],
 return (RTC_WITHOUT("no_generation") || ({1}))
 TO
 
 	# a relay begins at the end of WAL, not where Redis was checked
-	[ 'src/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
+	[ 'src/relay/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
 {1}verified_lsn;
 	if (RTC_WITHOUT("no_replay"))
 		rtc_stream.skip_lsn = end;
@@ -164,7 +164,7 @@ sub mutate
 	my ($self, $mutant) = @_;
 
 	grep { $_->[2] =~ /"\Q$mutant\E"/ } @mutants
-	  or slurp_file('src/mutant.h') =~ /RTC_SAFEGUARD_$mutant,/
+	  or slurp_file('src/base/mutant.h') =~ /RTC_SAFEGUARD_$mutant,/
 	  or croak "no mutant is called $mutant";
 	open my $file, '>', $self->_file("$mutant.on") or croak "could not write: $!";
 	close $file;
@@ -255,7 +255,7 @@ sub new
 sub _file { return "$_[0]->{dir}/$_[1]"; }
 
 # Arms a point for whoever comes there first: action and role as in
-# src/inject.c.
+# src/base/inject.c.
 sub arm
 {
 	my ($self, $point, $action, $role, $ms) = @_;

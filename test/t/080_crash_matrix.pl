@@ -4,7 +4,7 @@
 # that keeps a key out of the cache: no lease beyond its time, no bucket that
 # stays pending, no slot that is not usable.
 #
-# The points are those of src/inject.c.  "test/crash" makes docs/crash_matrix.md
+# The points are those of src/base/inject.c.  "test/crash" makes docs/crash_matrix.md
 # of what is found here; it tries all that can be done at a point, and this test
 # alone one of them at each.
 #

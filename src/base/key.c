@@ -1,0 +1,374 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *		Cache keys: percent-encoding, what a key may be, names in Redis, prefix.
+ *
+ * MODEL: pure functions on memory of the caller; every process may use them.
+ * The prefix functions neither allocate nor raise: check hooks and the relay
+ * use them.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/key.h"
+#include "compat.h"
+#include "op.h"
+
+#define RESERVED_PREFIX RTC_NAME ":"
+
+/* Must this byte of a value be percent-encoded in a key? */
+static inline bool
+needs_encoding(unsigned char c)
+{
+	if (rtc_is_blank_or_control(c))
+		return true;
+	switch (c)
+	{
+		case '%':
+		case ':':
+		case '{':
+		case '}':
+		case '*':
+		case '?':
+		case '[':
+		case ']':
+		case '\\':
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Writes a byte as %XX. */
+static void
+percent_encode(char code[3], unsigned char c)
+{
+	static const char hex[] = "0123456789ABCDEF";
+
+	code[0] = '%';
+	code[1] = hex[c >> 4];
+	code[2] = hex[c & 15];
+}
+
+void
+rtc_key_encode(StringInfo buf, const char *str, size_t len)
+{
+	size_t		start = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) str[i];
+		char		code[3];
+
+		if (!needs_encoding(c))
+			continue;
+		appendBinaryStringInfo(buf, str + start, i - start);
+		percent_encode(code, c);
+		appendBinaryStringInfo(buf, code, sizeof(code));
+		start = i + 1;
+	}
+	appendBinaryStringInfo(buf, str + start, len - start);
+}
+
+bool
+rtc_key_is_encoded(unsigned char c)
+{
+	return c == '%' || !needs_encoding(c);
+}
+
+static bool
+ends_in(const char *key, size_t len, const char *suffix)
+{
+	size_t		n = strlen(suffix);
+
+	return len >= n && memcmp(key + len - n, suffix, n) == 0;
+}
+
+static bool
+is_reserved(const char *key, size_t len)
+{
+	return key[0] == '~' || ends_in(key, len, RTC_LEASE_SUFFIX) ||
+		ends_in(key, len, RTC_QUERY_SUFFIX);
+}
+
+bool
+rtc_key_is_valid(const char *key, size_t len)
+{
+	return len > 0 && len <= RTC_MAX_KEY_LEN && !is_reserved(key, len);
+}
+
+void
+rtc_key_check(const char *key, size_t len)
+{
+	if (len == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cache key must not be empty")));
+	if (len > RTC_MAX_KEY_LEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("cache key is too long"),
+				 errdetail("The key has %zu bytes; the limit is %d bytes.",
+						   len, RTC_MAX_KEY_LEN)));
+	if (is_reserved(key, len))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cache key is reserved"),
+				 errdetail("Keys that begin with \"~\" or end in \"~lease\" or \"~query\" are used by rtcache itself.")));
+}
+
+/*
+ * The lease and the companion must hash to the Redis Cluster slot of their
+ * key.  Redis hashes what is between the first '{' and the first '}' after it,
+ * unless that is nothing; a key without such a tag is made the tag of its
+ * lease.  No prefix begins with '{', so the two forms cannot meet.  A script
+ * in tag_drop.c does the same.
+ */
+static void
+append_beside(StringInfo buf, const char *key, size_t len,
+			  const char *suffix)
+{
+	const char *open = memchr(key, '{', len);
+	const char *close = NULL;
+
+	if (open != NULL)
+		close = memchr(open + 1, '}', len - (open + 1 - key));
+
+	if (close != NULL && close > open + 1)
+		appendBinaryStringInfo(buf, key, len);
+	else
+	{
+		appendStringInfoChar(buf, '{');
+		appendBinaryStringInfo(buf, key, len);
+		appendStringInfoChar(buf, '}');
+	}
+	appendStringInfoString(buf, suffix);
+}
+
+void
+rtc_lease_name(StringInfo buf, const char *key, size_t len)
+{
+	append_beside(buf, key, len, RTC_LEASE_SUFFIX);
+}
+
+void
+rtc_query_name(StringInfo buf, const char *key, size_t len)
+{
+	append_beside(buf, key, len, RTC_QUERY_SUFFIX);
+}
+
+void
+rtc_tag_name(StringInfo buf, const char *prefix, size_t prefixlen, RtcDep dep)
+{
+	appendBinaryStringInfo(buf, prefix, prefixlen);
+	appendStringInfo(buf, RTC_TAG_INFIX "%016llx", (unsigned long long) dep);
+}
+
+bool
+rtc_tag_parse(const char *name, size_t len, size_t *prefixlen, RtcDep *dep)
+{
+	size_t		tail = strlen(RTC_TAG_INFIX) + RTC_TAG_DIGITS;
+	const char *digits;
+
+	if (len <= tail ||
+		memcmp(name + len - tail, RTC_TAG_INFIX, strlen(RTC_TAG_INFIX)) != 0)
+		return false;
+	digits = name + len - RTC_TAG_DIGITS;
+	*dep = 0;
+	for (int i = 0; i < RTC_TAG_DIGITS; i++)
+	{
+		char		c = digits[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return false;
+		*dep = *dep << 4 | (c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	*prefixlen = len - tail;
+	return true;
+}
+
+bool
+rtc_glob_is_complete(const char *glob, size_t len)
+{
+	bool		in_bracket = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		if (glob[i] == '\\')
+		{
+			if (++i == len)
+				return false;
+		}
+		else if (glob[i] == '[')
+			in_bracket = true;
+		else if (glob[i] == ']')
+			in_bracket = false;
+	}
+	return !in_bracket;
+}
+
+void
+rtc_glob_escape(StringInfo buf, const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		switch (text[i])
+		{
+			case '*':
+			case '?':
+			case '[':
+			case ']':
+			case '\\':
+				appendStringInfoChar(buf, '\\');
+				break;
+			default:
+				break;
+		}
+		appendStringInfoChar(buf, text[i]);
+	}
+}
+
+/*
+ * Could a key under this prefix be one of rtcache's own "rtcache:..." keys,
+ * or the other way round?
+ */
+static bool
+prefix_meets_reserved(const char *prefix, size_t len)
+{
+	return strncmp(prefix, RESERVED_PREFIX,
+				   Min(len, strlen(RESERVED_PREFIX))) == 0;
+}
+
+/*
+ * rtc_prefix_check
+ *		Encoded database names hold no colon, so "%d:" makes sure that no
+ *		database's prefix is the beginning of another's: clearing one must not
+ *		delete the other.
+ */
+bool
+rtc_prefix_check(const char *tmpl, const char **detail)
+{
+	char		probe[RTC_MAX_PREFIX_LEN];
+	bool		has_database = false;
+
+	if (tmpl[0] == '\0')
+	{
+		*detail = "The key prefix must not be empty.";
+		return false;
+	}
+	if (strlen(tmpl) >= RTC_MAX_PREFIX_LEN)
+	{
+		*detail = "The key prefix is too long.";
+		return false;
+	}
+	for (const char *p = tmpl; *p; p++)
+	{
+		if (*p == '%')
+		{
+			p++;
+			if (*p == '%')
+				continue;
+			if (*p != 'd')
+			{
+				*detail = "Only \"%d\" (the database name) and \"%%\" may follow a percent sign.";
+				return false;
+			}
+			if (p[1] != ':')
+			{
+				*detail = "\"%d\" must be followed by a colon.";
+				return false;
+			}
+			has_database = true;
+		}
+		else if (rtc_is_blank_or_control((unsigned char) *p))
+		{
+			*detail = "The key prefix must not contain white space or control characters.";
+			return false;
+		}
+		else if (strchr("*?[]\\{}", *p) != NULL)
+		{
+			*detail = "The key prefix must not contain braces, brackets, \"*\", \"?\" or backslashes.";
+			return false;
+		}
+	}
+
+	/* With a database name in it, rtc_prefix_expand() steps aside instead. */
+	if (strncmp(tmpl, RESERVED_PREFIX, strlen(RESERVED_PREFIX)) == 0 ||
+		(!has_database && prefix_meets_reserved(tmpl, strlen(tmpl))))
+	{
+		*detail = "Keys that begin with \"rtcache:\" are used by rtcache itself.";
+		return false;
+	}
+	if (!rtc_prefix_expand(tmpl, "postgres", probe))
+	{
+		*detail = "The key prefix is too long.";
+		return false;
+	}
+	return true;
+}
+
+/* Appends bytes to a prefix under construction; false when it is full. */
+static bool
+prefix_append(char *prefix, size_t *len, const char *text, size_t n)
+{
+	if (n >= RTC_MAX_PREFIX_LEN - *len)
+		return false;
+	memcpy(prefix + *len, text, n);
+	*len += n;
+	prefix[*len] = '\0';
+	return true;
+}
+
+/*
+ * rtc_prefix_expand
+ *		The database name is percent-encoded like a value in a key.  A database
+ *		that would get a prefix in the way of "rtcache:..." (one named rtcache,
+ *		with "%d:") has the first byte of its prefix encoded as well.
+ */
+bool
+rtc_prefix_expand(const char *tmpl, const char *dbname, char prefix[])
+{
+	char		code[3];
+	size_t		len = 0;
+
+	prefix[0] = '\0';
+	for (const char *p = tmpl; *p; p++)
+	{
+		bool		ok = true;
+
+		if (*p == '%' && p[1] == 'd')
+		{
+			for (const char *d = dbname; *d && ok; d++)
+			{
+				percent_encode(code, (unsigned char) *d);
+				ok = needs_encoding((unsigned char) *d) ?
+					prefix_append(prefix, &len, code, sizeof(code)) :
+					prefix_append(prefix, &len, d, 1);
+			}
+			p++;
+		}
+		else
+		{
+			if (*p == '%' && p[1] == '%')
+				p++;
+			ok = prefix_append(prefix, &len, p, 1);
+		}
+		if (!ok)
+			return false;
+	}
+	if (len == 0)
+		return false;
+
+	if (prefix_meets_reserved(prefix, len))
+	{
+		if (len + 2 >= RTC_MAX_PREFIX_LEN)
+			return false;
+		percent_encode(code, (unsigned char) prefix[0]);
+		memmove(prefix + 3, prefix + 1, len);	/* NUL included */
+		memcpy(prefix, code, sizeof(code));
+	}
+	return true;
+}

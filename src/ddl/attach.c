@@ -1,0 +1,334 @@
+/*-------------------------------------------------------------------------
+ *
+ * attach.c
+ *		cache_attach and cache_detach: rules for those who do not care for
+ *		CREATE TRIGGER.
+ *
+ * cache_attach makes two triggers, rtcache_row and rtcache_truncate, by the
+ * commands that a user would give; so all that is checked there is checked
+ * (rule_check.c), pg_dump carries the result, and there is no table of ours
+ * that could tell another story.  cache_detach drops them again, with which
+ * the keys go (event_triggers.c).
+ *
+ * MODEL: called through SQL; uses SPI to run the commands, as the user who
+ * calls, in the transaction of the call.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "parser/parse_func.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "base/pinned_settings.h"
+#include "compat.h"
+#include "ddl/attach.h"
+#include "ddl/rule_clash.h"
+#include "ddl/rule_merge.h"
+
+PG_FUNCTION_INFO_V1(cache_attach);
+PG_FUNCTION_INFO_V1(cache_detach);
+
+#define ROW_TRIGGER			"rtcache_row"
+#define TRUNCATE_TRIGGER	"rtcache_truncate"
+
+static void
+bad_argument_combination(const char *message, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("%s", message),
+			 errhint("%s", hint)));
+}
+
+/* Runs a command that returns nothing. */
+static void
+run(const char *command)
+{
+	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\"", command);
+}
+
+/* Adds an argument of a trigger: an option if it has a name. */
+static void
+add_argument(List **args, const char *name, const char *value)
+{
+	*args = lappend(*args, name != NULL ? psprintf("%s=%s", name, value)
+					: pstrdup(value));
+}
+
+/*
+ * Makes a trigger, unless a descendant has a rule of its name that says
+ * something else.  events: as in the command, with what is behind the table.
+ */
+static void
+make_trigger(Relation rel, const char *name, int16 type, const char *events,
+			 const char *level, const char *schema, const char *function,
+			 List *args)
+{
+	Trigger		trigger = {0};
+	StringInfoData literals;
+	ListCell   *lc;
+
+	trigger.tgname = unconstify(char *, name);
+	trigger.tgtype = type;
+	trigger.tgfoid = LookupFuncName(list_make2(makeString(pstrdup(schema)),
+											   makeString(pstrdup(function))),
+									0, NULL, false);
+	trigger.tgargs = palloc(Max(list_length(args), 1) * sizeof(char *));
+	initStringInfo(&literals);
+	foreach(lc, args)
+	{
+		trigger.tgargs[trigger.tgnargs++] = lfirst(lc);
+		appendStringInfo(&literals, "%s%s", literals.len > 0 ? ", " : "",
+						 quote_literal_cstr(lfirst(lc)));
+	}
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		rtc_merge_rule(&trigger, RelationGetRelationName(rel),
+					   RelationGetRelid(rel), false, AccessExclusiveLock);
+
+	run(psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s"
+				 " EXECUTE FUNCTION %s.%s(%s)",
+				 name, events,
+				 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+											RelationGetRelationName(rel)),
+				 level, quote_identifier(schema), function, literals.data));
+}
+
+/* Adds the elements of a text[] argument of the SQL function, if any. */
+static int
+add_arguments(List **args, const char *name, FunctionCallInfo fcinfo,
+			  int n, const char *parameter)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			nelems;
+
+	if (PG_ARGISNULL(n))
+		return 0;
+	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
+					  TYPALIGN_INT, &elems, &nulls, &nelems);
+	for (int i = 0; i < nelems; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not contain nulls",
+							parameter)));
+		add_argument(args, name, TextDatumGetCString(elems[i]));
+	}
+	return nelems;
+}
+
+/* Column names as an argument of a rule takes them. */
+static char *
+column_list(ArrayType *array)
+{
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+	StringInfoData buf;
+
+	deconstruct_array(array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
+					  &elems, &nulls, &n);
+	initStringInfo(&buf);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" must not contain nulls",
+							"columns")));
+		if (i > 0)
+			appendStringInfoChar(&buf, ',');
+		appendStringInfoString(&buf,
+							   quote_identifier(NameStr(*DatumGetName(elems[i]))));
+	}
+	return buf.data;
+}
+
+/* The text of an interval, which every session reads the same way. */
+static char *
+interval_text(Datum interval)
+{
+	int			nestlevel = rtc_pin_settings();
+	char	   *text = DatumGetCString(DirectFunctionCall1(interval_out, interval));
+
+	rtc_unpin_settings(nestlevel);
+	return text;
+}
+
+/*
+ * Opens the table that is to be attached or detached, with the lock that the
+ * commands need anyway.  Errors: 42P01, 42809 wrong kind, 42501 not the owner.
+ */
+static Relation
+open_table(Oid relid, LOCKMODE lockmode)
+{
+	Relation	rel;
+
+	/* Before the lock: nobody locks the tables of others. */
+	if (get_rel_name(relid) != NULL &&
+		!relation_ownercheck_compat(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER,
+					   get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
+	rel = try_relation_open(relid, lockmode);
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a table", RelationGetRelationName(rel)),
+				 errdetail("Only ordinary and partitioned tables can be attached to the cache.")));
+	return rel;
+}
+
+static bool
+has_trigger(Relation rel, const char *name)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (strcmp(rel->trigdesc->triggers[i].tgname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * cache_attach(rel regclass, key text, mode text, ttl interval, del text[],
+ *				tags text[], columns name[])
+ */
+Datum
+cache_attach(PG_FUNCTION_ARGS)
+{
+	char	   *schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
+	char	   *key = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	char	   *mode;
+	bool		stores;
+	int			nkeys = 0;
+	int			ntags;
+	List	   *rowargs = NIL;
+	List	   *truncargs = NIL;
+	Relation	rel;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null",
+						PG_ARGISNULL(0) ? "rel" : "mode")));
+	mode = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	if (strcmp(mode, "set") != 0 && strcmp(mode, "del") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unrecognized mode \"%s\"", mode),
+				 errhint("The modes are \"set\", to store each new row under its key, and \"del\", to delete the key.")));
+	stores = key != NULL && strcmp(mode, "set") == 0;
+	if (!stores && !PG_ARGISNULL(3))
+		bad_argument_combination("argument \"ttl\" is given, but no row is stored",
+								 "Give a key, and mode \"set\".");
+	if (!stores && !PG_ARGISNULL(6))
+		bad_argument_combination("argument \"columns\" is given, but no row is stored",
+								 "Give a key, and mode \"set\".");
+
+	if (key != NULL)
+	{
+		add_argument(&rowargs, NULL, key);
+		add_argument(&truncargs, NULL, key);
+		nkeys++;
+	}
+	if (stores && !PG_ARGISNULL(3))
+		add_argument(&rowargs, "ttl", interval_text(PG_GETARG_DATUM(3)));
+	(void) add_arguments(&rowargs, stores ? "del" : NULL, fcinfo, 4, "del");
+	nkeys += add_arguments(&truncargs, NULL, fcinfo, 4, "del");
+	(void) add_arguments(&rowargs, "tag", fcinfo, 5, "tags");
+	ntags = add_arguments(&truncargs, "tag", fcinfo, 5, "tags");
+	if (nkeys == 0 && ntags == 0)
+		add_argument(&truncargs, "keys", "none");
+	if (stores && !PG_ARGISNULL(6))
+		add_argument(&rowargs, "columns",
+					 column_list(PG_GETARG_ARRAYTYPE_P(6)));
+
+	rel = open_table(PG_GETARG_OID(0), ShareRowExclusiveLock);
+	if (has_trigger(rel, ROW_TRIGGER) || has_trigger(rel, TRUNCATE_TRIGGER))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("table \"%s\" is already attached to the cache",
+						RelationGetRelationName(rel)),
+				 errhint("Use cache_detach() first to attach it in another way.")));
+	if (stores)
+		rtc_refuse_clash(rel, key);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	make_trigger(rel, ROW_TRIGGER,
+				 TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+				 TRIGGER_TYPE_DELETE,
+				 "INSERT OR UPDATE OR DELETE", "ROW", schema,
+				 stores ? "rtcache_write_through" : "rtcache_invalidate",
+				 rowargs);
+	make_trigger(rel, TRUNCATE_TRIGGER, TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
+				 "STATEMENT", schema, "rtcache_truncate", truncargs);
+	SPI_finish();
+	relation_close(rel, NoLock);
+	PG_RETURN_VOID();
+}
+
+/* cache_detach(rel regclass) */
+Datum
+cache_detach(PG_FUNCTION_ARGS)
+{
+	static const char *const names[] = {ROW_TRIGGER, TRUNCATE_TRIGGER};
+	Relation	rel;
+	char	   *table;
+	bool		there[lengthof(names)];
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", "rel")));
+
+	/* DROP TRIGGER takes this lock */
+	rel = open_table(PG_GETARG_OID(0), AccessExclusiveLock);
+	table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									   RelationGetRelationName(rel));
+	for (int i = 0; i < lengthof(names); i++)
+		there[i] = has_trigger(rel, names[i]);
+	if (!there[0] && !there[1])
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("table \"%s\" is not attached to the cache",
+						RelationGetRelationName(rel)),
+				 errdetail("It has no trigger \"%s\" and none \"%s\".",
+						   names[0], names[1])));
+	relation_close(rel, NoLock);
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (there[i])
+			run(psprintf("DROP TRIGGER %s ON %s", names[i], table));
+	}
+	SPI_finish();
+	PG_RETURN_VOID();
+}

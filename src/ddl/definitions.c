@@ -1,0 +1,296 @@
+/*-------------------------------------------------------------------------
+ *
+ * definitions.c
+ *		What DDL on functions, types and the like ends.
+ *
+ * A lookup that is made after the DDL asks another question (meaning.c), so what
+ * is here is for others: programs that read Redis themselves, and cache_peek().
+ *
+ * -   Answers of queries that are made of something like that depend on it
+ *	   (rtc_dep_definition()), and end when it is altered, replaced or dropped.
+ *	   If the query has a function that may call others, nobody knows which of
+ *	   them matter, so all do.  A new function or type is used by nobody yet; but
+ *	   a new cast decides how values become JSON.
+ *
+ * -   Rows that rules have stored are deleted if they have a column whose text
+ *	   may be another one now.
+ *
+ * A relation whose row type is that of a column elsewhere, or of what a function
+ * takes or gives, is a type as well.
+ *
+ * Functions in a temporary schema do not count: queries that call them are not
+ * cached (cacheable.c), and everybody may make one.
+ *
+ * MODEL: called by the event triggers (event_triggers.c), in the transaction of the DDL.
+ * Reads catalogs, keeps no state.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_cast.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "base/catalog_row.h"
+#include "ddl/definitions.h"
+#include "rule/rule.h"
+#include "write/oplist.h"
+
+/* Can a query have called this function, by whatever way? */
+static bool
+is_called(Form_pg_proc function)
+{
+	return function->prorettype != TRIGGEROID &&
+		function->prorettype != EVENT_TRIGGEROID &&
+		!isAnyTempNamespace(function->pronamespace);
+}
+
+/* Was a function there before the current command made or altered it? */
+static bool
+function_altered(Oid funcid)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	bool		altered;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	altered = (tuple->t_data->t_infomask & HEAP_UPDATED) != 0 &&
+		is_called((Form_pg_proc) GETSTRUCT(tuple));
+	ReleaseSysCache(tuple);
+	return altered;
+}
+
+bool
+rtc_definition_altered(Oid classid, Oid objid, const char *tag)
+{
+	static const char text_search[] = "ALTER TEXT SEARCH";
+
+	return classid == CastRelationId ||
+		(classid == ProcedureRelationId && function_altered(objid)) ||
+		strcmp(tag, "ALTER TYPE") == 0 ||
+		strcmp(tag, "ALTER DOMAIN") == 0 ||
+		strncmp(tag, text_search, strlen(text_search)) == 0;
+}
+
+bool
+rtc_definition_dropped(Oid classid, Oid objid)
+{
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		called = false;
+
+	if (classid != ProcedureRelationId)
+		return classid == CastRelationId;
+
+	catalog = table_open(ProcedureRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_proc_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(objid));
+	scan = systable_beginscan(catalog, ProcedureOidIndexId, true, SnapshotAny,
+							  1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		if (rtc_deleted_here(tuple))
+			called |= is_called((Form_pg_proc) GETSTRUCT(tuple));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return called;
+}
+
+/* Does anything use a type, but what belongs to it? */
+static bool
+type_used(Oid typid)
+{
+	Relation	catalog;
+	ScanKeyData key[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		used = false;
+
+	if (!OidIsValid(typid))
+		return false;
+	catalog = table_open(DependRelationId, AccessShareLock);
+	ScanKeyInit(&key[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(TypeRelationId));
+	ScanKeyInit(&key[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(typid));
+	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL,
+							  2, key);
+	while (!used && (tuple = systable_getnext(scan)) != NULL)
+		used = ((Form_pg_depend) GETSTRUCT(tuple))->deptype != DEPENDENCY_INTERNAL;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return used;
+}
+
+bool
+rtc_row_type_used(Oid relid)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		Oid			type = get_rel_type_id(lfirst_oid(lc));
+
+		if (type_used(type) || type_used(get_array_type(type)))
+			return true;
+	}
+	return false;
+}
+
+/* ---------------- what such a change ends ---------------- */
+
+/* Does a function that is not the server's write values of this type? */
+static bool
+is_written_by_function(Oid typid)
+{
+	Oid			output;
+	bool		isvarlena;
+
+	getTypeOutputInfo(typid, &output, &isvarlena);
+	return output >= FirstNormalObjectId ||
+		SearchSysCacheExists2(CASTSOURCETARGET, ObjectIdGetDatum(typid),
+							  ObjectIdGetDatum(JSONOID));
+}
+
+/*
+ * May the text of values of this type be another one since the definition of a
+ * function, or of anything, has changed?
+ */
+static bool
+type_concerned(Oid typid, bool functions_only)
+{
+	Oid			element = get_element_type(typid);
+	bool		concerned = false;
+
+	check_stack_depth();
+	if (OidIsValid(element))
+		return type_concerned(element, functions_only);
+	if (typid < FirstNormalObjectId)
+		return false;
+	if (!functions_only || is_written_by_function(typid))
+		return true;
+	if (get_typtype(typid) == TYPTYPE_DOMAIN)
+		return type_concerned(getBaseType(typid), functions_only);
+	if (get_typtype(typid) == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+
+		for (int i = 0; i < desc->natts && !concerned; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+
+			concerned = !att->attisdropped &&
+				type_concerned(att->atttypid, functions_only);
+		}
+		ReleaseTupleDesc(desc);
+	}
+	return concerned;
+}
+
+/* The same for the row of a table.  Takes no lock. */
+static bool
+row_concerned(Oid relid, bool functions_only)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			natts;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	ReleaseSysCache(tuple);
+
+	for (AttrNumber attnum = 1; attnum <= natts; attnum++)
+	{
+		Oid			typid = get_atttype(relid, attnum);
+
+		if (OidIsValid(typid) && type_concerned(typid, functions_only))
+			return true;
+	}
+	return false;
+}
+
+/* Deletes the rows that rules have stored, of tables that are concerned. */
+static void
+forget_rows(bool functions_only)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	/* there is no index that would help; it is a small catalog */
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		RtcRuleText text;
+		int			nargs;
+		char	  **args;
+		RtcFault	fault;
+
+		/* A clone in a partition has the keys of the partitioned table. */
+		if (OidIsValid(trigger->tgparentid) ||
+			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_WRITE_THROUGH ||
+			!row_concerned(trigger->tgrelid, functions_only))
+			continue;
+		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
+		(void) rtc_rule_read(RTC_RULE_WRITE_THROUGH, nargs, args, &text,
+							 &fault);
+		text.del = NIL;
+		text.tag = NIL;
+		rtc_rule_forget_ever(&text, trigger->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+void
+rtc_definition_note(RtcDefinitionChange *change, Oid classid, Oid objid)
+{
+	if (classid == ProcedureRelationId)
+		change->functions = true;
+	else
+		change->others = true;
+	if (classid == RelationRelationId)
+	{
+		classid = TypeRelationId;	/* of its rows */
+		objid = get_rel_type_id(objid);
+	}
+	if (classid == TSDictionaryRelationId)
+		classid = TSConfigRelationId;
+	if (classid == CastRelationId || classid == TSConfigRelationId)
+		objid = InvalidOid;
+	(void) rtc_oplist_add_dep(rtc_dep_definition(classid, objid));
+	(void) rtc_oplist_add_dep(rtc_dep_definition(InvalidOid, InvalidOid));
+}
+
+void
+rtc_definition_forget_rows(const RtcDefinitionChange *change)
+{
+	if (change->functions || change->others)
+		forget_rows(!change->others);
+}

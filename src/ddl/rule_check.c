@@ -1,0 +1,611 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_check.c
+ *		Checks rules when they are made, and when their table is altered.
+ *
+ * PostgreSQL takes the arguments of a trigger for opaque text.  An event
+ * trigger of the extension (event_triggers.c) has them looked at, so that an unknown
+ * column or a malformed template is an error of CREATE TRIGGER, and dropping a
+ * column that a rule uses an error of ALTER TABLE.
+ *
+ * What a rule must be, and why:
+ *
+ * - Made by somebody to whom the trigger function was granted: see
+ *	 check_maker().
+ * - AFTER ROW, or AFTER TRUNCATE STATEMENT: BEFORE triggers see rows that may
+ *	 still change or not be written at all.
+ * - On a permanent table: a crash empties an unlogged table without a trace in
+ *	 WAL, which would leave its rows in the cache; a temporary table is no use
+ *	 to anybody else.
+ * - write_through takes no WHEN and no UPDATE OF: the value is the row, so
+ *	 whatever changes the row must be seen.  A WHEN hides the update that makes
+ *	 it false, and a column list hides what BEFORE triggers change in columns
+ *	 that the UPDATE does not name.  The columns= option limits what is stored.
+ * - invalidate takes both: what its keys hold is known to their author only.
+ *	 A column list must name the columns of the keys, though, or a change of
+ *	 key would be missed.
+ *
+ * Making a rule, and altering its table, also deletes the keys that the rule
+ * can have made: they may have been filled when nothing watched the table, and
+ * ALTER TABLE changes rows (types, defaults, column names) without triggers.
+ *
+ * A new rule is made ENABLE ALWAYS, so that it also fires where
+ * session_replication_role is replica, as when logical replication applies
+ * changes.  Who sets it otherwise afterwards has his way, and is warned: ENABLE
+ * TRIGGER ALL, with which pg_restore --disable-triggers ends, is less than what
+ * was there before.
+ *
+ * When a table that gives its name to keys is renamed, or its schema is, or the
+ * table is moved as a part of an extension, the keys under the old name go.  Who
+ * writes to it would go on to make such keys, so its writers, and those of its
+ * descendants, are waited for.
+ *
+ * Triggers for each row are cloned to partitions by PostgreSQL, those for
+ * statements are not; but TRUNCATE of a partition fires those of the partition
+ * alone.  So truncate rules are cloned here, in the same way.
+ *
+ * MODEL: runs in the backend that issued the DDL, inside its transaction,
+ * which holds a lock on the table.  Raises errors, that is its purpose.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "ddl/rule_check.h"
+#include "ddl/rule_clash.h"
+#include "op.h"
+#include "rule/rule.h"
+#include "rule/rule_names.h"
+
+/* Checks level, timing and events.  Errors: 0A000. */
+static void
+check_timing(Trigger *trigger, RtcRuleKind kind)
+{
+	const char *function = rtc_rule_function(kind);
+
+	if (kind == RTC_RULE_TRUNCATE)
+	{
+		if (!TRIGGER_FOR_AFTER(trigger->tgtype) ||
+			TRIGGER_FOR_ROW(trigger->tgtype) ||
+			TRIGGER_FOR_INSERT(trigger->tgtype) ||
+			TRIGGER_FOR_UPDATE(trigger->tgtype) ||
+			TRIGGER_FOR_DELETE(trigger->tgtype))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s can only be used in AFTER TRUNCATE triggers",
+							function),
+					 errhint("Use CREATE TRIGGER ... AFTER TRUNCATE ON ... FOR EACH STATEMENT.")));
+		return;
+	}
+
+	if (!TRIGGER_FOR_AFTER(trigger->tgtype) ||
+		!TRIGGER_FOR_ROW(trigger->tgtype))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s can only be used in AFTER triggers for each row",
+						function),
+				 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
+}
+
+/*
+ * Checks that the current user may make rules with this function: that he owns
+ * it, or that EXECUTE was granted to him or a role of his.  What is granted to
+ * PUBLIC does not count: PostgreSQL asks for EXECUTE also when it clones a
+ * trigger to a new partition, and who may not make rules must still be able to
+ * make partitions of a table that somebody else has attached.  Errors: 42501.
+ */
+static void
+check_maker(Oid function, RtcRuleKind kind)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			user = GetUserId();
+	Datum		acl;
+	bool		isnull;
+	bool		may;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	may = has_privs_of_role(user, ((Form_pg_proc) GETSTRUCT(tuple))->proowner);
+	acl = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proacl, &isnull);
+	if (!may && !isnull)
+	{
+		Acl		   *items = DatumGetAclP(acl);
+
+		for (int i = 0; i < ACL_NUM(items) && !may; i++)
+		{
+			const		AclItem *item = &ACL_DAT(items)[i];
+
+			may = item->ai_grantee != ACL_ID_PUBLIC &&
+				(ACLITEM_GET_PRIVS(*item) & ACL_EXECUTE) != 0 &&
+				has_privs_of_role(user, item->ai_grantee);
+		}
+	}
+	ReleaseSysCache(tuple);
+	if (!may)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for function %s",
+						rtc_rule_function(kind)),
+				 errdetail("That PUBLIC may execute it lets owners of tables that are attached to the cache make partitions, and no rules."),
+				 errhint("GRANT EXECUTE ON FUNCTION %s TO a role that may make rules.",
+						 rtc_rule_function(kind))));
+}
+
+/* Checks that a crash cannot change the table behind our back. */
+static void
+check_persistence(Relation rel, RtcRuleKind kind)
+{
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s cannot be used on table \"%s\"",
+					rtc_rule_function(kind), RelationGetRelationName(rel)),
+			 rel->rd_rel->relpersistence == RELPERSISTENCE_TEMP ?
+			 errdetail("The rows of a temporary table cannot be cached.") :
+			 errdetail("A crash empties an unlogged table without the cache being told.")));
+}
+
+/* Is this column in the trigger's UPDATE OF list? */
+static bool
+in_update_list(Trigger *trigger, AttrNumber attnum)
+{
+	for (int i = 0; i < trigger->tgnattr; i++)
+	{
+		if (trigger->tgattr[i] == attnum)
+			return true;
+	}
+	return false;
+}
+
+/* Checks WHEN and UPDATE OF.  See the head of this file. */
+static void
+check_conditions(Relation rel, Trigger *trigger, const RtcRule *rule)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	if (trigger->tgqual != NULL && rule->kind != RTC_RULE_INVALIDATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s cannot be used with a WHEN condition",
+						rtc_rule_function(rule->kind)),
+				 errdetail("Changes that do not meet the condition would leave stale keys behind.")));
+
+	if (trigger->tgnattr == 0)
+		return;
+	if (rule->kind == RTC_RULE_WRITE_THROUGH)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%s cannot be used with UPDATE OF",
+						rtc_rule_function(rule->kind)),
+				 errdetail("BEFORE triggers can change columns that the UPDATE does not name."),
+				 errhint("Use UPDATE without a column list, and option \"columns\" to choose what is stored.")));
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && rtc_rule_key_uses(rule, att->attnum) &&
+			!in_update_list(trigger, att->attnum))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("column \"%s\" is used in a key or tag template but is not in the UPDATE OF list",
+							NameStr(att->attname)),
+					 errhint("Add the column to the list, or use UPDATE without a list.")));
+	}
+}
+
+/* Warns of events that will go by unseen. */
+static void
+check_events(Relation rel, Trigger *trigger)
+{
+	StringInfoData missing;
+
+	initStringInfo(&missing);
+	if (!TRIGGER_FOR_INSERT(trigger->tgtype))
+		appendStringInfoString(&missing, "INSERT");
+	if (!TRIGGER_FOR_UPDATE(trigger->tgtype))
+		appendStringInfo(&missing, "%sUPDATE", missing.len > 0 ? ", " : "");
+	if (!TRIGGER_FOR_DELETE(trigger->tgtype))
+		appendStringInfo(&missing, "%sDELETE", missing.len > 0 ? ", " : "");
+	if (missing.len > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("rule \"%s\" on table \"%s\" does not fire on %s",
+						trigger->tgname, RelationGetRelationName(rel),
+						missing.data),
+				 errdetail("Keys stay stale after these commands unless another rule deletes them.")));
+	pfree(missing.data);
+}
+
+/*
+ * check_rule
+ *		Checks one rule; raises if it is no good.  made: it has
+ *		just been created, else its table has been altered.
+ */
+static void
+check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
+{
+	RtcRule    *rule;
+	RtcRuleText text;
+	RtcNames	names;
+	RtcFault	fault = {0};
+
+	if (made)
+		check_maker(trigger->tgfoid, kind);
+	check_timing(trigger, kind);
+	check_persistence(rel, kind);
+
+	rule = rtc_rule_parse(rel, trigger, kind, &text, &names, &fault);
+	if (rule == NULL && made)
+		ereport(ERROR,
+				(errcode(fault.sqlerrcode),
+				 errmsg_internal("%s", fault.message),
+				 fault.detail ? errdetail_internal("%s", fault.detail) : 0,
+				 fault.hint ? errhint("%s", fault.hint) : 0));
+	if (rule == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot alter table \"%s\" because rule \"%s\" depends on it",
+						RelationGetRelationName(rel), trigger->tgname),
+				 errdetail_internal("%s", fault.message),
+				 errhint("Drop the trigger first, and create it again with arguments that fit the altered table.")));
+
+	check_conditions(rel, trigger, rule);
+	if (made && kind == RTC_RULE_WRITE_THROUGH)
+		check_events(rel, trigger);
+}
+
+/* Has this transaction given the table, or its schema, another name? */
+static bool
+is_renamed(Oid relid)
+{
+	return list_length(rtc_names_had(relid)) > 1;
+}
+
+/*
+ * check_table
+ *		Checks the rules of one table: all of them, or only one.
+ *		forget: delete the keys they can have made.
+ *		Returns whether there was a rule.
+ */
+static bool
+check_table(Oid relid, Oid only, bool made, bool forget)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		found = false;
+
+	if (rel == NULL)
+		return false;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		RtcRuleKind kind;
+		RtcRuleText text;
+		RtcFault	fault;
+		Oid			table;
+
+		if (OidIsValid(only) && trigger->tgoid != only)
+			continue;
+		kind = rtc_rule_kind(trigger->tgfoid);
+		if (kind == RTC_RULE_NONE)
+			continue;
+
+		found = true;
+		table = trigger->tgisclone ? rtc_rule_table(trigger->tgoid, false) :
+			relid;
+
+		/* A truncate rule makes no keys; one that is off has made some. */
+		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
+							 &fault);
+		if (forget && kind != RTC_RULE_TRUNCATE)
+			rtc_rule_forget_ever(&text, table);
+
+		/* Else it harms nobody; switching it on is ALTER TABLE. */
+		if (trigger->tgenabled == TRIGGER_DISABLED)
+			continue;
+		check_rule(rel, trigger, kind, made);
+		if (kind == RTC_RULE_WRITE_THROUGH && table == relid &&
+			(made || (rtc_rule_uses_names(&text) && is_renamed(table))))
+			rtc_warn_of_clash(rel, trigger->tgoid, text.key);
+	}
+
+	relation_close(rel, NoLock);
+	return found;
+}
+
+/* Makes a trigger fire whatever session_replication_role says. */
+static void
+enable_always(Oid relid, Oid tgoid)
+{
+	Relation	rel = relation_open(relid, ShareRowExclusiveLock);
+	char	   *name = NULL;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (rel->trigdesc->triggers[i].tgoid == tgoid &&
+			rel->trigdesc->triggers[i].tgenabled == TRIGGER_FIRES_ON_ORIGIN)
+			name = pstrdup(rel->trigdesc->triggers[i].tgname);
+	}
+	if (name != NULL)
+		EnableDisableTrigger_compat(rel, name, TRIGGER_FIRES_ALWAYS,
+									ShareRowExclusiveLock);
+	relation_close(rel, NoLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * rtc_check_enabled
+ *		ALTER TABLE has said when triggers fire: the one of this name, or all
+ *		(NULL).  Warns if rules among them are not ENABLE ALWAYS.
+ */
+void
+rtc_check_enabled(Oid relid, const char *name)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	StringInfoData weak;
+	StringInfoData remedy;
+	char		enabled = TRIGGER_FIRES_ALWAYS;
+
+	if (rel == NULL)
+		return;
+	initStringInfo(&weak);
+	initStringInfo(&remedy);
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
+			(name != NULL && strcmp(trigger->tgname, name) != 0) ||
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+			continue;
+		enabled = trigger->tgenabled;	/* the same for all */
+		appendStringInfo(&weak, "%s\"%s\"", weak.len > 0 ? ", " : "",
+						 trigger->tgname);
+		appendStringInfo(&remedy, "%s ENABLE ALWAYS TRIGGER %s",
+						 remedy.len > 0 ? "," : "",
+						 quote_identifier(trigger->tgname));
+	}
+	if (weak.len > 0)
+	{
+		char	   *schema = get_namespace_name(RelationGetNamespace(rel));
+		char	   *table = quote_qualified_identifier(schema,
+													   RelationGetRelationName(rel));
+
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("rules on table \"%s\" do not see every change",
+						RelationGetRelationName(rel)),
+				 enabled == TRIGGER_DISABLED ?
+				 errdetail("Disabled: %s.", weak.data) :
+				 enabled == TRIGGER_FIRES_ON_REPLICA ?
+				 errdetail("Passed by unless session_replication_role is replica: %s.",
+						   weak.data) :
+				 errdetail("Passed by when session_replication_role is replica: %s.",
+						   weak.data),
+				 errhint("Use ALTER TABLE %s%s.", table, remedy.data)));
+	}
+	relation_close(rel, NoLock);
+}
+
+/* Does the relation have a clone of this trigger? */
+static bool
+has_clone(Oid relid, Oid tgoid)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL,
+							  1, &key);
+	while (!found && (tuple = systable_getnext(scan)) != NULL)
+		found = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid == tgoid;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+/* Makes a trigger for TRUNCATE of a partition as its parent has one. */
+static void
+clone_trigger(const Trigger *trigger, Oid relid)
+{
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+
+	stmt->trigname = trigger->tgname;
+	stmt->timing = TRIGGER_TYPE_AFTER;
+	stmt->events = TRIGGER_TYPE_TRUNCATE;
+	for (int i = 0; i < trigger->tgnargs; i++)
+		stmt->args = lappend(stmt->args, makeString(trigger->tgargs[i]));
+	/* pg_upgrade enables the original later on, and no clones */
+	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
+								 InvalidOid, trigger->tgfoid, trigger->tgoid,
+								 NULL, false, true,
+								 IsBinaryUpgrade ? TRIGGER_FIRES_ALWAYS
+								 : trigger->tgenabled);
+}
+
+/*
+ * rtc_check_clone_truncate
+ *		Clones truncate rules of a partitioned table to its partitions, and
+ *		to theirs.
+ */
+void
+rtc_check_clone_truncate(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	TriggerDesc *triggers;
+	List	   *children;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		relation_close(rel, NoLock);
+		return;
+	}
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	children = find_inheritance_children(relid, NoLock);
+	foreach(lc, children)
+	{
+		char		relkind = get_rel_relkind(lfirst_oid(lc));
+		bool		cloned = false;
+
+		if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+			continue;
+		for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		{
+			Trigger    *trigger = &triggers->triggers[i];
+
+			if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+				rtc_rule_kind(trigger->tgfoid) == RTC_RULE_TRUNCATE &&
+				!has_clone(lfirst_oid(lc), trigger->tgoid))
+			{
+				clone_trigger(trigger, lfirst_oid(lc));
+				cloned = true;
+			}
+		}
+		if (cloned)
+			CommandCounterIncrement();
+		rtc_check_clone_truncate(lfirst_oid(lc));
+	}
+	relation_close(rel, NoLock);
+}
+
+/*
+ * rtc_check_tables
+ *		Partitions have clones of the rules, with the same arguments, so that
+ *		their keys need no deleting of their own; but they may be unlogged, or
+ *		have other columns.
+ */
+void
+rtc_check_tables(Oid relid, bool forget)
+{
+	List	   *relids = find_all_inheritors(relid, AccessShareLock, NULL);
+	ListCell   *lc;
+
+	foreach(lc, relids)
+		(void) check_table(lfirst_oid(lc), InvalidOid, false,
+						   forget && lfirst_oid(lc) == relid);
+}
+
+/*
+ * rtc_check_new_trigger
+ *		A trigger was made: checks it, and then its clones, if it is a rule.
+ */
+void
+rtc_check_new_trigger(Oid tgoid, Oid relid)
+{
+	List	   *relids;
+	ListCell   *lc;
+
+	if (!check_table(relid, tgoid, true, true))
+		return;
+
+	enable_always(relid, tgoid);
+	rtc_check_clone_truncate(relid);
+	relids = find_all_inheritors(relid, AccessShareLock, NULL);
+	foreach(lc, relids)
+	{
+		if (lfirst_oid(lc) != relid)
+			(void) check_table(lfirst_oid(lc), InvalidOid, false, false);
+	}
+}
+
+/* Waits for the writers of a table and of its descendants. */
+static void
+lock_writers_out(Oid relid)
+{
+	LockRelationOid(relid, ShareLock);
+	(void) find_all_inheritors(relid, ShareLock, NULL);
+}
+
+void
+rtc_check_renamed_table(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		uses_names = false;
+
+	if (rel == NULL)
+		return;
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
+		RtcRuleText text;
+		RtcFault	fault;
+
+		if (kind == RTC_RULE_NONE)
+			continue;
+		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
+							 &fault);
+		uses_names |= rtc_rule_uses_names(&text);
+	}
+	relation_close(rel, NoLock);
+	if (uses_names && is_renamed(relid))
+		lock_writers_out(relid);
+}
+
+void
+rtc_check_renamed_tables(void)
+{
+	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		RtcRuleKind kind = rtc_rule_kind(form->tgfoid);
+		RtcRuleText text;
+		RtcFault	fault;
+		char	  **args;
+		int			nargs;
+
+		if (kind == RTC_RULE_NONE || OidIsValid(form->tgparentid))
+			continue;
+		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
+		(void) rtc_rule_read(kind, nargs, args, &text, &fault);
+		if (rtc_rule_uses_names(&text) && is_renamed(form->tgrelid))
+			relids = list_append_unique_oid(relids, form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+
+	foreach(lc, relids)
+	{
+		lock_writers_out(lfirst_oid(lc));
+		(void) check_table(lfirst_oid(lc), InvalidOid, false, true);
+	}
+}

@@ -1,0 +1,306 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_clash.c
+ *		Does each row that rules store have a key of its own?
+ *
+ * Rows that share a key overwrite each other, and each takes the key away when
+ * it is deleted.  There are three ways to get there:
+ *
+ * -   The template names no column.  All rows of the table have one key.
+ *
+ * -   Its columns are not unique.  This can be told if some unique index is on
+ *	   columns of the template alone; of these NULL does no harm, since a key
+ *	   with a NULL in it is none.  Without such an index the rows may differ all
+ *	   the same, so that is a WARNING only.
+ *
+ * -   Another rule makes the same keys, mostly one of a table of the same name
+ *	   in another schema.  If the two templates have the same shape (key_shape.c),
+ *	   this is taken for certain.  If they only have some keys in common, nobody
+ *	   knows whether rows have them: a WARNING.
+ *
+ *	   So is that of a table which has the columns of a partitioned table: it may
+ *	   be about to become its partition.
+ *
+ * Rules of one family, with the same template, are none of this: a row of a
+ * partition or an inheritance child is a row of its parent.
+ *
+ * cache_attach() refuses what is certain.  CREATE TRIGGER warns only: it is what
+ * pg_dump has written, and a database that could be dumped must be restored.
+ *
+ * MODEL: called inside a transaction, by the backend that makes the rule and
+ * has a lock on its table.  Rules that other transactions are making are not
+ * seen; cache_health() tells of those later.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "ddl/rule_clash.h"
+#include "rule/rule_keys.h"
+#include "rule/rule_names.h"
+#include "rule/template.h"
+#include "write/row_changes.h"
+
+/* As many pairs as can be read at a glance. */
+#define CLASHES_NAMED 3
+
+/* How many bytes of a template a message shows. */
+#define TEMPLATE_SHOWN 100
+
+/* Is a unique index on columns of the template alone? */
+static bool
+has_unique_columns(Relation rel, const RtcTemplate *tmpl)
+{
+	bool		unique = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(rel))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		fits = form->indisunique && form->indisvalid &&
+		RelationGetIndexPredicate(index) == NIL;
+
+		for (int i = 0; i < form->indnkeyatts && fits; i++)
+			fits = form->indkey.values[i] > 0 &&
+				rtc_template_uses(tmpl, form->indkey.values[i]);
+		index_close(index, AccessShareLock);
+		unique |= fits;
+	}
+	return unique;
+}
+
+/* Is a row of one of the tables also a row of the other's ancestor? */
+static bool
+is_family(Oid relid, Oid other)
+{
+	List	   *ancestors;
+	ListCell   *lc;
+
+	if (relid == other)
+		return false;			/* two rules of one table */
+	ancestors = rtc_track_ancestors(relid);
+	foreach(lc, rtc_track_ancestors(other))
+	{
+		if (list_member_oid(ancestors, lfirst_oid(lc)))
+			return true;
+	}
+	return false;
+}
+
+/* Has each column of a table one of the same name and type in the other? */
+static bool
+has_columns_of(Oid relid, Oid other)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			natts = 0;
+	bool		same = true;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+		ReleaseSysCache(tuple);
+	}
+	for (AttrNumber attnum = 1; attnum <= natts && same; attnum++)
+	{
+		char	   *name = get_attname(relid, attnum, true);
+		AttrNumber	twin;
+
+		/* none: it has been dropped */
+		if (name == NULL || !OidIsValid(get_atttype(relid, attnum)))
+			continue;
+		twin = get_attnum(other, name);
+		same = twin != InvalidAttrNumber &&
+			get_atttype(other, twin) == get_atttype(relid, attnum);
+	}
+	return same;
+}
+
+/* Can one of the tables be made a partition of the other? */
+static bool
+can_be_family(Oid relid, Oid other)
+{
+	bool		is_child = get_rel_relkind(other) == RELKIND_PARTITIONED_TABLE &&
+	!get_rel_relispartition(relid);
+	bool		is_parent = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE &&
+	!get_rel_relispartition(other);
+
+	return (is_child || is_parent) &&
+		has_columns_of(relid, other) && has_columns_of(other, relid);
+}
+
+/*
+ * The rule that makes keys of this shape, as far as is certain, or else one
+ * that makes some of them; NULL = none.  tgoid: this one is ours.
+ */
+static const RtcRuleKeys *
+find_clash(Oid relid, Oid tgoid, const char *tmpl, const RtcShape *shape,
+		   RtcShapeRelation *relation)
+{
+	const RtcRuleKeys *found = NULL;
+	ListCell   *lc;
+
+	*relation = RTC_SHAPES_DISJOINT;
+	foreach(lc, rtc_rule_keys())
+	{
+		const RtcRuleKeys *other = lfirst(lc);
+		RtcShapeRelation this;
+
+		if (other->tgoid == tgoid)
+			continue;
+		this = rtc_shapes_compare(shape, other->shape);
+		if (this > *relation &&
+			!(strcmp(tmpl, other->tmpl) == 0 && is_family(relid, other->relid)))
+		{
+			found = other;
+			*relation = this;
+		}
+	}
+	return found;
+}
+
+/* The name of a table, with its schema if need be. */
+static const char *
+table_name(Oid relid)
+{
+	return DatumGetCString(DirectFunctionCall1(regclassout,
+											   ObjectIdGetDatum(relid)));
+}
+
+/* A template for a message: as much of it as can be read. */
+static const char *
+shown(const char *tmpl)
+{
+	int			len = strlen(tmpl);
+	int			clipped = pg_mbcliplen(tmpl, len, TEMPLATE_SHOWN);
+
+	return clipped == len ? tmpl : psprintf("%.*s...", clipped, tmpl);
+}
+
+/* tgoid: the rule, InvalidOid if it is to be made; that is refused. */
+static void
+check_keys(Relation rel, Oid tgoid, const char *text)
+{
+	int			elevel = OidIsValid(tgoid) ? WARNING : ERROR;
+	Oid			relid = RelationGetRelid(rel);
+	const char *table = table_name(relid);
+	RtcNames	names;
+	RtcFault	fault;
+	RtcTemplate *tmpl;
+	RtcShape   *shape;
+	const RtcRuleKeys *other;
+	RtcShapeRelation relation;
+
+	rtc_names_of(relid, &names);
+	tmpl = rtc_template_parse(text, RelationGetDescr(rel), &names, &fault);
+	if (tmpl == NULL)
+		return;
+	shape = rtc_shape_make(text, &names, relid);
+
+	if (rtc_shape_is_static(shape))
+		ereport(elevel,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("key template \"%s\" gives all rows of table \"%s\" the same key",
+						shown(text), table),
+				 errdetail("Each row that is written replaces the one before."),
+				 elevel == ERROR ?
+				 errhint("Name the columns of a unique index in the template. For a table that never has more than one row, use CREATE TRIGGER.") :
+				 errhint("Name the columns of a unique index in the template, unless the table never has more than one row.")));
+	else if (elevel == WARNING && !has_unique_columns(rel, tmpl))
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("rows of table \"%s\" may share the key that template \"%s\" makes",
+						table, shown(text)),
+				 errdetail("There is no unique index on columns of the template alone."),
+				 errhint("Name the columns of a unique index in the template, unless the rows differ anyway.")));
+
+	other = find_clash(relid, tgoid, text, shape, &relation);
+	if (relation == RTC_SHAPES_SAME && strcmp(text, other->tmpl) == 0 &&
+		can_be_family(relid, other->relid))
+	{
+		if (elevel == WARNING)
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",
+							shown(text), table, other->trigger,
+							table_name(other->relid)),
+					 errdetail("What one of them stores replaces what the other has stored."),
+					 errhint("Make one table a partition of the other, or put {.table} into the template.")));
+	}
+	else if (relation == RTC_SHAPES_SAME)
+		ereport(elevel,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",
+						shown(text), table, other->trigger,
+						table_name(other->relid)),
+				 errdetail("What one of them stores replaces what the other has stored."),
+				 other->relid == relid ?
+				 errhint("Drop the other rule first.") :
+				 errhint("Put {.schema} or {.table} into the template.")));
+	else if (relation == RTC_SHAPES_OVERLAP && elevel == WARNING)
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 errmsg("key template \"%s\" of table \"%s\" can make keys of rule \"%s\" on table \"%s\"",
+						shown(text), table, other->trigger,
+						table_name(other->relid)),
+				 errdetail("The template of that rule is \"%s\".",
+						   shown(other->tmpl)),
+				 errhint("Let the templates begin differently, or put {.table} into them.")));
+}
+
+void
+rtc_refuse_clash(Relation rel, const char *tmpl)
+{
+	/* CREATE TRIGGER refuses other tables, whatever the template */
+	if (rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
+		check_keys(rel, InvalidOid, tmpl);
+}
+
+void
+rtc_warn_of_clash(Relation rel, Oid tgoid, const char *tmpl)
+{
+	check_keys(rel, tgoid, tmpl);
+}
+
+int
+rtc_clashing_rules(StringInfo buf)
+{
+	List	   *rules = rtc_rule_keys();
+	int			n = 0;
+
+	for (int i = 0; i < list_length(rules); i++)
+	{
+		const RtcRuleKeys *a = list_nth(rules, i);
+
+		for (int j = 0; j < i; j++)
+		{
+			const RtcRuleKeys *b = list_nth(rules, j);
+
+			CHECK_FOR_INTERRUPTS();
+			if (!rtc_shapes_equal(a->shape, b->shape) ||
+				(strcmp(a->tmpl, b->tmpl) == 0 && is_family(a->relid, b->relid)))
+				continue;
+			if (n < CLASHES_NAMED)
+				appendStringInfo(buf, "%s\"%s\" on %s and \"%s\" on %s",
+								 n > 0 ? "; " : "", b->trigger,
+								 table_name(b->relid), a->trigger,
+								 table_name(a->relid));
+			else if (n == CLASHES_NAMED)
+				appendStringInfoString(buf, "; ...");
+			n++;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,47 @@
+/*-------------------------------------------------------------------------
+ *
+ * interest.h
+ *		Which dependencies has anybody registered in Redis?  See interest.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_INTEREST_H
+#define RTC_INTEREST_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+
+#include "dep/dep.h"
+
+/* Bits; a power of two. */
+#define RTC_INTEREST_BITS	(1024 * 1024)
+
+/* Lives in RtcShared.  All zero bytes but for "everything". */
+typedef struct RtcInterest
+{
+	pg_atomic_uint32 everything;	/* not known yet: all count as registered */
+	pg_atomic_uint32 word[RTC_INTEREST_BITS / 32];
+} RtcInterest;
+
+/* From shmem.c, once. */
+extern void rtc_interest_init(RtcInterest *interest);
+
+/*
+ * A reader, before it registers in Redis and before it looks for writers
+ * (again).  No error.
+ */
+extern void rtc_interest_register(const RtcDep *deps, int n);
+
+/* A writer, after it has raised its stamps: is a TAG op needed?  No error. */
+extern bool rtc_interest_exists(RtcDep dep);
+
+/*
+ * The relay, when it has found and registered all tag sets in Redis; and when
+ * it connects to a Redis of which it does not know them.
+ */
+extern void rtc_interest_known(bool known);
+
+#endif							/* RTC_INTEREST_H */

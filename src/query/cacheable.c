@@ -1,0 +1,568 @@
+/*-------------------------------------------------------------------------
+ *
+ * cacheable.c
+ *		May the answer of a query be cached?
+ *
+ * Yes, if everybody who asks the same question at the same time would get the
+ * same answer, and if only writes to tables change it.  The verdict comes from
+ * the analyzed and rewritten query tree, so views are looked into.
+ *
+ * One visitor goes through the tree.  What a node makes the executor call it
+ * tells to judge.c, which brings up more expressions: default arguments, checks
+ * of domains, bodies of functions.  These are visited in turn.
+ *
+ * A literal and an argument are texts that we can look at for words like
+ * 'today' (literal.c).  Any other text that the query makes a date of is known
+ * to nobody before it runs.
+ *
+ * MODEL: called by plan.c when a query is prepared, in a transaction with the
+ * relations of the query locked, and a snapshot.  Reads catalogs, keeps no
+ * state.  Takes time in proportion to the query, and can be cancelled.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/sysattr.h"
+#include "access/transam.h"
+#include "catalog/catalog.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/parsenodes.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/rls.h"
+
+#include "compat.h"
+#include "query/cacheable.h"
+#include "query/judge.h"
+#include "query/literal.h"
+#include "query/money.h"
+
+/* Reasons.  Short and stable: they are shown to users. */
+#define REASON_CATALOG		"system catalog"
+#define REASON_TEMPORARY	"temporary table"
+#define REASON_SEQUENCE		"sequence"
+#define REASON_ROW_LOCK		"row lock"
+#define REASON_RLS			"row-level security"
+#define REASON_SAMPLE		"table sample"
+#define REASON_SYSTEM_COLUMN "system column"
+#define REASON_TABLE		"table"
+
+/* A lock that using the query takes. */
+typedef struct RelationLock
+{
+	Oid			relid;
+	int			lockmode;
+} RelationLock;
+
+typedef struct Visitor
+{
+	RtcVerdict *verdict;
+	RtcJudge   *judge;
+	HTAB	   *locks;			/* RelationLock: those in the verdict */
+	bool		unseen;			/* in an expression that is not in the query */
+	const char *text;			/* source of the tree; NULL = it has none */
+	RtcLiterals *literals;		/* those of the text; NULL = not read yet */
+	Query	   *query;			/* whose nodes are being visited */
+	Node	   *call;			/* whose functions are being judged */
+} Visitor;
+
+static void visit(Visitor *visitor, Node *node, bool typed);
+
+static void
+object(Visitor *visitor, const char *reason)
+{
+	rtc_judge_object(visitor->judge, reason);
+}
+
+/* ---------------- nodes ---------------- */
+
+/* CURRENT_DATE, CURRENT_USER and others that have a keyword of their own. */
+static void
+judge_keyword(Visitor *visitor, SQLValueFunction *keyword)
+{
+	switch (keyword->op)
+	{
+		case SVFOP_CURRENT_DATE:
+		case SVFOP_CURRENT_TIME:
+		case SVFOP_CURRENT_TIME_N:
+		case SVFOP_CURRENT_TIMESTAMP:
+		case SVFOP_CURRENT_TIMESTAMP_N:
+		case SVFOP_LOCALTIME:
+		case SVFOP_LOCALTIME_N:
+		case SVFOP_LOCALTIMESTAMP:
+		case SVFOP_LOCALTIMESTAMP_N:
+			object(visitor, RTC_UNCACHEABLE_TIME);
+			break;
+		default:
+			object(visitor, REASON_SESSION);
+			break;
+	}
+}
+
+/*
+ * Finds 'now', 'today' and the like.  The parser has turned such a literal into
+ * the date of that moment already; but it left us where the literal began.
+ */
+static void
+judge_constant(Visitor *visitor, Const *constant)
+{
+	const char *literal;
+
+	if (visitor->text == NULL || constant->location < 0 ||
+		constant->constisnull)
+		return;
+	if (visitor->literals == NULL)
+		visitor->literals = rtc_literals_scan(visitor->text);
+	literal = rtc_literals_find(visitor->literals, constant->location);
+	if (literal == NULL || rtc_text_names_moment(literal, strlen(literal)))
+	{
+		visitor->verdict->names_moment = true;
+		object(visitor, RTC_UNCACHEABLE_TIME);
+	}
+}
+
+/* ---------------- relations ---------------- */
+
+/* Does a relation show rows of this session's temporary tables? */
+static bool
+has_temporary_child(Oid relid)
+{
+	ListCell   *lc;
+
+	if (!has_subclass(relid))
+		return false;
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		if (isTempNamespace(get_rel_namespace(lfirst_oid(lc))))
+			return true;
+	}
+	return false;
+}
+
+/* Notes a lock that using the query takes, once. */
+static void
+note_lock(Visitor *visitor, Oid relid, int lockmode)
+{
+	RelationLock lock = {relid, lockmode};
+	bool		found;
+
+	(void) hash_search(visitor->locks, &lock, HASH_ENTER, &found);
+	if (found)
+		return;
+	visitor->verdict->relids = lappend_oid(visitor->verdict->relids, relid);
+	visitor->verdict->lockmodes = lappend_int(visitor->verdict->lockmodes,
+											  lockmode);
+}
+
+/* Visits the expressions of columns that are computed when they are read. */
+static void
+visit_computed_columns(Visitor *visitor, Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	TupleConstr *constr = RelationGetDescr(rel)->constr;
+
+	for (int i = 0; constr != NULL && i < constr->num_defval; i++)
+	{
+		AttrDefault *def = &constr->defval[i];
+
+		if (is_computed_compat(TupleDescAttr(RelationGetDescr(rel),
+											 def->adnum - 1)))
+			visit(visitor, stringToNode(def->adbin), true);
+	}
+	relation_close(rel, NoLock);
+}
+
+/* Judges one relation, and notes it. */
+static void
+judge_relation(Visitor *visitor, RangeTblEntry *rte)
+{
+	/* A function that reads a table does so without being asked who reads. */
+	if (visitor->unseen)
+	{
+		object(visitor, REASON_TABLE);
+		return;
+	}
+
+	/* Not set: a view whose query has taken its place, noted in there. */
+	if (rte->rellockmode != NoLock)
+		note_lock(visitor, rte->relid, rte->rellockmode);
+
+	/* A view counts as what is in it. */
+	if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW)
+		return;
+
+	if (IsCatalogRelationOid(rte->relid))
+		object(visitor, REASON_CATALOG);
+	else if (rte->relkind == RELKIND_SEQUENCE)
+		object(visitor, REASON_SEQUENCE);
+	else if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP ||
+			 (rte->inh && has_temporary_child(rte->relid)))
+		object(visitor, REASON_TEMPORARY);
+	else if (check_enable_rls(rte->relid,
+							  check_as_user_compat(visitor->query, rte),
+							  true) == RLS_ENABLED)
+		object(visitor, REASON_RLS);
+	else
+		visit_computed_columns(visitor, rte->relid);
+}
+
+/* ---------------- the visitor ---------------- */
+
+/* Called for each function that a node names. */
+static bool
+judge_function(Oid funcid, void *context)
+{
+	Visitor    *visitor = context;
+
+	if (funcid >= FirstNormalObjectId)
+		visitor->verdict->functions = lappend_oid(visitor->verdict->functions,
+												  funcid);
+	rtc_judge_call(visitor->judge, funcid, visitor->call);
+	return false;
+}
+
+/* Judges the functions and operators that a node names. */
+static void
+judge_calls(Visitor *visitor, Node *node)
+{
+	ListCell   *lc;
+
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			rtc_judge_operator(visitor->judge, ((OpExpr *) node)->opno);
+			break;
+		case T_ScalarArrayOpExpr:
+			rtc_judge_operator(visitor->judge,
+							   ((ScalarArrayOpExpr *) node)->opno);
+			break;
+		case T_RowCompareExpr:
+			foreach(lc, ((RowCompareExpr *) node)->opnos)
+				rtc_judge_operator(visitor->judge, lfirst_oid(lc));
+			break;
+		case T_SortGroupClause:
+			rtc_judge_operator(visitor->judge, ((SortGroupClause *) node)->eqop);
+			rtc_judge_operator(visitor->judge, ((SortGroupClause *) node)->sortop);
+			break;
+		case T_CTECycleClause:
+			rtc_judge_operator(visitor->judge,
+							   ((CTECycleClause *) node)->cycle_mark_neop);
+			break;
+		case T_WindowClause:
+			if (OidIsValid(((WindowClause *) node)->startInRangeFunc))
+				rtc_judge_call(visitor->judge,
+							   ((WindowClause *) node)->startInRangeFunc, NULL);
+			if (OidIsValid(((WindowClause *) node)->endInRangeFunc))
+				rtc_judge_call(visitor->judge,
+							   ((WindowClause *) node)->endInRangeFunc, NULL);
+			break;
+		case T_CoerceViaIO:
+			return;				/* judged by its types */
+		default:
+			break;
+	}
+	visitor->call = IsA(node, RowCompareExpr) ? NULL : node;
+	(void) check_functions_in_node(node, judge_function, visitor);
+}
+
+/* Judges a list of types, for being read from text and written. */
+static void
+judge_columns(Visitor *visitor, List *types)
+{
+	ListCell   *lc;
+
+	foreach(lc, types)
+	{
+		rtc_judge_reading(visitor->judge, lfirst_oid(lc), false);
+		rtc_judge_values(visitor->judge, lfirst_oid(lc));
+	}
+}
+
+/*
+ * Judges what reads text as values of some type, while the query runs or before,
+ * without calling the input function by its name; and what checks values.  The
+ * type of a literal does not matter if that of the node does not.
+ */
+static void
+judge_reading(Visitor *visitor, Node *node, bool typed)
+{
+	switch (nodeTag(node))
+	{
+		case T_CoerceViaIO:
+			rtc_judge_reading(visitor->judge, exprType(node), false);
+			rtc_judge_values(visitor->judge,
+							 exprType((Node *) ((CoerceViaIO *) node)->arg));
+			break;
+		case T_CoerceToDomain:
+			rtc_judge_checks(visitor->judge, exprType(node));
+			break;
+		case T_FuncExpr:
+			if (typed && rtc_reads_its_type(((FuncExpr *) node)->funcid))
+				rtc_judge_reading(visitor->judge, exprType(node), false);
+			break;
+		case T_Const:
+			if (typed)
+				rtc_judge_reading(visitor->judge, exprType(node), true);
+			if (rtc_judge_moments(visitor->judge, exprType(node)))
+				judge_constant(visitor, (Const *) node);
+			visitor->verdict->names_literal |= exprType(node) == REGCLASSOID ||
+				exprType(node) == REGTYPEOID;
+			break;
+		case T_Var:
+			/* configurations of text search count, whatever is done to them */
+			if (!typed)
+				(void) rtc_judge_moments(visitor->judge, exprType(node));
+			break;
+		case T_Param:
+			/* 'today' is looked for in query.c; a function gets a value */
+			if (typed && !visitor->unseen)
+				rtc_judge_reading(visitor->judge, exprType(node), true);
+			break;
+		case T_TableFunc:
+			judge_columns(visitor, ((TableFunc *) node)->coltypes);
+			break;
+		default:
+			if (reads_json_compat(node))
+				judge_columns(visitor, list_make1_oid(exprType(node)));
+			break;
+	}
+}
+
+/*
+ * Judges the type of an expression, wherever it stands: many functions write, or
+ * compare, whatever they are given, rows contain it, and parameters are read.
+ * What such a value comes from is one of these nodes.
+ */
+static void
+judge_type(Visitor *visitor, Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_FuncExpr:
+			rtc_judge_returned(visitor->judge, (FuncExpr *) node);
+			break;
+		case T_Aggref:
+		case T_ArrayCoerceExpr:
+		case T_ArrayExpr:
+		case T_CoerceToDomain:
+		case T_CoerceViaIO:
+		case T_Const:
+		case T_ConvertRowtypeExpr:
+		case T_OpExpr:
+		case T_Param:
+		case T_RelabelType:
+		case T_RowExpr:
+		case T_Var:
+		case T_WindowFunc:
+			rtc_judge_values(visitor->judge, exprType(node));
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Visits the arguments of a function.  The type of one does not matter if it is
+ * taken for what it is: to_tsvector('english', ...), tableoid = 'city'::regclass.
+ * Only constants and columns, which nobody has to look up.
+ */
+static void
+visit_args(Visitor *visitor, Oid funcid, List *args)
+{
+	Oid		   *argtypes;
+	int			nargs = 0;
+	int			i = 0;
+	ListCell   *lc;
+
+	if (funcid < FirstNormalObjectId)
+		(void) get_func_signature(funcid, &argtypes, &nargs);
+	foreach(lc, args)
+	{
+		Node	   *arg = lfirst(lc);
+
+		visit(visitor, arg,
+			  !((IsA(arg, Const) || IsA(arg, Var)) && i < nargs &&
+				argtypes[i] == exprType(arg)));
+		i++;
+	}
+}
+
+static bool
+visit_walker(Node *node, void *context)
+{
+	visit(context, node, true);
+	return false;
+}
+
+/* Visits what is in a node. */
+static void
+visit_children(Visitor *visitor, Node *node)
+{
+	Query	   *outer;
+
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			outer = visitor->query;
+			visitor->query = (Query *) node;
+			(void) query_tree_walker(visitor->query, visit_walker, visitor,
+									 QTW_EXAMINE_RTES_BEFORE |
+									 QTW_EXAMINE_SORTGROUP);
+			visitor->query = outer;
+			break;
+		case T_RangeTblEntry:
+			break;				/* query_tree_walker goes into it */
+		case T_FuncExpr:
+			check_stack_depth();
+			visit_args(visitor, ((FuncExpr *) node)->funcid,
+					   ((FuncExpr *) node)->args);
+			break;
+		case T_OpExpr:
+			check_stack_depth();
+			visit_args(visitor, get_opcode(((OpExpr *) node)->opno),
+					   ((OpExpr *) node)->args);
+			break;
+		case T_RelabelType:
+			{
+				RelabelType *relabel = (RelabelType *) node;
+
+				/* an OID is a number, whatever it was the OID of */
+				check_stack_depth();
+				visit(visitor, (Node *) relabel->arg,
+					  relabel->resulttype != OIDOID || IsA(relabel->arg, Param));
+			}
+			break;
+		case T_RangeTblFunction:
+			{
+				RangeTblFunction *function = (RangeTblFunction *) node;
+
+				/* the columns are those of the record that it returns */
+				visit(visitor, function->funcexpr,
+					  function->funccoltypes == NIL);
+				judge_columns(visitor, function->funccoltypes);
+			}
+			break;
+		case T_SetOperationStmt:
+			visit(visitor, (Node *) ((SetOperationStmt *) node)->groupClauses,
+				  true);
+			(void) expression_tree_walker(node, visit_walker, visitor);
+			break;
+		default:
+			(void) expression_tree_walker(node, visit_walker, visitor);
+			break;
+	}
+}
+
+/* Judges what a node is by itself, whatever its type. */
+static void
+judge_node(Visitor *visitor, Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Query:
+			if (((Query *) node)->commandType != CMD_SELECT)
+				object(visitor, REASON_VOLATILE);
+			if (((Query *) node)->rowMarks != NIL)
+				object(visitor, REASON_ROW_LOCK);
+			break;
+		case T_RangeTblEntry:
+			{
+				RangeTblEntry *rte = (RangeTblEntry *) node;
+
+				if ((rte->rtekind == RTE_RELATION ||
+					 rte->rtekind == RTE_SUBQUERY) && OidIsValid(rte->relid))
+					judge_relation(visitor, rte);
+			}
+			break;
+		case T_Var:
+			/* ctid, xmin and others change without a write to the row */
+			if (((Var *) node)->varattno < 0 &&
+				((Var *) node)->varattno != TableOidAttributeNumber)
+				object(visitor, REASON_SYSTEM_COLUMN);
+			break;
+		case T_SQLValueFunction:
+			judge_keyword(visitor, (SQLValueFunction *) node);
+			break;
+		case T_NextValueExpr:
+			object(visitor, REASON_VOLATILE);
+			break;
+		case T_TableSampleClause:
+			object(visitor, REASON_SAMPLE);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Visits a node.  "typed": its type matters. */
+static void
+visit(Visitor *visitor, Node *node, bool typed)
+{
+	if (node == NULL)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	judge_calls(visitor, node);
+	judge_reading(visitor, node, typed);
+	if (typed)
+		judge_type(visitor, node);
+	if (!visitor->verdict->money)
+		visitor->verdict->money = rtc_brings_money(node);
+	judge_node(visitor, node);
+	visit_children(visitor, node);
+}
+
+void
+rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
+{
+	Visitor		visitor = {0};
+	const RtcUnseen *unseen;
+	bool		body = false;
+	HASHCTL		info;
+
+	memset(verdict, 0, sizeof(RtcVerdict));
+	visitor.verdict = verdict;
+	visitor.judge = rtc_judge_begin();
+	visitor.text = text;
+	info.keysize = info.entrysize = sizeof(RelationLock);
+	info.hcxt = CurrentMemoryContext;
+	visitor.locks = hash_create("rtcache locks", 16, &info,
+								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+
+	visit(&visitor, (Node *) queries, true);
+
+	visitor.unseen = true;
+	visitor.literals = NULL;
+	while ((unseen = rtc_judge_next(visitor.judge)) != NULL)
+	{
+		if (unseen->text != visitor.text)
+			visitor.literals = NULL;
+		visitor.text = unseen->text;
+		body |= unseen->is_body;
+		visit(&visitor, unseen->tree, true);
+	}
+
+	/* What is called immutable and is not, the planner has computed for good. */
+	verdict->reason = rtc_judge_reason(visitor.judge);
+	verdict->names_moment |= body && verdict->reason != NULL;
+	list_sort(verdict->functions, list_oid_cmp);
+	list_deduplicate_oid(verdict->functions);
+	rtc_judge_objects(visitor.judge, &verdict->called, &verdict->types);
+}
+
+bool
+rtc_type_reads_moments(Oid typid)
+{
+	return rtc_judge_moments(rtc_judge_begin(), typid);
+}

@@ -1,0 +1,468 @@
+/*-------------------------------------------------------------------------
+ *
+ * equalities.c
+ *		Which columns equal what, wherever it matters.
+ *
+ * A fact is an equality that holds for every row that can have a part in the
+ * answer.  query_deps.c knows which conditions make one where; here is what counts
+ * as an equality: the operator is the equality of the default hash family of
+ * the column's type, is strict, and compares by the collation of the column or
+ * one that cannot make a difference.  Then two values that are equal have the
+ * same hash, whatever their types are; columns that equal each other under
+ * the same family form a class, and what one of them equals all do.
+ *
+ * Values are constants and parameters.  A column of an outer query stands for
+ * the values that it equals there.
+ *
+ * MODEL: called by query_deps.c when a query is prepared.  Reads catalogs, allocates
+ * in the current memory context, keeps no state.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/hash.h"
+#include "access/stratnum.h"
+#include "access/transam.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+
+#include "dep/value_hash.h"
+#include "query/equalities.h"
+
+/*
+ * As many facts are kept at a place; each look at them goes through all, more
+ * than once.  To know less is never wrong.
+ */
+#define MAX_FACTS	256
+
+/* Conversions of constants that cannot fail. */
+static const Oid safe_casts[] = {
+	F_INT4_INT2,
+	F_INT8_INT2,
+	F_INT8_INT4,
+	F_NUMERIC_INT2,
+	F_NUMERIC_INT4,
+	F_NUMERIC_INT8
+};
+
+/* A side of an equality that is a column, of this query or an outer one. */
+typedef struct Column
+{
+	const RtcScope *scope;		/* the query that has it */
+	Index		varno;
+	AttrNumber	attnum;
+	Oid			type;
+	Oid			collation;
+} Column;
+
+/* Removes what changes the type or the collation but not the value. */
+static Node *
+strip(Node *node)
+{
+	while (node != NULL)
+	{
+		if (IsA(node, RelabelType))
+			node = (Node *) ((RelabelType *) node)->arg;
+		else if (IsA(node, CollateExpr))
+			node = (Node *) ((CollateExpr *) node)->arg;
+		else if (IsA(node, ArrayCoerceExpr))
+		{
+			/* of arrays it does the same if it does so of each element */
+			ArrayCoerceExpr *coerce = (ArrayCoerceExpr *) node;
+
+			if (!IsA(coerce->elemexpr, RelabelType) ||
+				!IsA(((RelabelType *) coerce->elemexpr)->arg, CaseTestExpr))
+				break;
+			node = (Node *) coerce->arg;
+		}
+		else
+			break;
+	}
+	return node;
+}
+
+/*
+ * Is this a plain column?  A column of a join is looked up on the side that it
+ * comes from.
+ */
+static bool
+is_column(const RtcScope *scope, Node *node, Column *column)
+{
+	int			level = 0;
+
+	for (;;)
+	{
+		Var		   *var;
+		RangeTblEntry *rte;
+
+		node = strip(node);
+		if (node == NULL || !IsA(node, Var))
+			return false;
+		var = (Var *) node;
+		for (level = var->varlevelsup; level > 0 && scope != NULL; level--)
+			scope = scope->outer;
+		if (scope == NULL || var->varattno <= 0)
+			return false;
+
+		rte = rt_fetch(var->varno, scope->query->rtable);
+		if (rte->rtekind != RTE_JOIN)
+		{
+			column->scope = scope;
+			column->varno = var->varno;
+			column->attnum = var->varattno;
+			column->type = var->vartype;
+			column->collation = var->varcollid;
+			return true;
+		}
+		node = list_nth(rte->joinaliasvars, var->varattno - 1);
+	}
+}
+
+/* The constant or the parameter that an expression is, else NULL. */
+static Node *
+as_value(Node *node)
+{
+	check_stack_depth();
+	node = strip(node);
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Const))
+		return node;
+	if (IsA(node, Param))
+	{
+		/* a domain may reject, or change, what it is given */
+		Oid			type = ((Param *) node)->paramtype;
+
+		return ((Param *) node)->paramkind == PARAM_EXTERN &&
+			getBaseType(type) == type ? node : NULL;
+	}
+	if (IsA(node, FuncExpr) && list_length(((FuncExpr *) node)->args) == 1)
+	{
+		FuncExpr   *func = (FuncExpr *) node;
+		Node	   *arg = as_value(linitial(func->args));
+
+		for (int i = 0; i < lengthof(safe_casts); i++)
+		{
+			if (func->funcid == safe_casts[i] && arg != NULL && IsA(arg, Const))
+			{
+				node = eval_const_expressions(NULL, node);
+				return IsA(node, Const) ? node : NULL;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* A single value, or NULL. */
+static RtcFactValues *
+as_values(Node *node, Oid type)
+{
+	RtcFactValues *values;
+
+	node = as_value(node);
+	if (node == NULL)
+		return NULL;
+	values = palloc0(sizeof(RtcFactValues));
+	values->type = type;
+	values->nodes = list_make1(node);
+	return values;
+}
+
+/* The values in an array, or NULL. */
+static RtcFactValues *
+as_array_values(Node *node, Oid type)
+{
+	RtcFactValues *values = palloc0(sizeof(RtcFactValues));
+
+	values->type = type;
+	node = strip(node);
+	if (node != NULL && IsA(node, ArrayExpr))
+	{
+		ArrayExpr  *array = (ArrayExpr *) node;
+		ListCell   *lc;
+
+		if (array->multidims)
+			return NULL;
+		foreach(lc, array->elements)
+		{
+			Node	   *element = as_value(lfirst(lc));
+
+			CHECK_FOR_INTERRUPTS();
+			if (element == NULL)
+				return NULL;
+			values->nodes = lappend(values->nodes, element);
+		}
+		return values;
+	}
+
+	node = as_value(node);
+	if (node == NULL || !OidIsValid(get_element_type(exprType(node))) ||
+		getBaseType(get_element_type(exprType(node))) !=
+		get_element_type(exprType(node)))
+		return NULL;
+	values->is_array = true;
+	values->nodes = list_make1(node);
+	return values;
+}
+
+/*
+ * Do two collations agree on what is equal?  Deterministic ones do, for what
+ * comes with the server.
+ */
+static bool
+collations_agree(Oid a, Oid b, bool builtin)
+{
+	return a == b ||
+		(builtin &&
+		 (!OidIsValid(a) || get_collation_isdeterministic(a)) &&
+		 (!OidIsValid(b) || get_collation_isdeterministic(b)));
+}
+
+/*
+ * Do values of a type that are equal under a collation have the same hash?
+ * Those of "name" do not if it is nondeterministic: their hash ignores it.
+ */
+static bool
+hash_honours(Oid collation, Oid opfamily, Oid type)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation) ||
+		get_opfamily_proc(opfamily, type, type,
+						  HASHEXTENDED_PROC) != F_HASHNAMEEXTENDED;
+}
+
+/*
+ * Is an operator the equality of a column's type?  Fills what a fact needs to
+ * know of it, and the types of its sides.
+ */
+static bool
+is_equality(Oid opno, Oid collation, const Column *column, RtcFact *fact,
+			Oid *lefttype, Oid *righttype)
+{
+	int			strategy;
+
+	fact->opfamily = rtc_hash_family(column->type);
+	fact->collation = collation;
+	fact->builtin = get_opcode(opno) < FirstNormalObjectId;
+	if (!OidIsValid(fact->opfamily) || !op_strict(opno) ||
+		get_op_opfamily_strategy(opno, fact->opfamily) != HTEqualStrategyNumber)
+		return false;
+	get_op_opfamily_properties(opno, fact->opfamily, false, &strategy,
+							   lefttype, righttype);
+	return collations_agree(column->collation, collation, fact->builtin) &&
+		hash_honours(collation, fact->opfamily, *lefttype) &&
+		hash_honours(collation, fact->opfamily, *righttype);
+}
+
+/* Adds a fact about a column of the scope's query. */
+static List *
+add_fact(List *facts, const RtcFact *like, const Column *column,
+		 const Column *other, RtcFactValues *values)
+{
+	RtcFact    *fact;
+
+	if (list_length(facts) >= MAX_FACTS)
+		return facts;
+	fact = palloc(sizeof(RtcFact));
+	*fact = *like;
+	fact->varno = column->varno;
+	fact->attnum = column->attnum;
+	fact->other_varno = other != NULL ? other->varno : 0;
+	fact->other_attnum = other != NULL ? other->attnum : 0;
+	fact->values = values;
+	return lappend(facts, fact);
+}
+
+/* Adds what an equality of two columns says, of which one is ours. */
+static List *
+add_columns(List *facts, const RtcScope *scope, OpExpr *op,
+			const Column *column, const Column *other)
+{
+	RtcFact		fact;
+	RtcFact		back;
+	Oid			lefttype;
+	Oid			righttype;
+	ListCell   *lc;
+
+	if (!is_equality(op->opno, op->inputcollid, column, &fact, &lefttype,
+					 &righttype) ||
+		!is_equality(op->opno, op->inputcollid, other, &back, &lefttype,
+					 &righttype) ||
+		fact.opfamily != back.opfamily)
+		return facts;
+
+	if (other->scope == scope)
+		return add_fact(facts, &fact, column, other, NULL);
+
+	/* an outer one is what it equals there */
+	foreach(lc, rtc_facts_about(other->scope->facts, other->varno,
+								other->attnum))
+	{
+		RtcFact    *known = lfirst(lc);
+
+		facts = add_fact(facts, &fact, column, NULL, known->values);
+	}
+	return facts;
+}
+
+/* Adds what one condition says, if it is an equality. */
+static List *
+add_operator(List *facts, const RtcScope *scope, OpExpr *op)
+{
+	Node	   *left;
+	Node	   *right;
+	Column		a;
+	Column		b;
+	bool		a_ours;
+	bool		b_ours;
+	RtcFact		fact;
+	RtcFactValues *values;
+	Oid			lefttype;
+	Oid			righttype;
+
+	if (list_length(op->args) != 2)
+		return facts;
+	left = linitial(op->args);
+	right = lsecond(op->args);
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	a_ours = is_column(scope, left, &a) && a.scope == scope;
+	b_ours = is_column(scope, right, &b) && b.scope == scope;
+
+	if (a.scope != NULL && b.scope != NULL)
+	{
+		if (a_ours)
+			return add_columns(facts, scope, op, &a, &b);
+		if (b_ours)
+			return add_columns(facts, scope, op, &b, &a);
+		return facts;
+	}
+	if (a_ours &&
+		is_equality(op->opno, op->inputcollid, &a, &fact, &lefttype,
+					&righttype) &&
+		(values = as_values(right, righttype)) != NULL)
+		return add_fact(facts, &fact, &a, NULL, values);
+	if (b_ours &&
+		is_equality(op->opno, op->inputcollid, &b, &fact, &lefttype,
+					&righttype) &&
+		(values = as_values(left, lefttype)) != NULL)
+		return add_fact(facts, &fact, &b, NULL, values);
+	return facts;
+}
+
+/* Adds what "column = ANY (array)" says. */
+static List *
+add_any(List *facts, const RtcScope *scope, ScalarArrayOpExpr *any)
+{
+	Column		column;
+	RtcFact		fact;
+	RtcFactValues *values;
+	Oid			lefttype;
+	Oid			righttype;
+
+	if (any->useOr &&
+		is_column(scope, linitial(any->args), &column) &&
+		column.scope == scope &&
+		is_equality(any->opno, any->inputcollid, &column, &fact, &lefttype,
+					&righttype) &&
+		(values = as_array_values(lsecond(any->args), righttype)) != NULL)
+		return add_fact(facts, &fact, &column, NULL, values);
+	return facts;
+}
+
+/* Adds what a condition says, to a list that is the caller's. */
+static List *
+add_quals(List *facts, const RtcScope *scope, Node *quals)
+{
+	if (quals == NULL || list_length(facts) >= MAX_FACTS)
+		return facts;
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+
+	if (IsA(quals, List) ||
+		(IsA(quals, BoolExpr) && ((BoolExpr *) quals)->boolop == AND_EXPR))
+	{
+		List	   *all = IsA(quals, List) ? (List *) quals :
+		((BoolExpr *) quals)->args;
+		ListCell   *lc;
+
+		foreach(lc, all)
+			facts = add_quals(facts, scope, lfirst(lc));
+	}
+	else if (IsA(quals, OpExpr))
+		facts = add_operator(facts, scope, (OpExpr *) quals);
+	else if (IsA(quals, ScalarArrayOpExpr))
+		facts = add_any(facts, scope, (ScalarArrayOpExpr *) quals);
+	return facts;
+}
+
+List *
+rtc_facts_add(const RtcScope *scope, Node *quals)
+{
+	return add_quals(list_copy(scope->facts), scope, quals);
+}
+
+/*
+ * All that a column equals, by way of others: a walk over its class.
+ */
+List *
+rtc_facts_about(List *facts, Index varno, AttrNumber attnum)
+{
+	List	   *found = NIL;
+	List	   *class = list_make1(list_make2_int(varno, attnum));
+	ListCell   *member;
+
+	/* the list grows at its end while we walk over it */
+	foreach(member, class)
+	{
+		int			no = linitial_int(lfirst(member));
+		int			att = lsecond_int(lfirst(member));
+		ListCell   *lc;
+
+		foreach(lc, facts)
+		{
+			RtcFact    *fact = lfirst(lc);
+			bool		here = fact->varno == no && fact->attnum == att;
+			bool		there = fact->other_varno == no &&
+			fact->other_attnum == att;
+
+			if (here && fact->values != NULL)
+				found = list_append_unique_ptr(found, fact);
+			else if (here || there)
+			{
+				List	   *next = here ?
+				list_make2_int(fact->other_varno, fact->other_attnum) :
+				list_make2_int(fact->varno, fact->attnum);
+
+				/* compares as lists of integers do */
+				class = list_append_unique(class, next);
+			}
+		}
+	}
+	return found;
+}
+
+RtcFact *
+rtc_facts_carry(const RtcScope *scope, Node *node, const RtcFact *fact)
+{
+	Column		column;
+	RtcFact    *carried;
+
+	if (!is_column(scope, node, &column) || column.scope != scope ||
+		rtc_hash_family(column.type) != fact->opfamily ||
+		!collations_agree(column.collation, fact->collation, fact->builtin))
+		return NULL;
+	carried = palloc(sizeof(RtcFact));
+	*carried = *fact;
+	carried->varno = column.varno;
+	carried->attnum = column.attnum;
+	carried->other_varno = 0;
+	return carried;
+}

@@ -1,0 +1,33 @@
+/*-------------------------------------------------------------------------
+ *
+ * json_receiver.h
+ *		The rows of a query as JSON.  See json_receiver.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_JSON_RECEIVER_H
+#define RTC_JSON_RECEIVER_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "tcop/dest.h"
+#include "utils/jsonb.h"
+
+/*
+ * Makes a receiver for the rows of one execution, in the current memory
+ * context.  The answer is appended to text, which must outlive it, as JSON:
+ * the row if one_row (nothing for no row; raises 21000 at the second one), else
+ * an array of all rows.
+ */
+extern DestReceiver *rtc_collector_create(bool one_row, StringInfo text);
+
+/*
+ * The answer as jsonb, in the current memory context, once all rows have been
+ * received; NULL for no row.
+ */
+extern Jsonb *rtc_collector_result(DestReceiver *receiver);
+
+#endif							/* RTC_JSON_RECEIVER_H */

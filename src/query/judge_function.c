@@ -1,0 +1,403 @@
+/*-------------------------------------------------------------------------
+ *
+ * judge_function.c
+ *		What the call of a function brings along.
+ *
+ * Why, and what is believed, is told in judge.c.
+ *
+ * MODEL: as judge.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_agg.h"
+#include "parser/parse_coerce.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "compat.h"
+#include "query/judge.h"
+#include "query/judge_internal.h"
+#include "query/literal.h"
+#include "query/sql_body.h"
+
+/* A body is another one for each set of types of polymorphic arguments. */
+typedef struct BodyKey
+{
+	Oid			funcid;
+	Oid			argtype[FUNC_MAX_ARGS]; /* invalid if not polymorphic */
+} BodyKey;
+
+/*
+ * Has the default arguments of a call judged.  Returns the call with all its
+ * arguments, in their order.
+ */
+static Node *
+add_defaults(RtcJudge *judge, HeapTuple proc, Node *call)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(proc);
+	List	   *given;
+	List	   *args = NIL;
+	List	   *all;
+	bool		named = false;
+	FuncExpr   *func;
+	ListCell   *lc;
+
+	if (call == NULL || !(IsA(call, FuncExpr) || IsA(call, WindowFunc)))
+		return call;
+	given = IsA(call, FuncExpr) ? ((FuncExpr *) call)->args :
+		((WindowFunc *) call)->args;
+	foreach(lc, given)
+	{
+		Node	   *arg = lfirst(lc);
+
+		if (IsA(arg, NamedArgExpr))
+		{
+			named = true;
+			arg = (Node *) ((NamedArgExpr *) arg)->arg;
+		}
+		args = lappend(args, arg);
+	}
+	if (!named && list_length(given) >= form->pronargs)
+		return call;
+
+	all = expand_function_arguments(given, false, exprType(call), proc);
+	foreach(lc, list_difference_ptr(all, args))
+		rtc_judge_later(judge, lfirst(lc), NULL, "a default of function",
+						ProcedureRelationId, form->oid);
+
+	func = makeNode(FuncExpr);
+	func->funcid = form->oid;
+	func->funcresulttype = exprType(call);
+	func->args = all;
+	func->location = -1;
+	return (Node *) func;
+}
+
+/* Judges that a value is assigned to what a function returns. */
+static void
+judge_assignment(RtcJudge *judge, Oid source, Oid target)
+{
+	Oid			funcid;
+
+	switch (find_coercion_pathway(target, source, COERCION_ASSIGNMENT,
+								  &funcid))
+	{
+		case COERCION_PATH_FUNC:
+			rtc_judge_call(judge, funcid, NULL);
+			break;
+		case COERCION_PATH_ARRAYCOERCE:
+			judge_assignment(judge, get_element_type(getBaseType(source)),
+							 get_element_type(getBaseType(target)));
+			break;
+		case COERCION_PATH_COERCEVIAIO:
+			rtc_judge_values(judge, source);
+			rtc_judge_reading(judge, target, false);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Judges that the rows of a body become the result of its function. */
+static void
+judge_result(RtcJudge *judge, Oid funcid, Node *call, const Query *last)
+{
+	List	   *columns = NIL;
+	TupleDesc	desc = NULL;
+	Oid			type;
+	ListCell   *lc;
+
+	foreach(lc, last->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+
+		if (!tle->resjunk)
+			columns = lappend_oid(columns, exprType((Node *) tle->expr));
+	}
+	if (call == NULL)
+		(void) get_func_result_type(funcid, &type, &desc);
+	else if (IsA(call, FuncExpr))
+		(void) get_expr_result_type(call, &type, &desc);
+	else
+		type = exprType(call);
+	if (list_length(columns) == 1)
+		judge_assignment(judge, linitial_oid(columns), type);
+	if (desc == NULL)
+		return;
+
+	for (int i = 0, n = 0; i < desc->natts && n < list_length(columns); i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			judge_assignment(judge, list_nth_oid(columns, n++), att->atttypid);
+	}
+}
+
+/* Was the body judged already, for arguments of these types? */
+static bool
+body_is_judged(RtcJudge *judge, Form_pg_proc form, Node *call)
+{
+	BodyKey		key;
+	bool		found;
+
+	if (judge->bodies == NULL)
+	{
+		HASHCTL		info;
+
+		info.keysize = info.entrysize = sizeof(BodyKey);
+		info.hcxt = judge->context;
+		judge->bodies = hash_create("rtcache bodies", 16, &info,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	memset(&key, 0, sizeof(key));
+	key.funcid = form->oid;
+	for (int i = 0; i < form->pronargs; i++)
+	{
+		if (IsPolymorphicType(form->proargtypes.values[i]))
+			key.argtype[i] = get_call_expr_argtype(call, i);
+	}
+	(void) hash_search(judge->bodies, &key, HASH_ENTER, &found);
+	return found;
+}
+
+/* Judges the body of a function in SQL. */
+static void
+judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(proc);
+	List	   *queries;
+	const char *text;
+	ListCell   *lc;
+
+	for (int i = 0; call == NULL && i < form->pronargs; i++)
+	{
+		if (IsPolymorphicType(form->proargtypes.values[i]))
+		{
+			rtc_judge_object(judge, REASON_UNKNOWN);
+			return;
+		}
+	}
+	if (body_is_judged(judge, form, call))
+		return;
+
+	/* Parsing runs input functions, maybe as the owner: not for everybody. */
+	if (proc_aclcheck_compat(form->oid, GetUserId()) != ACLCHECK_OK)
+	{
+		rtc_judge_object(judge, REASON_FUNCTION);
+		return;
+	}
+
+	queries = rtc_sql_body(proc, call, &text);
+	foreach(lc, queries)
+		rtc_judge_later(judge, lfirst(lc), text, "the body of function",
+						ProcedureRelationId, form->oid);
+	if (queries != NIL && form->prorettype != VOIDOID)
+	{
+		RtcPlace	before = rtc_judge_enter(judge, "the result of function",
+											 ProcedureRelationId, form->oid);
+
+		judge_result(judge, form->oid, call, llast_node(Query, queries));
+		judge->place = before;
+	}
+}
+
+/*
+ * Judges the initial value of an aggregate, a text (NULL = none) that each use
+ * reads.
+ */
+static void
+judge_initial_value(RtcJudge *judge, Oid aggid, Oid transtype,
+					const char *text, Node *call)
+{
+	if (text == NULL)
+		return;
+	if (IsPolymorphicType(transtype))
+	{
+		Oid			argtype[FUNC_MAX_ARGS];
+		int			nargs = 0;
+		ListCell   *lc;
+
+		if (call != NULL && IsA(call, Aggref))
+			nargs = get_aggregate_argtypes((Aggref *) call, argtype);
+		else if (call != NULL && IsA(call, WindowFunc))
+		{
+			foreach(lc, ((WindowFunc *) call)->args)
+				argtype[nargs++] = exprType(lfirst(lc));
+		}
+		if (nargs == 0)
+		{
+			rtc_judge_object(judge, REASON_UNKNOWN);
+			return;
+		}
+		transtype = resolve_aggregate_transtype(aggid, transtype, argtype,
+												nargs);
+	}
+	rtc_judge_reading(judge, transtype, true);
+	if (rtc_judge_moments(judge, transtype) &&
+		rtc_text_names_moment(text, strlen(text)))
+		rtc_judge_object(judge, RTC_UNCACHEABLE_TIME);
+}
+
+/* The text of a column of pg_aggregate; NULL = none. */
+static char *
+get_text(HeapTuple aggregate, AttrNumber attnum)
+{
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(AGGFNOID, aggregate, attnum, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Judges what an aggregate is made of. */
+static void
+judge_aggregate(RtcJudge *judge, Oid aggid, Node *call)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggid));
+	Form_pg_aggregate form;
+
+	if (!HeapTupleIsValid(tuple))
+	{
+		rtc_judge_object(judge, REASON_FUNCTION);	/* dropped meanwhile */
+		return;
+	}
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	if (aggid >= FirstNormalObjectId)
+	{
+		const Oid	funcid[] = {
+			form->aggtransfn, form->aggfinalfn, form->aggcombinefn,
+			form->aggserialfn, form->aggdeserialfn, form->aggmtransfn,
+			form->aggminvtransfn, form->aggmfinalfn
+		};
+
+		for (int i = 0; i < lengthof(funcid); i++)
+		{
+			if (OidIsValid(funcid[i]))
+				rtc_judge_call(judge, funcid[i], NULL);
+		}
+		judge_initial_value(judge, aggid, form->aggtranstype,
+							get_text(tuple, Anum_pg_aggregate_agginitval),
+							call);
+		judge_initial_value(judge, aggid, form->aggmtranstype,
+							get_text(tuple, Anum_pg_aggregate_aggminitval),
+							call);
+	}
+
+	/* min() and max() may read an index instead. */
+	if (OidIsValid(form->aggsortop))
+		rtc_judge_operator(judge, form->aggsortop);
+	ReleaseSysCache(tuple);
+}
+
+/* Judges the constraints in what a function takes and gives. */
+static void
+judge_declared_types(RtcJudge *judge, HeapTuple proc)
+{
+	Oid		   *type;
+	char	  **name;
+	char	   *mode;
+	int			n = get_func_arg_info(proc, &type, &name, &mode);
+
+	for (int i = 0; i < n; i++)
+		rtc_judge_checks(judge, type[i]);
+	rtc_judge_checks(judge, ((Form_pg_proc) GETSTRUCT(proc))->prorettype);
+}
+
+static void
+judge_user_function(RtcJudge *judge, Oid funcid, Node *call, bool first)
+{
+	HeapTuple	proc = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Form_pg_proc form;
+
+	if (!HeapTupleIsValid(proc))
+	{
+		rtc_judge_object(judge, REASON_FUNCTION);	/* dropped meanwhile */
+		return;
+	}
+	form = (Form_pg_proc) GETSTRUCT(proc);
+	if (isAnyTempNamespace(form->pronamespace))
+		rtc_judge_object(judge, REASON_TEMP_FUNCTION);
+	else if (form->prokind == PROKIND_AGGREGATE)
+		judge_aggregate(judge, funcid, call);
+	else if (form->provolatile == PROVOLATILE_VOLATILE)
+		rtc_judge_object(judge, REASON_VOLATILE);
+	else if (form->provolatile != PROVOLATILE_IMMUTABLE)
+		rtc_judge_object(judge, REASON_FUNCTION);
+	else
+	{
+		if (first)
+			judge_declared_types(judge, proc);
+		call = add_defaults(judge, proc, call);
+		if (call != NULL)
+			rtc_judge_checks(judge, exprType(call));
+		if (form->prolang == SQLlanguageId)
+			judge_body(judge, proc, call);
+	}
+	ReleaseSysCache(proc);
+}
+
+void
+rtc_judge_call(RtcJudge *judge, Oid funcid, Node *call)
+{
+	bool		first;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (judge->reason != NULL)
+		return;
+	if (funcid < FirstNormalObjectId && call != NULL && IsA(call, FuncExpr))
+	{
+		rtc_judge_object(judge, rtc_judge_server_function(funcid,
+														  (FuncExpr *) call));
+		return;
+	}
+	(void) rtc_judge_remember(judge, RTC_ASPECT_CALL, funcid, &first);
+	if (funcid >= FirstNormalObjectId)
+		judge_user_function(judge, funcid, call, first);
+	else if (first)
+	{
+		rtc_judge_object(judge, rtc_judge_server_function(funcid, NULL));
+		if (get_func_prokind(funcid) == PROKIND_AGGREGATE)
+			judge_aggregate(judge, funcid, call);
+	}
+}
+
+void
+rtc_judge_returned(RtcJudge *judge, FuncExpr *func)
+{
+	TupleDesc	desc;
+
+	rtc_judge_values(judge, func->funcresulttype);
+	if (func->funcid < FirstNormalObjectId ||
+		func->funcresulttype != RECORDOID)
+		return;
+
+	/* Its columns may be those of the function's OUT arguments. */
+	if (get_expr_result_type((Node *) func, NULL, &desc) != TYPEFUNC_COMPOSITE)
+	{
+		rtc_judge_object(judge, REASON_RECORD);
+		return;
+	}
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			rtc_judge_values(judge, TupleDescAttr(desc, i)->atttypid);
+	}
+}

@@ -1,0 +1,356 @@
+/*-------------------------------------------------------------------------
+ *
+ * judge_type.c
+ *		What the use of an operator, and values of a type, bring along.
+ *
+ * Why, and what is believed, is told in judge.c.
+ *
+ * MODEL: as judge.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_range.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "parser/parse_coerce.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "query/judge.h"
+#include "query/judge_internal.h"
+
+static bool judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect);
+
+/* Judges a function that others find by catalogs, unless the server has it. */
+static void
+judge_found_function(RtcJudge *judge, Oid funcid)
+{
+	if (funcid >= FirstNormalObjectId)
+		rtc_judge_call(judge, funcid, NULL);
+}
+
+/* ---------------- operators ---------------- */
+
+/* Does a function take something that SQL cannot give? */
+static bool
+takes_internal(Oid funcid)
+{
+	Oid		   *argtypes;
+	int			nargs;
+
+	(void) get_func_signature(funcid, &argtypes, &nargs);
+	for (int i = 0; i < nargs; i++)
+	{
+		if (argtypes[i] == INTERNALOID)
+			return true;
+	}
+	return false;
+}
+
+/* Judges all that is in an operator family for btree or hash. */
+static void
+judge_family(RtcJudge *judge, Oid family)
+{
+	CatCList   *list;
+	RtcPlace	before;
+	bool		first;
+
+	if (!OidIsValid(family))
+		return;
+	(void) rtc_judge_remember(judge, RTC_ASPECT_FAMILY, family, &first);
+	if (!first)
+		return;
+
+	before = rtc_judge_enter(judge, "operator family", OperatorFamilyRelationId, family);
+	list = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(family));
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_amop form = (Form_pg_amop)
+		GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->amopopr >= FirstNormalObjectId)
+			judge_found_function(judge, get_opcode(form->amopopr));
+	}
+	ReleaseSysCacheList(list);
+
+	list = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(family));
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_amproc form = (Form_pg_amproc)
+		GETSTRUCT(&list->members[i]->tuple);
+
+		if (form->amproc >= FirstNormalObjectId &&
+			!takes_internal(form->amproc))
+			judge_found_function(judge, form->amproc);
+	}
+	ReleaseSysCacheList(list);
+	judge->place = before;
+}
+
+void
+rtc_judge_operator(RtcJudge *judge, Oid opno)
+{
+	HeapTuple	tuple;
+	Form_pg_operator form;
+	CatCList   *list;
+	bool		first;
+
+	if (!OidIsValid(opno))
+		return;
+	(void) rtc_judge_remember(judge, RTC_ASPECT_OPERATOR, opno, &first);
+	tuple = first ? SearchSysCache1(OPEROID, ObjectIdGetDatum(opno)) : NULL;
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	judge_found_function(judge, form->oprcode);
+	if (form->oprnegate >= FirstNormalObjectId)
+		judge_found_function(judge, get_opcode(form->oprnegate));
+	if (form->oprcom >= FirstNormalObjectId)
+		judge_found_function(judge, get_opcode(form->oprcom));
+	ReleaseSysCache(tuple);
+
+	list = SearchSysCacheList1(AMOPOPID, ObjectIdGetDatum(opno));
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_amop amop = (Form_pg_amop)
+		GETSTRUCT(&list->members[i]->tuple);
+
+		if (amop->amopmethod == BTREE_AM_OID || amop->amopmethod == HASH_AM_OID)
+			judge_family(judge, amop->amopfamily);
+	}
+	ReleaseSysCacheList(list);
+}
+
+/* ---------------- types ---------------- */
+
+/* Judges what a range type has besides the type of its bounds. */
+static void
+judge_range(RtcJudge *judge, Oid typid)
+{
+	HeapTuple	tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(typid));
+	Form_pg_range form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_range) GETSTRUCT(tuple);
+	judge_found_function(judge, form->rngcanonical);
+	judge_found_function(judge, form->rngsubdiff);
+	judge_family(judge, get_opclass_family(form->rngsubopc));
+	ReleaseSysCache(tuple);
+}
+
+/* Has the constraints of one domain judged, not those of its base type. */
+static void
+judge_domain(RtcJudge *judge, Oid typid)
+{
+	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_constraint_contypid, BTEqualStrategyNumber,
+				F_OIDEQ, ObjectIdGetDatum(typid));
+	scan = systable_beginscan(catalog, ConstraintTypidIndexId, true, NULL, 1,
+							  &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Datum		value;
+		bool		isnull;
+
+		if (((Form_pg_constraint) GETSTRUCT(tuple))->contype != CONSTRAINT_CHECK)
+			continue;
+		value = heap_getattr(tuple, Anum_pg_constraint_conbin,
+							 RelationGetDescr(catalog), &isnull);
+		if (!isnull)
+			rtc_judge_later(judge, stringToNode(TextDatumGetCString(value)), NULL,
+							"a check of domain", TypeRelationId, typid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+/* Judges the functions that write a value of a type without parts. */
+static void
+judge_writing(RtcJudge *judge, Oid typid)
+{
+	Oid			function;
+	bool		isvarlena;
+
+	getTypeOutputInfo(typid, &function, &isvarlena);
+	rtc_judge_call(judge, function, NULL);
+
+	/* as json_categorize_type() of the server */
+	if (typid >= FirstNormalObjectId &&
+		find_coercion_pathway(JSONOID, typid, COERCION_EXPLICIT, &function) ==
+		COERCION_PATH_FUNC)
+	{
+		RtcPlace	before = rtc_judge_enter(judge, "the cast to json of type",
+											 TypeRelationId, typid);
+
+		rtc_judge_call(judge, function, NULL);
+		judge->place = before;
+	}
+}
+
+/*
+ * Judges the function that reads one.  "known": words like 'now' are looked for
+ * in the text.
+ */
+static void
+judge_input(RtcJudge *judge, Oid typid, bool known)
+{
+	Oid			function;
+	Oid			ioparam;
+
+	getTypeInputInfo(typid, &function, &ioparam);
+	if (!known || !rtc_reads_moments(function))
+		rtc_judge_call(judge, function, NULL);
+}
+
+/* Is 'now' a word for the function that reads one? */
+static bool
+input_reads_moments(Oid typid)
+{
+	Oid			function;
+	Oid			ioparam;
+
+	getTypeInputInfo(typid, &function, &ioparam);
+	return rtc_reads_moments(function);
+}
+
+/* Judges the default operator classes, which functions look up by type. */
+static void
+judge_classes(RtcJudge *judge, Oid typid)
+{
+	TypeCacheEntry *type = lookup_type_cache(typid,
+											 TYPECACHE_BTREE_OPFAMILY |
+											 TYPECACHE_HASH_OPFAMILY);
+	Oid			btree = type->btree_opf;
+	Oid			hash = type->hash_opf;
+
+	judge_family(judge, btree);
+	judge_family(judge, hash);
+}
+
+/* Judges the attributes of a row type, as judge_type(). */
+static bool
+judge_attributes(RtcJudge *judge, Oid typid, RtcAspect aspect)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+	bool		moments = false;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped)
+			moments |= judge_type(judge, att->atttypid, aspect);
+	}
+	ReleaseTupleDesc(desc);
+	return moments;
+}
+
+/*
+ * Judges an aspect of a type, by what it is made of.  If it is about moments:
+ * true = 'now' is a word for one that reads text as this type.
+ */
+static bool
+judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
+{
+	HeapTuple	tuple;
+	RtcJudged  *judged;
+	Form_pg_type form;
+	Oid			element;
+	bool		first;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	judged = rtc_judge_remember(judge, aspect, typid, &first);
+	tuple = first ? SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid)) : NULL;
+	if (!HeapTupleIsValid(tuple))
+		return judged->moments;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	if (!form->typisdefined)
+	{
+		ReleaseSysCache(tuple);
+		return false;
+	}
+
+	if (aspect == RTC_ASPECT_VALUES)
+		judge_classes(judge, typid);
+	element = get_element_type(typid);
+	if (form->typtype == TYPTYPE_DOMAIN)
+	{
+		if (aspect == RTC_ASPECT_CHECKS)
+			judge_domain(judge, typid);
+		else if (aspect == RTC_ASPECT_READING ||
+				 aspect == RTC_ASPECT_READING_KNOWN)
+			rtc_judge_checks(judge, typid);
+		judged->moments = judge_type(judge, form->typbasetype, aspect);
+	}
+	else if (OidIsValid(element))
+		judged->moments = judge_type(judge, element, aspect);
+	else if (form->typtype == TYPTYPE_RANGE)
+	{
+		if (aspect != RTC_ASPECT_MOMENTS)
+			judge_range(judge, typid);
+		judged->moments = judge_type(judge, get_range_subtype(typid), aspect);
+	}
+	else if (form->typtype == TYPTYPE_MULTIRANGE)
+		judged->moments = judge_type(judge, get_multirange_range(typid), aspect);
+	else if (form->typtype == TYPTYPE_COMPOSITE)
+		judged->moments = judge_attributes(judge, typid, aspect);
+	else if (aspect == RTC_ASPECT_VALUES)
+		judge_writing(judge, typid);
+	else if (aspect == RTC_ASPECT_MOMENTS)
+		judged->moments = input_reads_moments(typid);
+	else if (aspect != RTC_ASPECT_CHECKS)
+		judge_input(judge, typid, aspect == RTC_ASPECT_READING_KNOWN);
+	ReleaseSysCache(tuple);
+	return judged->moments;
+}
+
+void
+rtc_judge_values(RtcJudge *judge, Oid typid)
+{
+	(void) judge_type(judge, typid, RTC_ASPECT_VALUES);
+}
+
+void
+rtc_judge_reading(RtcJudge *judge, Oid typid, bool known)
+{
+	(void) judge_type(judge, typid,
+					  known ? RTC_ASPECT_READING_KNOWN : RTC_ASPECT_READING);
+}
+
+bool
+rtc_judge_moments(RtcJudge *judge, Oid typid)
+{
+	return judge_type(judge, typid, RTC_ASPECT_MOMENTS);
+}
+
+void
+rtc_judge_checks(RtcJudge *judge, Oid typid)
+{
+	(void) judge_type(judge, typid, RTC_ASPECT_CHECKS);
+}

@@ -1,0 +1,150 @@
+/*-------------------------------------------------------------------------
+ *
+ * literal.c
+ *		Literals in the source text of a query.
+ *
+ * The text 'today' is one date now and another one tomorrow.  The parser turns
+ * such a literal into the date of that moment, and leaves nothing of the word
+ * but the place where the literal began.  So the text is scanned once more, by
+ * the server's own scanner, and its literals are kept by their place.
+ *
+ * MODEL: called by cacheable.c when a query is prepared, and by query.c for
+ * arguments.  Keeps no state.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "miscadmin.h"
+#include "parser/scanner.h"
+
+#include "query/literal.h"
+
+typedef struct Literal
+{
+	int			location;		/* where it begins, in bytes */
+	const char *value;			/* the string that it stands for */
+} Literal;
+
+struct RtcLiterals
+{
+	int			n;
+	int			size;			/* as many have room */
+	Literal    *literal;		/* in the order of their locations */
+};
+
+/*
+ * Is a token, which begins here, a string for the scanner, whatever follows?
+ * U&'...' is not: its escapes are left to the parser.
+ */
+static bool
+is_string(const char *token)
+{
+	return *token == '\'' ||
+		(*token == '$' && !isdigit((unsigned char) token[1])) ||
+		((*token == 'E' || *token == 'e') && token[1] == '\'');
+}
+
+RtcLiterals *
+rtc_literals_scan(const char *text)
+{
+	RtcLiterals *literals = palloc0(sizeof(RtcLiterals));
+	core_yyscan_t scanner;
+	core_yy_extra_type extra;
+	core_YYSTYPE value;
+	YYLTYPE		location;
+
+	literals->size = 16;
+	literals->literal = palloc(literals->size * sizeof(Literal));
+	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+	while (core_yylex(&value, &location, scanner) != 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!is_string(text + location))
+			continue;
+		if (literals->n == literals->size)
+		{
+			literals->size *= 2;
+			literals->literal = repalloc_huge(literals->literal,
+											  mul_size(literals->size,
+													   sizeof(Literal)));
+		}
+		literals->literal[literals->n].location = location;
+		literals->literal[literals->n].value = value.str;
+		literals->n++;
+	}
+	scanner_finish(scanner);
+	return literals;
+}
+
+static int
+compare_locations(const void *key, const void *element)
+{
+	int			location = *(const int *) key;
+	const Literal *literal = element;
+
+	return location < literal->location ? -1 : location > literal->location;
+}
+
+const char *
+rtc_literals_find(const RtcLiterals *literals, int location)
+{
+	const Literal *literal = bsearch(&location, literals->literal, literals->n,
+									 sizeof(Literal), compare_locations);
+
+	return literal != NULL ? literal->value : NULL;
+}
+
+/* ---------------- moments ---------------- */
+
+static const char *const moments[] = {"now", "today", "tomorrow", "yesterday"};
+
+/* Is such a word in the text?  "words": not as a part of another one. */
+static bool
+find_moment(const char *text, size_t len, bool words)
+{
+	for (size_t i = 0; i < len; i++)
+	{
+		if (words && i > 0 && isalpha((unsigned char) text[i - 1]))
+			continue;
+		for (int m = 0; m < lengthof(moments); m++)
+		{
+			size_t		n = strlen(moments[m]);
+
+			if (len - i >= n &&
+				pg_strncasecmp(text + i, moments[m], n) == 0 &&
+				!(words && len - i > n &&
+				  isalpha((unsigned char) text[i + n])))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+rtc_text_names_moment(const char *text, size_t len)
+{
+	char	   *bare;
+	size_t		n = 0;
+	bool		found;
+
+	if (find_moment(text, len, true))
+		return true;
+	if (memchr(text, '\\', len) == NULL && memchr(text, '"', len) == NULL)
+		return false;
+
+	/* Rows, arrays and ranges take {to\day} and (to"d"ay) for the same. */
+	bare = palloc(len);
+	for (size_t i = 0; i < len; i++)
+	{
+		if (text[i] != '\\' && text[i] != '"')
+			bare[n++] = text[i];
+	}
+	found = find_moment(bare, n, false);
+	pfree(bare);
+	return found;
+}

@@ -1,0 +1,470 @@
+/*-------------------------------------------------------------------------
+ *
+ * meaning.c
+ *		What a query text means.
+ *
+ * An answer in a cache is found by the query that it answers.  The text is not
+ * enough: it means what it is made of, and that can be defined otherwise under
+ * the same name, or with the same OID.  So a query is identified by its text, by
+ * what the parser and the rewriter have made of it (a tree, which has the OIDs
+ * of whatever the names in the text resolve to), and by the definitions of
+ * these objects as the catalogs have them.  If the definition is another one,
+ * it is another query; and if DDL has left all of them alone, or has been
+ * undone, it is the same query as before, with the same answers.
+ *
+ * What comes with the server is defined by the server; but its configurations
+ * and dictionaries of text search may be altered.
+ *
+ * A function in SQL or in a procedural language is opaque: its body finds other
+ * functions, operators, casts and so on by name.  So all of them count that are
+ * not the server's, as does the order of schemas in the search path.  One in C
+ * does what the library does.  A function that is declared IMMUTABLE says that
+ * its result depends on no table.
+ *
+ * The catalogs' rows are described by a hash of their bytes.  These are the
+ * same on a standby.
+ *
+ * What a query calls and uses is found out where it is judged (judge.c).
+ *
+ * MODEL: called when a query is prepared (plan.c), in a transaction with the
+ * relations of the query locked.  Reads catalogs.  Hashes of whole catalogs are
+ * kept until one of their rows changes (catalog_watch.c).
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
+#include "catalog/pg_cast.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_config_map.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+
+#include "compat.h"
+#include "query/catalog_watch.h"
+#include "query/meaning.h"
+
+/* Groups of catalogs that count as a whole. */
+typedef enum PartGroup
+{
+	GROUP_CODE,					/* what the body of a function can name */
+	GROUP_TYPES,				/* and types, which change more often */
+	GROUP_CLASSES,				/* how values are compared */
+	GROUP_TEXT_SEARCH
+} PartGroup;
+
+/* A catalog, as far as it counts. */
+typedef struct Part
+{
+	PartGroup	group;
+	Oid			catalog;
+	Oid			index;			/* on "key" first */
+	AttrNumber	key;
+	Oid			from;			/* rows from this key on */
+} Part;
+
+#define ALL 0
+#define OWN FirstNormalObjectId
+
+static const Part parts[] = {
+	{GROUP_CODE, ProcedureRelationId, ProcedureOidIndexId,
+	Anum_pg_proc_oid, OWN},
+	{GROUP_CODE, AggregateRelationId, AggregateFnoidIndexId,
+	Anum_pg_aggregate_aggfnoid, OWN},
+	{GROUP_CODE, OperatorRelationId, OperatorOidIndexId,
+	Anum_pg_operator_oid, OWN},
+	{GROUP_CODE, CastRelationId, CastOidIndexId,
+	Anum_pg_cast_oid, OWN},
+	{GROUP_CODE, EnumRelationId, EnumOidIndexId,
+	Anum_pg_enum_oid, OWN},
+	{GROUP_CODE, CollationRelationId, CollationOidIndexId,
+	Anum_pg_collation_oid, OWN},
+	{GROUP_CODE, NamespaceRelationId, NamespaceOidIndexId,
+	Anum_pg_namespace_oid, OWN},
+	{GROUP_TYPES, TypeRelationId, TypeOidIndexId,
+	Anum_pg_type_oid, OWN},
+	{GROUP_TYPES, RelationRelationId, ClassOidIndexId,
+	Anum_pg_class_oid, OWN},
+	{GROUP_TYPES, ConstraintRelationId, ConstraintOidIndexId,
+	Anum_pg_constraint_oid, OWN},
+	{GROUP_CLASSES, OperatorClassRelationId, OpclassOidIndexId,
+	Anum_pg_opclass_oid, OWN},
+	{GROUP_CLASSES, AccessMethodOperatorRelationId,
+		AccessMethodOperatorOidIndexId,
+	Anum_pg_amop_oid, OWN},
+	{GROUP_CLASSES, AccessMethodProcedureRelationId,
+		AccessMethodProcedureOidIndexId,
+	Anum_pg_amproc_oid, OWN},
+	{GROUP_TEXT_SEARCH, TSConfigRelationId, TSConfigOidIndexId,
+	Anum_pg_ts_config_oid, ALL},
+	{GROUP_TEXT_SEARCH, TSConfigMapRelationId, TSConfigMapIndexId,
+	Anum_pg_ts_config_map_mapcfg, ALL},
+	{GROUP_TEXT_SEARCH, TSDictionaryRelationId, TSDictionaryOidIndexId,
+	Anum_pg_ts_dict_oid, ALL},
+};
+
+/* Hashes of groups, each as of a count of changes; count 0 = unknown. */
+typedef struct GroupHash
+{
+	uint64		changes;		/* of the catalogs, + 1 */
+	uint64		hash;
+} GroupHash;
+
+static GroupHash group_hash[GROUP_TEXT_SEARCH + 1];
+
+/* ---------------- what it is made of ---------------- */
+
+/* Does the body of a function find others by name? */
+static bool
+is_opaque(Oid funcid)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	Form_pg_proc form;
+	bool		opaque;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_proc) GETSTRUCT(tuple);
+	opaque = form->prokind != PROKIND_AGGREGATE &&
+		form->prolang != INTERNALlanguageId && form->prolang != ClanguageId;
+	ReleaseSysCache(tuple);
+	return opaque;
+}
+
+/* Is this one of the types by which text search goes? */
+static bool
+is_text_search_type(Oid typid)
+{
+	return typid == TSVECTOROID || typid == TSQUERYOID ||
+		typid == REGCONFIGOID || typid == REGDICTIONARYOID;
+}
+
+void
+rtc_meaning_find(RtcMeaning *meaning, List *functions, List *types)
+{
+	ListCell   *lc;
+
+	memset(meaning, 0, sizeof(RtcMeaning));
+	foreach(lc, functions)
+	{
+		Oid			funcid = lfirst_oid(lc);
+
+		if (funcid < FirstNormalObjectId)
+			continue;
+		meaning->functions = lappend_oid(meaning->functions, funcid);
+		meaning->opaque |= is_opaque(funcid);
+	}
+	foreach(lc, types)
+	{
+		Oid			typid = lfirst_oid(lc);
+
+		meaning->text_search |= is_text_search_type(typid);
+		if (typid < FirstNormalObjectId ||
+			OidIsValid(get_element_type(typid)))
+			continue;
+		meaning->types = lappend_oid(meaning->types, typid);
+		if (get_typtype(typid) == TYPTYPE_COMPOSITE)
+			meaning->row_relations = lappend_oid(meaning->row_relations,
+												 get_typ_typrelid(typid));
+	}
+}
+
+int
+rtc_meaning_deps(const RtcMeaning *meaning, RtcDep *dep)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	if (meaning->opaque ||
+		list_length(meaning->functions) + list_length(meaning->types) >
+		RTC_MAX_MEANING_DEPS - 2)
+	{
+		dep[0] = rtc_dep_definition(InvalidOid, InvalidOid);
+		return 1;
+	}
+	foreach(lc, meaning->functions)
+		dep[n++] = rtc_dep_definition(ProcedureRelationId, lfirst_oid(lc));
+	foreach(lc, meaning->types)
+		dep[n++] = rtc_dep_definition(TypeRelationId, lfirst_oid(lc));
+	if (meaning->types != NIL)
+		dep[n++] = rtc_dep_definition(CastRelationId, InvalidOid);
+	if (meaning->text_search)
+		dep[n++] = rtc_dep_definition(TSConfigRelationId, InvalidOid);
+	return n;
+}
+
+/* ---------------- how it is defined ---------------- */
+
+/* Hashes a row of a catalog, all but its header, on top of another hash. */
+static uint64
+hash_row(HeapTuple tuple, uint64 hash)
+{
+	size_t		start = offsetof(HeapTupleHeaderData, t_bits);
+
+	return hash_bytes_extended((unsigned char *) tuple->t_data + start,
+							   tuple->t_len - start, hash);
+}
+
+static void
+append_hash(StringInfo buf, uint64 hash)
+{
+	appendStringInfo(buf, " " UINT64_FORMAT, hash);
+}
+
+/* The function of the cast that makes JSON of a type; to_json() calls it. */
+static Oid
+json_cast_function(Oid typid)
+{
+	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET,
+										ObjectIdGetDatum(typid),
+										ObjectIdGetDatum(JSONOID));
+	Oid			funcid = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		funcid = ((Form_pg_cast) GETSTRUCT(tuple))->castfunc;
+		ReleaseSysCache(tuple);
+	}
+	return funcid;
+}
+
+/* Appends the row of an object. */
+static void
+describe_row(StringInfo buf, int cacheid, Oid objid)
+{
+	HeapTuple	tuple = SearchSysCache1(cacheid, ObjectIdGetDatum(objid));
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	append_hash(buf, hash_row(tuple, 0));
+	ReleaseSysCache(tuple);
+}
+
+/* Appends all rows of a catalog that belong to a type. */
+static void
+describe_rows(StringInfo buf, Oid catalogid, Oid index, AttrNumber attnum,
+			  Oid typid)
+{
+	Relation	catalog = table_open(catalogid, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	uint64		hash = 0;
+
+	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(typid));
+	scan = systable_beginscan(catalog, index, true, NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+		hash = hash_row(tuple, hash);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	append_hash(buf, hash);
+}
+
+/* Appends the names and types of columns. */
+static void
+describe_desc(StringInfo buf, TupleDesc desc)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		appendStringInfo(buf, " %s %u %d %d;", NameStr(att->attname),
+						 att->atttypid, att->atttypmod, att->attisdropped);
+	}
+	for (int i = 0; desc->constr != NULL && i < desc->constr->num_defval; i++)
+	{
+		AttrDefault *expression = &desc->constr->defval[i];
+
+		if (is_computed_compat(TupleDescAttr(desc, expression->adnum - 1)))
+			appendStringInfo(buf, " %d:%s;", expression->adnum,
+							 expression->adbin);
+	}
+}
+
+static void
+describe_type(StringInfo buf, Oid typid)
+{
+	char		typtype = get_typtype(typid);
+
+	appendStringInfo(buf, " t%u %u", typid, json_cast_function(typid));
+	switch (typtype)
+	{
+		case TYPTYPE_COMPOSITE:
+			{
+				TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+
+				describe_desc(buf, desc);
+				ReleaseTupleDesc(desc);
+				return;
+			}
+		case TYPTYPE_DOMAIN:
+			describe_rows(buf, ConstraintRelationId, ConstraintTypidIndexId,
+						  Anum_pg_constraint_contypid, typid);
+			break;
+		case TYPTYPE_ENUM:
+			describe_rows(buf, EnumRelationId, EnumTypIdSortOrderIndexId,
+						  Anum_pg_enum_enumtypid, typid);
+			break;
+		case TYPTYPE_RANGE:
+			describe_row(buf, RANGETYPE, typid);
+			break;
+		default:
+			break;
+	}
+	describe_row(buf, TYPEOID, typid);
+}
+
+/*
+ * Does a row not count?  Schemas of temporary objects are those of one session.
+ * Types that belong to a table, and arrays, are made with it, but relations have
+ * the composite types as well; constraints of tables have no part in what a type
+ * is.
+ */
+static bool
+is_left_out(Oid catalog, HeapTuple tuple)
+{
+	if (catalog == NamespaceRelationId)
+	{
+		const char *name = NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname);
+
+		return strncmp(name, "pg_temp_", 8) == 0 ||
+			strncmp(name, "pg_toast_temp_", 14) == 0;
+	}
+	if (catalog == TypeRelationId)
+	{
+		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
+
+		return form->typtype == TYPTYPE_COMPOSITE || OidIsValid(form->typelem);
+	}
+	if (catalog == RelationRelationId)
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		return form->relkind != RELKIND_COMPOSITE_TYPE ||
+			isOtherTempNamespace(form->relnamespace);
+	}
+	return catalog == ConstraintRelationId &&
+		!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->contypid);
+}
+
+static uint64
+hash_part(const Part *part, uint64 hash)
+{
+	Relation	catalog = table_open(part->catalog, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, part->key, BTGreaterEqualStrategyNumber, F_OIDGE,
+				ObjectIdGetDatum(part->from));
+	scan = systable_beginscan(catalog, part->index, true, NULL, 1, &key);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!is_left_out(part->catalog, tuple))
+			hash = hash_row(tuple, hash);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return hash;
+}
+
+/* Appends all that there is of a group. */
+static void
+describe_group(StringInfo buf, PartGroup group)
+{
+	GroupHash  *known = &group_hash[group];
+	uint64		changes = 1 + (group == GROUP_TYPES ? rtc_catalog_changes() :
+							   rtc_definition_changes());
+
+	if (known->changes != changes)
+	{
+		uint64		hash = 0;
+
+		for (int i = 0; i < lengthof(parts); i++)
+		{
+			if (parts[i].group == group)
+				hash = hash_part(&parts[i], hash);
+		}
+		known->hash = hash;
+		known->changes = changes;
+	}
+	append_hash(buf, known->hash);
+}
+
+void
+rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf)
+{
+	ListCell   *lc;
+
+	foreach(lc, meaning->functions)
+	{
+		appendStringInfo(buf, " f%u", lfirst_oid(lc));
+		describe_row(buf, PROCOID, lfirst_oid(lc));
+		describe_row(buf, AGGFNOID, lfirst_oid(lc));
+	}
+	foreach(lc, meaning->types)
+		describe_type(buf, lfirst_oid(lc));
+
+	if (meaning->opaque)
+	{
+		describe_group(buf, GROUP_CODE);
+		describe_group(buf, GROUP_TYPES);
+	}
+	if (meaning->opaque || meaning->types != NIL)
+		describe_group(buf, GROUP_CLASSES);
+	if (meaning->opaque || meaning->text_search)
+		describe_group(buf, GROUP_TEXT_SEARCH);
+}
+
+void
+rtc_meaning_end_kept_plans(void)
+{
+	static uint64 ended = 0;	/* rtc_catalog_changes() + 1, at the last time */
+
+	if (ended == rtc_catalog_changes() + 1)
+		return;
+	ended = rtc_catalog_changes() + 1;
+	ResetPlanCache();
+}
+
+void
+rtc_describe_columns(StringInfo buf, Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+
+	appendStringInfo(buf, " r%u", relid);
+	describe_desc(buf, RelationGetDescr(rel));
+	relation_close(rel, NoLock);
+}

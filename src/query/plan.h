@@ -1,0 +1,92 @@
+/*-------------------------------------------------------------------------
+ *
+ * plan.h
+ *		The plans that a backend keeps.  See plan.c.
+ *
+ * Private to query.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_PLAN_H
+#define RTC_PLAN_H
+
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "nodes/bitmapset.h"
+#include "utils/plancache.h"
+
+#include "query/cacheable.h"
+#include "query/catalog_watch.h"
+#include "query/meaning.h"
+#include "query/query_deps.h"
+#include "query/rule_answer.h"
+
+/*
+ * Which query it is: the same for the same text with the same meaning (tables
+ * and their columns, functions, search_path), whoever asks.  Not to be forged.
+ */
+typedef struct RtcQueryId
+{
+	uint64		part[2];
+} RtcQueryId;
+
+typedef struct RtcKeptKey
+{
+	uint64		hash;			/* of text and search_path */
+	Oid			userid;			/* who runs it */
+	uint32		unused;			/* zero */
+} RtcKeptKey;
+
+typedef struct RtcKeptPlan
+{
+	RtcKeptKey	key;
+	RtcQueryId	id;
+	MemoryContext context;		/* holds all of this */
+	const char *text;
+	int			textlen;
+	const char *search_path;	/* the setting, not what it resolves to */
+	CachedPlanSource *source;
+	RtcCatalogWatch watch;		/* whether the text still means the same */
+	List	   *row_relations;	/* OIDs: their columns have a part in it */
+	RtcVerdict	verdict;
+	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
+	RtcOwned   *owned;			/* NULL if no rule stores it */
+	const char *privileges;		/* what whoever sees the answer needs */
+	const char *name_twice;		/* a name of two columns, so that there is no
+								 * answer; NULL = none */
+	Bitmapset  *moments;		/* parameters that may be given as 'now', from
+								 * 0 on */
+	bool		access_checked; /* the user may run it */
+	bool		outdated;		/* what its deps are made of has changed */
+	bool		dropped;		/* in plans_dropped */
+	int			refcount;		/* calls that hold it */
+	dlist_node	node;			/* in plans_by_use or plans_dropped */
+} RtcKeptPlan;
+
+/*
+ * Finds or makes the plan of a query text.  *locked says whether what it reads
+ * is locked.  Errors: see rtc_query_prepare().
+ */
+extern RtcKeptPlan *rtc_plan_find(const char *text, int textlen,
+								  bool *locked);
+
+/* Takes a plan out of the cache; it stays in memory while it is in use. */
+extern void rtc_plan_drop(RtcKeptPlan *plan);
+
+/* Is what we know of the query still true? */
+extern bool rtc_plan_is_current(RtcKeptPlan *plan);
+
+/* Locks the relations of a plan as the server's plan cache would. */
+extern void rtc_plan_lock(RtcKeptPlan *plan, bool acquire);
+
+/* Counts changes of relations that this backend has heard of. */
+extern uint64 rtc_plan_relation_changes(void);
+
+/* Shows where in the cached query an error is; the caller pops it. */
+extern void rtc_plan_push_error_context(ErrorContextCallback *callback,
+										const char *text);
+
+#endif							/* RTC_PLAN_H */

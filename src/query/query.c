@@ -1,0 +1,423 @@
+/*-------------------------------------------------------------------------
+ *
+ * query.c
+ *		Prepares, checks and runs the query behind a cache lookup.
+ *
+ * MODEL: any backend, inside a transaction; backend-private state only.
+ * Queries run as the current user, with the server's own checks.
+ *
+ * Every call holds a reference to its plan (see plan.c), released by a reset
+ * callback of the memory context it was made in: that works for errors too.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+#include "utils/snapmgr.h"
+
+#include "base/inject.h"
+#include "compat.h"
+#include "query/cacheable.h"
+#include "query/json_receiver.h"
+#include "query/query.h"
+
+struct RtcQuery
+{
+	RtcKeptPlan *plan;
+	const char *text;
+	int			textlen;
+	ArrayType  *args;			/* text[]; NULL = none */
+	const char *uncacheable;	/* why not to cache this call's answer */
+	bool		locked;			/* what the query reads */
+	bool		to_explain;		/* args may be left out */
+	MemoryContextCallback release;
+};
+
+/* Memory context callback: the call is over. */
+static void
+release_query(void *arg)
+{
+	RtcQuery   *query = arg;
+
+	if (query->plan != NULL)
+		query->plan->refcount--;
+}
+
+/* The arguments as texts, NULL for a NULL. */
+static int
+split_args(ArrayType *args, char ***texts)
+{
+	Datum	   *values;
+	bool	   *isnull;
+	int			n;
+
+	*texts = NULL;
+	if (args == NULL || ARR_NDIM(args) == 0)
+		return 0;
+	deconstruct_array(args, TEXTOID, -1, false, TYPALIGN_INT, &values, &isnull,
+					  &n);
+	*texts = palloc(n * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		(*texts)[i] = isnull[i] ? NULL : TextDatumGetCString(values[i]);
+	return n;
+}
+
+/* Finds the plan of a call, and checks the arguments against it. */
+static void
+attach_plan(RtcQuery *query)
+{
+	ArrayType  *args = query->args;
+	int			nargs = args == NULL ? 0 :
+	ArrayGetNItems(ARR_NDIM(args), ARR_DIMS(args));
+	RtcKeptPlan *plan = rtc_plan_find(query->text, query->textlen, &query->locked);
+
+	plan->refcount++;
+	query->plan = plan;
+	query->uncacheable = plan->verdict.reason;
+
+	if (plan->name_twice != NULL && !query->to_explain)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_COLUMN),
+				 errmsg("column name \"%s\" appears more than once in cached query",
+						plan->name_twice),
+				 errdetail("A row becomes a JSON object, which has each name once."),
+				 errhint("Give each column a name of its own with AS.")));
+	if (nargs != plan->source->num_params &&
+		!(query->to_explain && args == NULL))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("wrong number of query arguments"),
+				 errdetail_plural("The query has %d parameter, %d values were given.",
+								  "The query has %d parameters, %d values were given.",
+								  plan->source->num_params,
+								  plan->source->num_params, nargs)));
+
+	if (query->uncacheable == NULL && plan->moments != NULL && nargs > 0)
+	{
+		char	  **texts;
+
+		split_args(args, &texts);
+		for (int i = 0; i < nargs; i++)
+		{
+			if (texts[i] != NULL && bms_is_member(i, plan->moments) &&
+				rtc_text_names_moment(texts[i], strlen(texts[i])))
+				query->uncacheable = RTC_UNCACHEABLE_TIME;
+		}
+	}
+}
+
+static RtcQuery *
+prepare(const char *text, int len, ArrayType *args, bool to_explain)
+{
+	RtcQuery   *query = palloc(sizeof(RtcQuery));
+
+	if (args != NULL && ARR_NDIM(args) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("query arguments must be a one-dimensional array")));
+
+	query->plan = NULL;
+	query->text = text;
+	query->textlen = len;
+	query->args = args;
+	query->to_explain = to_explain;
+	query->release.func = release_query;
+	query->release.arg = query;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
+	attach_plan(query);
+	return query;
+}
+
+RtcQuery *
+rtc_query_prepare(const char *text, int len, ArrayType *args)
+{
+	return prepare(text, len, args, false);
+}
+
+RtcQuery *
+rtc_query_prepare_to_explain(const char *text, int len, ArrayType *args)
+{
+	return prepare(text, len, args, true);
+}
+
+void
+rtc_query_lock(RtcQuery *query)
+{
+	while (!query->locked)
+	{
+		RtcKeptPlan *plan = query->plan;
+
+		/* Whoever is changing a relation has told us once we have it. */
+		rtc_plan_lock(plan, true);
+		if (rtc_plan_is_current(plan))
+			query->locked = true;
+		else
+		{
+			rtc_plan_lock(plan, false);
+			rtc_plan_drop(plan);
+			plan->refcount--;
+			query->plan = NULL;
+			attach_plan(query);
+		}
+	}
+}
+
+bool
+rtc_query_is_current(const RtcQuery *query)
+{
+	AcceptInvalidationMessages();
+	return rtc_plan_is_current(query->plan);
+}
+
+const RtcQueryId *
+rtc_query_id(const RtcQuery *query)
+{
+	return &query->plan->id;
+}
+
+const char *
+rtc_query_privileges(const RtcQuery *query)
+{
+	return query->plan->privileges;
+}
+
+bool
+rtc_query_may_run(const RtcQuery *query)
+{
+	/*
+	 * Whoever hooks into privilege checks (to audit them, say) gets to see
+	 * every use.
+	 */
+	return query->plan->access_checked && ExecutorCheckPerms_hook == NULL;
+}
+
+int
+rtc_query_deps(RtcQuery *query, RtcDep *dep, int max)
+{
+	ErrorContextCallback callback;
+	int			n;
+
+	rtc_plan_push_error_context(&callback, query->plan->text);
+	n = rtc_deps_evaluate(query->plan->deps, query->args, dep, max);
+	error_context_stack = callback.previous;
+	return n;
+}
+
+List *
+rtc_query_explain(RtcQuery *query)
+{
+	ErrorContextCallback callback;
+	List	   *infos;
+	int			nestlevel;
+
+	nestlevel = rtc_pin_query_settings(false);
+	rtc_plan_push_error_context(&callback, query->plan->text);
+	infos = rtc_deps_explain(query->plan->deps, query->args);
+	error_context_stack = callback.previous;
+	rtc_unpin_settings(nestlevel);
+	return infos;
+}
+
+const char *
+rtc_query_owned_key(RtcQuery *query, size_t *keylen)
+{
+	RtcKeptPlan *plan = query->plan;
+	ErrorContextCallback callback;
+	const char *key;
+
+	if (plan->owned == NULL ||
+		(query->args == NULL && plan->source->num_params > 0))
+		return NULL;
+	rtc_plan_push_error_context(&callback, plan->text);
+	key = rtc_owned_key(plan->owned, query->args, keylen);
+	error_context_stack = callback.previous;
+	return key;
+}
+
+const char *
+rtc_query_uncacheable(const RtcQuery *query)
+{
+	return query->uncacheable;
+}
+
+/* Reads the arguments as the query's parameter types; NULL = none. */
+static ParamListInfo
+bind_args(RtcQuery *query)
+{
+	CachedPlanSource *source = query->plan->source;
+	ParamListInfo params;
+	char	  **texts;
+
+	if (source->num_params == 0)
+		return NULL;
+
+	if (query->args == NULL)
+	{
+		params = makeParamList(source->num_params);
+		for (int i = 0; i < source->num_params; i++)
+		{
+			params->params[i].value = (Datum) 0;
+			params->params[i].isnull = true;
+			params->params[i].pflags = PARAM_FLAG_CONST;
+			params->params[i].ptype = source->param_types[i];
+		}
+		return params;
+	}
+
+	split_args(query->args, &texts);
+	params = makeParamList(source->num_params);
+	for (int i = 0; i < source->num_params; i++)
+	{
+		ParamExternData *param = &params->params[i];
+		Oid			input;
+		Oid			ioparam;
+
+		getTypeInputInfo(source->param_types[i], &input, &ioparam);
+		param->value = OidInputFunctionCall(input, texts[i], ioparam, -1);
+		param->isnull = texts[i] == NULL;
+		param->pflags = PARAM_FLAG_CONST;
+		param->ptype = source->param_types[i];
+	}
+	return params;
+}
+
+/* One execution of a query: what has to be undone when it is over. */
+typedef struct Execution
+{
+	MemoryContext context;		/* all memory of it */
+	MemoryContext caller;
+	ErrorContextCallback callback;
+	int			nestlevel;		/* of the pinned settings */
+	CachedPlan *cplan;
+	QueryDesc  *desc;
+} Execution;
+
+/*
+ * Plans the query and prepares its execution, with a snapshot that is not
+ * older than the locks.  "rehearse": only as far as EXPLAIN would go.
+ */
+static void
+start_execution(Execution *exec, RtcQuery *query, DestReceiver *dest,
+				bool rehearse)
+{
+	CachedPlanSource *source = query->plan->source;
+	ParamListInfo params;
+
+	exec->nestlevel = rtc_pin_query_settings(query->plan->verdict.money);
+	rtc_plan_push_error_context(&exec->callback, query->plan->text);
+
+	/* Functions of types, and the planner, may look at tables. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	params = bind_args(query);
+
+	exec->cplan = GetCachedPlan(source, params, CurrentResourceOwner, NULL);
+	PopActiveSnapshot();
+
+	/* The planner may have waited for a lock: then much has happened. */
+	PushActiveSnapshot(GetTransactionSnapshot());
+	RTC_INJECT("snapshot_taken");
+	exec->desc = CreateQueryDesc(linitial_node(PlannedStmt,
+											   exec->cplan->stmt_list),
+								 query->plan->text, GetActiveSnapshot(),
+								 InvalidSnapshot, dest, params, NULL, 0);
+	ExecutorStart(exec->desc, rehearse ? EXEC_FLAG_EXPLAIN_ONLY : 0);
+}
+
+static void
+end_execution(Execution *exec)
+{
+	ExecutorEnd(exec->desc);
+	FreeQueryDesc(exec->desc);
+	PopActiveSnapshot();
+	ReleaseCachedPlan(exec->cplan, CurrentResourceOwner);
+	error_context_stack = exec->callback.previous;
+	rtc_unpin_settings(exec->nestlevel);
+}
+
+/*
+ * Will what was checked for these arguments do for any?  Arguments may make the
+ * call of a function superfluous, which is then not checked.
+ */
+static bool
+access_is_known(RtcQuery *query)
+{
+	ListCell   *lc;
+
+	if (query->plan->source->num_params == 0)
+		return true;
+	foreach(lc, query->plan->verdict.functions)
+	{
+		if (proc_aclcheck_compat(lfirst_oid(lc), GetUserId()) != ACLCHECK_OK)
+			return false;
+	}
+	return true;
+}
+
+void
+rtc_query_check_access(RtcQuery *query)
+{
+	Execution	exec;
+	MemoryContext context;
+	MemoryContext oldcontext;
+
+	if (rtc_query_may_run(query))
+		return;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache check",
+									ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+	start_execution(&exec, query, None_Receiver, true);
+	end_execution(&exec);
+	MemoryContextSwitchTo(oldcontext);
+	MemoryContextDelete(context);
+	query->plan->access_checked = access_is_known(query);
+}
+
+Jsonb *
+rtc_query_run(RtcQuery *query, bool one_row, StringInfo text)
+{
+	Execution	exec;
+	StringInfoData own;
+	MemoryContext context;
+	MemoryContext oldcontext;
+	DestReceiver *collector;
+	Jsonb	   *answer;
+	Jsonb	   *result = NULL;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache query",
+									ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(context);
+
+	if (text == NULL)
+	{
+		initStringInfo(&own);
+		text = &own;
+	}
+	collector = rtc_collector_create(one_row, text);
+	start_execution(&exec, query, collector, false);
+	/* The second row is the one too many. */
+	ExecutorRun_compat(exec.desc, one_row ? 2 : 0);
+	ExecutorFinish(exec.desc);
+	answer = rtc_collector_result(collector);
+	end_execution(&exec);
+
+	MemoryContextSwitchTo(oldcontext);
+	if (answer != NULL)
+	{
+		result = palloc(VARSIZE(answer));
+		memcpy(result, answer, VARSIZE(answer));
+	}
+	MemoryContextDelete(context);
+	return result;
+}

@@ -1,0 +1,602 @@
+/*-------------------------------------------------------------------------
+ *
+ * query_deps.c
+ *		What the answers of a query depend on.
+ *
+ * For each relation of the rewritten query: all of it; or, if each row of it
+ * that can have a part in an answer has one of some known values in the first
+ * column of an index, the rows with these values; or nothing, if it has no rules.
+ * If it has some that do not see every write (coverage.c), the answer ends with
+ * those that they see.
+ *
+ * When is "column = value" known?
+ *
+ * We go down the tree of joins with a list of facts.  A fact holds for
+ * whatever survives of what is made at this place: a row of the place for
+ * which it does not hold, and all that is made of it further up, has no part
+ * in the answer.  So a row of a table that contradicts the facts at its place
+ * may be there or not.
+ *
+ * -   WHERE, and ON of an inner join, make facts for all below.
+ *
+ * -   ON of a left join makes facts for the right side: a row that does not
+ *	   meet it is not joined, and if there is none the left row is extended by
+ *	   NULLs, with this row or without.  It makes none for the left side,
+ *	   whose rows survive anyway.  What is known from above counts for both:
+ *	   equality is strict, so a left row does not pass a condition on the
+ *	   right side by being extended by NULLs.
+ *
+ * -   ON of a full join makes none.
+ *
+ * A query in FROM is gone into with what is known of its columns, as if that
+ * was in its WHERE; so is each arm of a UNION and its kin.  That does not hold
+ * where a row that does not meet the condition has a part in others that do:
+ * LIMIT, groups, window functions, DISTINCT ON, functions that return sets;
+ * and DISTINCT only if its idea of equality is the same.  A WITH query is
+ * looked at by itself, since it may be used more than once.
+ *
+ * A query in an expression, or a lateral one, is computed anew for each row;
+ * it matters for the rows that survive, hence a column of the outer query
+ * equals what is known where the query stands.
+ *
+ * Whatever is not understood makes no facts, and a relation that is not found
+ * in the tree of joins counts as a whole.
+ *
+ * MODEL: analyzed when a query is prepared; the result lives with the plan.
+ * Evaluated at each lookup, see row_names.c.  Backend-private state only.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/transam.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "nodes/bitmapset.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/tlist.h"
+#include "parser/parsetree.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+
+#include "dep/value_hash.h"
+#include "query/equalities.h"
+#include "query/query_deps.h"
+#include "query/query_deps_internal.h"
+#include "query/row_names.h"
+#include "rule/coverage.h"
+
+/* The analysis of one statement. */
+typedef struct Walk
+{
+	RtcDepPlan *plan;
+	MemoryContext context;		/* of the plan */
+	HTAB	   *seen;			/* queries that have been looked at */
+	List	   *watched;		/* of the plan */
+	const RtcScope *scope;		/* of the expression being searched */
+} Walk;
+
+static void analyze_query(Walk *walk, Query *query, RtcScope *outer,
+						  List *known);
+
+/* ---------------- relations ---------------- */
+
+/* Notes a relation, and finds out whether it is covered. */
+static RtcRelationDeps *
+note_relation(Walk *walk, Oid relid, bool inh)
+{
+	RtcRelationDeps *deps = NULL;
+	ListCell   *lc;
+	MemoryContext oldcontext;
+	bool		has_rules;
+
+	foreach(lc, walk->plan->relations)
+	{
+		RtcRelationDeps *known = lfirst(lc);
+
+		if (known->relid == relid)
+			deps = known;
+	}
+	if (deps != NULL && (deps->inh || !inh))
+		return deps;
+
+	if (deps == NULL)
+	{
+		oldcontext = MemoryContextSwitchTo(walk->context);
+		deps = palloc0(sizeof(RtcRelationDeps));
+		deps->relid = relid;
+		deps->relation = rtc_dep_relation(relid);
+		deps->bulk = rtc_dep_bulk(relid);
+		walk->plan->relations = lappend(walk->plan->relations, deps);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	deps->inh = inh;
+	deps->uncovered = rtc_uncovered(relid, inh, &walk->watched, &has_rules);
+	deps->told = deps->uncovered == NULL || has_rules;
+	if (deps->uncovered != NULL)
+		deps->uncovered = MemoryContextStrdup(walk->context, deps->uncovered);
+	return deps;
+}
+
+/*
+ * Has every writer of children seen this index of their parent?  CREATE INDEX
+ * waits for those who have not (event_triggers.c); but if it fails, when
+ * CONCURRENTLY, its index may be made valid by a REINDEX that tells nobody.  Who has written
+ * before the index was there had a transaction before that of the REINDEX; so
+ * when all of these are over, there is none left.
+ */
+static bool
+seen_by_children(Relation rel, HeapTuple index)
+{
+	return rel->rd_rel->relkind != RELKIND_RELATION ||
+		!has_subclass(RelationGetRelid(rel)) ||
+		TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->t_data),
+							  GetActiveSnapshot()->xmin);
+}
+
+/*
+ * The first columns of the indexes of a relation that can be used: those that
+ * name one row, and others.  Writers name the values in these and more.
+ */
+static void
+leading_columns(Relation rel, List **unique, List **others)
+{
+	List	   *indexes;
+	ListCell   *lc;
+
+	*unique = NIL;
+	*others = NIL;
+
+	/* A materialized view changes as a whole. */
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return;
+
+	indexes = RelationGetIndexList(rel);
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID,
+											ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+		AttrNumber	attnum;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		attnum = index->indkey.values[0];
+		if (index->indisvalid && index->indisready && index->indislive &&
+			attnum > 0 && seen_by_children(rel, tuple))
+		{
+			if (index->indisunique && index->indnkeyatts == 1)
+				*unique = list_append_unique_int(*unique, attnum);
+			else
+				*others = list_append_unique_int(*others, attnum);
+		}
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* The pin with the fewest values on one of some columns; NULL = none. */
+static RtcPin *
+best_pin(Walk *walk, Relation rel, List *columns, Index varno, List *facts)
+{
+	RtcPin	   *best = NULL;
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		AttrNumber	attnum = lfirst_int(lc);
+		Oid			type = TupleDescAttr(RelationGetDescr(rel),
+										 attnum - 1)->atttypid;
+		List	   *about = rtc_facts_about(facts, varno, attnum);
+		ListCell   *cell;
+
+		foreach(cell, about)
+		{
+			RtcFact    *fact = lfirst(cell);
+			MemoryContext oldcontext;
+			RtcPin	   *pin;
+
+			if (fact->opfamily != rtc_hash_family(type))
+				continue;
+			oldcontext = MemoryContextSwitchTo(walk->context);
+			pin = rtc_pin_make(rel, attnum, fact->values);
+			MemoryContextSwitchTo(oldcontext);
+			if (pin != NULL &&
+				(best == NULL || rtc_pin_cost(pin) < rtc_pin_cost(best)))
+				best = pin;
+		}
+	}
+	return best;
+}
+
+/* One use of a relation, where these facts are known. */
+static void
+add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
+{
+	RtcRelationDeps *deps;
+	RtcPin	   *pin = NULL;
+	MemoryContext oldcontext;
+
+	/* There are more than can be named already. */
+	if (list_length(walk->plan->relations) > RTC_MAX_NAMED_DEPS)
+		return;
+	deps = note_relation(walk, rte->relid, rte->inh);
+	if (!deps->told || deps->whole)
+		return;
+	if (facts != NIL)
+	{
+		Relation	rel = relation_open(rte->relid, NoLock);
+		List	   *unique;
+		List	   *others;
+
+		leading_columns(rel, &unique, &others);
+		pin = best_pin(walk, rel, unique, varno, facts);
+		if (pin == NULL)
+			pin = best_pin(walk, rel, others, varno, facts);
+		relation_close(rel, NoLock);
+	}
+	if (pin == NULL)
+	{
+		deps->whole = true;
+		return;
+	}
+	oldcontext = MemoryContextSwitchTo(walk->context);
+	deps->pins = lappend(deps->pins, pin);
+	MemoryContextSwitchTo(oldcontext);
+	walk->plan->has_params |= rtc_pin_has_params(pin);
+	walk->plan->reads_settings |= rtc_pin_reads_settings(pin);
+	walk->plan->reads_catalogs |= rtc_pin_reads_catalogs(pin);
+}
+
+/* ---------------- queries in queries ---------------- */
+
+/* Looks for queries in an expression. */
+static bool
+expression_walker(Node *node, void *context)
+{
+	Walk	   *walk = context;
+
+	if (node == NULL)
+		return false;
+	CHECK_FOR_INTERRUPTS();
+	if (IsA(node, Query))
+	{
+		if (hash_search(walk->seen, &node, HASH_FIND, NULL) == NULL)
+		{
+			const RtcScope *scope = walk->scope;
+			RtcScope	outer = *scope;
+
+			analyze_query(walk, (Query *) node, &outer, NIL);
+			walk->scope = scope;
+		}
+		return false;
+	}
+	if (IsA(node, RangeTblEntry))
+		return false;
+	return expression_tree_walker(node, expression_walker, context);
+}
+
+/* Analyzes the queries in an expression, where these facts are known. */
+static void
+search_expression(Walk *walk, const RtcScope *scope, Node *node, List *facts)
+{
+	RtcScope	here = *scope;
+
+	here.facts = facts;
+	walk->scope = &here;
+	(void) expression_walker(node, walk);
+	walk->scope = NULL;
+}
+
+/*
+ * Does a condition on a column of the result select the same rows of a query
+ * as one on the column in its FROM that it comes from?
+ */
+static bool
+passes_conditions(const Query *query)
+{
+	return query->limitCount == NULL && query->limitOffset == NULL &&
+		!query->hasAggs && query->groupClause == NIL &&
+		query->groupingSets == NIL && query->havingQual == NULL &&
+		!query->hasWindowFuncs && !query->hasDistinctOn &&
+		!query->hasTargetSRFs;
+}
+
+/* Is what DISTINCT takes for equal the same as in a fact? */
+static bool
+same_distinction(List *clauses, Index ref, const RtcFact *fact)
+{
+	ListCell   *lc;
+
+	foreach(lc, clauses)
+	{
+		SortGroupClause *clause = lfirst_node(SortGroupClause, lc);
+
+		if (clause->tleSortGroupRef == ref)
+			return get_op_opfamily_strategy(clause->eqop, fact->opfamily) ==
+				HTEqualStrategyNumber;
+	}
+	return true;
+}
+
+/*
+ * What is known of the columns of a query's result, as facts about its own
+ * columns.  In "known" varno is not used.
+ */
+static List *
+carry_facts(const RtcScope *scope, List *known)
+{
+	Query	   *query = scope->query;
+	List	   *facts = NIL;
+	ListCell   *lc;
+
+	if (!passes_conditions(query))
+		return NIL;
+	foreach(lc, known)
+	{
+		RtcFact    *fact = lfirst(lc);
+		TargetEntry *tle = get_tle_by_resno(query->targetList, fact->attnum);
+		RtcFact    *carried;
+
+		if (tle == NULL || tle->resjunk ||
+			!same_distinction(query->distinctClause, tle->ressortgroupref,
+							  fact))
+			continue;
+		carried = rtc_facts_carry(scope, (Node *) tle->expr, fact);
+		if (carried != NULL)
+			facts = lappend(facts, carried);
+	}
+	return facts;
+}
+
+/*
+ * Can a fact about a column of a UNION, INTERSECT or EXCEPT be carried to its
+ * arms?  Their columns must be of the same type and collation all over, and
+ * duplicates be removed by the same idea of equality.
+ */
+static bool
+passes_set_operation(Node *node, const Query *query, const RtcFact *fact,
+					 Oid type, Oid collation)
+{
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (IsA(node, SetOperationStmt))
+	{
+		SetOperationStmt *op = (SetOperationStmt *) node;
+		int			column = fact->attnum - 1;
+
+		if (column >= list_length(op->colTypes) ||
+			list_nth_oid(op->colTypes, column) != type ||
+			list_nth_oid(op->colCollations, column) != collation)
+			return false;
+		if (op->groupClauses != NIL &&
+			get_op_opfamily_strategy(list_nth_node(SortGroupClause,
+												   op->groupClauses,
+												   column)->eqop,
+									 fact->opfamily) != HTEqualStrategyNumber)
+			return false;
+		return passes_set_operation(op->larg, query, fact, type, collation) &&
+			passes_set_operation(op->rarg, query, fact, type, collation);
+	}
+	else
+	{
+		RangeTblEntry *rte = rt_fetch(castNode(RangeTblRef, node)->rtindex,
+									  query->rtable);
+		TargetEntry *tle;
+
+		if (rte->rtekind != RTE_SUBQUERY)
+			return false;
+		tle = get_tle_by_resno(rte->subquery->targetList, fact->attnum);
+		return tle != NULL && !tle->resjunk &&
+			exprType((Node *) tle->expr) == type &&
+			exprCollation((Node *) tle->expr) == collation;
+	}
+}
+
+/* Analyzes the arms of a UNION, INTERSECT or EXCEPT. */
+static void
+analyze_arms(Walk *walk, RtcScope *scope, Node *node, List *known)
+{
+	check_stack_depth();
+	if (IsA(node, SetOperationStmt))
+	{
+		SetOperationStmt *op = (SetOperationStmt *) node;
+
+		analyze_arms(walk, scope, op->larg, known);
+		analyze_arms(walk, scope, op->rarg, known);
+	}
+	else if (IsA(node, RangeTblRef))
+	{
+		RangeTblEntry *rte = rt_fetch(((RangeTblRef *) node)->rtindex,
+									  scope->query->rtable);
+
+		if (rte->rtekind == RTE_SUBQUERY)
+			analyze_query(walk, rte->subquery, scope, known);
+	}
+}
+
+static void
+analyze_set_operation(Walk *walk, RtcScope *scope, List *known)
+{
+	SetOperationStmt *top = castNode(SetOperationStmt,
+									 scope->query->setOperations);
+	List	   *passing = NIL;
+	ListCell   *lc;
+
+	foreach(lc, known)
+	{
+		RtcFact    *fact = lfirst(lc);
+		int			column = fact->attnum - 1;
+
+		if (passes_conditions(scope->query) &&
+			column < list_length(top->colTypes) &&
+			passes_set_operation((Node *) top, scope->query, fact,
+								 list_nth_oid(top->colTypes, column),
+								 list_nth_oid(top->colCollations, column)))
+			passing = lappend(passing, fact);
+	}
+	analyze_arms(walk, scope, (Node *) top, passing);
+}
+
+/* ---------------- the tree of joins ---------------- */
+
+/* A query in FROM. */
+static void
+analyze_subquery(Walk *walk, const RtcScope *scope, RangeTblEntry *rte,
+				 Index varno)
+{
+	RtcScope	outer = *scope;
+	List	   *known = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rte->subquery->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+		ListCell   *cell;
+
+		if (tle->resjunk)
+			continue;
+		foreach(cell, rtc_facts_about(scope->facts, varno, tle->resno))
+		{
+			RtcFact    *fact = palloc(sizeof(RtcFact));
+
+			*fact = *(RtcFact *) lfirst(cell);
+			fact->attnum = tle->resno;
+			known = lappend(known, fact);
+		}
+	}
+	analyze_query(walk, rte->subquery, &outer, known);
+}
+
+/*
+ * Goes down the tree of joins with what is known (scope->facts), and notes in
+ * *found what has been found there.
+ */
+static void
+descend(Walk *walk, const RtcScope *scope, Node *node, Bitmapset **found)
+{
+	RtcScope	below = *scope;
+	ListCell   *lc;
+
+	if (node == NULL)
+		return;
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (IsA(node, RangeTblRef))
+	{
+		Index		varno = ((RangeTblRef *) node)->rtindex;
+		RangeTblEntry *rte = rt_fetch(varno, scope->query->rtable);
+
+		*found = bms_add_member(*found, varno);
+		if (rte->rtekind == RTE_RELATION)
+			add_use(walk, rte, varno, scope->facts);
+		else if (rte->rtekind == RTE_SUBQUERY)
+			analyze_subquery(walk, scope, rte, varno);
+	}
+	else if (IsA(node, FromExpr))
+	{
+		FromExpr   *from = (FromExpr *) node;
+
+		below.facts = rtc_facts_add(scope, from->quals);
+		foreach(lc, from->fromlist)
+			descend(walk, &below, lfirst(lc), found);
+		search_expression(walk, scope, from->quals, below.facts);
+	}
+	else if (IsA(node, JoinExpr))
+	{
+		JoinExpr   *join = (JoinExpr *) node;
+		bool		left = join->jointype == JOIN_INNER ||
+		join->jointype == JOIN_RIGHT;
+		bool		right = join->jointype == JOIN_INNER ||
+		join->jointype == JOIN_LEFT;
+
+		below.facts = rtc_facts_add(scope, join->quals);
+		descend(walk, left ? &below : scope, join->larg, found);
+		descend(walk, right ? &below : scope, join->rarg, found);
+		search_expression(walk, scope, join->quals,
+						  left || right ? below.facts : NIL);
+	}
+}
+
+/*
+ * Analyzes a query that stands where "outer" is known; and of whose result
+ * "known" is.
+ */
+static void
+analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
+{
+	RtcScope	scope = {outer, query, NIL};
+	RtcScope	nothing = {NULL, query, NIL};
+	Bitmapset  *found = NULL;
+	ListCell   *lc;
+	Index		varno = 0;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	(void) hash_search(walk->seen, &query, HASH_ENTER, NULL);
+
+	if (query->setOperations != NULL)
+		analyze_set_operation(walk, &scope, known);
+	else
+	{
+		scope.facts = carry_facts(&scope, known);
+		descend(walk, &scope, (Node *) query->jointree, &found);
+		if (query->jointree != NULL)
+			scope.facts = rtc_facts_add(&scope, query->jointree->quals);
+		search_expression(walk, &scope, (Node *) query->targetList,
+						  scope.facts);
+	}
+
+	/* Whatever has not been looked at stands where nothing is known. */
+	walk->scope = &nothing;
+	(void) query_tree_walker(query, expression_walker, walk, 0);
+	walk->scope = NULL;
+
+	foreach(lc, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst_node(RangeTblEntry, lc);
+
+		varno++;
+		if (rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_VIEW &&
+			!bms_is_member(varno, found))
+			add_use(walk, rte, varno, NIL);
+	}
+}
+
+RtcDepPlan *
+rtc_deps_analyze(List *queries, const RtcDep *definition, int ndefinitions,
+				 MemoryContext context)
+{
+	Walk		walk = {0};
+	ListCell   *lc;
+	MemoryContext oldcontext;
+	HASHCTL		info;
+
+	info.keysize = info.entrysize = sizeof(Query *);
+	info.hcxt = CurrentMemoryContext;
+	walk.seen = hash_create("rtcache queries", 16, &info,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	walk.context = context;
+	walk.plan = MemoryContextAllocZero(context, sizeof(RtcDepPlan));
+	walk.plan->ndefinitions = ndefinitions;
+	memcpy(walk.plan->definition, definition, ndefinitions * sizeof(RtcDep));
+	foreach(lc, queries)
+		analyze_query(&walk, lfirst_node(Query, lc), NULL, NIL);
+	if (list_length(walk.plan->relations) + ndefinitions > RTC_MAX_NAMED_DEPS)
+		return NULL;
+	oldcontext = MemoryContextSwitchTo(context);
+	walk.plan->watched = list_copy(walk.watched);
+	MemoryContextSwitchTo(oldcontext);
+	return walk.plan;
+}

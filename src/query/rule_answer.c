@@ -1,0 +1,494 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_answer.c
+ *		Is an answer what a rule stores anyway?
+ *
+ * A rule like rtcache_write_through('hero:{id}') puts each row into Redis as
+ * it is written.  The answer of
+ *
+ *		cache_get('hero:5', 'SELECT * FROM hero WHERE id = $1', '{5}')
+ *
+ * is that row, so it may be taken from there although no such query stored it,
+ * and it depends on nothing but its key.  This is so if
+ *
+ * -   the query selects the columns of the rule, in that order and under their
+ *	   names, from one table that has no children and is no partition,
+ *
+ * -   its condition gives each column of a unique index a value, and no more,
+ *
+ * -   the template of the rule uses these columns and no others, and makes of
+ *	   the values the key that is asked for.  A value that equals another must
+ *	   be written like it: 1.0 and 1.00 would make two keys of one row,
+ *
+ * -   the rule sees every change: it is ENABLE ALWAYS, has no condition, and so
+ *	   on.  Another rule may see what this one does not, and cover the table,
+ *
+ * -   no other rule can make this key, be it of this table or another,
+ *
+ * -   and if TRUNCATE is seen, then by a rule that deletes this key, always.  If
+ *	   it is not, the table is not covered, and its answers live by their time to
+ *	   live anyhow.
+ *
+ * MODEL: analyzed when a query is prepared; the result lives with its plan.
+ * Asked when L1 does not have the answer.  Reads catalogs.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/nbtree.h"
+#include "access/relation.h"
+#include "access/transam.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/typcache.h"
+
+#include "base/key.h"
+#include "base/pinned_settings.h"
+#include "query/args.h"
+#include "query/equalities.h"
+#include "query/rule_answer.h"
+#include "rule/rule.h"
+#include "rule/rule_keys.h"
+
+/* A column that the condition gives a value. */
+typedef struct OwnedColumn
+{
+	AttrNumber	attnum;
+	Oid			coltype;		/* its type, without domains */
+	Oid			valuetype;		/* that of the value, likewise */
+	RtcArg		arg;			/* where the value comes from, ... */
+	bool		isnull;			/* ... if it is no constant */
+	Datum		value;
+} OwnedColumn;
+
+struct RtcOwned
+{
+	Oid			tgoid;			/* the rule, ... */
+	TupleDesc	desc;			/* of the table */
+	RtcRule    *rule;			/* ... which makes the key */
+	bool		sees_truncate;	/* there is a rule for TRUNCATE ... */
+	bool		forgets_all;	/* ... that deletes all keys */
+	List	   *forgets;		/* of RtcShape: or these, see rule.c */
+	bool		needs_pin;		/* settings must be pinned */
+	MemoryContext context;		/* of all this */
+	int			ncolumns;
+	OwnedColumn column[INDEX_MAX_KEYS];
+};
+
+/* ---------------- the query ---------------- */
+
+/* The one table of a plain SELECT; NULL = it is something else. */
+static RangeTblEntry *
+only_table(const Query *query)
+{
+	FromExpr   *from = query->jointree;
+	RangeTblEntry *rte;
+
+	if (query->commandType != CMD_SELECT || query->setOperations != NULL ||
+		query->cteList != NIL || query->hasAggs || query->hasWindowFuncs ||
+		query->hasTargetSRFs || query->hasSubLinks ||
+		query->distinctClause != NIL || query->groupClause != NIL ||
+		query->groupingSets != NIL || query->havingQual != NULL ||
+		query->sortClause != NIL || query->limitCount != NULL ||
+		query->limitOffset != NULL || query->rowMarks != NIL ||
+		from == NULL || list_length(from->fromlist) != 1 ||
+		!IsA(linitial(from->fromlist), RangeTblRef))
+		return NULL;
+	rte = rt_fetch(((RangeTblRef *) linitial(from->fromlist))->rtindex,
+				   query->rtable);
+	return rte->rtekind == RTE_RELATION && rte->relkind == RELKIND_RELATION &&
+		rte->securityQuals == NIL && rte->tablesample == NULL ? rte : NULL;
+}
+
+/* Are the results the columns of the rule, under their names? */
+static bool
+selects_columns(const Query *query, Relation rel, const RtcRowJson *row)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	foreach(lc, query->targetList)
+	{
+		TargetEntry *tle = lfirst_node(TargetEntry, lc);
+		Var		   *var = (Var *) tle->expr;
+		AttrNumber	attnum = rtc_row_json_column(row, n++);
+
+		if (tle->resjunk || !IsA(var, Var) || var->varlevelsup != 0 ||
+			var->varattno <= 0 || var->varattno != attnum ||
+			tle->resname == NULL ||
+			strcmp(tle->resname,
+				   NameStr(TupleDescAttr(RelationGetDescr(rel),
+										 attnum - 1)->attname)) != 0)
+			return false;
+	}
+	if (n == 1)
+	{
+		/* cache_get() does not wrap one that is JSON */
+		TargetEntry *only = linitial_node(TargetEntry, query->targetList);
+		Oid			type = getBaseType(exprType((Node *) only->expr));
+
+		if (type == JSONOID || type == JSONBOID)
+			return false;
+	}
+	return rtc_row_json_column(row, n) == InvalidAttrNumber;
+}
+
+/* Number of conditions that are connected by AND. */
+static int
+count_conditions(Node *quals)
+{
+	int			n = 0;
+	ListCell   *lc;
+
+	check_stack_depth();
+	CHECK_FOR_INTERRUPTS();
+	if (quals == NULL)
+		return 0;
+	if (!IsA(quals, BoolExpr) || ((BoolExpr *) quals)->boolop != AND_EXPR)
+		return 1;
+	foreach(lc, ((BoolExpr *) quals)->args)
+		n += count_conditions(lfirst(lc));
+	return n;
+}
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* Are equal values of a column one and the same? */
+static bool
+equality_is_identity(Form_pg_attribute att)
+{
+	TypeCacheEntry *type = lookup_type_cache(att->atttypid,
+											 TYPECACHE_BTREE_OPFAMILY |
+											 TYPECACHE_HASH_OPFAMILY);
+	Oid			proc;
+
+	/* of those that come with the server both families agree */
+	if (!OidIsValid(type->btree_opf) ||
+		type->btree_opf >= FirstNormalObjectId ||
+		type->hash_opf >= FirstNormalObjectId ||
+		getBaseType(att->atttypid) == BPCHAROID)
+		return false;
+	proc = get_opfamily_proc(type->btree_opf, type->btree_opintype,
+							 type->btree_opintype, BTEQUALIMAGE_PROC);
+	return OidIsValid(proc) &&
+		DatumGetBool(OidFunctionCall1Coll(proc, att->attcollation,
+										  ObjectIdGetDatum(type->btree_opintype)));
+}
+
+/* Takes what a fact says of a column; false = it cannot be used. */
+static bool
+take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel),
+										  fact->attnum - 1);
+	OwnedColumn *column;
+	Node	   *node;
+
+	if (fact->values == NULL || fact->values->is_array ||
+		list_length(fact->values->nodes) != 1 ||
+		owned->ncolumns == INDEX_MAX_KEYS || !equality_is_identity(att))
+		return false;
+	for (int i = 0; i < owned->ncolumns; i++)
+	{
+		if (owned->column[i].attnum == fact->attnum)
+			return false;
+	}
+
+	node = linitial(fact->values->nodes);
+	column = &owned->column[owned->ncolumns++];
+	column->attnum = fact->attnum;
+	column->coltype = getBaseType(att->atttypid);
+	column->valuetype = getBaseType(exprType(node));
+	owned->needs_pin |= rtc_type_needs_pin(column->coltype);
+	if (IsA(node, Const))
+	{
+		Const	   *constant = (Const *) node;
+		MemoryContext oldcontext = MemoryContextSwitchTo(owned->context);
+
+		column->isnull = constant->constisnull;
+		if (!column->isnull)
+			column->value = datumCopy(constant->constvalue,
+									  constant->constbyval,
+									  constant->constlen);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	else
+		rtc_arg_init(&column->arg, (Param *) node, owned->context);
+
+	/* What is written must be what the trigger writes. */
+	return column->valuetype == column->coltype ||
+		(is_integer(column->valuetype) && is_integer(column->coltype)) ||
+		(column->valuetype == TEXTOID && column->coltype == VARCHAROID) ||
+		(column->valuetype == VARCHAROID && column->coltype == TEXTOID);
+}
+
+/* Is a column among those that the condition gives a value? */
+static bool
+has_column(const RtcOwned *owned, AttrNumber attnum)
+{
+	for (int i = 0; i < owned->ncolumns; i++)
+	{
+		if (owned->column[i].attnum == attnum)
+			return true;
+	}
+	return false;
+}
+
+/* Do the columns make a key of the table? */
+static bool
+is_unique(const RtcOwned *owned, Relation rel)
+{
+	bool		found = false;
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		Relation	index = relation_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		fits;
+
+		fits = form->indisunique && form->indimmediate && form->indisvalid &&
+			form->indisready && form->indislive &&
+			form->indnkeyatts == owned->ncolumns &&
+			RelationGetIndexPredicate(index) == NIL;
+		for (int i = 0; i < form->indnkeyatts && fits; i++)
+		{
+			AttrNumber	attnum = form->indkey.values[i];
+			Form_pg_attribute att;
+
+			fits = attnum > 0 && has_column(owned, attnum);
+			if (!fits)
+				break;
+			att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
+			fits = index->rd_opfamily[i] ==
+				lookup_type_cache(att->atttypid,
+								  TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
+				index->rd_indcollation[i] == att->attcollation;
+		}
+		relation_close(index, AccessShareLock);
+		found |= fits;
+	}
+	return found;
+}
+
+/* ---------------- the rules ---------------- */
+
+/* Does a template use the columns, and no others? */
+static bool
+uses_columns(const RtcOwned *owned, Relation rel, const RtcTemplate *tmpl)
+{
+	for (int i = 1; i <= RelationGetDescr(rel)->natts; i++)
+	{
+		if (rtc_template_uses(tmpl, i) != has_column(owned, i))
+			return false;
+	}
+	return true;
+}
+
+/* Notes what a rule deletes at TRUNCATE. */
+static void
+take_truncate(RtcOwned *owned, const RtcRuleText *text, const RtcNames *names)
+{
+	ListCell   *lc;
+
+	owned->forgets_all |= rtc_rule_forgets_all(text, names);
+	foreach(lc, text->del)
+		owned->forgets = lappend(owned->forgets,
+								 rtc_shape_make(lfirst(lc), names, InvalidOid));
+}
+
+/* Looks at the rules of the table; false = none stores what is asked for. */
+static bool
+take_rules(RtcOwned *owned, const Query *query, Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
+		RtcRule    *rule;
+		RtcRuleText text;
+		RtcNames	names;
+		RtcFault	fault = {0};
+
+		if ((kind != RTC_RULE_WRITE_THROUGH && kind != RTC_RULE_TRUNCATE) ||
+			trigger->tgenabled == TRIGGER_DISABLED)
+			continue;
+		rule = rtc_rule_parse(rel, trigger, kind, &text, &names, &fault);
+		if (rule == NULL)
+			return false;
+
+		if (kind == RTC_RULE_TRUNCATE)
+		{
+			owned->sees_truncate = true;
+			if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
+				take_truncate(owned, &text, &names);
+		}
+		else if (owned->rule == NULL && rtc_rule_sees_rows(trigger) &&
+				 uses_columns(owned, rel, rule->key) &&
+				 selects_columns(query, rel, rule->row))
+		{
+			owned->rule = rule;
+			owned->tgoid = trigger->tgoid;
+			owned->needs_pin |= rtc_template_needs_pin(rule->key);
+		}
+	}
+	return owned->rule != NULL;
+}
+
+RtcOwned *
+rtc_owned_analyze(List *queries, MemoryContext context)
+{
+	Query	   *query = linitial_node(Query, queries);
+	RangeTblEntry *rte = only_table(query);
+	RtcScope	scope = {NULL, query, NIL};
+	MemoryContext oldcontext;
+	Relation	rel;
+	RtcOwned   *owned = NULL;
+	List	   *facts;
+	ListCell   *lc;
+	bool		fits;
+
+	if (rte == NULL)
+		return NULL;
+	facts = rtc_facts_add(&scope, query->jointree->quals);
+	if (facts == NIL ||
+		list_length(facts) != count_conditions(query->jointree->quals))
+		return NULL;
+
+	/* Most queries have no such rule: be quick. */
+	rel = relation_open(rte->relid, NoLock);
+	fits = rel->trigdesc != NULL && rel->trigdesc->trig_insert_after_row &&
+		!rel->rd_rel->relispartition &&
+		(!has_subclass(rte->relid) ||
+		 find_inheritance_children(rte->relid, AccessShareLock) == NIL);
+	if (fits)
+	{
+		owned = MemoryContextAllocZero(context, sizeof(RtcOwned));
+		owned->context = context;
+		foreach(lc, facts)
+			fits = fits && take_column(owned, rel, lfirst(lc));
+		oldcontext = MemoryContextSwitchTo(context);
+		owned->desc = CreateTupleDescCopy(RelationGetDescr(rel));
+		fits = fits && is_unique(owned, rel) && take_rules(owned, query, rel);
+		MemoryContextSwitchTo(oldcontext);
+	}
+	relation_close(rel, NoLock);
+	return fits ? owned : NULL;
+}
+
+/* ---------------- one call ---------------- */
+
+/* Does TRUNCATE of the table delete the key, if it is seen? */
+static bool
+truncate_forgets(const RtcOwned *owned, const char *key, size_t keylen)
+{
+	ListCell   *lc;
+
+	if (!owned->sees_truncate || owned->forgets_all)
+		return true;
+	foreach(lc, owned->forgets)
+	{
+		if (rtc_shape_matches(lfirst(lc), key, keylen))
+			return true;
+	}
+	return false;
+}
+
+/* Is there a rule besides ours that can make the key? */
+static bool
+has_rivals(const RtcOwned *owned, const char *key, size_t keylen)
+{
+	ListCell   *lc;
+
+	foreach(lc, rtc_rules_that_make(key, keylen))
+	{
+		if (((RtcRuleKeys *) lfirst(lc))->tgoid != owned->tgoid)
+			return true;
+	}
+	return false;
+}
+
+/* The value of a column, as the column has it; false = it has none. */
+static bool
+get_value(OwnedColumn *column, ArrayType *args, Datum *value)
+{
+	int64		number;
+
+	*value = column->value;
+	if (column->isnull ||
+		(column->arg.number > 0 && !rtc_arg_read(&column->arg, args, value)))
+		return false;
+	if (column->valuetype == column->coltype || !is_integer(column->coltype))
+		return true;
+
+	number = column->valuetype == INT2OID ? DatumGetInt16(*value) :
+		column->valuetype == INT4OID ? DatumGetInt32(*value) :
+		DatumGetInt64(*value);
+	switch (column->coltype)
+	{
+		case INT2OID:
+			*value = Int16GetDatum((int16) number);
+			return number >= PG_INT16_MIN && number <= PG_INT16_MAX;
+		case INT4OID:
+			*value = Int32GetDatum((int32) number);
+			return number >= PG_INT32_MIN && number <= PG_INT32_MAX;
+		default:
+			*value = Int64GetDatum(number);
+			return true;
+	}
+}
+
+const char *
+rtc_owned_key(RtcOwned *owned, ArrayType *args, size_t *keylen)
+{
+	int			natts = owned->desc->natts;
+	Datum	   *values = palloc0(natts * sizeof(Datum));
+	bool	   *isnull = palloc(natts * sizeof(bool));
+	StringInfoData key;
+	int			nestlevel = -1;
+	bool		found = true;
+
+	memset(isnull, true, natts * sizeof(bool));
+	initStringInfo(&key);
+	if (owned->needs_pin)
+		nestlevel = rtc_pin_query_settings(false);
+	for (int i = 0; i < owned->ncolumns && found; i++)
+	{
+		AttrNumber	attnum = owned->column[i].attnum;
+
+		found = get_value(&owned->column[i], args, &values[attnum - 1]);
+		isnull[attnum - 1] = false;
+	}
+	found = found &&
+		rtc_template_render(owned->rule->key,
+							heap_form_tuple(owned->desc, values, isnull),
+							owned->desc, &key) &&
+		rtc_key_is_valid(key.data, key.len);
+	rtc_unpin_settings(nestlevel);
+	if (!found)
+		return NULL;
+
+	if (has_rivals(owned, key.data, key.len) ||
+		!truncate_forgets(owned, key.data, key.len))
+		return NULL;
+	*keylen = key.len;
+	return key.data;
+}

@@ -1,0 +1,190 @@
+/*-------------------------------------------------------------------------
+ *
+ * lookup_trust.c
+ *		On what grounds Redis is believed about a key.
+ *
+ * Redis counts only if the relay vouches for it (l2_generation is odd), if it
+ * has been given every write that the stamps know of (last_lsn <=
+ * applied_lsn), and if our connection goes to the Redis that the relay means
+ * (rtc_cmd_ready), which has not lost any of that (its position is compared
+ * with the same LSN, and with floor_lsn).  A value found then contains every
+ * commit that was visible when the stamps were taken.
+ *
+ * MODEL: any backend, inside a transaction.  Redis is asked by redis_lookup.c,
+ * which raises for query cancel and termination only.  No lock is held.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "storage/condition_variable.h"
+#include "utils/fmgrprotos.h"
+
+#include "base/clock.h"
+#include "base/mutant.h"
+#include "compat.h"
+#include "guc.h"
+#include "op.h"
+#include "read/lookup_trust.h"
+#include "redis/breaker.h"
+#include "shmem.h"
+
+/* How long the relay may take to store the position. */
+#define POSITION_WAIT_MS	50
+
+void
+rtc_stamps_of(RtcStampRead *stamps, const char *key, uint32 keylen,
+			  const RtcDep *deps, int ndeps)
+{
+	static bool known = false;
+	static uint32 database;		/* the bucket of ours */
+
+	if (!known)
+	{
+		database = rtc_stamp_bucket(rtc_dep_database());
+		known = true;
+	}
+	stamps->n = 0;
+	rtc_stamp_read_add(stamps, rtc_stamp_bucket(rtc_dep_key(key, keylen)));
+	rtc_stamp_read_add(stamps, database);
+	for (int i = 0; i < ndeps; i++)
+		rtc_stamp_read_add(stamps, rtc_stamp_bucket(deps[i]));
+}
+
+bool
+rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
+				uint32 keylen, RtcCounter *reason)
+{
+	RtcBreakerState breaker;
+	char		prefix[RTC_MAX_PREFIX_LEN];
+
+	*reason = RTC_STAT_BYPASS_NOT_READY;
+	if (!RtcRedisConfigured() || RecoveryInProgress())
+		return false;
+
+	trust->prefix_generation =
+		pg_atomic_read_u64(&rtc_shared->prefix_generation);
+	if (!rtc_l2_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
+		return false;
+	/* if it is a later one, so is the generation when it is compared */
+	pg_read_barrier();
+	trust->epoch = pg_atomic_read_u64(&rtc_shared->epoch);
+
+	trust->lsn = InvalidXLogRecPtr;
+	if (rtc_safeguard(APPLIED))
+	{
+		trust->lsn = Max(rtc_stamp_read_lsn(stamps),
+						 pg_atomic_read_u64(&rtc_shared->omitted_lsn));
+		/* stamps do not tell of commits from before a start of the server */
+		trust->lsn = Max(trust->lsn,
+						 pg_atomic_read_u64(&rtc_shared->floor_lsn));
+	}
+	if (trust->lsn > pg_atomic_read_u64(&rtc_shared->applied_lsn) ||
+		!rtc_trust_stored(trust->lsn))
+	{
+		*reason = RTC_STAT_BYPASS_LAG;
+		return false;
+	}
+
+	breaker = rtc_breaker_state();
+	if (!rtc_cmd_ready())
+	{
+		*reason = breaker == RTC_BREAKER_CLOSED ? RTC_STAT_BYPASS_ERROR :
+			RTC_STAT_BYPASS_BREAKER;
+		return false;
+	}
+
+	initStringInfo(&trust->name);
+	appendStringInfoString(&trust->name, prefix);
+	appendBinaryStringInfo(&trust->name, key, keylen);
+	return true;
+}
+
+bool
+rtc_trust_stored(XLogRecPtr lsn)
+{
+	static uint32 wait_event = 0;
+	int64		deadline;
+	bool		reached;
+
+	if (lsn <= pg_atomic_read_u64(&rtc_shared->stored_lsn))
+		return true;
+	rtc_raise_lsn(&rtc_shared->tell_lsn, lsn);
+	rtc_raise_lsn(&rtc_shared->wake_lsn, lsn);
+	pg_memory_barrier();
+	rtc_wake_relay();
+	if (lsn > GetFlushRecPtr(NULL))
+		return false;
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcachePosition");
+	deadline = rtc_deadline_in(POSITION_WAIT_MS);
+	ConditionVariablePrepareToSleep(&rtc_shared->applied_cv);
+	for (;;)
+	{
+		int64		left;
+
+		reached = pg_atomic_read_u64(&rtc_shared->stored_lsn) >= lsn;
+		left = rtc_deadline_left(deadline);
+		if (reached || left <= 0)
+			break;
+		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv, left,
+										   wait_event);
+	}
+	ConditionVariableCancelSleep();
+	return reached;
+}
+
+bool
+rtc_trust_holds(const RtcTrust *trust)
+{
+	uint64		generation;
+
+	pg_read_barrier();
+	return rtc_l2_open(&generation) && generation == trust->l2_generation &&
+		pg_atomic_read_u64(&rtc_shared->prefix_generation) ==
+		trust->prefix_generation;
+}
+
+Jsonb *
+rtc_parse_value(const RtcValue *value)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Jsonb	   *volatile result = NULL;
+
+	if (!pg_verifymbstr(value->value, value->len, true))
+		return NULL;
+
+	/*
+	 * jsonb_in() computes in memory and holds nothing that would need a
+	 * subtransaction to let go, so its errors can be caught as xml.c does
+	 * with those of its parser.
+	 */
+	PG_TRY();
+	{
+		result = DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
+													CStringGetDatum(value->value)));
+	}
+	PG_CATCH();
+	{
+		switch (ERRCODE_TO_CATEGORY(geterrcode()))
+		{
+			case ERRCODE_DATA_EXCEPTION:
+			case ERRCODE_PROGRAM_LIMIT_EXCEEDED:
+				MemoryContextSwitchTo(context);
+				FlushErrorState();
+				result = NULL;
+				break;
+			default:
+				PG_RE_THROW();
+		}
+	}
+	PG_END_TRY();
+	return result;
+}

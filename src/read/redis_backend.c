@@ -1,0 +1,388 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis_backend.c
+ *		The one connection that a backend has to Redis, and its verification.
+ *
+ * The connection is opened when it is first needed.  Before anything that
+ * comes from it is believed, the server at its other end is verified: it must
+ * be a master, and the position that the relay keeps in it must be of the
+ * relay's connection (RtcShared.epoch) and not behind what the relay has
+ * stored.  Else we talk to a replica, to a server that was restored from an
+ * old snapshot, or to one that another history of this database writes to.
+ * The verification holds for as long as the connection and the relay's own
+ * connection last (RtcShared.server_generation): if the relay had to connect
+ * anew, it may be connected to another server now.
+ *
+ * Model: called by redis_lookup.c, in backends, in transactions.  A problem of
+ * Redis is a result; it is counted, told to the breaker, and reported as a
+ * WARNING by whoever opens the breaker, at DEBUG1 otherwise.  What raises is
+ * query cancel, termination and running out of memory; a connection with a
+ * reply outstanding is then closed by conn.c.  Lock: RtcShared.lock,
+ * shared, while connecting.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "storage/lwlock.h"
+
+#include "base/clock.h"
+#include "base/mutant.h"
+#include "guc.h"
+#include "read/redis_backend.h"
+#include "redis/breaker.h"
+#include "redis/conn.h"
+#include "redis/session.h"
+#include "shmem.h"
+#include "stats.h"
+
+/* A connection that was looked at so recently is not looked at again. */
+#define RTC_RECHECK_US	1000
+
+/* After a server was found not to be the right one, try again so much later. */
+#define RTC_DISTRUST_MS		1000
+
+typedef enum Verdict
+{
+	VERDICT_TRUSTED,			/* the server may be believed */
+	VERDICT_DISTRUSTED,			/* it answers, but is not the right one */
+	VERDICT_FAILED				/* it does not answer */
+} Verdict;
+
+/* This process's connection, and when and to what it was opened. */
+static RtcConn *conn = NULL;
+static bool conn_verified = false;	/* verify_server() trusted it */
+static uint64 conn_generation;	/* RtcShared.server_generation before */
+static uint32 conn_url;			/* rtc_redis_url_hash() */
+static int64 conn_checked = 0;	/* monotonic us; when it was looked at */
+
+/* The wrong server is not asked again before this moment. */
+static int64 distrust_until = 0;	/* monotonic ms */
+static uint64 distrust_generation;
+
+static void disconnect(void);
+static bool is_alive(void);
+static bool relay_address(uint32 url, char *address, size_t addresslen);
+static Verdict verify_server(void);
+static bool position_is_good(const RtcReply *position, XLogRecPtr stored,
+							 uint64 epoch);
+static void report_failure(void);
+
+/*
+ * Closes the connection, if there is one.
+ */
+static void
+disconnect(void)
+{
+	if (conn != NULL)
+		rtc_conn_close(conn);
+}
+
+/*
+ * Makes the connection ready for a command.  False = Redis cannot be used;
+ * whatever had to be counted and reported has been.
+ */
+bool
+rtc_backend_begin(void)
+{
+	uint32		url;
+	char		address[sizeof(rtc_shared->relay.address)];
+
+	if (rtc_shared == NULL || !RtcRedisConfigured())
+	{
+		disconnect();
+		return false;
+	}
+
+	if (rtc_backend_usable())
+	{
+		if (!rtc_breaker_allow())
+			return false;
+		if (is_alive())
+			return true;
+		/* the server hung up while we were idle: connect anew */
+	}
+
+	/* These are not failures of Redis, and the breaker is not asked. */
+	if (RecoveryInProgress())
+		return false;
+	if (distrust_until > rtc_clock_ms() &&
+		distrust_generation == pg_atomic_read_u64(&rtc_shared->server_generation))
+		return false;
+	url = rtc_redis_url_hash();
+	if (!relay_address(url, address, sizeof(address)))
+		return false;
+	if (!rtc_breaker_allow())
+		return false;
+
+	if (conn == NULL)
+		conn = rtc_conn_create("rtcache-backend");
+
+	/* What the server is verified against must be older than the answer. */
+	conn_generation = pg_atomic_read_u64(&rtc_shared->server_generation);
+	conn_url = url;
+	conn_verified = false;
+	pg_memory_barrier();
+
+	if (rtc_session_open(conn, address) != RTC_CONN_OK)
+	{
+		report_failure();
+		return false;
+	}
+
+	switch (verify_server())
+	{
+		case VERDICT_TRUSTED:
+			/* it is the command that comes now which tells the breaker */
+			conn_verified = true;
+			return true;
+		case VERDICT_DISTRUSTED:
+			elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
+			rtc_breaker_success();
+			distrust_generation = conn_generation;
+			distrust_until = rtc_clock_ms() + RTC_DISTRUST_MS;
+			return false;
+		case VERDICT_FAILED:
+			return false;
+	}
+	return false;
+}
+
+/*
+ * The relay of a standby knows where Redis is, but verifies nothing.
+ */
+bool
+rtc_backend_begin_standby(void)
+{
+	uint32		url = rtc_redis_url_hash();
+	char		address[sizeof(rtc_shared->relay.address)];
+
+	if (rtc_shared == NULL || !relay_address(url, address, sizeof(address)) ||
+		!rtc_breaker_allow())
+		return false;
+	if (conn != NULL && !conn_verified && conn_url == url &&
+		conn_generation == pg_atomic_read_u64(&rtc_shared->server_generation) &&
+		rtc_conn_is_open(conn) && rtc_conn_check(conn))
+		return true;
+	if (conn == NULL)
+		conn = rtc_conn_create("rtcache-backend");
+
+	/* after a promotion it does not count */
+	conn_verified = false;
+	conn_url = url;
+	conn_generation = pg_atomic_read_u64(&rtc_shared->server_generation);
+	if (rtc_session_open(conn, address) == RTC_CONN_OK)
+		return true;
+	report_failure();
+	return false;
+}
+
+/*
+ * Is there a connection that was verified and still counts?
+ */
+bool
+rtc_backend_usable(void)
+{
+	return rtc_shared != NULL && conn != NULL && conn_verified &&
+		rtc_conn_is_open(conn) &&
+		conn_generation == pg_atomic_read_u64(&rtc_shared->server_generation) &&
+		conn_url == rtc_redis_url_hash();
+}
+
+/*
+ * Has the server not hung up?  One lookup begins more than once, and looking
+ * costs a system call.
+ */
+static bool
+is_alive(void)
+{
+	int64		now = rtc_clock_us();
+
+	if (rtc_conn_outstanding(conn) == 0 &&
+		now - conn_checked < RTC_RECHECK_US)
+		return true;
+	conn_checked = now;
+	return rtc_conn_check(conn);
+}
+
+/*
+ * Takes the address that the relay is connected to.  False if it is not
+ * connected, or to another URL than we know of: a reload reaches processes at
+ * different times.
+ */
+static bool
+relay_address(uint32 url, char *address, size_t addresslen)
+{
+	bool		connected;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	connected = rtc_shared->relay.connected_at != 0 &&
+		rtc_shared->relay.url_hash == url;
+	strlcpy(address, rtc_shared->relay.address, addresslen);
+	LWLockRelease(rtc_shared->lock);
+
+	return connected;
+}
+
+/*
+ * Finds out whether the server at the other end is the right one.  Unless it
+ * is, the connection is closed, with the reason in it.
+ */
+static Verdict
+verify_server(void)
+{
+	const char *hmget[] = {"HMGET", rtc_position_key(), "epoch", "lsn"};
+	size_t		hmgetlen[] = {5, strlen(rtc_position_key()), 5, 3};
+	const char *role[] = {"ROLE"};
+	size_t		rolelen[] = {4};
+	XLogRecPtr	stored;
+	uint64		epoch;
+	RtcReply   *replies;
+
+	epoch = pg_atomic_read_u64(&rtc_shared->epoch);
+	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
+	pg_memory_barrier();
+
+	rtc_conn_append(conn, lengthof(hmget), hmget, hmgetlen);
+	rtc_conn_append(conn, lengthof(role), role, rolelen);
+	replies = rtc_backend_ask(2);
+	if (replies == NULL)
+		return VERDICT_FAILED;
+
+	if (replies[0].type == RTC_REPLY_ERROR)
+	{
+		rtc_backend_refuse(&replies[0], "HMGET");
+		rtc_conn_close(conn);
+		return VERDICT_FAILED;
+	}
+
+	/* ROLE may be forbidden or renamed; what it says counts if it speaks. */
+	if (replies[1].type == RTC_REPLY_ARRAY && replies[1].nelems > 0 &&
+		replies[1].elems[0].type == RTC_REPLY_STRING &&
+		strcmp(replies[1].elems[0].str, "master") != 0)
+	{
+		rtc_conn_fail(conn, "server is a %s, not a master",
+					  replies[1].elems[0].str);
+		return VERDICT_DISTRUSTED;
+	}
+	if (!position_is_good(&replies[0], stored, epoch))
+	{
+		rtc_conn_fail(conn, "position of this database is absent, behind, or not our relay's");
+		return VERDICT_DISTRUSTED;
+	}
+	return VERDICT_TRUSTED;
+}
+
+/*
+ * Is the position {epoch, lsn} that of our relay's connection, and not behind?
+ */
+static bool
+position_is_good(const RtcReply *position, XLogRecPtr stored, uint64 epoch)
+{
+	const RtcReply *field = position->elems;
+	char		text[RTC_EPOCH_LEN];
+
+	if (position->type != RTC_REPLY_ARRAY || position->nelems != 2 ||
+		field[0].type != RTC_REPLY_STRING)
+		return false;
+
+	rtc_epoch_text(epoch, text);
+	if (strcmp(field[0].str, text) != 0)
+		return false;
+	return rtc_reply_lsn(&field[1]) >= stored || !rtc_safeguard(POSITION);
+}
+
+/*
+ * The server was verified, but what it has is not, or no longer, what the relay
+ * says that Redis has: it was split off from the relay's, has lost something
+ * again, or another server has taken over.
+ */
+void
+rtc_backend_doubt(void)
+{
+	rtc_conn_fail(conn, "position of this database is behind, or not our relay's");
+	elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
+	rtc_breaker_success();
+}
+
+void
+rtc_backend_append(int argc, const char *const *argv, const size_t *argvlen)
+{
+	rtc_conn_append(conn, argc, argv, argvlen);
+}
+
+/*
+ * Sends what was appended; NULL if that failed, which is then reported.
+ */
+RtcReply *
+rtc_backend_ask(int nexpected)
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) == RTC_CONN_OK)
+	{
+		if (nreplies == nexpected)
+			return replies;
+		rtc_conn_fail(conn, "%d replies instead of %d", nreplies, nexpected);
+	}
+	report_failure();
+	return NULL;
+}
+
+void
+rtc_backend_post(int argc, const char *const *argv, const size_t *argvlen)
+{
+	if (rtc_backend_usable())
+		rtc_conn_post(conn, argc, argv, argvlen);
+}
+
+/*
+ * Deals with a reply that is not what the command should return: a failure,
+ * after which the connection is kept if only the command was refused.
+ */
+void
+rtc_backend_refuse(const RtcReply *reply, const char *command)
+{
+	static const char *const fatal[] = {
+		"READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "NOAUTH"
+	};
+
+	if (reply->type != RTC_REPLY_ERROR)
+		rtc_conn_fail(conn, "unexpected reply to %s", command);
+	else
+	{
+		rtc_conn_complain(conn, "%s", reply->str);
+
+		/* Not the server it was, or not usable: verify it anew next time. */
+		for (int i = 0; i < lengthof(fatal); i++)
+		{
+			if (rtc_reply_is_error(reply, fatal[i]))
+				rtc_conn_close(conn);
+		}
+	}
+	report_failure();
+}
+
+/*
+ * Counts a failure, tells the breaker, and speaks up if that opened it.  The
+ * reason may name the server, which is not for every user to know.
+ */
+static void
+report_failure(void)
+{
+	rtc_stat_inc(RTC_STAT_ERRORS);
+	if (rtc_breaker_failure())
+		ereport(WARNING,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("Redis cannot be used, queries go to the database"),
+				 errdetail_log("%s", rtc_conn_error(conn))));
+	else
+		ereport(DEBUG1,
+				(errmsg_internal("could not use Redis"),
+				 errdetail_log("%s", rtc_conn_error(conn))));
+}

@@ -1,0 +1,129 @@
+/*-------------------------------------------------------------------------
+ *
+ * redis_lookup.h
+ *		The commands and scripts that rtcache sends.  See redis_lookup.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_REDIS_LOOKUP_H
+#define RTC_REDIS_LOOKUP_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+#include "lib/stringinfo.h"
+
+#include "dep/dep.h"
+#include "redis/conn.h"
+#include "redis/session.h"
+
+/* Random lease token, as text, NUL included. */
+#define RTC_TOKEN_LEN 33
+
+/* What a backend's lookup found in Redis. */
+typedef enum RtcGetResult
+{
+	RTC_GET_HIT,				/* value is there */
+	RTC_GET_MISS,				/* no value, and no lease asked for */
+	RTC_GET_LEASED,				/* no value; the caller now holds the lease */
+	RTC_GET_BUSY,				/* no value; another reader holds the lease */
+	RTC_GET_CORRUPT,			/* the key holds something that is no string */
+	RTC_GET_FAILED				/* Redis could not be asked; counted, breaker
+								 * told */
+} RtcGetResult;
+
+/* Longest text that tells one question from another, with its final blank. */
+#define RTC_MAX_FINGERPRINT 128
+
+/* What a lookup looks for.  Names are full names, prefix included. */
+typedef struct RtcWanted
+{
+	const char *key;
+	size_t		keylen;
+	const char *fingerprint;	/* with which the companion must begin, up to
+								 * and with the first blank; NULL = whatever
+								 * it is */
+	size_t		fingerprintlen;
+	bool		owned;			/* so is a value without companion */
+	XLogRecPtr	lsn;			/* the position must not be behind this, */
+	char		epoch[RTC_EPOCH_LEN];	/* and of this epoch */
+	StringInfoData names;		/* the names below, one behind the other */
+	size_t		leaselen;
+	size_t		querylen;		/* of the companion */
+	int			ntags;
+	size_t		taglen;			/* of each tag set */
+} RtcWanted;
+
+/*
+ * A value as found in Redis; value and companion are palloc'd,
+ * NUL-terminated.
+ */
+typedef struct RtcValue
+{
+	char	   *value;
+	size_t		len;
+	char	   *companion;		/* NULL = none, or a lease did not tell */
+	size_t		companionlen;
+	int64		ttl_ms;			/* remaining; -1 = does not expire */
+} RtcValue;
+
+/*
+ * Names a key of which the first prefixlen bytes are the prefix, and the tag
+ * sets of what its value depends on.  "key" must live as long.
+ */
+extern void rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
+						 size_t prefixlen, const RtcDep *tags, int ntags,
+						 XLogRecPtr lsn, uint64 epoch);
+
+/*
+ * The backend side.  These use this process's one connection, which is opened
+ * and verified on first use: the position found in Redis must not be behind
+ * what shared memory says has been stored there (DESIGN: stamps and L1, step 3),
+ * its timeline must be ours, and ROLE (where allowed) must say master.  The
+ * breaker is asked first and told the outcome.  A Redis problem is never an
+ * ERROR: the result is RTC_GET_FAILED or false, RTC_STAT_ERRORS counts it, and
+ * at most one WARNING is given per breaker opening.  Query cancel and
+ * termination do raise.
+ *
+ * Keys given here are full keys, prefix included.
+ */
+extern bool rtc_cmd_ready(void);	/* breaker + connect + verify; false =
+									 * bypass */
+
+/*
+ * A value is a hit if it is what is wanted and, of tag sets, its key is still
+ * a member of all.
+ */
+extern RtcGetResult rtc_cmd_get(const RtcWanted *wanted, RtcValue *value);
+
+/*
+ * Unless there is a hit by now, enters the key in its tag sets and then gives
+ * us the lease, in this order.  ttl_ms: of the value to come.
+ */
+extern RtcGetResult rtc_cmd_lease(const RtcWanted *wanted,
+								  char token[RTC_TOKEN_LEN], int lease_ttl_ms,
+								  int64 ttl_ms, RtcValue *value);
+
+/* Stores if the lease is still ours: 1 stored, 0 refused, -1 failed. */
+extern int	rtc_cmd_fill(const RtcWanted *wanted, const char *token,
+						 const char *value, size_t vallen,
+						 const char *companion, size_t companionlen,
+						 int64 ttl_ms);
+
+/*
+ * Gives a lease back that will not be used; best effort.  Uses the connection that
+ * is open, if there is one, and does not wait for an answer.  Neither raises nor
+ * allocates palloc'd memory: it may be called while an error is handled.
+ */
+extern void rtc_cmd_unlease(const RtcWanted *wanted, const char *token);
+
+/* Deletes the key if it still holds this value (NULL: whatever is no string). */
+extern bool rtc_cmd_drop(const char *key, size_t keylen, const char *value,
+						 size_t vallen);
+
+/* Remaining time: >= 0 ms, -1 no expiry, -2 no such key, -3 failed. */
+extern int64 rtc_cmd_pttl(const char *key, size_t keylen);
+
+#endif							/* RTC_REDIS_LOOKUP_H */

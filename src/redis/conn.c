@@ -1,0 +1,613 @@
+/*-------------------------------------------------------------------------
+ *
+ * conn.c
+ *		One connection to Redis: non-blocking, with a deadline, cancellable.
+ *
+ * hiredis serves as formatter, buffer and parser only.  It never connects,
+ * resolves or waits: its own ways of doing so can neither be cancelled nor
+ * timed reliably in a process that gets signals.  Sockets are opened here,
+ * all waiting is in rtc_conn_wait(), on the latch, the socket, and the
+ * death of the postmaster, against a deadline of the monotonic clock.
+ *
+ * Model: a connection belongs to the process that opened it; a child that
+ * inherits the object by fork forgets the connection without touching it.
+ * Failures of the network or of Redis are results, not ERRORs: the connection
+ * is then closed and its error text set.  What does raise is query cancel,
+ * termination and running out of memory, and each of these closes the
+ * connection as well, since a reply that nobody waits for any more would be
+ * taken for the reply to the next command.  No lock is taken.
+ *
+ * The memory: the object is in TopMemoryContext; buffers belong to hiredis
+ * and go with the connection; replies are built in the caller's memory
+ * context by reply.c.  The socket is counted with fd.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/socket.h>
+
+#include "miscadmin.h"
+#include "storage/fd.h"
+#include "storage/latch.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "compat.h"
+#include "redis/conn.h"
+#include "redis/conn_internal.h"
+#include "redis/hiredis.h"
+#include "redis/tls.h"
+
+/* Most bytes of commands that one exchange may send. */
+#define RTC_MAX_SEND_BYTES	MaxAllocSize
+
+/* Wait events, named on first use. */
+uint32		rtc_wait_redis_connect = 0;
+uint32		rtc_wait_redis_io = 0;
+
+static void forget_if_inherited(RtcConn *conn);
+static void set_error(RtcConn *conn, const char *what, const char *text);
+static bool take_replies(RtcConn *conn, RtcReply *replies, int nreplies,
+						 int *taken);
+static void explain_broken(RtcConn *conn, RtcReply *replies, int nreplies,
+						   int *taken);
+
+RtcConn *
+rtc_conn_create(const char *who)
+{
+	RtcConn    *conn;
+
+	conn = MemoryContextAllocZero(TopMemoryContext, sizeof(RtcConn));
+	strlcpy(conn->who, who, sizeof(conn->who));
+	conn->sock = PGINVALID_SOCKET;
+	conn->pid = MyProcPid;
+	conn->sink.max_bytes = RTC_MAX_REPLY_BYTES;
+
+	if (rtc_wait_redis_io == 0)
+	{
+		rtc_wait_redis_connect = WaitEventExtensionNew_compat("RtcacheRedisConnect");
+		rtc_wait_redis_io = WaitEventExtensionNew_compat("RtcacheRedisIO");
+	}
+	return conn;
+}
+
+size_t
+rtc_conn_limit_replies(RtcConn *conn, size_t max_bytes)
+{
+	size_t		before = conn->sink.max_bytes;
+
+	conn->sink.max_bytes = max_bytes;
+	return before;
+}
+
+bool
+rtc_conn_reply_was_too_large(RtcConn *conn)
+{
+	return conn->sink.too_large;
+}
+
+void
+rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url)
+{
+	rtc_conn_close(conn);
+	rtc_redis_url_show(url, conn->where, sizeof(conn->where));
+	conn->connecting = true;
+}
+
+/*
+ * Connects, replacing a connection that is open.
+ */
+RtcConnResult
+rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
+			  const char *password, int timeout_ms)
+{
+	volatile bool ok = false;
+
+	rtc_conn_target(conn, url);
+	conn->pid = MyProcPid;
+	conn->error[0] = '\0';
+	conn->peer[0] = '\0';
+
+	PG_TRY();
+	{
+		ok = rtc_conn_connect(conn, url, address, password, timeout_ms);
+	}
+	PG_CATCH();
+	{
+		rtc_conn_close(conn);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (!ok)
+		rtc_conn_close(conn);
+	conn->connecting = !ok;
+	return ok ? RTC_CONN_OK : RTC_CONN_FAILED;
+}
+
+const char *
+rtc_conn_peer(RtcConn *conn)
+{
+	return conn->peer;
+}
+
+bool
+rtc_conn_is_open(RtcConn *conn)
+{
+	forget_if_inherited(conn);
+	return conn->redis != NULL;
+}
+
+/*
+ * Closes the connection, or what there is of one.  Keeps the error text.
+ */
+void
+rtc_conn_close(RtcConn *conn)
+{
+	forget_if_inherited(conn);
+
+	if (conn->waits != NULL)
+		FreeWaitEventSet(conn->waits);
+	if (conn->redis != NULL)
+		redisFree(conn->redis);
+	else if (conn->sock != PGINVALID_SOCKET)
+		closesocket(conn->sock);
+	if (conn->sock != PGINVALID_SOCKET)
+		ReleaseExternalFD();
+
+	conn->waits = NULL;
+	conn->redis = NULL;
+	conn->ssl = NULL;
+	conn->sock = PGINVALID_SOCKET;
+	conn->outstanding = 0;
+	conn->unwanted = 0;
+	conn->unsent = 0;
+}
+
+bool
+rtc_conn_check(RtcConn *conn)
+{
+	char		byte;
+	char		error[RTC_CONN_ERROR_LEN];
+	ssize_t		n;
+
+	if (!rtc_conn_is_open(conn))
+		return false;
+
+	if (conn->outstanding > 0)
+	{
+		rtc_conn_fail(conn, "an earlier command was left without its reply");
+		return false;
+	}
+
+	do
+	{
+		n = recv(conn->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return true;
+	if (n < 0)
+		rtc_conn_fail(conn, "%m");
+	else if (n == 0)
+		rtc_conn_fail(conn, "server closed the connection");
+	else if (conn->unwanted > 0)
+		return true;			/* the reply that is dropped, it seems */
+	else if (conn->ssl != NULL)
+	{
+		/* TLS has messages of its own, and one of them is its end */
+		if (rtc_tls_is_quiet(conn->ssl, error, sizeof(error)))
+			return true;
+		rtc_conn_fail(conn, "%s", error);
+	}
+	else
+		rtc_conn_fail(conn, "server sent something unasked");
+	return false;
+}
+
+void
+rtc_conn_fail(RtcConn *conn, const char *fmt,...)
+{
+	char		text[RTC_CONN_ERROR_LEN];
+	int			save_errno = errno;
+	va_list		args;
+
+	va_start(args, fmt);
+	errno = save_errno;
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+
+	set_error(conn, conn->connecting ? "could not connect to " : "lost ", text);
+	rtc_conn_close(conn);
+}
+
+void
+rtc_conn_complain(RtcConn *conn, const char *fmt,...)
+{
+	char		text[RTC_CONN_ERROR_LEN];
+	va_list		args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+
+	set_error(conn, "", text);
+}
+
+pgsocket
+rtc_conn_socket(RtcConn *conn)
+{
+	return rtc_conn_is_open(conn) ? conn->sock : PGINVALID_SOCKET;
+}
+
+const char *
+rtc_conn_error(RtcConn *conn)
+{
+	return conn->error;
+}
+
+int
+rtc_conn_outstanding(RtcConn *conn)
+{
+	return rtc_conn_is_open(conn) ? conn->outstanding : 0;
+}
+
+/*
+ * Appends a command.  On a connection that is not open this does nothing; the
+ * exchange will say so.
+ */
+void
+rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
+				const size_t *argvlen)
+{
+	size_t		size = 0;
+
+	if (!rtc_conn_is_open(conn))
+		return;
+
+	for (int i = 0; i < argc; i++)
+		size += argvlen[i] + 32;	/* roughly; the protocol adds lengths */
+	if (size > RTC_MAX_SEND_BYTES - conn->unsent)
+	{
+		rtc_conn_close(conn);
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("commands for Redis exceed %zu bytes",
+						(size_t) RTC_MAX_SEND_BYTES)));
+	}
+
+	/* hiredis lacks a const that it means */
+	if (redisAppendCommandArgv(conn->redis, argc, (const char **) argv,
+							   argvlen) != REDIS_OK)
+	{
+		rtc_conn_close(conn);
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"),
+				 errdetail("Could not buffer a command for Redis.")));
+	}
+	conn->unsent += size;
+	conn->outstanding++;
+}
+
+void
+rtc_conn_append_strings(RtcConn *conn,...)
+{
+	const char *argv[32];
+	size_t		argvlen[32];
+	int			argc = 0;
+	const char *arg;
+	va_list		args;
+
+	va_start(args, conn);
+	while ((arg = va_arg(args, const char *)) != NULL)
+	{
+		if (argc == lengthof(argv))
+			elog(ERROR, "too many arguments of a command for Redis");
+		argv[argc] = arg;
+		argvlen[argc++] = strlen(arg);
+	}
+	va_end(args);
+	rtc_conn_append(conn, argc, argv, argvlen);
+}
+
+void
+rtc_conn_post(RtcConn *conn, int argc, const char *const *argv,
+			  const size_t *argvlen)
+{
+	int			sent = 0;
+
+	if (!rtc_conn_is_open(conn) || conn->outstanding > 0)
+		return;
+	if (redisAppendCommandArgv(conn->redis, argc, (const char **) argv,
+							   argvlen) != REDIS_OK)
+	{
+		rtc_conn_fail(conn, "out of memory");
+		return;
+	}
+	rtc_tls_before_io(conn->ssl);
+	if (redisBufferWrite(conn->redis, &sent) != REDIS_OK || !sent)
+		rtc_conn_fail(conn, "could not send a command at once");
+	else
+		conn->unwanted++;
+}
+
+RtcConnResult
+rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
+				  int *nreplies)
+{
+	volatile bool ok = false;
+
+	*replies = NULL;
+	*nreplies = 0;
+
+	if (!rtc_conn_is_open(conn))
+	{
+		if (conn->error[0] == '\0')
+			set_error(conn, "lost ", "not connected");
+		return RTC_CONN_FAILED;
+	}
+	if (conn->outstanding == 0)
+		return RTC_CONN_OK;
+
+	PG_TRY();
+	{
+		int			skip = conn->unwanted;
+		int			n = skip + conn->outstanding;
+		RtcReply   *result = palloc0(mul_size(n, sizeof(RtcReply)));
+
+		conn->unwanted = 0;
+		conn->outstanding = n;
+
+		ok = rtc_conn_run(conn, result, n,
+						  rtc_deadline_in(timeout_ms));
+		if (ok)
+		{
+			*replies = result + skip;
+			*nreplies = n - skip;
+		}
+	}
+	PG_CATCH();
+	{
+		rtc_conn_close(conn);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (!ok)
+	{
+		rtc_conn_close(conn);
+		return RTC_CONN_FAILED;
+	}
+	return RTC_CONN_OK;
+}
+
+/*
+ * Drops a connection that a parent process opened, without closing anything
+ * and without sending a byte: it is still the parent's.
+ */
+static void
+forget_if_inherited(RtcConn *conn)
+{
+	if (conn->pid == MyProcPid)
+		return;
+
+	conn->pid = MyProcPid;
+	conn->waits = NULL;
+	conn->redis = NULL;
+	conn->ssl = NULL;
+	conn->sock = PGINVALID_SOCKET;
+	conn->outstanding = 0;
+	conn->unwanted = 0;
+	conn->unsent = 0;
+}
+
+/*
+ * Records a text, and where we were connected.  It may come from the peer and go
+ * to views and logs of any encoding, so only printable ASCII is kept.  To a
+ * command that it does not know Redis says the arguments again, and these may be
+ * a password.
+ */
+static void
+set_error(RtcConn *conn, const char *what, const char *text)
+{
+	static const char args[] = ", with args beginning with";
+	char	   *p;
+
+	if (conn->where[0] == '\0')
+		strlcpy(conn->error, text, sizeof(conn->error));
+	else
+		snprintf(conn->error, sizeof(conn->error), "%sRedis at %s: %s", what,
+				 conn->where, text);
+	p = strstr(conn->error, args);
+	if (p != NULL)
+		*p = '\0';
+	for (p = conn->error; *p != '\0'; p++)
+	{
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	}
+}
+
+/*
+ * Sends what was appended and reads so many replies.  On failure the
+ * connection is closed.  Sending and receiving go on side by side, so that
+ * neither side can be stuck with a full buffer; and both are tried before
+ * waiting, since waiting is the expensive part of a short exchange.
+ */
+bool
+rtc_conn_run(RtcConn *conn, RtcReply *replies, int nreplies, int64 deadline)
+{
+	redisContext *redis = conn->redis;
+	redisReader *reader = redis->reader;
+	int			taken = 0;
+	int			sent = 0;
+
+	conn->sink.context = CurrentMemoryContext;
+	conn->sink.too_large = false;
+	rtc_reply_expect(&conn->sink, &replies[0]);
+
+	for (;;)
+	{
+		size_t		before = reader->len;
+		bool		progress;
+		uint32		events = WL_SOCKET_READABLE;
+
+		CHECK_FOR_INTERRUPTS();
+
+		rtc_tls_before_io(conn->ssl);
+		if (!sent && redisBufferWrite(redis, &sent) != REDIS_OK)
+			break;
+		RTC_INJECT("sent");
+		rtc_tls_before_io(conn->ssl);
+		if (redisBufferRead(redis) != REDIS_OK)
+			break;
+		progress = reader->len > before;
+
+		if (progress && !take_replies(conn, replies, nreplies, &taken))
+			break;
+		if (taken == nreplies)
+		{
+			/* What is left over would be taken for a reply later. */
+			if (reader->pos < reader->len || !sent)
+			{
+				rtc_conn_fail(conn, "server sent more than it was asked");
+				return false;
+			}
+			conn->unsent = 0;
+			return true;
+		}
+
+		/* The reader holds back what is no complete string yet. */
+		if (reader->len - reader->pos > conn->sink.max_bytes)
+		{
+			conn->sink.too_large = true;
+			break;
+		}
+
+		if (progress && rtc_deadline_left(deadline) > 0)
+			continue;
+		if (!sent && !rtc_tls_wants_read(conn->ssl))
+			events |= WL_SOCKET_WRITEABLE;
+		if (!rtc_conn_wait(conn, events, deadline, rtc_wait_redis_io))
+		{
+			rtc_conn_fail(conn, "timeout");
+			return false;
+		}
+	}
+
+	explain_broken(conn, replies, nreplies, &taken);
+	return false;
+}
+
+/*
+ * Takes the replies that are complete.  False if the reader choked.
+ */
+static bool
+take_replies(RtcConn *conn, RtcReply *replies, int nreplies, int *taken)
+{
+	while (*taken < nreplies)
+	{
+		void	   *reply = NULL;
+
+		if (redisReaderGetReply(conn->redis->reader, &reply) != REDIS_OK)
+			return false;
+		if (reply == NULL)
+			break;
+
+		conn->outstanding--;
+		if (++(*taken) < nreplies)
+			rtc_reply_expect(&conn->sink, &replies[*taken]);
+	}
+	return true;
+}
+
+/*
+ * Says why the exchange broke off, and closes the connection.  A server that
+ * hangs up often tells why in an error that nothing asked for ("max number of
+ * clients reached"), so what it sent last is worth reading.
+ */
+static void
+explain_broken(RtcConn *conn, RtcReply *replies, int nreplies, int *taken)
+{
+	redisContext *redis = conn->redis;
+	redisReader *reader = redis->reader;
+	char		text[RTC_CONN_ERROR_LEN];
+
+	if (conn->sink.too_large)
+		strlcpy(text, "reply is too large", sizeof(text));
+	else if (reader->err != 0)
+		strlcpy(text, reader->errstr, sizeof(text));
+	else
+	{
+		strlcpy(text, redis->errstr, sizeof(text));
+
+		redis->err = 0;
+		rtc_tls_before_io(conn->ssl);
+		(void) redisBufferRead(redis);
+		(void) take_replies(conn, replies, nreplies, taken);
+	}
+
+	if (*taken > 0 && replies[*taken - 1].type == RTC_REPLY_ERROR)
+		rtc_conn_fail(conn, "%s (%s)", text, replies[*taken - 1].str);
+	else
+		rtc_conn_fail(conn, "%s", text);
+}
+
+/*
+ * Makes the wait set for the connection's socket.  May raise.
+ */
+void
+rtc_conn_make_waits(RtcConn *conn)
+{
+	conn->waits = CreateWaitEventSet_compat(3);
+	conn->latch = MyLatch;
+	AddWaitEventToSet(conn->waits, WL_LATCH_SET, PGINVALID_SOCKET,
+					  conn->latch, NULL);
+	if (IsUnderPostmaster)
+		AddWaitEventToSet(conn->waits, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
+						  NULL, NULL);
+	conn->sock_pos = AddWaitEventToSet(conn->waits, WL_SOCKET_READABLE,
+									   conn->sock, NULL, NULL);
+}
+
+/*
+ * Waits until the socket is ready; false when the deadline has passed.
+ * Raises on query cancel and termination.
+ */
+bool
+rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
+			  uint32 wait_event)
+{
+	/* A process changes its latch once, when it gets its PGPROC. */
+	if (conn->latch != MyLatch)
+	{
+		FreeWaitEventSet(conn->waits);
+		conn->waits = NULL;
+		rtc_conn_make_waits(conn);
+	}
+	ModifyWaitEvent(conn->waits, conn->sock_pos, events, NULL);
+
+	for (;;)
+	{
+		WaitEvent	event;
+		long		timeout = rtc_deadline_left(deadline);
+
+		CHECK_FOR_INTERRUPTS();
+
+		if (timeout == 0)
+			return false;
+		if (WaitEventSetWait(conn->waits, timeout, &event, 1,
+							 wait_event) == 0)
+			continue;
+		if (event.events & WL_LATCH_SET)
+			ResetLatch(MyLatch);
+		else
+			return true;
+	}
+}

@@ -1,0 +1,519 @@
+/*-------------------------------------------------------------------------
+ *
+ * batch.c
+ *		Ops of committed transactions on their way to Redis.
+ *
+ * A batch is one MULTI ... EXEC: the last op on each key wins, SETs, then one
+ * UNLINK of all deleted keys and of the leases and companions of every touched
+ * key, a PUBLISH of each key if that is asked for, and the new position.
+ * Deleting the lease is what makes the late fill of a reader fail who computed
+ * its value before the write.  What depends on a tag is deleted by a script,
+ * all of it before the MULTI is sent: a Redis that has the position, be it a
+ * replica that is promoted, has the drops behind it, and none can meet a key
+ * that the batch has just set.  It costs batches with tags a round trip.
+ *
+ * The position is watched all the time between two batches, so the EXEC of a
+ * relay that lost its office does nothing.  The WATCH for the next batch and
+ * the EXEC travel together: fencing costs no round trip.
+ *
+ * Every reply is checked, those inside EXEC too: out of memory, READONLY,
+ * MOVED, LOADING, NOAUTH, NOPERM all mean that the batch was not applied.  A
+ * Redis that is out of memory still deletes, though: see stream.c.
+ *
+ * Model: used by the relay alone.  Redis trouble is a result.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+
+#include "base/inject.h"
+#include "base/key.h"
+#include "base/mutant.h"
+#include "guc.h"
+#include "read/companion.h"
+#include "redis/session.h"
+#include "relay/batch.h"
+#include "relay/closed.h"
+#include "relay/publish.h"
+#include "relay/tag_drop.h"
+#include "stats.h"
+
+/* A batch with this many bytes is full, whatever rtcache.batch_size says. */
+#define RTC_BATCH_BYTES		(4 * 1024 * 1024)
+
+/* A batch may take the command timeout once more for each of these. */
+#define RTC_BYTES_PER_TIMEOUT (64 * 1024)
+
+/* Keys in one UNLINK. */
+#define RTC_UNLINK_CHUNK	1000
+
+/* One key of the batch, with what becomes of it. */
+typedef struct RtcBatchOp
+{
+	Oid			dboid;			/* whose it is */
+	char	   *key;			/* prefix included */
+	size_t		keylen;
+	size_t		prefixlen;
+	bool		is_tag;			/* it names a tag set: drop what is in it */
+	bool		is_set;
+	bool		is_put;			/* likewise, and the value is a user's own */
+	char	   *value;			/* SET */
+	size_t		vallen;
+	int64		ttl_ms;			/* SET: 0 = does not expire */
+} RtcBatchOp;
+
+/* Entry of the table that finds the op on a key. */
+typedef struct RtcBatchSlot
+{
+	RtcBatchOp *op;
+	uint32		hash;
+	char		status;			/* for simplehash */
+} RtcBatchSlot;
+
+#define SH_PREFIX		batch
+#define SH_ELEMENT_TYPE RtcBatchSlot
+#define SH_KEY_TYPE		RtcBatchOp *
+#define SH_KEY			op
+#define SH_HASH_KEY(tb, k) \
+	hash_bytes((const unsigned char *) (k)->key, (k)->keylen)
+#define SH_EQUAL(tb, a, b) \
+	((a)->keylen == (b)->keylen && \
+	 memcmp((a)->key, (b)->key, (a)->keylen) == 0)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+struct RtcBatch
+{
+	MemoryContext context;		/* holds the ops; emptied by reset */
+	batch_hash *by_key;
+	RtcBatchOp **op;			/* in the order in which keys came */
+	int			nops;
+	int			ntags;			/* of these are tag sets */
+	int			maxops;
+	Size		bytes;			/* of all ops added, replaced ones too */
+	bool		progressed;		/* tags were dropped, if only in part */
+};
+
+static RtcTagName *list_tags(RtcBatch *batch);
+static bool drop_tags(RtcBatch *batch, RtcConn *conn);
+static void append_sets(RtcBatch *batch, RtcConn *conn);
+static int	batch_timeout(RtcBatch *batch);
+static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
+static void append_publish(RtcBatch *batch, RtcConn *conn);
+static bool reply_is_good(RtcConn *conn, RtcReply *reply);
+static void count(RtcBatch *batch);
+
+RtcBatch *
+rtc_batch_create(void)
+{
+	RtcBatch   *batch = palloc0(sizeof(RtcBatch));
+
+	batch->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "rtcache batch",
+										   ALLOCSET_DEFAULT_SIZES);
+	rtc_batch_reset(batch);
+	return batch;
+}
+
+void
+rtc_batch_reset(RtcBatch *batch)
+{
+	MemoryContextReset(batch->context);
+	batch->by_key = batch_create(batch->context, 128, NULL);
+	batch->maxops = 128;
+	batch->op = MemoryContextAlloc(batch->context,
+								   batch->maxops * sizeof(RtcBatchOp *));
+	batch->nops = 0;
+	batch->ntags = 0;
+	batch->bytes = 0;
+	batch->progressed = false;
+}
+
+void
+rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
+			  const RtcOp *op, bool delete_only)
+{
+	MemoryContext old;
+	size_t		prefixlen = strlen(prefix);
+	RtcBatchOp *mine;
+	RtcBatchSlot *slot;
+	bool		found;
+
+	if (op->kind == RTC_OP_TAG && !rtc_safeguard(TAG_DROP))
+		return;
+	old = MemoryContextSwitchTo(batch->context);
+	mine = palloc0(sizeof(RtcBatchOp));
+
+	mine->dboid = dboid;
+	mine->prefixlen = prefixlen;
+	mine->is_tag = op->kind == RTC_OP_TAG;
+	if (mine->is_tag)
+	{
+		/* no key of a user has such a name */
+		StringInfoData name;
+
+		initStringInfo(&name);
+		rtc_tag_name(&name, prefix, prefixlen, op->dep);
+		mine->key = name.data;
+		mine->keylen = name.len;
+	}
+	else
+	{
+		mine->keylen = prefixlen + op->keylen;
+		mine->key = palloc(mine->keylen);
+		memcpy(mine->key, prefix, prefixlen);
+		memcpy(mine->key + prefixlen, op->key, op->keylen);
+	}
+	mine->is_set = RtcOpStores(op->kind) && !delete_only;
+	mine->is_put = op->kind == RTC_OP_PUT && !delete_only;
+	if (mine->is_set)
+	{
+		mine->vallen = op->vallen;
+		mine->value = palloc(op->vallen);
+		memcpy(mine->value, op->value, op->vallen);
+		mine->ttl_ms = op->ttl_ms;
+	}
+	batch->bytes += sizeof(RtcBatchOp) + mine->keylen + mine->vallen;
+
+	slot = batch_insert(batch->by_key, mine, &found);
+	if (found)
+	{
+		RtcBatchOp *theirs = slot->op;
+
+		if (theirs->value != NULL)
+			pfree(theirs->value);
+		theirs->is_set = mine->is_set;
+		theirs->is_put = mine->is_put;
+		theirs->value = mine->value;
+		theirs->vallen = mine->vallen;
+		theirs->ttl_ms = mine->ttl_ms;
+		pfree(mine->key);
+		pfree(mine);
+	}
+	else
+	{
+		if (batch->nops == batch->maxops)
+		{
+			batch->maxops *= 2;
+			batch->op = repalloc(batch->op,
+								 batch->maxops * sizeof(RtcBatchOp *));
+		}
+		batch->op[batch->nops++] = mine;
+		if (mine->is_tag)
+			batch->ntags++;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+int
+rtc_batch_ops(RtcBatch *batch)
+{
+	return batch->nops;
+}
+
+bool
+rtc_batch_full(RtcBatch *batch, int limit)
+{
+	return batch->nops >= limit || batch->bytes >= RTC_BATCH_BYTES;
+}
+
+void
+rtc_batch_culprit(RtcBatch *batch, RtcCulprit *culprit)
+{
+	const RtcBatchOp *op = batch->op[0];
+
+	Assert(batch->nops == 1);
+	culprit->dboid = op->dboid;
+	culprit->key = op->key;
+	culprit->keylen = op->keylen;
+	culprit->prefixlen = op->prefixlen;
+	culprit->vallen = op->vallen;
+	culprit->is_set = op->is_set;
+	culprit->is_tag = op->is_tag;
+	culprit->progressed = batch->progressed;
+}
+
+bool
+rtc_batch_sets_of(RtcBatch *batch, Oid dboid)
+{
+	for (int i = 0; i < batch->nops; i++)
+		if (batch->op[i]->dboid == dboid && batch->op[i]->is_set)
+			return true;
+	return false;
+}
+
+RtcBatchResult
+rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
+{
+	RtcReply   *replies;
+	int			nreplies;
+	RtcReply   *exec;
+	bool		closed;
+
+	RTC_INJECT("batch_built");
+	if (!drop_tags(batch, conn))
+		return RTC_BATCH_FAILED;
+	RTC_INJECT("tags_dropped");
+
+	rtc_conn_append_strings(conn, "MULTI", NULL);
+	append_sets(batch, conn);
+	append_unlinks(batch, conn, false);
+	append_publish(batch, conn);
+	rtc_position_append(conn, pos);
+	closed = rtc_closed_append(conn);
+	rtc_conn_append_strings(conn, "EXEC", NULL);
+	rtc_position_append_watch(conn);
+	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_BATCH_FAILED;
+
+	RTC_INJECT("batch_executed");
+	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
+	exec = &replies[nreplies - 3];
+	if (rtc_reply_is_full(exec, replies, nreplies))
+	{
+		rtc_stat_inc(RTC_STAT_ERRORS);
+		/* the WATCH of before has ended with EXEC, and now there is a new one */
+		if (rtc_position_is(&replies[nreplies - 1], pos->held_by))
+			return RTC_BATCH_FULL;
+		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
+		return RTC_BATCH_LOST;
+	}
+	for (int i = 0; i < nreplies; i++)
+		if (!reply_is_good(conn, &replies[i]))
+			return RTC_BATCH_FAILED;
+	if (exec->type == RTC_REPLY_NIL)
+	{
+		rtc_conn_fail(conn, "somebody else changed the position in Redis");
+		return RTC_BATCH_LOST;
+	}
+	if (exec->type != RTC_REPLY_ARRAY || exec->nelems != nreplies - 4)
+	{
+		rtc_conn_fail(conn, "unexpected reply to EXEC");
+		return RTC_BATCH_FAILED;
+	}
+	for (int i = 0; i < exec->nelems; i++)
+		if (!reply_is_good(conn, &exec->elems[i]))
+			return RTC_BATCH_FAILED;
+
+	if (!rtc_position_is(&replies[nreplies - 1], pos->owner))
+	{
+		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
+		return RTC_BATCH_LOST;
+	}
+	RTC_INJECT("batch_checked");
+	if (closed)
+		rtc_closed_noted();
+	count(batch);
+	return RTC_BATCH_APPLIED;
+}
+
+RtcConnResult
+rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	if (batch->nops == 0)
+		return RTC_CONN_OK;
+	/* the tags were dropped when it was tried */
+	append_unlinks(batch, conn, true);
+	append_publish(batch, conn);
+	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	for (int i = 0; i < nreplies; i++)
+		if (!reply_is_good(conn, &replies[i]))
+			return RTC_CONN_FAILED;
+	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags);
+	return RTC_CONN_OK;
+}
+
+/* The tag sets to be dropped. */
+static RtcTagName *
+list_tags(RtcBatch *batch)
+{
+	RtcTagName *tags = palloc(Max(batch->ntags, 1) * sizeof(RtcTagName));
+	int			n = 0;
+
+	for (int i = 0; i < batch->nops && n < batch->ntags; i++)
+		if (batch->op[i]->is_tag)
+		{
+			tags[n].name = batch->op[i]->key;
+			tags[n++].len = batch->op[i]->keylen;
+		}
+	return tags;
+}
+
+/* Drops all that is in the tag sets. */
+static bool
+drop_tags(RtcBatch *batch, RtcConn *conn)
+{
+	uint64		dropped = 0;
+	RtcConnResult result;
+
+	if (batch->ntags == 0)
+		return true;
+	result = rtc_tags_drop(conn, list_tags(batch), batch->ntags, &dropped);
+	rtc_stat_add(RTC_STAT_TAG_DROPS, dropped);
+	batch->progressed = dropped > 0;
+	return result == RTC_CONN_OK;
+}
+
+static int
+batch_timeout(RtcBatch *batch)
+{
+	double		timeouts = 1 + batch->bytes / RTC_BYTES_PER_TIMEOUT;
+
+	return (int) Min(timeouts * rtc_command_timeout, INT_MAX);
+}
+
+static void
+append_sets(RtcBatch *batch, RtcConn *conn)
+{
+	for (int i = 0; i < batch->nops; i++)
+	{
+		RtcBatchOp *op = batch->op[i];
+		const char *argv[5] = {"SET", op->key, op->value, "PX", NULL};
+		size_t		argvlen[5] = {3, op->keylen, op->vallen, 2, 0};
+		char		ttl[32];
+
+		if (!op->is_set)
+			continue;
+		if (op->ttl_ms > 0)
+		{
+			argvlen[4] = snprintf(ttl, sizeof(ttl), INT64_FORMAT, op->ttl_ms);
+			argv[4] = ttl;
+		}
+		rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
+		if (op->is_put)
+		{
+			StringInfoData name;
+
+			initStringInfo(&name);
+			rtc_query_name(&name, op->key, op->keylen);
+			argv[1] = name.data;
+			argvlen[1] = name.len;
+			argv[2] = RTC_USERS_COMPANION;
+			argvlen[2] = strlen(argv[2]);
+			rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
+			pfree(name.data);
+		}
+	}
+}
+
+/*
+ * Leases and companions of all touched keys, and deleted keys; all: those that
+ * are set as well.
+ */
+static void
+append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
+{
+	const char *argv[RTC_UNLINK_CHUNK + 4];
+	size_t		argvlen[RTC_UNLINK_CHUNK + 4];
+	int			argc = 1;
+	int			start = 0;
+	StringInfoData names;
+	int		   *lease_end = palloc((batch->nops + 1) * sizeof(int));
+	int		   *query_end = palloc((batch->nops + 1) * sizeof(int));
+
+	/* all names first: argv must not point into a moving buffer */
+	initStringInfo(&names);
+	for (int i = 0; i < batch->nops; i++)
+	{
+		RtcBatchOp *op = batch->op[i];
+
+		if (op->is_tag)
+			continue;
+		rtc_lease_name(&names, op->key, op->keylen);
+		lease_end[i] = names.len;
+		rtc_query_name(&names, op->key, op->keylen);
+		query_end[i] = names.len;
+	}
+
+	argv[0] = "UNLINK";
+	argvlen[0] = strlen(argv[0]);
+	for (int i = 0; i < batch->nops; i++)
+	{
+		RtcBatchOp *op = batch->op[i];
+
+		if (op->is_tag)
+			continue;
+		if (rtc_safeguard(LEASE))
+		{
+			argv[argc] = names.data + start;
+			argvlen[argc++] = lease_end[i] - start;
+		}
+		if (all || !op->is_put)
+		{
+			argv[argc] = names.data + lease_end[i];
+			argvlen[argc++] = query_end[i] - lease_end[i];
+		}
+		start = query_end[i];
+		if (all || !op->is_set)
+		{
+			argv[argc] = op->key;
+			argvlen[argc++] = op->keylen;
+		}
+
+		if (argc >= RTC_UNLINK_CHUNK)
+		{
+			rtc_conn_append(conn, argc, argv, argvlen);
+			argc = 1;
+		}
+	}
+	if (argc > 1)
+		rtc_conn_append(conn, argc, argv, argvlen);
+	pfree(names.data);
+	pfree(lease_end);
+	pfree(query_end);
+}
+
+static void
+append_publish(RtcBatch *batch, RtcConn *conn)
+{
+	for (int i = 0; i < batch->nops; i++)
+		if (!batch->op[i]->is_tag &&
+			!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
+			break;
+}
+
+/*
+ * An error reply anywhere means that the batch does not count.
+ */
+static bool
+reply_is_good(RtcConn *conn, RtcReply *reply)
+{
+	if (reply->type != RTC_REPLY_ERROR)
+		return true;
+	rtc_stat_inc(RTC_STAT_ERRORS);
+	rtc_conn_fail(conn, "%s", reply->str);
+	return false;
+}
+
+static void
+count(RtcBatch *batch)
+{
+	uint64		sets = 0;
+	uint64		bytes = 0;
+
+	for (int i = 0; i < batch->nops; i++)
+		if (batch->op[i]->is_set)
+		{
+			sets++;
+			bytes += batch->op[i]->vallen;
+		}
+	rtc_stat_add(RTC_STAT_SETS, sets);
+	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags - sets);
+	rtc_stat_add(RTC_STAT_BYTES_WRITTEN, bytes);
+}

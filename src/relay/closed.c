@@ -1,0 +1,306 @@
+/*-------------------------------------------------------------------------
+ *
+ * closed.c
+ *		Databases whose readers have to stay away from Redis.
+ *
+ * There are two reasons.  A deletion by pattern or a clear takes long, and the
+ * position moves past it, so that other databases need not wait (jobs.c).  Or
+ * Redis has refused an op for good, so that an old value may be left behind
+ * (suspect.c).
+ *
+ * In both cases the position stops to say that the prefix is in use: the field
+ * "prefix:<prefix>" becomes "closed:<prefix>", in the very EXEC that moves the
+ * position past the op.  Whoever finds a database without the first of them, be
+ * it this relay after a restart or that of a standby after a promotion, has to
+ * register its prefix, which deletes all keys that have it before any lookup may
+ * use them (prefix.c).  So nothing else needs to be remembered.  A hot standby
+ * asks for that field with each lookup.
+ *
+ * A database that was given up is tried again after a while, by registering it.
+ *
+ * Model: the relay alone, under the lock of RtcShared, which is never held over
+ * I/O.  Raises nothing.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "base/clock.h"
+#include "base/key.h"
+#include "guc.h"
+#include "redis/session.h"
+#include "relay/closed.h"
+#include "shmem.h"
+#include "stats.h"
+
+/* How long to wait before a closed database is tried again (ms). */
+#define RETRY_MIN	1000
+#define RETRY_MAX	60000
+
+/* One that has been open for so long has nothing to do with before (ms). */
+#define FORGET_AFTER	600000
+
+static RtcPrefix *find(Oid dboid);
+static void note(RtcPrefix *entry);
+static void append_closed(RtcConn *conn, const char *prefix, Oid dboid);
+
+void
+rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
+{
+	RtcPrefix  *entry;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find(dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_READY)
+	{
+		entry->state = RTC_PREFIX_CLEARING;
+		entry->closed_at = lsn;
+		note(entry);
+		rtc_prefix_moved();
+	}
+	else if (entry != NULL && entry->state != RTC_PREFIX_CLEARING)
+		note(entry);
+	LWLockRelease(rtc_shared->lock);
+}
+
+void
+rtc_closed_left_out(Oid dboid)
+{
+	RtcPrefix  *entry;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find(dboid);
+	if (entry != NULL)
+		note(entry);
+	LWLockRelease(rtc_shared->lock);
+}
+
+bool
+rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
+				   const char *why)
+{
+	RtcPrefix  *entry;
+	char		dbname[NAMEDATALEN] = "";
+	bool		news = false;
+	bool		first = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find(dboid);
+	if (entry == NULL && prefix != NULL && (entry = find(InvalidOid)) != NULL)
+	{
+		memset(entry, 0, sizeof(*entry));
+		entry->state = RTC_PREFIX_REQUESTED;
+		entry->dboid = dboid;
+		strlcpy(entry->prefix, prefix, sizeof(entry->prefix));
+	}
+	if (entry != NULL)
+	{
+		if (entry->state == RTC_PREFIX_READY &&
+			rtc_clock_ms() - entry->retry_ms > FORGET_AFTER)
+		{
+			entry->retries = 0;
+			entry->why[0] = '\0';
+		}
+		news = entry->retries == 0 && strcmp(entry->why, why) != 0;
+		first = entry->state == RTC_PREFIX_READY ||
+			entry->state == RTC_PREFIX_CLEARING || entry->retries == 0;
+		entry->state = RTC_PREFIX_CLOSED;
+		note(entry);
+		entry->closed_at = lsn;
+		entry->retry_ms = rtc_clock_ms() +
+			Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
+		strlcpy(entry->why, why, sizeof(entry->why));
+		strlcpy(dbname, entry->dbname, sizeof(dbname));
+		rtc_prefix_moved();
+	}
+	LWLockRelease(rtc_shared->lock);
+	if (first)
+		rtc_stat_inc(RTC_STAT_CLOSINGS);
+	if (!news)
+		return entry != NULL;
+	if (dbname[0] == '\0')
+		snprintf(dbname, sizeof(dbname), "%u", dboid);
+	ereport(WARNING,
+			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
+			 errmsg("the cache of database \"%s\" in Redis is closed: %s",
+					dbname, why),
+			 errdetail("Its lookups run their queries, and nothing is written for it. Who reads Redis without this server may find outdated values under its keys."),
+			 errhint("It is tried again now and then; when Redis accepts it, its keys are deleted and it is opened. Look at the ACL and the limits of Redis.")));
+	return true;
+}
+
+bool
+rtc_closed_is_given_up(Oid dboid)
+{
+	RtcPrefix  *entry;
+	bool		closed;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find(dboid);
+	closed = entry != NULL && entry->state == RTC_PREFIX_CLOSED;
+	LWLockRelease(rtc_shared->lock);
+	return closed;
+}
+
+bool
+rtc_closed_is_clearing(Oid dboid)
+{
+	RtcPrefix  *entry;
+	bool		clearing;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find(dboid);
+	clearing = entry != NULL && entry->state == RTC_PREFIX_CLEARING;
+	LWLockRelease(rtc_shared->lock);
+	return clearing;
+}
+
+bool
+rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN], XLogRecPtr *named_at)
+{
+	int64		now = rtc_clock_ms();
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
+	{
+		RtcPrefix  *entry = &rtc_shared->prefix[i];
+
+		if (entry->state != RTC_PREFIX_CLOSED || entry->unnoted ||
+			entry->dbname[0] == '\0' || entry->retry_ms > now)
+			continue;
+		entry->retries++;
+		entry->retry_ms = now +
+			Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
+		*dboid = entry->dboid;
+		*named_at = entry->named_at;
+		strlcpy(dbname, entry->dbname, NAMEDATALEN);
+		found = true;
+	}
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
+void
+rtc_closed_retry(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state == RTC_PREFIX_CLOSED)
+			rtc_shared->prefix[i].retry_ms = 0;
+	LWLockRelease(rtc_shared->lock);
+}
+
+RtcPrefixResult
+rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
+				 size_t error_size)
+{
+	StringInfoData names;
+	size_t		keylen;
+	const char *argv[5] = {"SET", NULL, "1", "PX", "1"};
+	size_t		argvlen[5] = {3, 0, 1, 2, 1};
+	RtcReply   *replies;
+	int			nreplies;
+
+	/* whatever has such a name is deleted next */
+	initStringInfo(&names);
+	appendStringInfo(&names, "%s~probe", prefix);
+	keylen = names.len;
+	rtc_lease_name(&names, names.data, keylen);
+	argv[1] = names.data;
+	argvlen[1] = keylen;
+	rtc_conn_append(conn, 5, argv, argvlen);
+	argv[0] = "UNLINK";
+	argvlen[0] = strlen(argv[0]);
+	argv[2] = names.data + keylen;
+	argvlen[2] = names.len - keylen;
+	rtc_conn_append(conn, 3, argv, argvlen);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR)
+		{
+			snprintf(error, error_size, "%s", replies[i].str);
+			return RTC_PREFIX_SKIP;
+		}
+	return RTC_PREFIX_OK;
+}
+
+bool
+rtc_closed_append(RtcConn *conn)
+{
+	/* only the relay writes what is read here, so it needs no lock */
+	if (!rtc_shared->unnoted)
+		return false;
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		const RtcPrefix *entry = &rtc_shared->prefix[i];
+
+		if (!entry->unnoted)
+			continue;
+		append_closed(conn, entry->prefix, entry->dboid);
+		append_closed(conn, entry->old, entry->dboid);
+	}
+	return true;
+}
+
+void
+rtc_closed_noted(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_shared->unnoted = false;
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		rtc_shared->prefix[i].unnoted = false;
+	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * Appends what makes the position say that a prefix is closed; "" = none.
+ */
+static void
+append_closed(RtcConn *conn, const char *prefix, Oid dboid)
+{
+	char		field[RTC_MAX_PREFIX_LEN + 16];
+	char		value[16];
+
+	if (prefix[0] == '\0')
+		return;
+	snprintf(field, sizeof(field), "prefix:%s", prefix);
+	rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+	snprintf(field, sizeof(field), "closed:%s", prefix);
+	snprintf(value, sizeof(value), "%u", dboid);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+}
+
+/*
+ * The next EXEC is to tell.  Needs the lock.
+ */
+static void
+note(RtcPrefix *entry)
+{
+	entry->unnoted = true;
+	rtc_shared->unnoted = true;
+}
+
+/*
+ * The entry of a database; with InvalidOid, one that is free.  Needs the lock.
+ */
+static RtcPrefix *
+find(Oid dboid)
+{
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		RtcPrefix  *entry = &rtc_shared->prefix[i];
+
+		if (OidIsValid(dboid)
+			? entry->state != RTC_PREFIX_FREE && entry->dboid == dboid
+			: entry->state == RTC_PREFIX_FREE)
+			return entry;
+	}
+	return NULL;
+}

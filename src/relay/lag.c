@@ -1,0 +1,174 @@
+/*-------------------------------------------------------------------------
+ *
+ * lag.c
+ *		The age of the oldest commit that is not applied.
+ *
+ * While the relay is connected it tells of each commit that it reads.  Between
+ * two batches the age is that of the newest commit that was applied: the next
+ * one is no older.
+ *
+ * While Redis is away the relay has nothing to do, so it looks for the first
+ * commit behind what is applied, with a reader of its own.  Where that begins
+ * is known from shared memory, and after a restart of the server from the
+ * replication slot.  The slot does not tell where transactions that were
+ * prepared before have their ops; so the commit of one counts as if it had some.
+ *
+ * What is shared is the moment of the commit on the monotonic clock, so that
+ * the age grows evenly, whatever becomes of the clock on the wall.
+ *
+ * Model: written by the relay alone; an atomic, no lock.  Raises what reading
+ * WAL raises.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "base/clock.h"
+#include "base/wal_bounds.h"
+#include "relay/lag.h"
+#include "relay/status.h"
+#include "shmem.h"
+#include "wal/reader.h"
+#include "wal/slot.h"
+
+/* Is the commit that was published applied, or none of our business? */
+static bool is_applied = true;
+static TimestampTz newest = 0;	/* commit time of the last commit read; 0 =
+								 * none since WAL was read to its end */
+
+/* The search while Redis is away. */
+static RtcWalReader *reader = NULL;
+static bool looking = false;	/* it has begun */
+static bool by_slot;			/* where the slot says */
+static XLogRecPtr skip_lsn;		/* commits up to here are applied */
+
+static void publish(TimestampTz commit_time);
+static void begin_look(void);
+
+int64
+rtc_lag_ms(void)
+{
+	int64		since = (int64) pg_atomic_read_u64(&rtc_shared->behind_since);
+
+	return since == 0 ? 0 : rtc_clock_ms() - since;
+}
+
+void
+rtc_lag_commit(TimestampTz commit_time)
+{
+	newest = commit_time;
+	if (is_applied)
+		publish(commit_time);
+	is_applied = false;
+}
+
+void
+rtc_lag_applied(void)
+{
+	if (!is_applied)
+		publish(newest);
+	is_applied = true;
+}
+
+void
+rtc_lag_none(void)
+{
+	is_applied = true;
+	if (newest != 0)
+		rtc_relay_last_commit(newest);
+	newest = 0;
+	if (pg_atomic_read_u64(&rtc_shared->behind_since) != 0)
+		pg_atomic_write_u64(&rtc_shared->behind_since, 0);
+}
+
+void
+rtc_lag_keep(XLogRecPtr restart)
+{
+	pg_atomic_write_u64(&rtc_shared->lag_restart_lsn, restart);
+}
+
+void
+rtc_lag_connected(void)
+{
+	is_applied = true;
+	looking = false;
+}
+
+bool
+rtc_lag_look(void)
+{
+	RtcWalEvent event;
+
+	if (!is_applied)
+		return false;
+	if (!looking)
+		begin_look();
+	rtc_wal_reader_next(reader, &event);
+	switch (event.kind)
+	{
+		case RTC_WAL_COMMIT:
+			rtc_wal_reader_done(reader);
+			if (event.lsn > skip_lsn)
+				rtc_lag_commit(event.commit_time);
+			return true;
+
+		case RTC_WAL_SETTLED:
+			/* an abort has no time */
+			if (by_slot && event.commit_time != 0)
+				rtc_lag_commit(event.commit_time);
+			return true;
+
+		case RTC_WAL_GAP:
+		case RTC_WAL_OMITTED:
+		case RTC_WAL_PAUSE:
+			return true;
+
+		case RTC_WAL_END:
+			pg_atomic_write_u64(&rtc_shared->behind_since, 0);
+			return false;
+
+		case RTC_WAL_GONE:
+			/* go on behind the hole; Redis will be cleared */
+			rtc_wal_reader_seek(reader, rtc_wal_insert_end());
+			return false;
+	}
+	return false;
+}
+
+/*
+ * Goes to where the search begins.  Without a position, since Redis was never
+ * reached, it is the present end of WAL.
+ */
+static void
+begin_look(void)
+{
+	XLogRecPtr	applied = pg_atomic_read_u64(&rtc_shared->applied_lsn);
+	XLogRecPtr	restart = pg_atomic_read_u64(&rtc_shared->lag_restart_lsn);
+
+	if (reader == NULL)
+		reader = rtc_wal_reader_create();
+	by_slot = XLogRecPtrIsInvalid(restart);
+	if (by_slot)
+		restart = rtc_slot_applied();
+	if (XLogRecPtrIsInvalid(restart))
+		restart = rtc_wal_insert_end();
+	skip_lsn = Max(applied, restart);
+	rtc_wal_reader_seek(reader, restart);
+	looking = true;
+}
+
+/*
+ * Shares the moment of a commit.
+ */
+static void
+publish(TimestampTz commit_time)
+{
+	/* 0 if it is in the future */
+	int64		age = TimestampDifferenceMilliseconds(commit_time,
+													  GetCurrentTimestamp());
+
+	pg_atomic_write_u64(&rtc_shared->behind_since,
+						(uint64) (rtc_clock_ms() - age));
+}

@@ -1,0 +1,519 @@
+/*-------------------------------------------------------------------------
+ *
+ * position.c
+ *		Where Redis stands, and what follows from it.
+ *
+ * The position is written in the same EXEC as the ops it stands for, so
+ * Redis always knows what it holds: it cannot lose one without the other,
+ * neither by a restart from an old snapshot nor by a failover to a replica
+ * that lagged.  An EXEC can carry the new position although one of its
+ * commands failed; therefore verified_lsn, up to which the replies were
+ * checked, is kept beside it, and a relay that comes new to the position
+ * starts again from there, and sets lsn back.  Applying twice does no harm.
+ *
+ * Each connection of the relay is an epoch of its own, with a random name, and
+ * lookups believe no Redis of another one.  A command that fails inside EXEC
+ * ends the connection; so a position of the present epoch and behind what was
+ * applied in it has nothing missing, be it that of a replica which was
+ * promoted.
+ *
+ * The decision, made at every (re)connect:
+ *
+ *		resume	WAL has everything from restart_lsn on, and the position's
+ *				timeline is ours, and we wrote it, or left ours behind its LSN
+ *				(and WAL has the record that was marked there: a data
+ *				directory that was put back from a snapshot goes on
+ *				within its timeline)
+ *		clear	otherwise: Redis may hold writes that this database never
+ *				had, or may miss some that cannot be read any more
+ *		fenced	the position was written lately by somebody else, on our
+ *				timeline (a copy of this server) or a younger one (we were
+ *				replaced)
+ *
+ * Model: called by the relay alone.  Redis trouble is a result, not an error.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/timeline.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "base/wal_bounds.h"
+#include "guc.h"
+#include "redis/session.h"
+#include "relay/position.h"
+#include "shmem.h"
+
+#define PREFIX_FIELD	"prefix:"
+#define CLOSED_FIELD	"closed:"	/* of the same length */
+
+/*
+ * A hash with more fields is not our position: a dozen of our own, and a prefix for
+ * each database that there has been.
+ */
+#define MAX_FIELDS		(16 * RTC_MAX_PREFIXES)
+
+/* Nor is one that takes more bytes, here or there. */
+#define MAX_BYTES		(4 * 1024 * 1024)
+
+static bool read_hash(RtcConn *conn, const RtcReply **hash,
+					  const char **foreign);
+static bool is_alive(const RtcPosition *pos);
+static void set_field(RtcPosition *pos, const char *name, size_t namelen,
+					  const char *value);
+static XLogRecPtr parse_lsn(const char *text);
+
+RtcConnResult
+rtc_position_load(RtcConn *conn, RtcPosition *pos)
+{
+	static bool too_large = false;
+	const RtcReply *hash = NULL;
+	RtcReply   *replies;
+	int			nreplies;
+	const char *foreign = NULL;
+
+	/* one that could not be read has cost the connection */
+	if (too_large)
+		foreign = "it is too large";
+	else if (!read_hash(conn, &hash, &foreign))
+	{
+		too_large = rtc_conn_reply_was_too_large(conn);
+		return RTC_CONN_FAILED;
+	}
+	if (foreign != NULL)
+	{
+		/* what we do ourselves breaks our WATCH as well: end that first */
+		rtc_conn_append_strings(conn, "MULTI", NULL);
+		rtc_conn_append_strings(conn, "EXEC", NULL);
+		rtc_conn_append_strings(conn, "UNLINK", rtc_position_key(), NULL);
+		if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+							  &nreplies) != RTC_CONN_OK ||
+			rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+			return RTC_CONN_FAILED;
+		too_large = false;
+		ereport(LOG,
+				(errmsg("deleted key \"%s\" in Redis, which is no position of this server: %s",
+						rtc_position_key(), foreign),
+				 errdetail("Something else than rtcache has written to it.")));
+		foreign = NULL;
+		if (!read_hash(conn, &hash, &foreign))
+			return RTC_CONN_FAILED;
+	}
+	if (foreign != NULL)
+	{
+		rtc_conn_fail(conn, "somebody else writes to key \"%s\"",
+					  rtc_position_key());
+		return RTC_CONN_FAILED;
+	}
+
+	memset(pos, 0, sizeof(*pos));
+	pos->prefix = palloc((hash->nelems / 2 + 1) * RTC_MAX_PREFIX_LEN);
+	pos->prefix_dboid = palloc((hash->nelems / 2 + 1) * sizeof(Oid));
+	pos->prefix_closed = palloc((hash->nelems / 2 + 1) * sizeof(bool));
+	for (int i = 0; i + 1 < hash->nelems; i += 2)
+		if (hash->elems[i].str != NULL && hash->elems[i + 1].str != NULL)
+			set_field(pos, hash->elems[i].str, hash->elems[i].len,
+					  hash->elems[i + 1].str);
+
+	strlcpy(pos->held_by, pos->owner, sizeof(pos->held_by));
+
+	/* half a hash, after somebody's FLUSHALL or HDEL, is none */
+	pos->found = pos->timeline != 0 &&
+		!XLogRecPtrIsInvalid(pos->lsn) &&
+		!XLogRecPtrIsInvalid(pos->verified_lsn) &&
+		!XLogRecPtrIsInvalid(pos->restart_lsn);
+	return RTC_CONN_OK;
+}
+
+/*
+ * Watches the position and reads it; or tells, by a clause, what shows that it is
+ * not what we write.  False = Redis failed.
+ *
+ * How large it is gets asked first, since everybody may write to Redis, which could
+ * take more than our time to reply.  A user of Redis from before may not be allowed
+ * to ask.
+ */
+static bool
+read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
+{
+	RtcReply   *replies;
+	int			nreplies;
+	size_t		limit;
+	RtcConnResult result;
+
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "HLEN", rtc_position_key(), NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK ||
+		rtc_conn_judge(conn, replies, 1) != RTC_CONN_OK)
+		return false;
+	if (rtc_reply_is_error(&replies[1], "WRONGTYPE"))
+		*foreign = "it is not a hash";
+	else if (replies[1].type == RTC_REPLY_INTEGER &&
+			 replies[1].integer > MAX_FIELDS)
+		*foreign = "it has too many fields";
+	if (*foreign != NULL)
+		return true;
+
+	/* of a few thousand fields, which is soon done */
+	rtc_conn_append_strings(conn, "MEMORY", "USAGE", rtc_position_key(),
+							"SAMPLES", "0", NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return false;
+	if (replies[0].type == RTC_REPLY_INTEGER && replies[0].integer > MAX_BYTES)
+	{
+		*foreign = "it is too large";
+		return true;
+	}
+
+	limit = rtc_conn_limit_replies(conn, MAX_BYTES);
+	rtc_conn_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
+	result = rtc_conn_exchange(conn, rtc_command_timeout, &replies, &nreplies);
+	rtc_conn_limit_replies(conn, limit);
+	if (result != RTC_CONN_OK ||
+		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		return false;
+	*hash = &replies[nreplies - 1];
+	if ((*hash)->type != RTC_REPLY_ARRAY)
+	{
+		rtc_conn_fail(conn, "unexpected reply to HGETALL");
+		return false;
+	}
+	if ((*hash)->nelems > 2 * MAX_FIELDS)
+		*foreign = "it has too many fields";
+	return true;
+}
+
+RtcConnResult
+rtc_position_succeed(RtcConn *conn, RtcPosition *pos)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+	RtcReply   *replies;
+	int			nreplies;
+	char		number[16];
+
+	if (!pos->found || pos->timeline >= tli ||
+		strcmp(pos->owner, rtc_position_owner()) == 0)
+		return RTC_CONN_OK;
+
+	/* what we do ourselves breaks our WATCH as well: end that first */
+	snprintf(number, sizeof(number), "%u", tli);
+	rtc_conn_append_strings(conn, "MULTI", NULL);
+	rtc_conn_append_strings(conn, "EXEC", NULL);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), "successor",
+							number, NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	/* a Redis that is full can be taken over all the same, with some luck */
+	if (!rtc_reply_is_full(&replies[nreplies - 1], replies, nreplies) &&
+		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	RTC_INJECT("successor_told");
+	return rtc_position_load(conn, pos);
+}
+
+void
+rtc_position_claim(RtcPosition *pos)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+
+	pos->timeline = tli;
+	pos->timeline_begin = rtc_timeline_begin(tli, readTimeLineHistory(tli));
+	strlcpy(pos->key_id, rtc_shared->key_id, sizeof(pos->key_id));
+	strlcpy(pos->owner, rtc_position_owner(), sizeof(pos->owner));
+	if (!pg_strong_random(&pos->epoch, sizeof(pos->epoch)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate random values")));
+	pg_atomic_write_u64(&rtc_shared->epoch, pos->epoch);
+}
+
+RtcDecision
+rtc_position_decide(const RtcPosition *pos, bool cleared, char *reason,
+					size_t size)
+{
+	TimeLineID	tli = GetWALInsertionTimeLine();
+	List	   *history = readTimeLineHistory(tli);
+	bool		alive = is_alive(pos);
+	bool		mine = strcmp(pos->owner, rtc_position_owner()) == 0;
+	XLogRecPtr	end;
+	XLogRecPtr	newest;
+
+	reason[0] = '\0';
+	if (!pos->found)
+	{
+		snprintf(reason, size, "Redis holds no position of this server");
+		return RTC_DECIDE_CLEAR;
+	}
+	if (!mine && alive && pos->timeline >= tli)
+	{
+		snprintf(reason, size,
+				 pos->timeline > tli
+				 ? "a server on timeline %u, younger than ours, has taken over"
+				 : "a copy of this server on the same timeline %u is in charge",
+				 pos->timeline);
+		return RTC_DECIDE_FENCED;
+	}
+	if (pos->successor > tli && alive)
+	{
+		snprintf(reason, size,
+				 "a server on timeline %u, younger than ours, is taking over",
+				 pos->successor);
+		return RTC_DECIDE_FENCED;
+	}
+	if (!mine && pos->timeline == tli)
+	{
+		/*
+		 * A copy, or another standby that was promoted to the same number:
+		 * from where it left our history on its LSNs mean something else.
+		 */
+		snprintf(reason, size,
+				 "another data directory has written to it on timeline %u", tli);
+		return RTC_DECIDE_CLEAR;
+	}
+	if (strcmp(pos->key_id, rtc_shared->key_id) != 0)
+	{
+		snprintf(reason, size, "the key of WAL messages is a new one");
+		return RTC_DECIDE_CLEAR;
+	}
+	if (pos->horizon != 0 && !cleared)
+	{
+		snprintf(reason, size, "an earlier clear was not finished");
+		return RTC_DECIDE_CLEAR;
+	}
+
+	/* Did the database have everything that Redis has? */
+	if (pos->timeline == tli)
+	{
+		if (pos->timeline_begin != rtc_timeline_begin(tli, history))
+		{
+			snprintf(reason, size,
+					 "Redis follows another timeline %u than ours", tli);
+			return RTC_DECIDE_CLEAR;
+		}
+		end = GetFlushRecPtr(NULL);
+	}
+	else
+	{
+		end = InvalidXLogRecPtr;
+		if (tliInHistory(pos->timeline, history))
+			end = tliSwitchPoint(pos->timeline, history, NULL);
+		if (XLogRecPtrIsInvalid(end) ||
+			pos->timeline_begin != rtc_timeline_begin(pos->timeline, history))
+		{
+			snprintf(reason, size,
+					 "timeline %u of Redis is not in the history of ours",
+					 pos->timeline);
+			return RTC_DECIDE_CLEAR;
+		}
+	}
+	newest = Max(pos->lsn, pos->commit_lsn);
+	if (newest > end)
+	{
+		snprintf(reason, size,
+				 "Redis holds writes up to %X/%X, which this database has lost",
+				 LSN_FORMAT_ARGS(newest));
+		return RTC_DECIDE_CLEAR;
+	}
+	if (!rtc_wal_available(pos->restart_lsn))
+	{
+		snprintf(reason, size, "WAL from %X/%X on has been removed",
+				 LSN_FORMAT_ARGS(pos->restart_lsn));
+		return RTC_DECIDE_CLEAR;
+	}
+	return RTC_DECIDE_RESUME;
+}
+
+void
+rtc_position_append(RtcConn *conn, const RtcPosition *pos)
+{
+	char		number[3][32];
+	char		epoch[RTC_EPOCH_LEN];
+	char		lsn[5][32];
+	char		mark[32];
+
+	snprintf(number[0], 32, "%u", pos->timeline);
+	snprintf(number[1], 32, INT64_FORMAT, rtc_unix_ms());
+	snprintf(number[2], 32, UINT64_FORMAT, pos->horizon);
+	snprintf(lsn[0], 32, "%X/%X", LSN_FORMAT_ARGS(pos->timeline_begin));
+	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->lsn));
+	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
+	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
+	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->commit_lsn));
+	snprintf(mark, 32, "%X/%X:%08x", LSN_FORMAT_ARGS(pos->mark.lsn),
+			 pos->mark.crc);
+	rtc_epoch_text(pos->epoch, epoch);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
+							"timeline", number[0],
+							"timeline_begin", lsn[0],
+							"lsn", lsn[1],
+							"commit_lsn", lsn[4],
+							"verified_lsn", lsn[2],
+							"restart_lsn", lsn[3],
+							"mark", mark,
+							"horizon", number[2],
+							"successor", "0",
+							"seen", number[1],
+							"owner", pos->owner,
+							"epoch", epoch,
+							"key_id", pos->key_id,
+							NULL);
+}
+
+void
+rtc_position_append_watch(RtcConn *conn)
+{
+	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
+	rtc_conn_append_strings(conn, "HGET", rtc_position_key(), "owner", NULL);
+}
+
+bool
+rtc_position_is(const RtcReply *reply, const char *owner)
+{
+	if (reply->type == RTC_REPLY_NIL)
+		return owner[0] == '\0';
+	return reply->type == RTC_REPLY_STRING && strcmp(reply->str, owner) == 0;
+}
+
+int64
+rtc_unix_ms(void)
+{
+	return GetCurrentTimestamp() / 1000 +
+		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
+}
+
+/*
+ * Is the one who wrote the position still there?  The clock that it wrote it by
+ * is not ours: so if nothing changes while we watch, it is gone as well.
+ */
+static bool
+is_alive(const RtcPosition *pos)
+{
+	static char owner[RTC_OWNER_LEN];
+	static int64 seen_ms;
+	static int64 since_ms;
+
+	if (rtc_unix_ms() - pos->seen_ms >= RTC_OWNER_SILENCE)
+		return false;
+	if (seen_ms != pos->seen_ms || strcmp(owner, pos->owner) != 0)
+	{
+		strlcpy(owner, pos->owner, sizeof(owner));
+		seen_ms = pos->seen_ms;
+		since_ms = rtc_clock_ms();
+	}
+	return rtc_clock_ms() - since_ms < RTC_OWNER_WATCHED;
+}
+
+/*
+ * Takes one field of the hash.  What is malformed is as if it were not there.
+ */
+static void
+set_field(RtcPosition *pos, const char *name, size_t namelen,
+		  const char *value)
+{
+	if (strcmp(name, "timeline") == 0)
+		pos->timeline = strtoul(value, NULL, 10);
+	else if (strcmp(name, "timeline_begin") == 0)
+		pos->timeline_begin = parse_lsn(value);
+	else if (strcmp(name, "lsn") == 0)
+		pos->lsn = parse_lsn(value);
+	else if (strcmp(name, "commit_lsn") == 0)
+		pos->commit_lsn = parse_lsn(value);
+	else if (strcmp(name, "verified_lsn") == 0)
+		pos->verified_lsn = parse_lsn(value);
+	else if (strcmp(name, "restart_lsn") == 0)
+		pos->restart_lsn = parse_lsn(value);
+	else if (strcmp(name, "mark") == 0)
+	{
+		if (sscanf(value, "%*X/%*X:%x", &pos->mark.crc) == 1)
+			pos->mark.lsn = parse_lsn(value);
+	}
+	else if (strcmp(name, "horizon") == 0)
+		pos->horizon = strtou64(value, NULL, 10);
+	else if (strcmp(name, "successor") == 0)
+		pos->successor = strtoul(value, NULL, 10);
+	else if (strcmp(name, "seen") == 0)
+		pos->seen_ms = strtoi64(value, NULL, 10);
+	else if (strcmp(name, "owner") == 0)
+		strlcpy(pos->owner, value, sizeof(pos->owner));
+	else if (strcmp(name, "key_id") == 0)
+		strlcpy(pos->key_id, value, sizeof(pos->key_id));
+	else if (strcmp(name, "epoch") == 0)
+		pos->epoch = strtoull(value, NULL, 16);
+	else if ((strncmp(name, PREFIX_FIELD, strlen(PREFIX_FIELD)) == 0 ||
+			  strncmp(name, CLOSED_FIELD, strlen(CLOSED_FIELD)) == 0) &&
+			 namelen > strlen(PREFIX_FIELD) &&
+			 namelen - strlen(PREFIX_FIELD) < RTC_MAX_PREFIX_LEN)
+	{
+		strlcpy(pos->prefix[pos->nprefixes], name + strlen(PREFIX_FIELD),
+				RTC_MAX_PREFIX_LEN);
+		pos->prefix_dboid[pos->nprefixes] = strtoul(value, NULL, 10);
+		pos->prefix_closed[pos->nprefixes] = name[0] == CLOSED_FIELD[0];
+		pos->nprefixes++;
+	}
+}
+
+static XLogRecPtr
+parse_lsn(const char *text)
+{
+	uint32		hi,
+				lo;
+
+	if (sscanf(text, "%X/%X", &hi, &lo) != 2)
+		return InvalidXLogRecPtr;
+	return ((uint64) hi) << 32 | lo;
+}
+
+/*
+ * A copy of the data directory, on this host or another, has another name; a
+ * restart changes nothing.
+ */
+const char *
+rtc_position_owner(void)
+{
+	static char owner[RTC_OWNER_LEN] = "";
+	char		where[MAXPGPATH + 512];
+	char		host[256] = "";
+	struct stat st;
+
+	if (owner[0] != '\0')
+		return owner;
+	(void) gethostname(host, sizeof(host) - 1);
+	if (stat(XLOG_CONTROL_FILE, &st) != 0)
+		memset(&st, 0, sizeof(st));
+	snprintf(where, sizeof(where), "%s:%s:%llu:%llu", host, DataDir,
+			 (unsigned long long) st.st_dev, (unsigned long long) st.st_ino);
+	snprintf(owner, sizeof(owner), "%016llx",
+			 (unsigned long long) hash_bytes_extended((unsigned char *) where,
+													  strlen(where), 0));
+	return owner;
+}
+
+XLogRecPtr
+rtc_timeline_begin(TimeLineID tli, List *history)
+{
+	ListCell   *lc;
+
+	foreach(lc, history)
+	{
+		TimeLineHistoryEntry *entry = lfirst(lc);
+
+		if (entry->tli == tli)
+			return entry->begin;
+	}
+	return InvalidXLogRecPtr;
+}

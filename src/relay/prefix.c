@@ -1,0 +1,551 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefix.c
+ *		Which database owns which key prefix in Redis: the relay's side.
+ *
+ * Ops carry no prefix; the relay alone expands rtcache.key_prefix, with the
+ * name that the database had when it wrote, and publishes the result in
+ * shared memory for lookups.  A prefix belongs to a database's oid: when two
+ * databases swap names, the keys of one must not be taken for the other's.
+ *
+ * Registering a prefix always clears it first, so whatever stood under it
+ * before, from another database or from a time when nobody kept it coherent,
+ * is gone when the first lookup may use it.
+ *
+ * Model: called by the relay alone.  The registry is RtcShared.prefix, under
+ * its lock, which is never held over I/O.  Redis trouble is a result.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "lib/stringinfo.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "base/key.h"
+#include "guc.h"
+#include "redis/session.h"
+#include "relay/prefix.h"
+#include "relay/prefix_owner.h"
+#include "shmem.h"
+
+static RtcPrefix *find_entry(Oid dboid);
+static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
+									const char *prefix, const char *old,
+									bool closed);
+static void open_entry(RtcPrefix *entry, RtcPrefixState state);
+
+void
+rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE &&
+			rtc_shared->prefix[i].state != RTC_PREFIX_CLOSED &&
+			!(same && rtc_shared->prefix[i].state == RTC_PREFIX_CLEARING))
+			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
+
+	for (int i = 0; i < pos->nprefixes && !all; i++)
+	{
+		RtcPrefix  *entry = find_entry(pos->prefix_dboid[i]);
+
+		/*
+		 * What the position says may be older than that it was closed, and so
+		 * it may be in another Redis: it has to be told again.
+		 */
+		if (entry != NULL && (entry->state == RTC_PREFIX_CLOSED ||
+							  entry->state == RTC_PREFIX_CLEARING ||
+							  entry->unnoted))
+		{
+			if (strcmp(entry->prefix, pos->prefix[i]) != 0)
+				strlcpy(entry->old, pos->prefix[i], sizeof(entry->old));
+			entry->unnoted = rtc_shared->unnoted = true;
+			continue;
+		}
+		if (pos->prefix_closed[i])
+		{
+			/* a message or a lookup brings the name; then it is cleared */
+			if (entry == NULL && (entry = find_entry(InvalidOid)) != NULL)
+			{
+				memset(entry, 0, sizeof(*entry));
+				entry->dboid = pos->prefix_dboid[i];
+				entry->state = RTC_PREFIX_REQUESTED;
+			}
+
+			/* when a relay of 1.0 registers it, this field stays */
+			if (entry != NULL && entry->state != RTC_PREFIX_READY)
+				strlcpy(entry->prefix[0] == '\0' ? entry->prefix : entry->old,
+						pos->prefix[i], RTC_MAX_PREFIX_LEN);
+		}
+		else if (entry == NULL)
+		{
+			/* seen for the first time since the server started */
+			entry = find_entry(InvalidOid);
+			if (entry == NULL)
+				break;
+			memset(entry, 0, sizeof(*entry));
+			entry->dboid = pos->prefix_dboid[i];
+			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+			entry->state = RTC_PREFIX_READY;
+		}
+		else
+		{
+			char		expanded[RTC_MAX_PREFIX_LEN];
+
+			/* one without a name is judged when it gets one */
+			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
+			if (entry->dbname[0] == '\0' ||
+				(rtc_prefix_expand(rtc_key_prefix, entry->dbname, expanded) &&
+				 strcmp(expanded, entry->prefix) == 0))
+				entry->state = RTC_PREFIX_READY;
+		}
+	}
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+}
+
+/*
+ * A message may be older than the name that the registry has, when the
+ * database was renamed and a backend asked first; its ops go to the prefix
+ * in force then, which is where lookups look.
+ */
+bool
+rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
+				char prefix[RTC_MAX_PREFIX_LEN])
+{
+	char		expanded[RTC_MAX_PREFIX_LEN];
+	RtcPrefix  *entry;
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry != NULL && (entry->state == RTC_PREFIX_READY ||
+						  entry->state == RTC_PREFIX_CLEARING))
+	{
+		if (entry->dbname[0] == '\0' &&
+			rtc_prefix_expand(rtc_key_prefix, dbname, expanded) &&
+			strcmp(expanded, entry->prefix) == 0)
+		{
+			strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
+			entry->named_at = lsn;
+		}
+		found = entry->dbname[0] != '\0' &&
+			(strcmp(entry->dbname, dbname) == 0 || lsn < entry->named_at);
+		if (found)
+			strlcpy(prefix, entry->prefix, RTC_MAX_PREFIX_LEN);
+	}
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
+bool
+rtc_prefix_is_unusable(Oid dboid, const char *dbname)
+{
+	RtcPrefix  *entry;
+	bool		unusable;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find_entry(dboid);
+	unusable = entry != NULL && entry->state == RTC_PREFIX_UNUSABLE &&
+		strcmp(entry->dbname, dbname) == 0;
+	LWLockRelease(rtc_shared->lock);
+	return unusable;
+}
+
+bool
+rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
+					 XLogRecPtr *named_at)
+{
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
+	{
+		RtcPrefix  *entry = &rtc_shared->prefix[i];
+
+		/* without a name it can wait for a message or a lookup */
+		if (entry->state == RTC_PREFIX_REQUESTED && entry->dbname[0] != '\0')
+		{
+			*dboid = entry->dboid;
+			*named_at = entry->named_at;
+			strlcpy(dbname, entry->dbname, NAMEDATALEN);
+			found = true;
+		}
+	}
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
+RtcPrefixResult
+rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
+				 XLogRecPtr named_at, RtcRegistration *reg)
+{
+	char		expanded[RTC_MAX_PREFIX_LEN];
+	RtcPrefix  *entry;
+	bool		usable;
+
+	memset(reg, 0, sizeof(*reg));
+	reg->dboid = dboid;
+	strlcpy(reg->dbname, dbname, sizeof(reg->dbname));
+
+	/* From here on until the end no lookup uses either prefix. */
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry == NULL)
+		entry = find_entry(InvalidOid);
+	if (entry == NULL)
+	{
+		LWLockRelease(rtc_shared->lock);
+		snprintf(reg->error, sizeof(reg->error),
+				 "more than %d databases use the cache", RTC_MAX_PREFIXES);
+		return RTC_PREFIX_SKIP;
+	}
+	if (entry->state == RTC_PREFIX_FREE)
+		memset(entry, 0, sizeof(*entry));
+	entry->state = RTC_PREFIX_REQUESTED;
+	entry->dboid = dboid;
+	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
+	entry->named_at = named_at;
+	usable = rtc_prefix_expand(rtc_key_prefix, dbname, reg->prefix);
+	if (!usable)
+		snprintf(reg->error, sizeof(reg->error),
+				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
+				 dbname);
+	if (strcmp(entry->prefix, reg->prefix) != 0)
+		strlcpy(reg->old, entry->prefix, sizeof(reg->old));
+	if (entry->old[0] != '\0' && strcmp(entry->old, reg->prefix) != 0)
+		strlcpy(reg->old, entry->old, sizeof(reg->old));
+	for (int i = 0; i < RTC_MAX_PREFIXES && usable; i++)
+	{
+		RtcPrefix  *other = &rtc_shared->prefix[i];
+
+		if (other == entry || other->state == RTC_PREFIX_FREE ||
+			strcmp(other->prefix, reg->prefix) != 0)
+			continue;
+
+		/*
+		 * A database that had this name before, renamed or dropped since,
+		 * must not find our keys there.  But when two of different names come
+		 * out the same, the first one keeps it.
+		 */
+		if (strcmp(other->dbname, dbname) == 0 ||
+			!rtc_prefix_expand(rtc_key_prefix, other->dbname, expanded) ||
+			strcmp(expanded, reg->prefix) != 0)
+			memset(other, 0, sizeof(*other));
+		else
+		{
+			usable = false;
+			snprintf(reg->error, sizeof(reg->error),
+					 "key prefix \"%s\" is used by database \"%s\" already",
+					 reg->prefix, other->dbname);
+		}
+	}
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+
+	/* one that has none any more must not leave keys that nobody cares for */
+	if (!usable)
+	{
+		reg->prefix[0] = '\0';
+		return RTC_PREFIX_OK;
+	}
+	return rtc_owner_check(conn, reg->prefix, reg->error, sizeof(reg->error));
+}
+
+RtcPrefixResult
+rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
+{
+	RtcPrefix  *entry;
+	bool		usable = reg->prefix[0] != '\0';
+	RtcPrefixResult result = RTC_PREFIX_OK;
+
+	RTC_INJECT("prefix_cleared");
+	/* while we cleared it, somebody may have taken it */
+	if (usable)
+		result = rtc_owner_check(conn, reg->prefix, reg->error, sizeof(reg->error));
+	if (result == RTC_PREFIX_OK)
+		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, false);
+	if (result != RTC_PREFIX_OK)
+		return result;
+
+	RTC_INJECT("prefix_stored");
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(reg->dboid);
+	if (entry != NULL)
+	{
+		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
+		entry->old[0] = '\0';
+		/* a backend may have asked for a newer name meanwhile */
+		if (strcmp(entry->dbname, reg->dbname) == 0)
+			open_entry(entry, usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE);
+	}
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+
+	if (!usable)
+		return RTC_PREFIX_SKIP;
+	ereport(LOG,
+			(errmsg("registered key prefix \"%s\" of database \"%s\" in Redis",
+					reg->prefix, reg->dbname),
+			 errdetail("%llu old keys were deleted.",
+					   (unsigned long long) deleted)));
+	return RTC_PREFIX_OK;
+}
+
+RtcPrefixResult
+rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
+					   XLogRecPtr lsn)
+{
+	RtcPrefix  *entry;
+	bool		waits;
+	RtcPrefixResult result;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find_entry(reg->dboid);
+	waits = entry != NULL && entry->state == RTC_PREFIX_REQUESTED;
+	LWLockRelease(rtc_shared->lock);
+	if (!waits)
+		return RTC_PREFIX_OK;
+
+	/* it has to be ours before we write there; nor is the old one in use */
+	result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, true);
+	if (result != RTC_PREFIX_OK)
+		return result;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(reg->dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_REQUESTED &&
+		strcmp(entry->dbname, reg->dbname) == 0)
+	{
+		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
+		strlcpy(entry->old, reg->old, sizeof(entry->old));
+		entry->state = RTC_PREFIX_CLEARING;
+		entry->closed_at = lsn;
+	}
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+	return RTC_PREFIX_OK;
+}
+
+RtcPrefixResult
+rtc_prefix_reopen(RtcConn *conn, Oid dboid)
+{
+	char		prefix[RTC_MAX_PREFIX_LEN] = "";
+	RtcPrefix  *entry;
+	RtcPrefixResult result;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = find_entry(dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
+		strlcpy(prefix, entry->prefix, sizeof(prefix));
+	LWLockRelease(rtc_shared->lock);
+	/* else it will be registered anew */
+	if (prefix[0] == '\0')
+		return RTC_PREFIX_OK;
+
+	result = store_prefix(conn, dboid, prefix, "", false);
+	if (result != RTC_PREFIX_OK)
+		return result;
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	entry = find_entry(dboid);
+	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
+		open_entry(entry, RTC_PREFIX_READY);
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+	return RTC_PREFIX_OK;
+}
+
+/*
+ * While we were away, another database system may have taken over what the
+ * position says is ours.  Its keys are not for us to delete or to keep.
+ */
+RtcConnResult
+rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
+{
+	const char *mine = strrchr(rtc_position_key(), ':') + 1;
+	const RtcReply *owners;
+
+	if (pos->nprefixes == 0)
+		return RTC_CONN_OK;
+	owners = rtc_owners_of(conn, pos);
+	if (owners == NULL)
+		return RTC_CONN_FAILED;
+	for (int i = pos->nprefixes - 1; i >= 0; i--)
+	{
+		const char *owner = owners[i].type == RTC_REPLY_STRING
+		? owners[i].str : "";
+
+		if (strcmp(owner, mine) == 0)
+			continue;
+		ereport(LOG,
+				(errmsg("key prefix \"%s\" in Redis is not ours any more",
+						pos->prefix[i]),
+				 errdetail("Its owner is \"%s\".", owner)));
+		LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+		for (int j = 0; j < RTC_MAX_PREFIXES; j++)
+		{
+			RtcPrefix  *entry = &rtc_shared->prefix[j];
+
+			if (strcmp(entry->prefix, pos->prefix[i]) != 0)
+				continue;
+			entry->prefix[0] = '\0';
+			entry->state = RTC_PREFIX_REQUESTED;
+		}
+		rtc_prefix_moved();
+		LWLockRelease(rtc_shared->lock);
+
+		pos->nprefixes--;
+		memmove(pos->prefix[i], pos->prefix[pos->nprefixes],
+				RTC_MAX_PREFIX_LEN);
+		pos->prefix_dboid[i] = pos->prefix_dboid[pos->nprefixes];
+		pos->prefix_closed[i] = pos->prefix_closed[pos->nprefixes];
+	}
+	return RTC_CONN_OK;
+}
+
+void
+rtc_prefix_template_changed(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE)
+			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
+	rtc_prefix_moved();
+	LWLockRelease(rtc_shared->lock);
+}
+
+bool
+rtc_prefix_is_ours(const char *prefix, size_t len)
+{
+	bool		found = false;
+
+	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
+		found = rtc_shared->prefix[i].state == RTC_PREFIX_READY &&
+			strlen(rtc_shared->prefix[i].prefix) == len &&
+			memcmp(rtc_shared->prefix[i].prefix, prefix, len) == 0;
+	LWLockRelease(rtc_shared->lock);
+	return found;
+}
+
+/*
+ * Finds a database's entry, or a free one for InvalidOid.  Needs the lock.
+ */
+static RtcPrefix *
+find_entry(Oid dboid)
+{
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		RtcPrefix  *entry = &rtc_shared->prefix[i];
+
+		if (OidIsValid(dboid)
+			? entry->state != RTC_PREFIX_FREE && entry->dboid == dboid
+			: entry->state == RTC_PREFIX_FREE)
+			return entry;
+	}
+	return NULL;
+}
+
+void
+rtc_prefix_moved(void)
+{
+	uint32		n = 0;
+
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_shared->prefix[i].state == RTC_PREFIX_CLEARING)
+			n++;
+	pg_atomic_write_u32(&rtc_shared->nclearing, n);
+	pg_atomic_fetch_add_u64(&rtc_shared->prefix_generation, 1);
+}
+
+/*
+ * Ends what kept a database closed.  Needs the lock.
+ */
+static void
+open_entry(RtcPrefix *entry, RtcPrefixState state)
+{
+	entry->state = state;
+	entry->unnoted = false;
+	/* if it is given up again soon, that is not the first time */
+	entry->retry_ms = rtc_clock_ms();
+}
+
+/*
+ * Enters the prefix in the position, in one step, and watches it again; closed:
+ * as one that is ours, but not for readers, as the old one.
+ */
+static RtcPrefixResult
+store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
+			 bool closed)
+{
+	const char *mine = strrchr(rtc_position_key(), ':') + 1;
+	char		field[RTC_MAX_PREFIX_LEN + 16];
+	char		value[16];
+	RtcReply   *replies;
+	int			nreplies;
+	int			exec = 1;
+
+	snprintf(value, sizeof(value), "%u", dboid);
+	rtc_conn_append_strings(conn, "MULTI", NULL);
+	if (prefix[0] != '\0')
+	{
+		snprintf(field, sizeof(field), "%s:%s", closed ? "prefix" : "closed",
+				 prefix);
+		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+		snprintf(field, sizeof(field), "%s:%s", closed ? "closed" : "prefix",
+				 prefix);
+		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		rtc_conn_append_strings(conn, "HSET", RTC_OWNERS_KEY, prefix, mine, NULL);
+		exec += 3;
+	}
+	if (old[0] != '\0')
+	{
+		snprintf(field, sizeof(field), "prefix:%s", old);
+		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+		snprintf(field, sizeof(field), "closed:%s", old);
+		if (closed)
+			rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
+		else
+		{
+			rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+			rtc_conn_append_strings(conn, "HDEL", RTC_OWNERS_KEY, old, NULL);
+		}
+		exec += closed ? 2 : 3;
+	}
+	rtc_conn_append_strings(conn, "EXEC", NULL);
+	rtc_position_append_watch(conn);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	if (rtc_reply_is_full(&replies[exec], replies, nreplies))
+	{
+		/* the WATCH of before has ended, and now there is a new one */
+		if (rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
+			return RTC_PREFIX_FULL;
+		rtc_conn_fail(conn, "somebody else has taken the position");
+		return RTC_PREFIX_FAILED;
+	}
+	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	if (replies[exec].type == RTC_REPLY_NIL)
+	{
+		rtc_conn_fail(conn, "somebody else changed the position, or registered a prefix");
+		return RTC_PREFIX_FAILED;
+	}
+	for (int i = 0; i < replies[exec].nelems; i++)
+		if (replies[exec].elems[i].type == RTC_REPLY_ERROR)
+		{
+			rtc_conn_fail(conn, "%s", replies[exec].elems[i].str);
+			return RTC_PREFIX_FAILED;
+		}
+	/* between EXEC and WATCH */
+	if (!rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
+	{
+		rtc_conn_fail(conn, "somebody else has taken the position");
+		return RTC_PREFIX_FAILED;
+	}
+	return RTC_PREFIX_OK;
+}

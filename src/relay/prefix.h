@@ -1,0 +1,112 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefix.h
+ *		Which database owns which key prefix in Redis: the relay's side.
+ *		See prefix.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_PREFIX_H
+#define RTC_PREFIX_H
+
+#include "postgres.h"
+
+#include "access/xlogdefs.h"
+
+#include "op.h"
+#include "redis/conn.h"
+#include "relay/position.h"
+#include "shmem.h"
+
+typedef enum RtcPrefixResult
+{
+	RTC_PREFIX_OK,
+	RTC_PREFIX_FAILED,			/* Redis failed; the connection is closed */
+	RTC_PREFIX_REFUSED,			/* another server's; see the error text */
+	RTC_PREFIX_FULL,			/* Redis is out of memory */
+	RTC_PREFIX_SKIP				/* this database can have none, and does
+								 * without Redis */
+} RtcPrefixResult;
+
+/*
+ * After a (re)connect: takes over what the position in Redis says, and asks
+ * for the rest to be registered again.  all = nothing in Redis counts.  same:
+ * it is as we left it, and so are jobs.
+ */
+extern void rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same);
+
+/*
+ * Prefix in force for a database, as a message written at lsn names it.
+ * False = rtc_prefix_register() has to be called first.
+ */
+extern bool rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
+							char prefix[RTC_MAX_PREFIX_LEN]);
+
+/* Is it known that this database can have no prefix? */
+extern bool rtc_prefix_is_unusable(Oid dboid, const char *dbname);
+
+/* Next database that wants its prefix registered; false = none. */
+extern bool rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
+								 XLogRecPtr *named_at);
+
+/* A database that is being registered. */
+typedef struct RtcRegistration
+{
+	Oid			dboid;
+	char		dbname[NAMEDATALEN];
+	char		prefix[RTC_MAX_PREFIX_LEN]; /* to be cleared; "" = it can have
+											 * none */
+	char		old[RTC_MAX_PREFIX_LEN];	/* one from before, to be cleared
+											 * and dropped; "" = none */
+	char		error[RTC_ERROR_LEN];	/* why it was refused, or skipped */
+} RtcRegistration;
+
+/*
+ * Registers the prefix of a database, in two steps.  From the first one on no
+ * lookup uses it.  Between them the caller deletes what has the prefix, and the
+ * old one; the second one enters it in the position and opens it for lookups.  Both
+ * leave the position watched.
+ */
+extern RtcPrefixResult rtc_prefix_begin(RtcConn *conn, Oid dboid,
+										const char *dbname,
+										XLogRecPtr named_at,
+										RtcRegistration *reg);
+extern RtcPrefixResult rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg,
+										 uint64 deleted);
+
+/*
+ * The second step will take long: ops go to the prefix from here on, though
+ * readers stay away, as the position says at once.  lsn: all that was to be
+ * deleted was committed before it.
+ */
+extern RtcPrefixResult rtc_prefix_apply_early(RtcConn *conn,
+											  const RtcRegistration *reg,
+											  XLogRecPtr lsn);
+
+/*
+ * Opens a database that was closed while a job has deleted something: enters its
+ * prefix in the position again.
+ */
+extern RtcPrefixResult rtc_prefix_reopen(RtcConn *conn, Oid dboid);
+
+/*
+ * Takes the prefixes that belong to another database system now out of a
+ * position that was loaded, and out of shared memory.
+ */
+extern RtcConnResult rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos);
+
+/* Is this a prefix of a database of ours, ready for use? */
+extern bool rtc_prefix_is_ours(const char *prefix, size_t len);
+
+/* The key_prefix setting changed: all prefixes have to be registered anew. */
+extern void rtc_prefix_template_changed(void);
+
+/*
+ * Tells backends that something about prefixes has changed; the caller holds the
+ * lock of RtcShared exclusively.
+ */
+extern void rtc_prefix_moved(void);
+
+#endif							/* RTC_PREFIX_H */

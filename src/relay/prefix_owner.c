@@ -1,0 +1,127 @@
+/*-------------------------------------------------------------------------
+ *
+ * prefix_owner.c
+ *		Which database system uses a prefix in Redis.
+ *
+ * A hash "rtcache:owners" tells which database system has a prefix, so that
+ * two servers that are set up with the same one do not destroy each other's
+ * keys: the second one is refused while the first one is alive.
+ *
+ * Model: called by the relay alone.  Redis trouble is a result.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "redis/session.h"
+#include "relay/prefix_owner.h"
+#include "shmem.h"
+
+/* Longest name of a database system, with its final NUL. */
+#define SYSID_LEN	64
+
+static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
+								char owner[SYSID_LEN]);
+static RtcConnResult ask(RtcConn *conn, RtcReply **replies, int *nreplies);
+
+/*
+ * Which database system has the prefix?  "" = none.
+ */
+static RtcConnResult
+find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
+{
+	RtcReply   *replies;
+	int			nreplies;
+
+	owner[0] = '\0';
+	rtc_conn_append_strings(conn, "HGET", RTC_OWNERS_KEY, prefix, NULL);
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (replies[0].type == RTC_REPLY_ERROR &&
+		strncmp(replies[0].str, "WRONGTYPE", strlen("WRONGTYPE")) == 0)
+	{
+		/* somebody has stored something else there: it tells nothing */
+		rtc_conn_append_strings(conn, "UNLINK", RTC_OWNERS_KEY, NULL);
+		return ask(conn, &replies, &nreplies);
+	}
+	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (replies[0].type == RTC_REPLY_STRING)
+		strlcpy(owner, replies[0].str, SYSID_LEN);
+	return RTC_CONN_OK;
+}
+
+const RtcReply *
+rtc_owners_of(RtcConn *conn, const RtcPosition *pos)
+{
+	int			argc = pos->nprefixes + 2;
+	const char **argv = palloc(argc * sizeof(char *));
+	size_t	   *argvlen = palloc(argc * sizeof(size_t));
+	RtcReply   *replies;
+	int			nreplies;
+
+	argv[0] = "HMGET";
+	argv[1] = RTC_OWNERS_KEY;
+	for (int i = 0; i < pos->nprefixes; i++)
+		argv[i + 2] = pos->prefix[i];
+	for (int i = 0; i < argc; i++)
+		argvlen[i] = strlen(argv[i]);
+	rtc_conn_append(conn, argc, argv, argvlen);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return NULL;
+	if (replies[0].type != RTC_REPLY_ARRAY ||
+		replies[0].nelems != pos->nprefixes)
+	{
+		rtc_conn_fail(conn, "unexpected reply to HMGET");
+		return NULL;
+	}
+	return replies[0].elems;
+}
+
+RtcPrefixResult
+rtc_owner_check(RtcConn *conn, const char *prefix, char *error, size_t error_size)
+{
+	const char *mine = strrchr(rtc_position_key(), ':') + 1;
+	RtcReply   *replies;
+	int			nreplies;
+	char		key[128];
+	char		other[SYSID_LEN];
+	int64		seen_ms;
+
+	/* two may look at the same time: the EXEC of the second one fails */
+	rtc_conn_append_strings(conn, "WATCH", RTC_OWNERS_KEY, NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK ||
+		find_owner(conn, prefix, other) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	if (other[0] == '\0' || strcmp(other, mine) == 0)
+		return RTC_PREFIX_OK;
+
+	snprintf(key, sizeof(key), "rtcache:position:%s", other);
+	rtc_conn_append_strings(conn, "HGET", key, "seen", NULL);
+	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+		return RTC_PREFIX_FAILED;
+	seen_ms = replies[0].type == RTC_REPLY_STRING
+		? strtoi64(replies[0].str, NULL, 10) : 0;
+	if (rtc_unix_ms() - seen_ms >= RTC_OWNER_SILENCE)
+		return RTC_PREFIX_OK;
+	snprintf(error, error_size,
+			 "key prefix \"%s\" belongs to database system %s",
+			 prefix, other);
+	return RTC_PREFIX_REFUSED;
+}
+
+/*
+ * Exchanges what was appended; an error reply is a failure.
+ */
+static RtcConnResult
+ask(RtcConn *conn, RtcReply **replies, int *nreplies)
+{
+	if (rtc_conn_exchange(conn, rtc_command_timeout, replies,
+						  nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	return rtc_conn_judge(conn, *replies, *nreplies);
+}

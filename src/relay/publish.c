@@ -1,0 +1,56 @@
+/*-------------------------------------------------------------------------
+ *
+ * publish.c
+ *		Tells subscribers of Redis what has changed.
+ *
+ * Caches that live in applications subscribe to the channel rtcache.publish.
+ * A message is a glob in the syntax of Redis that matches what has changed:
+ * the name of a key as it is in Redis, prefix included, in which * ? [ ] and \
+ * (which keys made by rules never have) are escaped by \; or, after a deletion
+ * by pattern and after a clear, a real glob.  So a message without any of
+ * these characters is a key.
+ *
+ * Keys are published in the EXEC that changes them, globs behind the deletion,
+ * and the keys in a tag set by the script that deletes them (tag_drop.c).
+ * As everything that the relay does, that happens at least once; but Redis
+ * keeps no message for a subscriber whose connection is cut.
+ *
+ * Model: used by the relay alone.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+#include "base/key.h"
+#include "guc.h"
+#include "relay/publish.h"
+
+bool
+rtc_publish_key(RtcConn *conn, const char *key, size_t keylen)
+{
+	StringInfoData escaped;
+
+	if (rtc_publish[0] == '\0')
+		return false;
+	initStringInfo(&escaped);
+	rtc_glob_escape(&escaped, key, keylen);
+	rtc_publish_glob(conn, escaped.data, escaped.len);
+	pfree(escaped.data);
+	return true;
+}
+
+bool
+rtc_publish_glob(RtcConn *conn, const char *glob, size_t globlen)
+{
+	const char *argv[] = {"PUBLISH", rtc_publish, glob};
+	size_t		argvlen[] = {7, strlen(rtc_publish), globlen};
+
+	if (rtc_publish[0] == '\0')
+		return false;
+	rtc_conn_append(conn, lengthof(argv), argv, argvlen);
+	return true;
+}

@@ -1,0 +1,574 @@
+/*-------------------------------------------------------------------------
+ *
+ * relay.c
+ *		The background worker: its life, its loop, its waits.
+ *
+ * One worker for the whole server, connected to no database: it blocks no DROP
+ * DATABASE, holds no snapshot and needs no table.  (It is connected at all in
+ * order to have a place in the array of processes.  Without one,
+ * TransactionIdIsInProgress() and ReplicationSlotRelease() take somebody
+ * else's for ours.)  On a standby it waits for a promotion, tells sessions where
+ * Redis is, and keeps the replication slot within bounds if there is one.
+ * Otherwise it
+ *
+ *		- opens the gate of the caches after a start, when no transaction
+ *		  from before can still commit unnoticed;
+ *		- settles prepared transactions;
+ *		- keeps the replication slot, and drops it when there is no Redis;
+ *		- decides whether ops go to WAL at all (RtcShared.queue_on);
+ *		- connects to Redis, with back-off, and lets stream.c work.
+ *
+ * Signals: SIGTERM ends it by the server's die(), at the next
+ * CHECK_FOR_INTERRUPTS, with exit code 1, so that it is restarted unless the
+ * server stops.  SIGHUP reloads; SIGINT does nothing, since there is no query
+ * to cancel.  It waits on MyLatch only and leaves SIGUSR1
+ * to the server: ProcSignalBarriers are absorbed, and so are invalidation
+ * messages, of which it has no use.
+ *
+ * Model: an ERROR ends the process; the postmaster starts a new one after
+ * RTC_RESTART_SECONDS.  What it leaves in shared memory is made safe by
+ * at_exit(): lookups stay away from Redis.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xlog.h"
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/procarray.h"
+#include "storage/proc.h"
+#include "storage/sinval.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "base/mutant.h"
+#include "compat.h"
+#include "guc.h"
+#include "redis/conn.h"
+#include "redis/hint.h"
+#include "relay/closed.h"
+#include "relay/lag.h"
+#include "relay/relay.h"
+#include "relay/standby_address.h"
+#include "relay/status.h"
+#include "relay/stream.h"
+#include "relay/suspect.h"
+#include "relay/tag_sweep.h"
+#include "shmem.h"
+#include "wal/slot.h"
+#include "write/commit_wait.h"
+
+#ifndef RTC_RESTART_SECONDS
+#define RTC_RESTART_SECONDS	5
+#endif
+
+/* Back-off between attempts to connect (ms); jitter comes on top. */
+#define RTC_BACKOFF_MIN		200
+#define RTC_BACKOFF_MAX		30000
+#define RTC_BACKOFF_FENCED	3000	/* who is in charge may have gone */
+#define RTC_BACKOFF_LEARNED 50	/* something else is tried next */
+
+/* How long to wait when nothing wakes us (ms). */
+#define RTC_WAIT_IDLE		1000
+#define RTC_WAIT_UNFLUSHED	10	/* an asynchronous commit, until flushed */
+#define RTC_WAIT_INVISIBLE	2	/* a commit, until it is visible; */
+#define RTC_WAIT_INVISIBLE_MAX	50	/* a standby may be away */
+#define RTC_WAIT_TRANSACTIONS 50	/* for transactions to end */
+#define RTC_WAIT_STANDBY	200 /* for a promotion, which wakes nobody */
+
+/* A commit that is not visible for so long is worth telling of (ms). */
+#define RTC_TELL_INVISIBLE	100
+
+/* Slot and position upkeep (ms). */
+#define RTC_UPKEEP_INTERVAL	1000
+
+/* Links to what this process was told last. */
+static char *url_in_use = NULL;
+static char *prefix_in_use = NULL;
+
+static int64 retry_at = 0;		/* deadline of the next attempt to connect */
+static int	backoff = 0;
+static char said[RTC_ERROR_LEN];	/* the trouble that the log knows of */
+static FullTransactionId gate_xid;
+static int	nprepared = 0;		/* prepared transactions not settled */
+
+static void set_up(void);
+static void stand_by(void);
+static void begin_work(void);
+static void reload(void);
+static void at_exit(int code, Datum arg);
+static void absorb_invalidations(void);
+static void follow_settings(void);
+static void switch_queue(void);
+static void open_gate(void);
+static void upkeep(void);
+static void try_connect(void);
+static void forget_trouble(void);
+static void went_down(void);
+static void wait(RtcStreamResult result);
+static void linger(uint32 wait_event);
+static long idle_timeout(void);
+
+void
+rtc_relay_register(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	snprintf(worker.bgw_name, BGW_MAXLEN, "rtcache relay");
+	snprintf(worker.bgw_type, BGW_MAXLEN, "rtcache relay");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_restart_time = RTC_RESTART_SECONDS;
+	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
+	snprintf(worker.bgw_function_name, BGW_MAXLEN,
+			 CppAsString(rtc_relay_main));
+	RegisterBackgroundWorker(&worker);
+}
+
+void
+rtc_relay_main(Datum arg)
+{
+	RtcStreamResult result;
+
+	set_up();
+	stand_by();
+	begin_work();
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		absorb_invalidations();
+		follow_settings();
+		open_gate();
+		upkeep();
+
+		if (!RtcRedisConfigured())
+			result = RTC_STREAM_DOWN;
+		else if (rtc_stream_is_connected())
+		{
+			result = rtc_stream_work();
+			if (rtc_stream_is_proven())
+				forget_trouble();
+			if (result == RTC_STREAM_DOWN)
+			{
+				rtc_slot_save(pg_atomic_read_u64(&rtc_shared->applied_lsn));
+				went_down();
+			}
+		}
+		else
+		{
+			if (rtc_deadline_left(retry_at) == 0)
+				try_connect();
+			result = rtc_stream_is_connected() || rtc_lag_look()
+				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
+		}
+		wait(result);
+	}
+}
+
+/* Makes a signal do nothing; SIG_IGN is of another type from 19 on. */
+static void
+ignore(SIGNAL_ARGS)
+{
+}
+
+/*
+ * Installs die() before signals are let in: the worker default would raise
+ * inside the handler.
+ */
+static void
+set_up(void)
+{
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, ignore);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+
+	CurrentResourceOwner = ResourceOwnerCreate(NULL, "rtcache relay");
+	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
+												"rtcache relay",
+												ALLOCSET_DEFAULT_SIZES));
+	rtc_stream_init();
+	before_shmem_exit(at_exit, 0);
+
+	RTC_INJECT("relay_starts");
+	rtc_relay_started();
+	rtc_shared->relay_latch = MyLatch;
+}
+
+/*
+ * Waits for the end of recovery.  A slot from when this server was a primary
+ * must not keep WAL without bound meanwhile: nobody else moves it.
+ */
+static void
+stand_by(void)
+{
+	uint32		wait_event = WaitEventExtensionNew_compat("RtcacheRelayStandby");
+
+	if (!RecoveryInProgress())
+		return;
+	rtc_relay_set_state(RTC_RELAY_STANDBY);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		absorb_invalidations();
+		reload();
+		if (RtcRedisConfigured())
+			rtc_slot_hold();
+		else
+			rtc_slot_drop();
+		rtc_standby_address_keep();
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 RTC_WAIT_STANDBY, wait_event);
+		ResetLatch(MyLatch);
+	} while (RecoveryInProgress());
+	rtc_standby_address_end();
+
+	/* now there is a timeline */
+	rtc_relay_started();
+}
+
+/*
+ * No transaction has an xid before recovery is over.
+ */
+static void
+begin_work(void)
+{
+	gate_xid = ReadNextFullTransactionId();
+	rtc_relay_set_state(RTC_RELAY_CONNECTING);
+}
+
+/*
+ * Reloads the configuration if told to.
+ */
+static void
+reload(void)
+{
+	if (!ConfigReloadPending)
+		return;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	/* a new password or address may be what was missing */
+	retry_at = 0;
+	backoff = 0;
+	said[0] = '\0';
+	rtc_closed_retry();
+}
+
+/*
+ * Leaves shared memory such that nobody trusts Redis or waits for us.
+ */
+static void
+at_exit(int code, Datum arg)
+{
+	rtc_shared->relay_latch = NULL;
+	pg_atomic_write_u32(&rtc_shared->lingers, 0);
+	rtc_slot_advance(InvalidXLogRecPtr,
+					 pg_atomic_read_u64(&rtc_shared->applied_lsn));
+	rtc_stream_disconnect();
+	rtc_relay_stopped();
+	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+}
+
+/*
+ * Lets go of the invalidation messages that have piled up for us.
+ */
+static void
+absorb_invalidations(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	if (!catchupInterruptPending)
+		return;
+	/* by a transaction, since we are in none */
+	ProcessCatchupInterrupt();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+/*
+ * Reloads the configuration if told to, and acts on what has changed.
+ */
+static void
+follow_settings(void)
+{
+	reload();
+	if (url_in_use == NULL || strcmp(url_in_use, rtc_redis_url) != 0)
+	{
+		if (url_in_use != NULL)
+			pfree(url_in_use);
+		url_in_use = pstrdup(rtc_redis_url);
+		rtc_stream_disconnect();
+		rtc_relay_set_state(RtcRedisConfigured() ? RTC_RELAY_CONNECTING
+							: RTC_RELAY_OFF);
+		switch_queue();
+	}
+	if (prefix_in_use == NULL || strcmp(prefix_in_use, rtc_key_prefix) != 0)
+	{
+		if (prefix_in_use != NULL)
+			rtc_stream_prefix_changed();
+		if (prefix_in_use != NULL)
+			pfree(prefix_in_use);
+		prefix_in_use = pstrdup(rtc_key_prefix);
+	}
+}
+
+/*
+ * Turns the WAL queue on or off.
+ *
+ * On: before the next xid is read by whoever clears, so that a transaction
+ * that found it off is older than the horizon.  Off: the gap flag is taken
+ * down first, so that the first write that finds it off leaves a gap message.
+ */
+static void
+switch_queue(void)
+{
+	if (RtcRedisConfigured())
+	{
+		pg_atomic_write_u32(&rtc_shared->queue_on, 1);
+		pg_memory_barrier();
+		return;
+	}
+	if (pg_atomic_read_u32(&rtc_shared->queue_on) != 0)
+	{
+		pg_atomic_write_u32(&rtc_shared->gap_logged, 0);
+		pg_memory_barrier();
+		pg_atomic_write_u32(&rtc_shared->queue_on, 0);
+		ConditionVariableBroadcast(&rtc_shared->applied_cv);
+		ereport(LOG,
+				(errmsg("\"rtcache.redis_url\" is empty: changes are no longer queued")));
+	}
+	rtc_slot_drop();
+}
+
+/*
+ * Opens the caches when every transaction from before our start is over.
+ *
+ * Only prepared ones survive a restart of the server, and nobody stamps what
+ * they wrote: their commit would go unnoticed by lookups.
+ */
+static void
+open_gate(void)
+{
+	if (pg_atomic_read_u32(&rtc_shared->gate_open) != 0)
+		return;
+	if (rtc_safeguard(GATE) &&
+		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
+							  XidFromFullTransactionId(gate_xid)))
+		return;
+
+	/* what they committed has no stamp: Redis must have it first */
+	rtc_stream_fall_behind();
+	RTC_INJECT("gate_opens");
+	pg_atomic_write_u32(&rtc_shared->gate_open, 1);
+	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
+}
+
+/*
+ * Does what has to be done now and then, connected or not.
+ */
+static void
+upkeep(void)
+{
+	static int64 last = 0;
+	bool		due = rtc_clock_is_due(&last, RTC_UPKEEP_INTERVAL);
+	const char *problem = "";
+
+	/* the stream settles what it sees; this is for when it does not */
+	if (nprepared > 0 || due)
+		nprepared = rtc_stamp_settle(InvalidTransactionId,
+									 InvalidXLogRecPtr);
+
+	if (!due || !RtcRedisConfigured())
+		return;
+	if (rtc_slot_ensure(&problem))
+		rtc_slot_advance(rtc_stream_restart(),
+						 pg_atomic_read_u64(&rtc_shared->applied_lsn));
+	if (rtc_stream_is_connected())
+		rtc_lag_keep(rtc_stream_restart());
+	if (rtc_relay_note_slot(problem) && problem[0] != '\0')
+		ereport(WARNING,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("rtcache has no replication slot: %s", problem),
+				 errdetail("WAL may be removed before it is applied; the cache in Redis is then cleared.")));
+}
+
+static void
+try_connect(void)
+{
+	if (!rtc_stream_connect())
+		went_down();
+	else
+		rtc_lag_connected();
+}
+
+/*
+ * Redis does what it is told: the next trouble is news.
+ */
+static void
+forget_trouble(void)
+{
+	backoff = 0;
+	if (!rtc_suspect_is_searching())
+		said[0] = '\0';
+}
+
+/*
+ * Notes the failure and sets the time of the next attempt: twice as late as
+ * the last time, with jitter, so that many servers do not come at once.  Who is
+ * fenced looks often.  The same trouble is told of once.
+ */
+static void
+went_down(void)
+{
+	bool		fenced = rtc_relay_get_state() == RTC_RELAY_FENCED;
+	bool		again = strcmp(said, rtc_stream_error()) == 0;
+	bool		learned = rtc_suspect_has_learned();
+	const char *hint = rtc_redis_hint(rtc_stream_error());
+	int			delay;
+
+	if (!learned)
+		backoff = backoff == 0 ? RTC_BACKOFF_MIN
+			: Min(2 * backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
+	delay = learned ? RTC_BACKOFF_LEARNED : backoff / 2 +
+		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
+	retry_at = rtc_deadline_in(delay);
+
+	rtc_relay_note_error(rtc_stream_error());
+	if (!fenced)
+		rtc_relay_set_state(RTC_RELAY_CONNECTING);
+	strlcpy(said, rtc_stream_error(), sizeof(said));
+	ereport(again ? DEBUG1 : WARNING,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 fenced
+			 ? errmsg("rtcache does not write to Redis: %s",
+					  rtc_stream_error())
+			 : errmsg("rtcache %s", rtc_stream_error()),
+			 errdetail("Trying again in %d ms.", delay),
+			 hint == NULL ? 0 : errhint("%s", hint)));
+}
+
+/* ---------------- waiting ---------------- */
+
+static void
+wait(RtcStreamResult result)
+{
+	static uint32 wait_event = 0;
+	static int64 invisible_since = 0;
+	static XLogRecPtr invisible_lsn = InvalidXLogRecPtr;
+	XLogRecPtr	read = pg_atomic_read_u64(&rtc_shared->read_lsn);
+	int64		invisible;
+	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
+	pgsocket	sock = PGINVALID_SOCKET;
+	long		timeout;
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
+
+	/* one after the other may be invisible, for a moment each */
+	if (result != RTC_STREAM_NOT_VISIBLE || read != invisible_lsn)
+	{
+		invisible_since = 0;
+		invisible_lsn = read;
+		rtc_relay_waits(0);
+	}
+	switch (result)
+	{
+		case RTC_STREAM_MORE:
+			return;
+
+		case RTC_STREAM_LINGER:
+			if (rtc_batch_delay > 0)
+				linger(wait_event);
+			return;
+
+		case RTC_STREAM_NOT_VISIBLE:
+			/* the longer it has taken, the less does a little more matter */
+			if (invisible_since == 0)
+				invisible_since = rtc_clock_ms();
+			invisible = rtc_clock_ms() - invisible_since;
+			if (invisible >= RTC_TELL_INVISIBLE)
+				rtc_relay_waits(invisible);
+			timeout = Min(Max(invisible / 20, RTC_WAIT_INVISIBLE),
+						  RTC_WAIT_INVISIBLE_MAX);
+			break;
+
+		case RTC_STREAM_IDLE:
+			timeout = idle_timeout();
+			sock = rtc_stream_socket();
+			break;
+
+		case RTC_STREAM_DOWN:
+		default:
+			timeout = idle_timeout();
+			if (RtcRedisConfigured())
+				timeout = Min(timeout, rtc_deadline_left(retry_at));
+			break;
+	}
+
+	if (sock != PGINVALID_SOCKET)
+		(void) WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, sock,
+								 timeout, wait_event);
+	else
+		(void) WaitLatch(MyLatch, events, timeout, wait_event);
+	ResetLatch(MyLatch);
+}
+
+/*
+ * Lets commits collect, unless somebody waits for what is not applied yet.
+ *
+ * Those who do not wait leave our latch alone: else each commit would wake us,
+ * and a batch would carry two or three.
+ */
+static void
+linger(uint32 wait_event)
+{
+	pg_atomic_write_u32(&rtc_shared->lingers, 1);
+	pg_memory_barrier();
+
+	/* set by commits of before; who waits has said so before setting it */
+	ResetLatch(MyLatch);
+	if (!rtc_somebody_waits())
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 rtc_batch_delay, wait_event);
+		ResetLatch(MyLatch);
+	}
+	pg_atomic_write_u32(&rtc_shared->lingers, 0);
+
+	/* then look at WAL, where those are who did not wake us */
+	pg_memory_barrier();
+}
+
+static long
+idle_timeout(void)
+{
+	if (rtc_stream_is_connected() &&
+		pg_atomic_read_u64(&rtc_shared->wake_lsn) > GetFlushRecPtr(NULL))
+		return RTC_WAIT_UNFLUSHED;
+	if (rtc_stream_is_connected() && rtc_stream_is_untold())
+		return RTC_TELL_MS;
+	if (nprepared > 0 || rtc_stream_is_draining() ||
+		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
+		return RTC_WAIT_TRANSACTIONS;
+	if (rtc_stream_is_connected())
+		return Max(Min(RTC_WAIT_IDLE, rtc_sweep_due()), 1);
+	return RTC_WAIT_IDLE;
+}

@@ -1,0 +1,44 @@
+/*-------------------------------------------------------------------------
+ *
+ * tag_drop.h
+ *		Tag sets in Redis, as the relay sees them: dropped, or trimmed.
+ *		See tag_drop.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_TAG_DROP_H
+#define RTC_TAG_DROP_H
+
+#include "postgres.h"
+
+#include "redis/conn.h"
+
+/* The name of a tag set; points to memory of whoever has it. */
+typedef struct RtcTagName
+{
+	const char *name;
+	size_t		len;
+} RtcTagName;
+
+/* Gives Redis the scripts, after connecting. */
+extern RtcConnResult rtc_tags_load(RtcConn *conn);
+
+/*
+ * Deletes all keys that are in the sets, and the sets with them.  Shuffles the
+ * array.  Adds the number of values deleted to *dropped.
+ */
+extern RtcConnResult rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n,
+								   uint64 *dropped);
+
+/*
+ * Appends a command that takes members whose time is over out of a tag set, a
+ * limited number.  Its reply tells how many.  by_text: Redis may not know the
+ * script.
+ */
+#define RTC_TRIM_LIMIT 250
+extern void rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag,
+								 bool by_text);
+
+#endif							/* RTC_TAG_DROP_H */

@@ -1,0 +1,223 @@
+/*-------------------------------------------------------------------------
+ *
+ * tag_sweep.c
+ *		Goes through the tag sets in Redis, again and again.
+ *
+ * Tag sets have no time to live, so that Redis does not evict them before what
+ * they name; members whose time is over are taken out here, and an empty set
+ * is gone by itself.  And after connecting, the first pass finds out which
+ * dependencies somebody has registered (interest.c): those of readers before
+ * the server was restarted, say.
+ *
+ * SCAN returns each key that exists from the beginning of a pass to its end.
+ * What is registered meanwhile is registered by a reader of this server, who
+ * tells interest.c itself.  So when a pass is over everything is known.
+ *
+ * It is done in steps of one round trip, a fraction of a millisecond each, with
+ * rests in between: short ones in the first pass, longer ones in the others,
+ * and a long one between passes.
+ *
+ * Model: used by the relay alone, on its connection.  Redis trouble is a
+ * result; the next connect begins anew.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "base/key.h"
+#include "base/wal_bounds.h"
+#include "dep/interest.h"
+#include "guc.h"
+#include "redis/script.h"
+#include "redis/session.h"
+#include "relay/prefix.h"
+#include "relay/scan.h"
+#include "relay/tag_drop.h"
+#include "relay/tag_sweep.h"
+#include "shmem.h"
+
+/* Rests (ms): between steps, and between passes. */
+#define REST_FIRST_PASS		5
+#define REST_STEP			50
+#define REST_PASS			180000
+
+/* Tag sets that are trimmed in one step. */
+#define TRIMS_PER_STEP		10
+
+/* Where the pass is. */
+typedef struct Sweep
+{
+	MemoryContext context;		/* holds the names below */
+	bool		known;			/* the first pass has ended */
+	XLogRecPtr	known_lsn;		/* WAL ended here then */
+	bool		scanned;		/* this pass has no more to scan */
+	char		cursor[32];
+	uint64		steps;			/* of this pass */
+	TimestampTz began_at;		/* the first pass */
+	bool		by_text;		/* Redis does not know the script */
+	int64		due_ms;			/* when the next step may be made */
+	RtcTagName *tag;			/* found, to be trimmed */
+	int			ntags;
+} Sweep;
+
+static Sweep sweep;
+
+static bool note_tags(const RtcReply *keys);
+static void tell(void);
+static void end_pass(void);
+
+void
+rtc_sweep_restart(void)
+{
+	rtc_interest_known(false);
+	sweep.known = false;
+	sweep.scanned = false;
+	sweep.steps = 0;
+	sweep.began_at = GetCurrentTimestamp();
+	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
+	sweep.due_ms = 0;
+	sweep.ntags = 0;
+	if (sweep.context == NULL)
+		sweep.context = AllocSetContextCreate(TopMemoryContext,
+											  "rtcache sweep",
+											  ALLOCSET_DEFAULT_SIZES);
+}
+
+bool
+rtc_sweep_covers(XLogRecPtr lsn)
+{
+	return sweep.known && lsn > sweep.known_lsn;
+}
+
+int64
+rtc_sweep_due(void)
+{
+	return Max(sweep.due_ms - rtc_clock_ms(), 0);
+}
+
+RtcConnResult
+rtc_sweep_step(RtcConn *conn)
+{
+	static const char glob[] = "*" RTC_TAG_INFIX "????????????????";
+	int			ntrims = Min(sweep.ntags, TRIMS_PER_STEP);
+	bool		scan = sweep.ntags == 0 && !sweep.scanned;
+	RtcReply   *replies;
+	int			nreplies;
+	int			left = 0;
+
+	sweep.due_ms = rtc_clock_ms() + (sweep.known ? REST_STEP :
+									 REST_FIRST_PASS);
+	for (int i = 0; i < ntrims; i++)
+		rtc_tags_append_trim(conn, &sweep.tag[i], sweep.by_text && i == 0);
+	sweep.by_text = false;
+	if (scan)
+		rtc_scan_append(conn, sweep.cursor, glob, strlen(glob));
+	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+						  &nreplies) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+
+	/* a set with many members to be taken out stays for the next step */
+	for (int i = 0; i < sweep.ntags; i++)
+	{
+		if (i < ntrims && rtc_script_is_unknown(&replies[i]))
+		{
+			sweep.by_text = true;
+			sweep.tag[left++] = sweep.tag[i];
+		}
+		else if (i >= ntrims || (replies[i].type == RTC_REPLY_INTEGER &&
+								 replies[i].integer >= RTC_TRIM_LIMIT))
+			sweep.tag[left++] = sweep.tag[i];
+	}
+	sweep.ntags = left;
+
+	if (scan)
+	{
+		if (!rtc_scan_read(conn, &replies[ntrims], sweep.cursor,
+						   sizeof(sweep.cursor)))
+			return RTC_CONN_FAILED;
+		sweep.steps++;
+		sweep.scanned = strcmp(sweep.cursor, "0") == 0;
+		if (!note_tags(&replies[ntrims].elems[1]))
+			sweep.due_ms = rtc_clock_ms() + 1;
+	}
+	RTC_INJECT("swept");
+	if (sweep.scanned && !sweep.known)
+	{
+		RTC_INJECT("interest_known");
+		sweep.known_lsn = rtc_wal_insert_end();
+		rtc_interest_known(true);
+		sweep.known = true;
+		tell();
+	}
+	else if (!sweep.known)
+		tell();
+	if (sweep.scanned && sweep.ntags == 0)
+		end_pass();
+	return RTC_CONN_OK;
+}
+
+/*
+ * Registers what was found, and remembers what is ours to trim.  False = there
+ * was nothing.
+ */
+static bool
+note_tags(const RtcReply *keys)
+{
+	MemoryContext old;
+
+	MemoryContextReset(sweep.context);
+	old = MemoryContextSwitchTo(sweep.context);
+	sweep.ntags = 0;
+	sweep.tag = palloc(Max(keys->nelems, 1) * sizeof(RtcTagName));
+	for (int i = 0; i < keys->nelems; i++)
+	{
+		const RtcReply *key = &keys->elems[i];
+		size_t		prefixlen;
+		RtcDep		dep;
+
+		if (key->type != RTC_REPLY_STRING ||
+			!rtc_tag_parse(key->str, key->len, &prefixlen, &dep))
+			continue;
+		/* a bit too many costs an op now and then */
+		rtc_interest_register(&dep, 1);
+		if (!rtc_prefix_is_ours(key->str, prefixlen))
+			continue;
+		sweep.tag[sweep.ntags].name = pnstrdup(key->str, key->len);
+		sweep.tag[sweep.ntags++].len = key->len;
+	}
+	MemoryContextSwitchTo(old);
+	return sweep.ntags > 0;
+}
+
+/*
+ * Tells people how far the first pass is.
+ */
+static void
+tell(void)
+{
+	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	memset(&rtc_shared->sweep, 0, sizeof(rtc_shared->sweep));
+	rtc_shared->sweeping = !sweep.known;
+	rtc_shared->sweep.kind = RTC_JOB_SWEEP;
+	rtc_shared->sweep.pass = 1;
+	rtc_shared->sweep.passes = 1;
+	rtc_shared->sweep.looked = sweep.steps * RTC_SCAN_COUNT;
+	rtc_shared->sweep.started_at = sweep.began_at;
+	LWLockRelease(rtc_shared->lock);
+}
+
+static void
+end_pass(void)
+{
+	sweep.steps = 0;
+	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
+	sweep.scanned = false;
+	sweep.due_ms = rtc_clock_ms() + REST_PASS;
+}

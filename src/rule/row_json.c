@@ -1,0 +1,522 @@
+/*-------------------------------------------------------------------------
+ *
+ * row_json.c
+ *		A row as JSON text, byte for byte as row_to_json() has it.
+ *
+ * This is how values are spelled in Redis, be they rows that a rule stores or
+ * answers of queries (json_receiver.c).
+ *
+ * row_to_json() looks every column's type up for every row, which is most of
+ * its cost for a small row.  Here that is done once per rule, or execution.  Types that
+ * row_to_json() treats in ways of their own (arrays, composites, casts to
+ * json) go through to_json(), one column at a time.
+ *
+ * MODEL: an RtcRowJson belongs to a rule of this backend, or to one execution of
+ * a query, and lives in its memory context.  A value may be written while
+ * another of the same rule is under way (a cast to json is a user's function),
+ * so nothing of one row is kept in it.  Functions of types may raise.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/jsonapi.h"
+#include "common/shortest_dec.h"
+#include "fmgr.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/fmgroids.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "rule/row_json.h"
+
+typedef enum ColumnKind
+{
+	COL_BOOL,
+	COL_DATE,
+	COL_FLOAT4,
+	COL_FLOAT8,
+	COL_INT2,
+	COL_INT4,
+	COL_INT8,
+	COL_JSON,
+	COL_JSONB,
+	COL_NUMERIC,
+	COL_OUTPUT,					/* quoted text of the output function */
+	COL_TEXT,
+	COL_TIMESTAMP,
+	COL_TIMESTAMPTZ,
+	COL_TO_JSON					/* whatever to_json() makes of it */
+} ColumnKind;
+
+typedef struct Column
+{
+	ColumnKind	kind;
+	AttrNumber	attnum;
+	bool		varlena;		/* may be large */
+	const char *label;			/* '{"name":' or ',"name":' */
+	int			labellen;
+	FmgrInfo	func;			/* COL_OUTPUT, COL_NUMERIC, COL_TO_JSON */
+} Column;
+
+struct RtcRowJson
+{
+	bool		needs_pin;
+	int			ncolumns;
+	Column		column[FLEXIBLE_ARRAY_MEMBER];
+};
+
+/*
+ * Sets how a column is written.  The cases are those of core's
+ * json_categorize_type().
+ */
+static void
+init_column(Column *column, Form_pg_attribute att, bool first)
+{
+	Oid			base = getBaseType(att->atttypid);
+	StringInfoData label;
+
+	initStringInfo(&label);
+	appendStringInfoChar(&label, first ? '{' : ',');
+	escape_json(&label, NameStr(att->attname));
+	appendStringInfoChar(&label, ':');
+	column->label = label.data;
+	column->labellen = label.len;
+	column->attnum = att->attnum;
+	column->varlena = (att->attlen == -1);
+
+	switch (base)
+	{
+		case BOOLOID:
+			column->kind = COL_BOOL;
+			return;
+		case DATEOID:
+			column->kind = COL_DATE;
+			return;
+		case FLOAT4OID:
+			column->kind = COL_FLOAT4;
+			return;
+		case FLOAT8OID:
+			column->kind = COL_FLOAT8;
+			return;
+		case INT2OID:
+			column->kind = COL_INT2;
+			return;
+		case INT4OID:
+			column->kind = COL_INT4;
+			return;
+		case INT8OID:
+			column->kind = COL_INT8;
+			return;
+		case JSONOID:
+			column->kind = COL_JSON;
+			return;
+		case JSONBOID:
+			column->kind = COL_JSONB;
+			return;
+		case BPCHAROID:
+		case TEXTOID:
+		case VARCHAROID:
+			column->kind = COL_TEXT;
+			return;
+		case TIMESTAMPOID:
+			column->kind = COL_TIMESTAMP;
+			return;
+		case TIMESTAMPTZOID:
+			column->kind = COL_TIMESTAMPTZ;
+			return;
+		default:
+			break;
+	}
+
+	if (base < FirstNormalObjectId && base != ANYARRAYOID &&
+		!type_is_array(base) && !type_is_rowtype(base))
+	{
+		Oid			func;
+		bool		isvarlena;
+
+		getTypeOutputInfo(base, &func, &isvarlena);
+		fmgr_info_cxt(func, &column->func, CurrentMemoryContext);
+		column->kind = base == NUMERICOID ? COL_NUMERIC : COL_OUTPUT;
+	}
+	else
+	{
+		/* to_json(anyelement) learns the type from its call expression. */
+		Const	   *arg = makeNullConst(att->atttypid, -1, InvalidOid);
+		FuncExpr   *call = makeFuncExpr(F_TO_JSON, JSONOID, list_make1(arg),
+										InvalidOid, InvalidOid,
+										COERCE_EXPLICIT_CALL);
+
+		fmgr_info_cxt(F_TO_JSON, &column->func, CurrentMemoryContext);
+		fmgr_info_set_expr((Node *) call, &column->func);
+		column->kind = COL_TO_JSON;
+	}
+}
+
+/* Does the JSON text of a column depend on session settings? */
+static bool
+column_needs_pin(const Column *column, Oid typid)
+{
+	return (column->kind == COL_OUTPUT || column->kind == COL_TO_JSON) &&
+		rtc_type_needs_pin(typid);
+}
+
+/* The column of this name; NULL and *fault if there is none to use. */
+static Form_pg_attribute
+find_column(TupleDesc desc, const char *name, RtcFault *fault)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
+			return att;
+	}
+	fault->sqlerrcode = ERRCODE_UNDEFINED_COLUMN;
+	fault->message = psprintf(_("column \"%s\" in option \"columns\" does not exist"),
+							  name);
+	fault->detail = NULL;
+	fault->hint = NULL;
+	return NULL;
+}
+
+/* Is a column of the row type fit for use, and new to the row? */
+static bool
+add_column(RtcRowJson *row, Form_pg_attribute att, RtcFault *fault)
+{
+	Column	   *column;
+
+	for (int i = 0; i < row->ncolumns; i++)
+	{
+		if (row->column[i].attnum == att->attnum)
+		{
+			fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
+			fault->message = psprintf(_("column \"%s\" appears twice in option \"columns\""),
+									  NameStr(att->attname));
+			fault->detail = NULL;
+			fault->hint = NULL;
+			return false;
+		}
+	}
+
+	/* 'v': computed when read, so a trigger's row does not have it */
+	if (att->attgenerated == 'v')
+	{
+		fault->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
+		fault->message = psprintf(_("cannot cache virtual generated column \"%s\""),
+								  NameStr(att->attname));
+		fault->detail = _("The value of a virtual generated column is not known to triggers.");
+		fault->hint = _("Name the other columns in option \"columns\".");
+		return false;
+	}
+
+	column = &row->column[row->ncolumns];
+	init_column(column, att, row->ncolumns == 0);
+	row->needs_pin |= column_needs_pin(column, att->atttypid);
+	row->ncolumns++;
+	return true;
+}
+
+RtcRowJson *
+rtc_row_json_make(TupleDesc desc, List *names, RtcFault *fault)
+{
+	int			max = names == NIL ? desc->natts : list_length(names);
+	RtcRowJson *row;
+
+	row = palloc0(offsetof(RtcRowJson, column) + max * sizeof(Column));
+
+	if (names != NIL)
+	{
+		ListCell   *lc;
+
+		foreach(lc, names)
+		{
+			Form_pg_attribute att = find_column(desc, lfirst(lc), fault);
+
+			/* A name given too often ends at its second occurrence. */
+			if (att == NULL || !add_column(row, att, fault))
+				return NULL;
+		}
+	}
+	else
+	{
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+
+			if (!att->attisdropped && !add_column(row, att, fault))
+				return NULL;
+		}
+	}
+	return row;
+}
+
+AttrNumber
+rtc_row_json_column(const RtcRowJson *row, int n)
+{
+	return n < row->ncolumns ? row->column[n].attnum : InvalidAttrNumber;
+}
+
+List *
+rtc_row_json_columns(const RtcRowJson *row, List *columns)
+{
+	for (int i = 0; i < row->ncolumns; i++)
+		columns = list_append_unique_int(columns, row->column[i].attnum);
+	return columns;
+}
+
+bool
+rtc_row_json_needs_pin(const RtcRowJson *row)
+{
+	return row->needs_pin;
+}
+
+/* Appends text as a JSON string, escaped as core's escape_json() does. */
+static void
+append_json_string(StringInfo buf, const char *str, size_t len)
+{
+	size_t		start = 0;
+
+	appendStringInfoCharMacro(buf, '"');
+	for (size_t i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) str[i];
+		const char *escape;
+
+		if (c >= 0x20 && c != '"' && c != '\\')
+			continue;
+		appendBinaryStringInfo(buf, str + start, i - start);
+		start = i + 1;
+		switch (c)
+		{
+			case '\b':
+				escape = "\\b";
+				break;
+			case '\f':
+				escape = "\\f";
+				break;
+			case '\n':
+				escape = "\\n";
+				break;
+			case '\r':
+				escape = "\\r";
+				break;
+			case '\t':
+				escape = "\\t";
+				break;
+			case '"':
+				escape = "\\\"";
+				break;
+			case '\\':
+				escape = "\\\\";
+				break;
+			default:
+				appendStringInfo(buf, "\\u%04x", (int) c);
+				continue;
+		}
+		appendBinaryStringInfo(buf, escape, 2);
+	}
+	appendBinaryStringInfo(buf, str + start, len - start);
+	appendStringInfoCharMacro(buf, '"');
+}
+
+/*
+ * Is this value's text certainly longer than limit?  Asked before the text is
+ * made, because a text that does not fit into a StringInfo would be an error.
+ */
+static bool
+is_certainly_longer(const Column *column, Datum value, size_t limit)
+{
+	size_t		size;
+
+	if (!column->varlena)
+		return false;
+	size = toast_raw_datum_size(value) - VARHDRSZ;
+
+	/* No built-in type stores a byte of text in more than eight. */
+	return column->kind == COL_TEXT || column->kind == COL_JSON ?
+		size > limit : size / 8 > limit;
+}
+
+/* A date or time in the shape that JSON has in core, in UTC. */
+static void
+append_datetime(StringInfo buf, Datum value, Oid typid)
+{
+	char		str[MAXDATELEN + 1];
+	const int	utc = 0;
+
+	JsonEncodeDateTime(str, value, typid,
+					   typid == TIMESTAMPTZOID ? &utc : NULL);
+	appendStringInfoChar(buf, '"');
+	appendStringInfoString(buf, str);
+	appendStringInfoChar(buf, '"');
+}
+
+/* Floating point as with extra_float_digits at its default. */
+static void
+append_float(StringInfo buf, const char *str, int len, double value)
+{
+	if (isnan(value) || isinf(value))
+		append_json_string(buf, str, len);
+	else
+		appendBinaryStringInfo(buf, str, len);
+}
+
+static void
+append_value(StringInfo buf, Column *column, Datum value)
+{
+	char		number[64];
+
+	switch (column->kind)
+	{
+		case COL_BOOL:
+			appendStringInfoString(buf, DatumGetBool(value) ? "true" : "false");
+			break;
+		case COL_DATE:
+			append_datetime(buf, value, DATEOID);
+			break;
+		case COL_FLOAT4:
+			append_float(buf, number,
+						 float_to_shortest_decimal_buf(DatumGetFloat4(value),
+													   number),
+						 DatumGetFloat4(value));
+			break;
+		case COL_FLOAT8:
+			append_float(buf, number,
+						 double_to_shortest_decimal_buf(DatumGetFloat8(value),
+														number),
+						 DatumGetFloat8(value));
+			break;
+		case COL_INT2:
+			appendBinaryStringInfo(buf, number,
+								   pg_ltoa(DatumGetInt16(value), number));
+			break;
+		case COL_INT4:
+			appendBinaryStringInfo(buf, number,
+								   pg_ltoa(DatumGetInt32(value), number));
+			break;
+		case COL_INT8:
+			appendBinaryStringInfo(buf, number,
+								   pg_lltoa(DatumGetInt64(value), number));
+			break;
+		case COL_JSON:
+			{
+				text	   *t = DatumGetTextPP(value);
+
+				appendBinaryStringInfo(buf, VARDATA_ANY(t),
+									   VARSIZE_ANY_EXHDR(t));
+			}
+			break;
+		case COL_JSONB:
+			{
+				Jsonb	   *jb = DatumGetJsonbP(value);
+
+				JsonbToCString(buf, &jb->root, VARSIZE(jb));
+			}
+			break;
+		case COL_NUMERIC:
+			{
+				char	   *t = OutputFunctionCall(&column->func, value);
+				int			len = strlen(t);
+
+				if (IsValidJsonNumber(t, len))
+					appendBinaryStringInfo(buf, t, len);
+				else
+					append_json_string(buf, t, len);
+			}
+			break;
+		case COL_OUTPUT:
+			{
+				char	   *t = OutputFunctionCall(&column->func, value);
+
+				append_json_string(buf, t, strlen(t));
+			}
+			break;
+		case COL_TEXT:
+			{
+				text	   *t = DatumGetTextPP(value);
+
+				append_json_string(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
+			}
+			break;
+		case COL_TIMESTAMP:
+			append_datetime(buf, value, TIMESTAMPOID);
+			break;
+		case COL_TIMESTAMPTZ:
+			append_datetime(buf, value, TIMESTAMPTZOID);
+			break;
+		case COL_TO_JSON:
+			{
+				text	   *t = DatumGetTextPP(FunctionCall1(&column->func,
+															 value));
+
+				appendBinaryStringInfo(buf, VARDATA_ANY(t),
+									   VARSIZE_ANY_EXHDR(t));
+			}
+			break;
+	}
+}
+
+bool
+rtc_row_json_append(RtcRowJson *row, HeapTuple tuple, TupleDesc desc,
+					StringInfo buf, size_t limit)
+{
+	Datum	   *values = palloc(desc->natts * sizeof(Datum));
+	bool	   *isnull = palloc(desc->natts * sizeof(bool));
+
+	heap_deform_tuple(tuple, desc, values, isnull);
+	return rtc_row_json_append_values(row, values, isnull, buf, limit);
+}
+
+bool
+rtc_row_json_append_values(RtcRowJson *row, const Datum *values,
+						   const bool *isnull, StringInfo buf, size_t limit)
+{
+	size_t		start = buf->len;
+
+	for (int i = 0; i < row->ncolumns; i++)
+	{
+		Column	   *column = &row->column[i];
+		int			n = column->attnum - 1;
+
+		appendBinaryStringInfo(buf, column->label, column->labellen);
+		if (isnull[n])
+			appendBinaryStringInfo(buf, "null", 4);
+		else if (is_certainly_longer(column, values[n], limit))
+			return false;
+		else
+			append_value(buf, column, values[n]);
+		if (buf->len - start > limit)
+			return false;
+	}
+	if (row->ncolumns == 0)
+		appendStringInfoChar(buf, '{');
+	appendStringInfoChar(buf, '}');
+	return buf->len - start <= limit;
+}
+
+bool
+rtc_is_row_text(const char *text, size_t len)
+{
+	size_t		i = 2;
+
+	if (len < 2 || text[0] != '{' || text[1] != '"' || text[len - 1] != '}')
+		return false;
+	while (i < len && text[i] != '"' && text[i] != '\\')
+		i++;
+	return i + 2 < len && text[i] == '"' && text[i + 1] == ':' &&
+		text[i + 2] != ' ';
+}

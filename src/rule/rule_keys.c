@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_keys.c
+ *		Under which keys do rules store rows?
+ *
+ * Several rooms must know which rules can have written a key: an answer may be
+ * taken from what a rule stores only if no other rule writes there (rule_answer.c), a
+ * value without a companion is shown to who may read the tables of such rules
+ * (companion.c), and what a lookup stores under such a key must not be taken
+ * for a rule's (fetch.c).  Two rules that write the same keys are a mistake
+ * (rule_clash.c).
+ *
+ * The rules are in pg_trigger, which has no index that would help, so each
+ * backend keeps a list, until any relation or schema changes.
+ *
+ * MODEL: called inside a transaction.  The list is in a memory context of its
+ * own and is made anew at the first call after a change; the callbacks only
+ * count.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_trigger.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "rule/rule.h"
+#include "rule/rule_keys.h"
+#include "rule/rule_names.h"
+
+static MemoryContext keys_context = NULL;	/* holds what follows */
+static List *keys_list = NIL;	/* of RtcRuleKeys */
+static uint64 changes = 1;		/* counts invalidations */
+static uint64 keys_changes = 0; /* as they were when the list was begun */
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	changes++;
+}
+
+static void
+schema_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	changes++;
+}
+
+/* Adds a rule to the list, which is in the current memory context. */
+static void
+add_rule(HeapTuple tuple, TupleDesc desc)
+{
+	Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+	RtcRuleKeys *keys;
+	RtcRuleText text;
+	RtcNames	names;
+	RtcFault	fault;
+	int			nargs;
+	char	  **args = rtc_rule_args(tuple, desc, &nargs);
+
+	(void) rtc_rule_read(RTC_RULE_WRITE_THROUGH, nargs, args, &text, &fault);
+	if (text.key == NULL)
+		return;
+	rtc_names_of(form->tgrelid, &names);
+	keys = palloc(sizeof(RtcRuleKeys));
+	keys->tgoid = form->oid;
+	keys->relid = form->tgrelid;
+	keys->trigger = pstrdup(NameStr(form->tgname));
+	keys->tmpl = text.key;
+	keys->shape = rtc_shape_make(text.key, &names, form->tgrelid);
+	keys_list = lappend(keys_list, keys);
+}
+
+List *
+rtc_rule_keys(void)
+{
+	Relation	catalog;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	MemoryContext oldcontext;
+	uint64		now;
+
+	if (keys_context == NULL)
+	{
+		keys_context = AllocSetContextCreate(TopMemoryContext,
+											 "rtcache rule keys",
+											 ALLOCSET_SMALL_SIZES);
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
+	}
+	if (keys_changes == changes)
+		return keys_list;
+
+	keys_list = NIL;
+	MemoryContextReset(keys_context);
+	oldcontext = MemoryContextSwitchTo(keys_context);
+	catalog = table_open(TriggerRelationId, AccessShareLock);
+
+	/* what changes while the catalog is read is to be read again */
+	now = changes;
+	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 0, NULL);
+	while ((tuple = systable_getnext(scan)) != NULL)
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (!OidIsValid(form->tgparentid) && !form->tgisinternal &&
+			rtc_rule_kind(form->tgfoid) == RTC_RULE_WRITE_THROUGH)
+			add_rule(tuple, RelationGetDescr(catalog));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	MemoryContextSwitchTo(oldcontext);
+	keys_changes = now;
+	return keys_list;
+}
+
+List *
+rtc_rules_that_make(const char *key, size_t len)
+{
+	List	   *makers = NIL;
+	ListCell   *lc;
+
+	foreach(lc, rtc_rule_keys())
+	{
+		RtcRuleKeys *keys = lfirst(lc);
+
+		if (rtc_shape_matches(keys->shape, key, len))
+			makers = lappend(makers, keys);
+	}
+	return makers;
+}

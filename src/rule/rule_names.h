@@ -1,0 +1,35 @@
+/*-------------------------------------------------------------------------
+ *
+ * rule_names.h
+ *		The names that {.schema} and {.table} stand for.  See rule_names.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_RULE_NAMES_H
+#define RTC_RULE_NAMES_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+#include "rule/key_shape.h"
+
+/*
+ * The table that the rule of a trigger was made on: for a clone in a partition,
+ * that of the original.  dropped: this transaction may have dropped the
+ * trigger.  InvalidOid if it is not found.
+ */
+extern Oid	rtc_rule_table(Oid tgoid, bool dropped);
+
+/* The names of a table, in the current memory context; NULL if it has gone. */
+extern void rtc_names_of(Oid relid, RtcNames *names);
+
+/*
+ * All names (RtcNames *) that a table has or had in this transaction, also if
+ * it has been dropped; at least one, which may be unknown.
+ */
+extern List *rtc_names_had(Oid relid);
+
+#endif							/* RTC_RULE_NAMES_H */

@@ -1,0 +1,344 @@
+/*-------------------------------------------------------------------------
+ *
+ * template.c
+ *		Key templates: from rows to cache keys.
+ *
+ * A template is literal text with {column} placeholders: "hero:{id}".  Its
+ * literal text stands for itself; a column is rendered by its type's output
+ * function and then percent-encoded, so that no value can add a ':' of its
+ * own, look like a glob, or forge the key of another row.  {.schema} and
+ * {.table} are the names of the rule's table, encoded likewise; they are filled
+ * in when the template is parsed.
+ *
+ * MODEL: a template belongs to a rule of this backend.  Parsing looks at the
+ * catalogs (the syscache); rendering runs output functions, which may raise.
+ * Whoever keeps a template forgets it when one of the names changes.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "base/key.h"
+#include "compat.h"
+#include "op.h"
+#include "rule/template.h"
+
+/* How the text of a column is made. */
+typedef enum PartKind
+{
+	PART_LITERAL,
+	PART_INT2,
+	PART_INT4,
+	PART_INT8,
+	PART_TEXT,					/* the bytes are the text */
+	PART_OTHER					/* by the output function */
+} PartKind;
+
+typedef struct Part
+{
+	PartKind	kind;
+	AttrNumber	attnum;			/* column; 0 for a literal */
+	const char *text;			/* literal text, NUL-terminated */
+	int			len;			/* its length in bytes */
+	FmgrInfo	output;			/* PART_OTHER */
+} Part;
+
+struct RtcTemplate
+{
+	bool		needs_pin;		/* some column's text depends on settings */
+	int			nparts;
+	Part		part[FLEXIBLE_ARRAY_MEMBER];
+};
+
+bool
+rtc_type_needs_pin(Oid typid)
+{
+	typid = getBaseType(typid);
+
+	switch (typid)
+	{
+		case BOOLOID:
+		case BPCHAROID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case JSONBOID:
+		case JSONOID:
+		case NAMEOID:
+		case NUMERICOID:
+		case OIDOID:
+		case TEXTOID:
+		case UUIDOID:
+		case VARCHAROID:
+			return false;
+		default:
+			return get_typtype(typid) != TYPTYPE_ENUM;
+	}
+}
+
+/* Fills *fault for a template that is malformed; returns NULL for brevity. */
+static RtcTemplate *
+malformed(RtcFault *fault, const char *text, const char *detail)
+{
+	fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
+	fault->message = psprintf(_("malformed key template \"%s\""), text);
+	fault->detail = detail;
+	fault->hint = _("A key template is literal text with column names in braces, such as \"hero:{id}\".");
+	return NULL;
+}
+
+/* Finds a column by exact name; InvalidAttrNumber and *fault if unusable. */
+static AttrNumber
+find_column(const char *name, const char *text, TupleDesc desc,
+			RtcFault *fault)
+{
+	bool		other_case = false;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped)
+			continue;
+		if (strcmp(NameStr(att->attname), name) == 0)
+		{
+			/* 'v': computed when read, so a trigger's row does not have it */
+			if (att->attgenerated != 'v')
+				return att->attnum;
+			fault->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
+			fault->message =
+				psprintf(_("key template \"%s\" uses virtual generated column \"%s\""),
+						 text, name);
+			fault->detail = _("The value of a virtual generated column is not known to triggers.");
+			fault->hint = NULL;
+			return InvalidAttrNumber;
+		}
+		if (pg_strcasecmp(NameStr(att->attname), name) == 0)
+			other_case = true;
+	}
+
+	fault->sqlerrcode = ERRCODE_UNDEFINED_COLUMN;
+	fault->message = psprintf(_("column \"%s\" in key template \"%s\" does not exist"),
+							  name, text);
+	fault->detail = NULL;
+	fault->hint = other_case ?
+		_("Column names in key templates are case-sensitive and are not quoted.") :
+		NULL;
+	return InvalidAttrNumber;
+}
+
+static void
+init_column_part(Part *part, AttrNumber attnum, Oid typid)
+{
+	Oid			base = getBaseType(typid);
+
+	part->attnum = attnum;
+	switch (base)
+	{
+		case INT2OID:
+			part->kind = PART_INT2;
+			break;
+		case INT4OID:
+			part->kind = PART_INT4;
+			break;
+		case INT8OID:
+			part->kind = PART_INT8;
+			break;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			part->kind = PART_TEXT;
+			break;
+		default:
+			{
+				Oid			func;
+				bool		isvarlena;
+
+				getTypeOutputInfo(base, &func, &isvarlena);
+				fmgr_info_cxt(func, &part->output, CurrentMemoryContext);
+				part->kind = PART_OTHER;
+			}
+			break;
+	}
+}
+
+/* Adds a part to the template. */
+static Part *
+add_part(RtcTemplate *tmpl, PartKind kind)
+{
+	Part	   *part = &tmpl->part[tmpl->nparts++];
+
+	part->kind = kind;
+	return part;
+}
+
+/*
+ * rtc_template_parse
+ *		Literal text may hold whatever a key may hold, except what nobody can
+ *		mean: white space, control characters, braces that are no placeholder.
+ */
+RtcTemplate *
+rtc_template_parse(const char *text, TupleDesc desc, const RtcNames *names,
+				   RtcFault *fault)
+{
+	size_t		len = strlen(text);
+	int			maxparts = 1;
+	RtcTemplate *tmpl;
+	RtcPiece	piece;
+	const char *p = text;
+
+	if (len == 0)
+		return malformed(fault, text, _("The template is empty."));
+	if (len > RTC_MAX_KEY_LEN)
+		return malformed(fault, pnstrdup(text, pg_mbcliplen(text, len, 64)),
+						 psprintf(_("The template is longer than %d bytes."),
+								  RTC_MAX_KEY_LEN));
+	if (!rtc_key_is_valid(text, len))
+		return malformed(fault, text,
+						 _("Keys that begin with \"~\" or end in \"~lease\" or \"~query\" are used by rtcache itself."));
+
+	for (const char *c = text; *c; c++)
+	{
+		if (*c == '{')
+			maxparts += 2;
+	}
+	tmpl = palloc0(offsetof(RtcTemplate, part) + maxparts * sizeof(Part));
+
+	for (rtc_piece_next(&p, &piece); piece.kind != RTC_PIECE_END;
+		 rtc_piece_next(&p, &piece))
+	{
+		Part	   *part;
+		AttrNumber	attnum;
+		StringInfoData name;
+		const char *plain;
+		Oid			typid;
+
+		switch (piece.kind)
+		{
+			case RTC_PIECE_LITERAL:
+				part = add_part(tmpl, PART_LITERAL);
+				part->len = piece.len;
+				part->text = pnstrdup(piece.text, piece.len);
+				break;
+			case RTC_PIECE_SCHEMA:
+			case RTC_PIECE_TABLE:
+				part = add_part(tmpl, PART_LITERAL);
+				plain = piece.kind == RTC_PIECE_SCHEMA ? names->schema :
+					names->table;
+				if (plain == NULL)
+					return malformed(fault, text,
+									 _("The name of its table is not known."));
+				initStringInfo(&name);
+				rtc_key_encode(&name, plain, strlen(plain));
+				part->len = name.len;
+				part->text = name.data;
+				break;
+			case RTC_PIECE_COLUMN:
+				attnum = find_column(pnstrdup(piece.text, piece.len), text,
+									 desc, fault);
+				if (attnum == InvalidAttrNumber)
+					return NULL;
+				part = add_part(tmpl, PART_OTHER);
+				typid = TupleDescAttr(desc, attnum - 1)->atttypid;
+				init_column_part(part, attnum, typid);
+				tmpl->needs_pin |= rtc_type_needs_pin(typid);
+				break;
+			case RTC_PIECE_MALFORMED:
+			case RTC_PIECE_END:
+				return malformed(fault, text, piece.detail);
+		}
+	}
+	return tmpl;
+}
+
+bool
+rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple, TupleDesc desc,
+					StringInfo buf)
+{
+	int			start = buf->len;
+
+	for (int i = 0; i < tmpl->nparts; i++)
+	{
+		Part	   *part = &tmpl->part[i];
+		Datum		value;
+		bool		isnull;
+		char		digits[32];
+
+		if (part->kind == PART_LITERAL)
+		{
+			appendBinaryStringInfo(buf, part->text, part->len);
+			continue;
+		}
+
+		value = heap_getattr(tuple, part->attnum, desc, &isnull);
+		if (isnull)
+		{
+			buf->len = start;
+			buf->data[start] = '\0';
+			return false;
+		}
+
+		/* Digits need no encoding. */
+		switch (part->kind)
+		{
+			case PART_INT2:
+				appendBinaryStringInfo(buf, digits,
+									   pg_ltoa(DatumGetInt16(value), digits));
+				break;
+			case PART_INT4:
+				appendBinaryStringInfo(buf, digits,
+									   pg_ltoa(DatumGetInt32(value), digits));
+				break;
+			case PART_INT8:
+				appendBinaryStringInfo(buf, digits,
+									   pg_lltoa(DatumGetInt64(value), digits));
+				break;
+			case PART_TEXT:
+				{
+					/* A key this long is refused by the caller: be brief. */
+					text	   *t = DatumGetTextPP(value);
+
+					rtc_key_encode(buf, VARDATA_ANY(t),
+								   Min(VARSIZE_ANY_EXHDR(t),
+									   RTC_MAX_KEY_LEN + 1));
+				}
+				break;
+			default:
+				{
+					char	   *t = OutputFunctionCall(&part->output, value);
+
+					rtc_key_encode(buf, t,
+								   Min(strlen(t), RTC_MAX_KEY_LEN + 1));
+				}
+				break;
+		}
+	}
+	return true;
+}
+
+bool
+rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum)
+{
+	for (int i = 0; i < tmpl->nparts; i++)
+	{
+		if (tmpl->part[i].kind != PART_LITERAL &&
+			tmpl->part[i].attnum == attnum)
+			return true;
+	}
+	return false;
+}
+
+bool
+rtc_template_needs_pin(const RtcTemplate *tmpl)
+{
+	return tmpl->needs_pin;
+}

@@ -1,0 +1,413 @@
+/*-------------------------------------------------------------------------
+ *
+ * message.c
+ *		Ops as bytes in WAL.
+ *
+ * A message is a logical WAL message (LogLogicalMessage) with our prefix.  It
+ * is text in the encoding of its database, since consumers of logical decoding
+ * may ask for messages, and take them for that.  Keys and values are such text
+ * anyhow, and all around them is printable ASCII: numbers as in digits.h, and
+ *
+ *		seal		of all that follows, RTC_SEAL_TEXT_LEN bytes
+ *		header		numbers: version, kind, flags, the database's oid, the full
+ *					xid of the writing (sub)transaction, first_seq, nops
+ *		dbname		its length in bytes, a number, and the database's name when
+ *					written; a name may be in any encoding, so what is not
+ *					printable ASCII is written as %xx
+ *		ops			nops ops, each
+ *					kind, a number;
+ *					keylen, and for SET, PUT and ROW ttl_ms and vallen, numbers;
+ *					for ROW and GONE the row versions, numbers: relid, storage,
+ *					block and offset of made, the same of gone, flags;
+ *					the key, and for SET, PUT and ROW the value; lengths in bytes;
+ *					or for TAG, instead of these, the RtcDep, a number
+ *
+ * A message holds whole ops, so no character is cut between two messages.
+ *
+ * The full xid must be that of the WAL record, so that no other transaction can
+ * use the message again; the relay ignores a second message with the same
+ * first_seq of the same transaction, so neither can this one.
+ *
+ * Messages of 1.0 were binary.  They are read as well (message_v1.c).
+ *
+ * Model: written by backends, before commit, where an error may be raised;
+ * read by the relay.  Bytes that arrive here may be hostile: any role can
+ * write a WAL message with any prefix.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "replication/message.h"
+
+#include "base/digits.h"
+#include "base/xid.h"
+#include "compat.h"
+#include "dep/dep.h"
+#include "stats.h"
+#include "wal/message.h"
+#include "wal/message_v1.h"
+#include "wal/seal.h"
+
+#define RTC_MESSAGE_VERSION 2
+
+/* Flag of a message: there are GONE ops in it. */
+#define RTC_MESSAGE_HAS_GONE 1
+
+/* Flags of row versions, and all of them. */
+#define RTC_ROW_OLDER		1
+#define RTC_ROW_UNSTORED	2
+#define RTC_ROW_ALONE		4
+#define RTC_ROW_FLAGS		7
+
+/* The most bytes that a database's name takes in a message. */
+#define RTC_MAX_DBNAME_TEXT	(3 * (NAMEDATALEN - 1))
+
+/* The most bytes in front of the name: the seal and eight numbers. */
+#define RTC_MAX_HEADER		(RTC_SEAL_TEXT_LEN + 8 * RTC_MAX_DIGITS)
+
+static char *put_row(char *p, const RtcRow *row);
+static bool get_row(const char **pos, const char *end, RtcRow *row);
+static bool get_place(const char **pos, const char *end, ItemPointer ctid);
+static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
+								size_t opslen, uint32 nops, uint64 first_seq,
+								uint32 flags);
+static const char *my_database_name(void);
+static char *escape_name(char *p, const char *name);
+static bool unescape_name(const char *text, size_t len, char *name);
+static int	hex_value(char c);
+
+void
+rtc_op_encode(StringInfo buf, const RtcOp *op)
+{
+	bool		stores = RtcOpStores(op->kind);
+	Size		size = (Size) op->keylen + (stores ? op->vallen : 0);
+	char	   *p;
+
+	if (size > MaxAllocSize)
+		elog(ERROR, "cache op of %zu bytes is too large", size);
+	enlargeStringInfo(buf, (int) size + 11 * RTC_MAX_DIGITS);
+	p = rtc_put_number(buf->data + buf->len, op->kind);
+	if (op->kind == RTC_OP_TAG)
+		p = rtc_put_number(p, op->dep);
+	else
+	{
+		p = rtc_put_number(p, op->keylen);
+		if (stores)
+		{
+			p = rtc_put_number(p, op->ttl_ms);
+			p = rtc_put_number(p, op->vallen);
+		}
+		if (RtcOpHasRow(op->kind))
+			p = put_row(p, &op->row);
+		/* a CLEAR has no key */
+		if (op->keylen > 0)
+			memcpy(p, op->key, op->keylen);
+		p += op->keylen;
+		if (stores)
+		{
+			memcpy(p, op->value, op->vallen);
+			p += op->vallen;
+		}
+	}
+	buf->len = p - buf->data;
+	*p = '\0';
+}
+
+bool
+rtc_op_decode(const char **pos, const char *end, RtcOp *op)
+{
+	const char *p = *pos;
+	uint64		kind;
+	uint64		keylen;
+	uint64		ttl_ms = 0;
+	uint64		vallen = 0;
+
+	memset(op, 0, sizeof(*op));
+	if (!rtc_get_number_up_to(&p, end, RTC_OP_GONE, &kind) ||
+		kind < RTC_OP_SET)
+		return false;
+	op->kind = (RtcOpKind) kind;
+	if (kind == RTC_OP_TAG)
+	{
+		if (!rtc_get_number(&p, end, &op->dep))
+			return false;
+		*pos = p;
+		return true;
+	}
+	if (!rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &keylen))
+		return false;
+	if (RtcOpStores(kind) &&
+		(!rtc_get_number_up_to(&p, end, PG_INT64_MAX, &ttl_ms) ||
+		 !rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &vallen)))
+		return false;
+	if (RtcOpHasRow(kind) && !get_row(&p, end, &op->row))
+		return false;
+	if (keylen + vallen > (uint64) (end - p))
+		return false;
+	op->key = p;
+	op->keylen = keylen;
+	op->ttl_ms = ttl_ms;
+	op->value = p + keylen;
+	op->vallen = vallen;
+	*pos = op->value + vallen;
+	return true;
+}
+
+static char *
+put_row(char *p, const RtcRow *row)
+{
+	p = rtc_put_number(p, row->relid);
+	p = rtc_put_number(p, row->storage);
+	p = rtc_put_number(p, ItemPointerGetBlockNumberNoCheck(&row->made));
+	p = rtc_put_number(p, ItemPointerGetOffsetNumberNoCheck(&row->made));
+	p = rtc_put_number(p, ItemPointerGetBlockNumberNoCheck(&row->gone));
+	p = rtc_put_number(p, ItemPointerGetOffsetNumberNoCheck(&row->gone));
+	return rtc_put_number(p, (row->older ? RTC_ROW_OLDER : 0) |
+						  (row->unstored ? RTC_ROW_UNSTORED : 0) |
+						  (row->alone ? RTC_ROW_ALONE : 0));
+}
+
+static bool
+get_row(const char **pos, const char *end, RtcRow *row)
+{
+	uint64		relid;
+	uint64		storage;
+	uint64		flags;
+
+	if (!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &relid) ||
+		!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &storage) ||
+		!get_place(pos, end, &row->made) ||
+		!get_place(pos, end, &row->gone) ||
+		!rtc_get_number_up_to(pos, end, RTC_ROW_FLAGS, &flags))
+		return false;
+	row->relid = (Oid) relid;
+	row->storage = (Oid) storage;
+	row->older = (flags & RTC_ROW_OLDER) != 0;
+	row->unstored = (flags & RTC_ROW_UNSTORED) != 0;
+	row->alone = (flags & RTC_ROW_ALONE) != 0;
+	return true;
+}
+
+static bool
+get_place(const char **pos, const char *end, ItemPointer ctid)
+{
+	uint64		block;
+	uint64		offset;
+
+	if (!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &block) ||
+		!rtc_get_number_up_to(pos, end, PG_UINT16_MAX, &offset))
+		return false;
+	ItemPointerSet(ctid, (BlockNumber) block, (OffsetNumber) offset);
+	return true;
+}
+
+void
+rtc_message_write(const char *ops, size_t opslen, uint32 nops,
+				  uint64 first_seq, bool has_gone)
+{
+	(void) write_message(RTC_MESSAGE_OPS, ops, opslen, nops, first_seq,
+						 has_gone ? RTC_MESSAGE_HAS_GONE : 0);
+}
+
+void
+rtc_message_write_gap(void)
+{
+	(void) write_message(RTC_MESSAGE_GAP, NULL, 0, 0, 0, 0);
+}
+
+XLogRecPtr
+rtc_message_write_omitted(void)
+{
+	return write_message(RTC_MESSAGE_OMITTED, NULL, 0, 0, 0, 0);
+}
+
+static XLogRecPtr
+write_message(RtcMessageKind kind, const char *ops, size_t opslen,
+			  uint32 nops, uint64 first_seq, uint32 flags)
+{
+	char		name[RTC_MAX_DBNAME_TEXT];
+	size_t		namelen = escape_name(name, my_database_name()) - name;
+	FullTransactionId fxid = GetCurrentFullTransactionId();
+	StringInfoData buf;
+	char	   *p;
+	XLogRecPtr	end;
+
+	initStringInfo(&buf);
+	enlargeStringInfo(&buf, RTC_MAX_HEADER + (int) (sizeof(name) + opslen));
+	p = buf.data + RTC_SEAL_TEXT_LEN;
+	p = rtc_put_number(p, RTC_MESSAGE_VERSION);
+	p = rtc_put_number(p, kind);
+	p = rtc_put_number(p, flags);
+	p = rtc_put_number(p, MyDatabaseId);
+	p = rtc_put_number(p, U64FromFullTransactionId(fxid));
+	p = rtc_put_number(p, first_seq);
+	p = rtc_put_number(p, nops);
+	p = rtc_put_number(p, namelen);
+	memcpy(p, name, namelen);
+	p += namelen;
+	if (opslen > 0)
+		memcpy(p, ops, opslen);
+	buf.len = p + opslen - buf.data;
+	rtc_seal_compute(buf.data + RTC_SEAL_TEXT_LEN, buf.len - RTC_SEAL_TEXT_LEN,
+					 buf.data);
+
+	end = LogLogicalMessage_compat(RTC_NAME, buf.data, buf.len,
+								   kind == RTC_MESSAGE_OPS);
+	rtc_stat_inc(RTC_STAT_MESSAGES);
+	rtc_stat_add(RTC_STAT_MESSAGE_BYTES, buf.len);
+	pfree(buf.data);
+	return end;
+}
+
+bool
+rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
+{
+	const char *pos = data + RTC_SEAL_TEXT_LEN;
+	const char *end = data + len;
+	uint64		version;
+	uint64		kind;
+	uint64		flags;
+	uint64		dboid;
+	uint64		nops;
+	uint64		namelen;
+
+	if (rtc_message_v1_is(data, len))
+		return rtc_message_v1_parse(data, len, msg);
+	memset(msg, 0, sizeof(*msg));
+	if (len < RTC_SEAL_TEXT_LEN ||
+		!rtc_get_number(&pos, end, &version) ||
+		version != RTC_MESSAGE_VERSION ||
+		!rtc_get_number_up_to(&pos, end, RTC_MESSAGE_OMITTED, &kind) ||
+		kind < RTC_MESSAGE_OPS ||
+		!rtc_get_number_up_to(&pos, end, RTC_MESSAGE_HAS_GONE, &flags) ||
+		!rtc_get_number_up_to(&pos, end, PG_UINT32_MAX, &dboid) ||
+		!rtc_get_number(&pos, end, &msg->fxid) ||
+		!rtc_get_number(&pos, end, &msg->first_seq) ||
+		!rtc_get_number_up_to(&pos, end, PG_UINT32_MAX, &nops) ||
+		!rtc_get_number_up_to(&pos, end, RTC_MAX_DBNAME_TEXT, &namelen) ||
+		namelen > (uint64) (end - pos) ||
+		!unescape_name(pos, namelen, msg->dbname))
+		return false;
+
+	msg->kind = (RtcMessageKind) kind;
+	msg->dboid = (Oid) dboid;
+	msg->nops = (uint32) nops;
+	msg->has_gone = (flags & RTC_MESSAGE_HAS_GONE) != 0;
+	msg->ops = pos + namelen;
+	msg->opslen = end - msg->ops;
+	return true;
+}
+
+bool
+rtc_message_next_op(const RtcMessage *msg, const char **pos, RtcOp *op)
+{
+	const char *end = msg->ops + msg->opslen;
+
+	return msg->is_v1 ? rtc_op_v1_decode(pos, end, op)
+		: rtc_op_decode(pos, end, op);
+}
+
+bool
+rtc_message_read(const char *data, size_t len, TransactionId xid, Oid dboid,
+				 bool transactional, RtcMessage *msg)
+{
+	return rtc_message_parse(data, len, msg) &&
+		transactional == (msg->kind == RTC_MESSAGE_OPS) &&
+		msg->dboid == dboid &&
+		TransactionIdIsNormal(xid) &&
+		msg->fxid == U64FromFullTransactionId(rtc_full_xid(xid)) &&
+		(msg->is_v1 ? rtc_message_v1_verify(data, len)
+		 : rtc_seal_verify(data + RTC_SEAL_TEXT_LEN,
+						   len - RTC_SEAL_TEXT_LEN, data));
+}
+
+/*
+ * Name of the current database, looked up once: a database that has sessions
+ * cannot be renamed.
+ */
+static const char *
+my_database_name(void)
+{
+	static char name[NAMEDATALEN];
+
+	if (name[0] == '\0')
+	{
+		char	   *found = get_database_name(MyDatabaseId);
+
+		if (found == NULL)
+			elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
+		strlcpy(name, found, sizeof(name));
+		pfree(found);
+	}
+	return name;
+}
+
+/*
+ * Writes a name as printable ASCII at p, and returns the end of it.
+ */
+static char *
+escape_name(char *p, const char *name)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (; *name != '\0'; name++)
+	{
+		unsigned char c = *name;
+
+		if (c > ' ' && c <= '~' && c != '%')
+			*p++ = c;
+		else
+		{
+			*p++ = '%';
+			*p++ = digits[c >> 4];
+			*p++ = digits[c & 15];
+		}
+	}
+	return p;
+}
+
+/*
+ * Reads what escape_name() has written into NAMEDATALEN bytes.  False if it is
+ * empty, too long, or malformed.
+ */
+static bool
+unescape_name(const char *text, size_t len, char *name)
+{
+	const char *end = text + len;
+	size_t		n = 0;
+
+	while (text < end && n < NAMEDATALEN - 1)
+	{
+		int			c = (unsigned char) *text++;
+
+		if (c == '%')
+		{
+			int			high = end - text < 2 ? -1 : hex_value(text[0]);
+			int			low = end - text < 2 ? -1 : hex_value(text[1]);
+
+			if (high < 0 || low < 0)
+				return false;
+			c = high << 4 | low;
+			text += 2;
+		}
+		if (c == 0)
+			return false;
+		name[n++] = (char) c;
+	}
+	name[n] = '\0';
+	return n > 0 && text == end;
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

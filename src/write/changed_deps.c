@@ -1,0 +1,163 @@
+/*-------------------------------------------------------------------------
+ *
+ * changed_deps.c
+ *		The dependencies that the current transaction changes.
+ *
+ * Each has its stamp touched at once, for readers of this server, and is kept
+ * until the end of the transaction, when oplist.c makes TAG ops of those that
+ * somebody has registered in Redis: who has is known for certain only when the
+ * stamps are pending (interest.c).
+ *
+ * The set is bounded by rtcache.xact_buffer.  A transaction that changes more
+ * than fits there changes, as far as readers are concerned, the database: the
+ * stamp on which all of them depend is touched, and Redis gets a CLEAR.
+ *
+ * A savepoint that rolls back leaves its dependencies here.  One too many
+ * costs a hit and never an answer.
+ *
+ * MODEL: per backend, no locks.  Adding and asking may raise; the rest neither
+ * raises nor allocates.  Memory belongs to TopTransactionContext, with which it
+ * goes.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "dep/interest.h"
+#include "dep/stamps.h"
+#include "guc.h"
+#include "shmem.h"
+#include "wal/message.h"
+#include "write/changed_deps.h"
+
+typedef struct RtcDepEntry
+{
+	RtcDep		dep;
+	bool		written;		/* rtc_depset_next() has shown it */
+	char		status;			/* for simplehash */
+} RtcDepEntry;
+
+#define SH_PREFIX		deps
+#define SH_ELEMENT_TYPE RtcDepEntry
+#define SH_KEY_TYPE		RtcDep
+#define SH_KEY			dep
+#define SH_HASH_KEY(tb, key) ((uint32) (key))
+#define SH_EQUAL(tb, a, b) ((a) == (b))
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* The state of the current transaction; all zero when it has none. */
+typedef struct RtcDepSet
+{
+	deps_hash  *hash;
+	RtcDep		last;			/* added last; rows often share one */
+	bool		overflowed;
+} RtcDepSet;
+
+static RtcDepSet set;
+
+static void
+touch(RtcDep dep)
+{
+	if (rtc_shared != NULL)
+		rtc_stamp_touch(rtc_stamp_bucket(dep));
+}
+
+bool
+rtc_depset_add(RtcDep dep)
+{
+	bool		found;
+	uint32		max;
+
+	if (set.overflowed)
+		return false;
+	if (set.hash == NULL)
+		set.hash = deps_create(TopTransactionContext, 24, NULL);
+	else if (set.last == dep || deps_lookup(set.hash, dep) != NULL)
+		return false;
+
+	/* It doubles when it is 90 % full, and for a moment both are there. */
+	max = rtc_xact_buffer * (Size) 1024 / (3 * sizeof(RtcDepEntry));
+	if (set.hash->members >= max)
+	{
+		touch(rtc_dep_database());
+		set.overflowed = true;
+		return true;
+	}
+
+	/*
+	 * The stamp first: if that raises, and a savepoint catches it, the
+	 * dependency must not look as if it had been dealt with.
+	 */
+	touch(dep);
+	deps_insert(set.hash, dep, &found)->written = false;
+	set.last = dep;
+	return true;
+}
+
+bool
+rtc_depset_next(uint32 *pos, RtcDep *dep)
+{
+	if (set.hash == NULL)
+		return false;
+	while (*pos < set.hash->size)
+	{
+		RtcDepEntry *entry = &set.hash->data[(*pos)++];
+
+		if (entry->status == deps_SH_IN_USE && !entry->written)
+		{
+			entry->written = true;
+			*dep = entry->dep;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+rtc_depset_overflowed(void)
+{
+	return set.overflowed;
+}
+
+/*
+ * Does anybody depend on this in Redis, as far as is known?
+ *
+ * An older Redis may come back, with tag sets that are not known of now.  So
+ * before the first TAG op is left out, a message in WAL says that it may be: a
+ * relay that meets it clears, unless it knows better (tag_sweep.c), and lookups
+ * believe no Redis that is not behind it (lookup_trust.c).  The look that counts is
+ * that behind the message.
+ */
+bool
+rtc_depset_is_wanted(RtcDep dep)
+{
+	XLogRecPtr	end;
+
+	if (rtc_shared == NULL || rtc_interest_exists(dep))
+		return true;
+	if (pg_atomic_read_u64(&rtc_shared->omitted_lsn) != 0)
+	{
+		pg_memory_barrier();
+		return rtc_interest_exists(dep);
+	}
+
+	end = rtc_message_write_omitted();
+	pg_atomic_write_u64(&rtc_shared->omitted_lsn, end);
+	rtc_raise_lsn(&rtc_shared->wake_lsn, end);
+	pg_memory_barrier();
+	rtc_wake_relay();
+	return rtc_interest_exists(dep);
+}
+
+void
+rtc_depset_reset(void)
+{
+	memset(&set, 0, sizeof(set));
+}

@@ -1,0 +1,448 @@
+/*-------------------------------------------------------------------------
+ *
+ * commit_wait.c
+ *		COMMIT that waits until Redis has the change.
+ *
+ * With rtcache.commit_wait = applied a transaction that has changed something
+ * in the cache returns when the relay has applied it, so that whoever hears of
+ * the commit finds it in Redis.
+ *
+ * Waiting is done as for a synchronous standby (syncrep.c): a queue in the
+ * order of LSNs, whose head the relay wakes after each batch.  So many waiters
+ * share a round trip, and each is woken once.  Unlike there, it is done after
+ * the locks are released: the commit is visible by then anyhow, the next
+ * writer of the same row may go on and share the batch, and a Redis that is
+ * away holds up nobody but those who asked to wait for it.
+ *
+ * The change is committed whatever happens here.  What ends the wait early, a
+ * timeout, a cancel, termination, is told as a WARNING.  A cancel has done its
+ * work with that, unless a statement goes on: a procedure that has committed.
+ * That ends at its next step, by statement_timeout, too; a COMMIT of its own is
+ * not subject to it.  A Redis that has been
+ * away for a while has used up that much of everybody's patience: during an
+ * outage the first commits wait for rtcache.commit_wait_timeout, later ones
+ * are told at once.
+ *
+ * COMMIT PREPARED is run by a transaction that has changed nothing itself, and
+ * no callback tells which transaction it has committed.  A hook notices the
+ * statement; it waits if there was any prepared transaction that has changed
+ * something.
+ *
+ * Model: backends, at the end of a transaction, with interrupts held.  Nothing
+ * here may raise once the transaction is committed: that would be a PANIC.
+ * Barriers of the server (DROP DATABASE is one) are absorbed, since a wait may
+ * be long, and those who raised them wait for everybody.
+ * The queue is protected by RtcShared.wait_lock, which is held for a few
+ * pointers and, by the relay, for setting latches.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/proc.h"
+#include "storage/procsignal.h"
+#include "tcop/dest.h"
+#include "tcop/pquery.h"
+#include "tcop/tcopprot.h"
+#include "tcop/utility.h"
+#include "utils/timeout.h"
+#include "utils/timestamp.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "compat.h"
+#include "dep/stamps.h"
+#include "guc.h"
+#include "shmem.h"
+#include "stats.h"
+#include "write/commit_wait.h"
+
+/* How often to look whether there still is a Redis to wait for (ms). */
+#define RTC_LOOK_MS		1000
+
+/* How a wait ended. */
+typedef enum WaitEnd
+{
+	END_APPLIED,				/* Redis has it */
+	END_OFF,					/* Redis has been switched off */
+	END_TIMEOUT,
+	END_CANCEL,
+	END_STATEMENT_TIMEOUT,
+	END_TERMINATE,
+	END_POSTMASTER_DEATH
+} WaitEnd;
+
+static ProcessUtility_hook_type prev_utility_hook = NULL;
+
+static bool armed = false;		/* the transaction wants to wait */
+static XLogRecPtr wanted = InvalidXLogRecPtr;	/* for this */
+static uint32 wait_event = 0;
+
+static void watch_utility(PlannedStmt *pstmt, const char *queryString,
+						  bool readOnlyTree, ProcessUtilityContext context,
+						  ParamListInfo params, QueryEnvironment *queryEnv,
+						  DestReceiver *dest, QueryCompletion *qc);
+static WaitEnd wait_until_applied(XLogRecPtr lsn);
+static WaitEnd take_cancel(void);
+static bool absorb_barrier(void);
+static long patience(void);
+static void join_queue(XLogRecPtr lsn);
+static void leave_queue(void);
+static void warn(WaitEnd end);
+
+int
+rtc_waiter_slots(void)
+{
+	return MaxBackends;
+}
+
+void
+rtc_commit_wait_init(void)
+{
+	prev_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = watch_utility;
+}
+
+/*
+ * Notices COMMIT PREPARED.  The transaction that runs it ends next, and waits
+ * in the prepared one's place.
+ */
+static void
+watch_utility(PlannedStmt *pstmt, const char *queryString,
+			  bool readOnlyTree, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *queryEnv,
+			  DestReceiver *dest, QueryCompletion *qc)
+{
+	bool		concerns_us = false;
+
+	if (IsA(pstmt->utilityStmt, TransactionStmt) &&
+		((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED)
+		concerns_us = rtc_stamp_prepared();
+
+	if (prev_utility_hook)
+		prev_utility_hook(pstmt, queryString, readOnlyTree, context, params,
+						  queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+
+	/* the end of the commit record, or what this transaction wrote behind it */
+	if (concerns_us)
+		rtc_commit_wait_for(XactLastRecEnd);
+}
+
+/*
+ * The setting that counts is that at commit, as with synchronous_commit.
+ */
+void
+rtc_commit_wait_arm(void)
+{
+	armed = rtc_commit_wait == RTC_COMMIT_WAIT_APPLIED &&
+		rtc_shared != NULL && RtcRedisConfigured();
+	if (armed && wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheCommitWait");
+}
+
+void
+rtc_commit_wait_for(XLogRecPtr lsn)
+{
+	wanted = Max(wanted, lsn);
+}
+
+void
+rtc_commit_wait_forget(void)
+{
+	armed = false;
+	wanted = InvalidXLogRecPtr;
+}
+
+void
+rtc_commit_wait_now(void)
+{
+	XLogRecPtr	lsn = wanted;
+	bool		wait = armed && !XLogRecPtrIsInvalid(lsn);
+
+	rtc_commit_wait_forget();
+	if (!wait || pg_atomic_read_u32(&rtc_shared->queue_on) == 0)
+		return;
+
+	/* Redis is given what is flushed; with synchronous_commit off it is not. */
+	RTC_INJECT("wait_begins");
+	XLogFlush(lsn);
+	rtc_stat_inc(RTC_STAT_COMMIT_WAITS);
+	warn(wait_until_applied(lsn));
+}
+
+static WaitEnd
+wait_until_applied(XLogRecPtr lsn)
+{
+	int64		deadline;
+	WaitEnd		end;
+	long		timeout;
+	bool		absorb = true;
+
+	if (rtc_is_applied(lsn))
+		return END_APPLIED;
+	timeout = patience();
+	if (timeout == 0)
+		return END_TIMEOUT;
+	deadline = rtc_deadline_in(Max(timeout, 0));
+
+	/* Whoever applies it from here on finds us in the queue. */
+	join_queue(lsn);
+	RTC_INJECT("wait_queued");
+	rtc_hurry_relay(lsn);
+	for (;;)
+	{
+		long		left = RTC_LOOK_MS;
+		int			rc;
+
+		/* Must reset the latch before testing state. */
+		ResetLatch(MyLatch);
+		if (rtc_is_applied(lsn))
+		{
+			end = END_APPLIED;
+			break;
+		}
+
+		/*
+		 * As in SyncRepWaitForLSN(): we can neither raise an error, for the
+		 * transaction is committed, nor go on as if nothing were wrong.
+		 * ProcDiePending stays: the process ends when it has cleaned up.
+		 */
+		if (ProcDiePending)
+		{
+			end = END_TERMINATE;
+			break;
+		}
+		if (QueryCancelPending)
+		{
+			end = take_cancel();
+			break;
+		}
+		if (ProcSignalBarrierPending && absorb)
+			absorb = absorb_barrier();
+		if (pg_atomic_read_u32(&rtc_shared->queue_on) == 0)
+		{
+			end = END_OFF;
+			break;
+		}
+		if (timeout > 0)
+		{
+			left = rtc_deadline_left(deadline);
+			if (left <= 0)
+			{
+				end = END_TIMEOUT;
+				break;
+			}
+			left = Min(left, RTC_LOOK_MS);
+		}
+
+		/* Not WL_EXIT_ON_PM_DEATH, which would try to abort what is over. */
+		rc = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_POSTMASTER_DEATH,
+					   left, wait_event);
+		if (rc & WL_POSTMASTER_DEATH)
+		{
+			ProcDiePending = true;
+			whereToSendOutput = DestNone;
+			end = END_POSTMASTER_DEATH;
+			break;
+		}
+	}
+	RTC_INJECT("wait_over");
+	leave_queue();
+	return end;
+}
+
+/*
+ * Ends the wait because of a cancel, which is left pending for a statement that
+ * goes on.  If there is none it would otherwise end the next one of the same
+ * query string.
+ */
+static WaitEnd
+take_cancel(void)
+{
+	if (ActivePortal == NULL)
+	{
+		QueryCancelPending = false;
+		return END_CANCEL;
+	}
+	return get_timeout_indicator(STATEMENT_TIMEOUT, false) ?
+		END_STATEMENT_TIMEOUT : END_CANCEL;
+}
+
+/*
+ * Does what a barrier asks for; false = it could not, and it is left to the
+ * next CHECK_FOR_INTERRUPTS().
+ *
+ * It is safe: the locks are released, relations and buffers are closed, and
+ * files that a barrier closes are opened again by who needs them.
+ */
+static bool
+absorb_barrier(void)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+	uint32		cancel_holdoff = QueryCancelHoldoffCount;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		ProcessProcSignalBarrier();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		InterruptHoldoffCount = holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/*
+ * How long to wait, in ms; -1 = as long as it takes.  What Redis has been away
+ * for counts.
+ */
+static long
+patience(void)
+{
+	int64		down_since = (int64) pg_atomic_read_u64(&rtc_shared->down_since);
+	int64		used = 0;
+
+	if (rtc_commit_wait_timeout == 0)
+		return -1;
+	if (down_since != 0)
+		used = rtc_clock_ms() - down_since;
+	return Max(rtc_commit_wait_timeout - used, 0);
+}
+
+/* ---------------- the queue ---------------- */
+
+/*
+ * Enters the queue, which is ordered by LSN.  Most come at its end.
+ */
+static void
+join_queue(XLogRecPtr lsn)
+{
+	RtcWaiter  *self = &rtc_shared->waiter[my_proc_number_compat()];
+	dlist_node *behind = &rtc_shared->waiters.head;
+
+	LWLockAcquire(rtc_shared->wait_lock, LW_EXCLUSIVE);
+	self->lsn = lsn;
+	self->latch = MyLatch;
+	self->queued = true;
+	if (!dlist_is_empty(&rtc_shared->waiters))
+		for (behind = dlist_tail_node(&rtc_shared->waiters);
+			 dlist_container(RtcWaiter, node, behind)->lsn > lsn;)
+		{
+			if (!dlist_has_prev(&rtc_shared->waiters, behind))
+			{
+				behind = &rtc_shared->waiters.head;
+				break;
+			}
+			behind = dlist_prev_node(&rtc_shared->waiters, behind);
+		}
+	dlist_insert_after(behind, &self->node);
+	LWLockRelease(rtc_shared->wait_lock);
+}
+
+static void
+leave_queue(void)
+{
+	RtcWaiter  *self = &rtc_shared->waiter[my_proc_number_compat()];
+
+	LWLockAcquire(rtc_shared->wait_lock, LW_EXCLUSIVE);
+	if (self->queued)
+		dlist_delete(&self->node);
+	self->queued = false;
+	LWLockRelease(rtc_shared->wait_lock);
+}
+
+void
+rtc_commit_wait_wake(XLogRecPtr applied)
+{
+	LWLockAcquire(rtc_shared->wait_lock, LW_EXCLUSIVE);
+	while (!dlist_is_empty(&rtc_shared->waiters))
+	{
+		RtcWaiter  *first = dlist_head_element(RtcWaiter, node,
+											   &rtc_shared->waiters);
+
+		if (first->lsn > applied)
+			break;
+		dlist_delete(&first->node);
+		first->queued = false;
+		SetLatch(first->latch);
+	}
+	LWLockRelease(rtc_shared->wait_lock);
+}
+
+void
+rtc_hurry_relay(XLogRecPtr lsn)
+{
+	uint64		last = pg_atomic_read_u64(&rtc_shared->wait_lsn);
+
+	while (last < lsn &&
+		   !pg_atomic_compare_exchange_u64(&rtc_shared->wait_lsn, &last, lsn))
+		;
+	rtc_wake_relay();
+}
+
+bool
+rtc_somebody_waits(void)
+{
+	return pg_atomic_read_u64(&rtc_shared->wait_lsn) >
+		pg_atomic_read_u64(&rtc_shared->applied_lsn);
+}
+
+/* ---------------- what went wrong ---------------- */
+
+/*
+ * Tells that the wait was in vain.  What ereport() raises, being out of memory
+ * or whatever a hook of the log does, must not get out of here.
+ */
+static void
+warn(WaitEnd end)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+	uint32		cancel_holdoff = QueryCancelHoldoffCount;
+
+	if (end == END_APPLIED || end == END_OFF || end == END_POSTMASTER_DEATH)
+		return;
+	rtc_stat_inc(RTC_STAT_COMMIT_WAITS_GIVEN_UP);
+	PG_TRY();
+	{
+		/* no context: its callbacks do not expect to be called here */
+		error_context_stack = NULL;
+		if (end == END_TERMINATE)
+			ereport(WARNING,
+					(errcode(ERRCODE_ADMIN_SHUTDOWN),
+					 errmsg("canceling the wait for Redis and terminating connection due to administrator command"),
+					 errdetail("The transaction has already committed, but Redis might not have it yet.")));
+		else
+			ereport(WARNING,
+					(errcode(ERRCODE_WARNING),
+					 end == END_CANCEL
+					 ? errmsg("canceling wait for Redis due to user request")
+					 : end == END_STATEMENT_TIMEOUT
+					 ? errmsg("canceling wait for Redis due to statement timeout")
+					 : errmsg("Redis does not have the transaction within \"rtcache.commit_wait_timeout\""),
+					 errdetail("The transaction has already committed, but Redis might not have it yet.")));
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		InterruptHoldoffCount = holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+}

@@ -1,0 +1,389 @@
+/*-------------------------------------------------------------------------
+ *
+ * op_merge.c
+ *		What of a transaction's ops goes to WAL.
+ *
+ * The rule: a key holds what the last ROW, SET or PUT on it says, leaving out
+ * each ROW whose row version the transaction has ended itself.  If there is
+ * none, or only one before the last DEL, the key is deleted; so it is if a ROW
+ * or GONE came behind the last SET or PUT and none of these ROWs is left.
+ *
+ * So when rows exchange their keys it does not matter in which order their
+ * triggers fire: that a row has left a key (GONE) takes back only what was
+ * stored of that row.  A version is stored only while it exists (trigger.c), so
+ * its GONE comes behind its ROW.  Of two rows with one key the later one is
+ * stored, of those that the transaction has written and that are left.
+ *
+ * A version that the transaction has both made and ended leaves nothing behind:
+ * a key on which there were no others is as before.  That can only be told if
+ * all of it is found together; else the key is deleted, and misses a row that
+ * an earlier transaction has left there.
+ *
+ * DEL, SET and PUT are absolute: they do not ask what row it was.
+ *
+ * If all ops are here, what comes out is one op on each key, a plain SET, PUT
+ * or DEL.  If some were written early, or are, we see a part of the story
+ * only: a version may go that an earlier message stores, and the transaction
+ * may end a version of this part later.  So ROWs and GONEs are written as they
+ * are, for the relay to do the same with all of them (apply.c); left out
+ * is only what is certain to be of no use.  The relay keeps no record of
+ * values, so a PUT that went out early cannot be taken back by a GONE that
+ * comes later.  A transaction that mixes the two gets plain DELs.
+ *
+ * PATTERN and CLEAR stay where they are.  An op on a key may be left out
+ * although one of them stands between it and the later op that counts, since
+ * that one decides alone what the key holds in the end; and an earlier ROW that
+ * counts stays in front of them.
+ *
+ * Model: per backend, no state.  May raise for want of memory.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "wal/message.h"
+#include "write/gone_rows.h"
+#include "write/op_merge.h"
+
+/* No op. */
+#define RTC_NO_OP		PG_UINT32_MAX
+
+/* A key on which ops were seen, going backwards. */
+typedef struct RtcMergedKey
+{
+	const char *op;				/* one of them, in wire form */
+	uint32		hash;
+	uint32		last;			/* the last one that is written as GONE, if
+								 * nothing behind it counts; or RTC_NO_OP */
+	uint32		unmatched;		/* versions that have gone and have not come */
+	uint32		kept;			/* ops on it that are written */
+	bool		row;			/* there is a ROW or GONE among them */
+	bool		older;			/* what was on the key before is not to stay */
+	bool		decided;		/* nothing that comes before them counts */
+	char		status;			/* for simplehash */
+} RtcMergedKey;
+
+/* What is merged. */
+typedef struct RtcMerge
+{
+	const char *data;
+	const char *end;			/* of the ops */
+	bool		complete;		/* see rtc_op_merge() */
+	RtcMergedOps *to;
+	RtcGoneRows *gone;			/* versions that ops seen so far have ended */
+} RtcMerge;
+
+static uint32 hash_op_key(const RtcMerge *merge, const char *op);
+static bool same_op_key(const RtcMerge *merge, const char *a, const char *b);
+
+#define SH_PREFIX		merged
+#define SH_ELEMENT_TYPE RtcMergedKey
+#define SH_KEY_TYPE		const char *
+#define SH_KEY			op
+#define SH_HASH_KEY(tb, key) hash_op_key((tb)->private_data, key)
+#define SH_EQUAL(tb, a, b) same_op_key((tb)->private_data, a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, a) (a)->hash
+#define SH_SCOPE		static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+static void find_ops(const char *data, uint32 from, uint32 end,
+					 RtcMergedOps *merged);
+static void decode(const RtcMerge *merge, const char *encoded, RtcOp *op);
+static RtcOpKind merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op,
+						   uint32 i);
+static RtcOpKind merge_gone(RtcMerge *merge, RtcMergedKey *key,
+							const RtcOp *op, uint32 i);
+static void note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op,
+						  uint32 i);
+static RtcOpKind merge_absolute(RtcMerge *merge, RtcMergedKey *key,
+								const RtcOp *op);
+static void leave_out_untouched(RtcMerge *merge, merged_hash * keys,
+								const RtcPutKeys *puts);
+static bool may_be_put(const RtcPutKeys *puts, const RtcOp *op);
+
+void
+rtc_op_merge(const char *data, uint32 from, uint32 end, bool complete,
+			 const RtcPutKeys *puts, RtcMergedOps *merged)
+{
+	RtcMerge	merge;
+	merged_hash *keys;
+	RtcOp		op;
+
+	find_ops(data, from, end, merged);
+	merge.data = data;
+	merge.end = data + end;
+	merge.complete = complete;
+	merge.to = merged;
+	merge.gone = rtc_gone_rows_create(CurrentMemoryContext);
+	keys = merged_create(CurrentMemoryContext, Min(merged->nops, 1024), &merge);
+
+	/* backwards, so that what has ended a version is known before its ROW */
+	for (uint32 i = merged->nops; i-- > 0;)
+	{
+		const char *encoded = data + merged->offset[i];
+		RtcMergedKey *key;
+		bool		found;
+
+		CHECK_FOR_INTERRUPTS();
+		decode(&merge, encoded, &op);
+		merged->kind[i] = op.kind;
+		if (!RtcOpHasKey(op.kind))
+			continue;
+		key = merged_insert(keys, encoded, &found);
+		if (!found)
+		{
+			key->last = RTC_NO_OP;
+			key->unmatched = 0;
+			key->kept = 0;
+			key->row = false;
+			key->older = false;
+			key->decided = false;
+		}
+
+		if (key->decided)
+			merged->kind[i] = 0;
+		else if (op.kind == RTC_OP_ROW)
+			merged->kind[i] = merge_row(&merge, key, &op, i);
+		else if (op.kind == RTC_OP_GONE)
+			merged->kind[i] = merge_gone(&merge, key, &op, i);
+		else
+			merged->kind[i] = merge_absolute(&merge, key, &op);
+		if (merged->kind[i] != 0)
+			key->kept++;
+	}
+
+	leave_out_untouched(&merge, keys, puts);
+	for (uint32 i = 0; i < merged->nops; i++)
+	{
+		if (merged->kind[i] == RTC_OP_ROW && complete)
+			merged->kind[i] = RTC_OP_SET;
+		else if (merged->kind[i] == RTC_OP_GONE)
+		{
+			decode(&merge, data + merged->offset[i], &op);
+			if (complete || may_be_put(puts, &op))
+				merged->kind[i] = RTC_OP_DEL;
+		}
+	}
+	rtc_gone_rows_destroy(merge.gone);
+	merged_destroy(keys);
+}
+
+void
+rtc_op_merge_free(RtcMergedOps *merged)
+{
+	pfree(merged->offset);
+	pfree(merged->kind);
+}
+
+/*
+ * A ROW counts unless its version has gone.
+ */
+static RtcOpKind
+merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
+{
+	uint32		by;
+
+	if (rtc_gone_rows_has(merge->gone, op, &by))
+	{
+		uint8	   *kind = merge->to->kind;
+
+		/*
+		 * The relay does not need to hear of a version that it never sees,
+		 * which nobody else has stored.
+		 */
+		if (!merge->complete && op->row.alone && by != RTC_GONE_BY_UNKNOWN &&
+			by != key->last && kind[by] == RTC_OP_GONE &&
+			same_op_key(merge, merge->data + merge->to->offset[by],
+						merge->data + merge->to->offset[i]))
+		{
+			kind[by] = 0;
+			key->kept--;
+		}
+		/* it may still be there, and then what was on the key is outdated */
+		if (by == RTC_GONE_BY_UNKNOWN)
+			key->older = true;
+		return merge_gone(merge, key, op, i);
+	}
+
+	if (merge->complete)
+	{
+		if (key->last != RTC_NO_OP)
+			merge->to->kind[key->last] = 0;
+		key->decided = true;
+	}
+	else
+		note_versions(merge, key, op, i);
+	key->row = true;
+	return RTC_OP_ROW;
+}
+
+/*
+ * A version has left the key.  What remains of such ops is the last one, which
+ * deletes the key, and those that name a version which the relay may have to
+ * take back.
+ */
+static RtcOpKind
+merge_gone(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
+{
+	bool		named = ItemPointerIsValid(&op->row.gone);
+	bool		first = !key->row;
+	uint32		by;
+
+	key->row = true;
+	if (op->row.unstored &&
+		(!rtc_gone_rows_has(merge->gone, op, &by) || by == RTC_GONE_BY_UNKNOWN))
+		key->older = true;
+	/* another rule may have stored the version, in an earlier message */
+	if (!merge->complete && !op->row.alone)
+		key->older = true;
+	note_versions(merge, key, op, i);
+	if (rtc_gone_rows_came(merge->gone, op))
+		key->unmatched--;
+	if (first)
+		key->last = i;
+	return first || (named && !merge->complete) ? RTC_OP_GONE : 0;
+}
+
+/* Notes what the op says of versions that were on the key before. */
+static void
+note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
+{
+	if (op->row.older)
+		key->older = true;
+	if (rtc_gone_rows_add(merge->gone, op, i))
+		key->unmatched++;
+}
+
+/*
+ * SET, PUT or DEL: nothing that comes before it counts.  Behind it there may be
+ * rows that have left the key; then it deletes it.
+ */
+static RtcOpKind
+merge_absolute(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op)
+{
+	key->decided = true;
+	if (!key->row)
+		return op->kind;
+	return merge->complete ? 0 : RTC_OP_DEL;
+}
+
+/*
+ * Leaves out what remains of keys on which all versions have come and gone.
+ */
+static void
+leave_out_untouched(RtcMerge *merge, merged_hash * keys, const RtcPutKeys *puts)
+{
+	merged_iterator iter;
+	RtcMergedKey *key;
+
+	merged_start_iterate(keys, &iter);
+	while ((key = merged_iterate(keys, &iter)) != NULL)
+	{
+		RtcOp		op;
+
+		if (key->decided || key->older || key->unmatched > 0 ||
+			key->kept != 1 || key->last == RTC_NO_OP)
+			continue;
+		decode(merge, key->op, &op);
+		if (merge->complete || !may_be_put(puts, &op))
+			merge->to->kind[key->last] = 0;
+	}
+}
+
+/* ---------------- the ops ---------------- */
+
+static uint32
+op_key_hash(const RtcOp *op)
+{
+	return hash_bytes((const unsigned char *) op->key, op->keylen);
+}
+
+void
+rtc_op_note_put(RtcPutKeys *puts, const RtcOp *op)
+{
+	uint32		bit;
+
+	if (op->kind != RTC_OP_PUT)
+		return;
+	bit = op_key_hash(op) % RTC_PUT_BITS;
+	puts->any = true;
+	puts->bits[bit / 8] |= 1 << (bit % 8);
+}
+
+static bool
+may_be_put(const RtcPutKeys *puts, const RtcOp *op)
+{
+	uint32		bit;
+
+	if (!puts->any)
+		return false;
+	bit = op_key_hash(op) % RTC_PUT_BITS;
+	return (puts->bits[bit / 8] & (1 << (bit % 8))) != 0;
+}
+
+/*
+ * Finds the offsets of the ops, and of their end.
+ */
+static void
+find_ops(const char *data, uint32 from, uint32 end, RtcMergedOps *merged)
+{
+	const char *pos = data + from;
+	uint32		n = 0;
+	uint32		max = 64;
+	uint32	   *offset = palloc(max * sizeof(uint32));
+	RtcOp		op;
+
+	for (;;)
+	{
+		if (n == max)
+		{
+			max *= 2;
+			offset = repalloc_huge(offset, max * sizeof(uint32));
+		}
+		offset[n] = pos - data;
+		if (pos == data + end)
+			break;
+		n++;
+		if (!rtc_op_decode(&pos, data + end, &op))
+			elog(ERROR, "cache op list is corrupted");
+	}
+	merged->nops = n;
+	merged->offset = offset;
+	merged->kind = palloc(Max(n, 1));
+}
+
+static void
+decode(const RtcMerge *merge, const char *encoded, RtcOp *op)
+{
+	if (!rtc_op_decode(&encoded, merge->end, op))
+		elog(ERROR, "cache op list is corrupted");
+}
+
+static uint32
+hash_op_key(const RtcMerge *merge, const char *encoded)
+{
+	RtcOp		op;
+
+	decode(merge, encoded, &op);
+	return op_key_hash(&op);
+}
+
+static bool
+same_op_key(const RtcMerge *merge, const char *a, const char *b)
+{
+	RtcOp		x,
+				y;
+
+	decode(merge, a, &x);
+	decode(merge, b, &y);
+	return x.keylen == y.keylen && memcmp(x.key, y.key, x.keylen) == 0;
+}

@@ -1,0 +1,572 @@
+/*-------------------------------------------------------------------------
+ *
+ * trigger.c
+ *		The trigger functions: rows of a table to ops.
+ *
+ *				write_through					invalidate
+ *	INSERT		ROW new key						DEL new keys
+ *	UPDATE		ROW new key, GONE old if moved	DEL old and new keys
+ *	DELETE		GONE old key					DEL old keys
+ *
+ * and write_through deletes the old and new keys of its del= options as well.
+ * A key with a NULL in it is no key, and its op is left out; so is a key that
+ * is too long or reserved: cache_get() would refuse it, so nothing can be
+ * stored under it.  A value above rtcache.max_value_size is not stored and its
+ * key is deleted.  rtcache.enabled does not matter here: it says whether this
+ * session reads from the cache, while what it writes concerns everybody.
+ *
+ * Rows in statement order, not in order of versions
+ *
+ * AFTER triggers fire for the versions that a statement made.  If a trigger
+ * of the user's updates the row again, our trigger runs for the newer version
+ * first, inside that nested update, and for the older version afterwards.  So
+ * only a version that still exists is stored.  Of one that this transaction has
+ * itself updated or deleted again nothing is stored; its key is deleted unless
+ * another row has it.
+ *
+ * Nor do the triggers of a statement fire in the order in which keys become
+ * free: in UPDATE ... SET pos = pos + 1 a row may be stored under a key before
+ * the row that had it is reported to have left.  So each op on the key of a
+ * row says which version it stores, and which one has left the key.  What is
+ * to come of it is decided in op_merge.c.
+ *
+ * Tags and tracking
+ *
+ * A rule also says what changes besides its keys: the tags of old and new rows,
+ * and the rows themselves, for answers that depend on them (row_changes.c).
+ *
+ * A rule that does not fit its table
+ *
+ * Rules are checked when they are made and when their table is altered
+ * (rule_check.c), but an event trigger can be disabled.  A trigger that finds
+ * its arguments unusable must neither fail the user's write nor leave a stale
+ * key behind: it warns and clears the database's cache, once per
+ * (sub)transaction.
+ *
+ * MODEL: runs in the backend that writes.  Rules are parsed once and kept in
+ * rule_hash, by OID of the trigger, each in a memory context of its own.
+ * Invalidation only marks them stale.  A stale rule may be in use further up
+ * the stack (a cast to json is a user's function, which may write), so what it
+ * occupies is given back by an outermost trigger only: see find_rule().
+ * Everything else is allocated in the per-tuple context in which the executor
+ * runs AFTER triggers and which it resets before the next row.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+#include "base/key.h"
+#include "base/pinned_settings.h"
+#include "compat.h"
+#include "dep/dep.h"
+#include "guc.h"
+#include "op.h"
+#include "rule/rule.h"
+#include "rule/ttl.h"
+#include "stats.h"
+#include "write/oplist.h"
+#include "write/row_changes.h"
+#include "write/row_image.h"
+#include "write/trigger.h"
+
+PG_FUNCTION_INFO_V1(rtcache_write_through);
+PG_FUNCTION_INFO_V1(rtcache_invalidate);
+PG_FUNCTION_INFO_V1(rtcache_truncate);
+
+/* A parsed rule of this backend. */
+typedef struct RuleEntry
+{
+	Oid			tgoid;			/* hash key: the trigger */
+	Oid			relid;			/* its table */
+	bool		stale;			/* parse again before use */
+	MemoryContext cxt;			/* holds rule and fault */
+	RtcRule    *rule;			/* NULL = unusable, see fault */
+	RtcRuleText text;			/* the same, as it is written */
+	RtcNames	names;			/* of its table, if its templates use them */
+	bool		tracks;			/* no other rule says what changes */
+	bool		alone;			/* no other rule stores rows of the table */
+	RtcFault	fault;			/* valid when rule is NULL */
+	TransactionId fault_xid;	/* top transaction and */
+	SubTransactionId fault_subid;	/* subtransaction last warned in */
+} RuleEntry;
+
+static HTAB *rule_hash = NULL;
+static bool have_stale = false; /* some entry is stale, or retired not empty */
+static List *retired = NIL;		/* contexts of replaced rules, perhaps in use */
+
+static void rule_invalidate(Datum arg, Oid relid);
+static void schema_invalidate(Datum arg, int cacheid, uint32 hashvalue);
+
+static void
+rule_hash_init(void)
+{
+	HASHCTL		ctl = {0};
+
+	ctl.keysize = sizeof(Oid);
+	ctl.entrysize = sizeof(RuleEntry);
+	ctl.hcxt = TopMemoryContext;
+	rule_hash = hash_create("rtcache rules", 32, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(rule_invalidate, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidate, (Datum) 0);
+}
+
+/* Relcache callback: marks the rules of a table stale.  Frees nothing. */
+static void
+rule_invalidate(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS seq;
+	RuleEntry  *entry;
+
+	if (hash_get_num_entries(rule_hash) == 0)
+		return;
+
+	hash_seq_init(&seq, rule_hash);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (relid == InvalidOid || entry->relid == relid ||
+			entry->names.relid == relid)
+		{
+			entry->stale = true;
+			have_stale = true;
+		}
+	}
+}
+
+/* Syscache callback: a schema may have another name.  Frees nothing. */
+static void
+schema_invalidate(Datum arg, int cacheid, uint32 hashvalue)
+{
+	HASH_SEQ_STATUS seq;
+	RuleEntry  *entry;
+
+	hash_seq_init(&seq, rule_hash);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (OidIsValid(entry->names.relid))
+		{
+			entry->stale = true;
+			have_stale = true;
+		}
+	}
+}
+
+/* Gives back all stale and replaced rules; only when none can be in use. */
+static void
+rule_sweep(void)
+{
+	HASH_SEQ_STATUS seq;
+	RuleEntry  *entry;
+	ListCell   *lc;
+
+	hash_seq_init(&seq, rule_hash);
+	while ((entry = hash_seq_search(&seq)) != NULL)
+	{
+		if (entry->stale)
+		{
+			MemoryContextDelete(entry->cxt);
+			(void) hash_search(rule_hash, &entry->tgoid, HASH_REMOVE, NULL);
+		}
+	}
+	foreach(lc, retired)
+		MemoryContextDelete(lfirst(lc));
+	list_free(retired);
+	retired = NIL;
+	have_stale = false;
+}
+
+/*
+ * is_tracker
+ *		Does this rule have to say what changes (row_changes.c)?  One on each table
+ *		is enough, the first that sees every change; without one, each.
+ */
+static bool
+is_tracker(Relation rel, Trigger *self)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (rtc_rule_sees_rows(trigger) &&
+			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_NONE)
+			return trigger->tgoid == self->tgoid;
+	}
+	return true;
+}
+
+/* Is this the only trigger of the table that stores rows? */
+static bool
+is_alone(Relation rel, Trigger *self)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		Trigger    *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgoid != self->tgoid &&
+			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * find_rule
+ *		The rule of the trigger that is firing, parsed if need be.
+ *
+ * At trigger depth 1 no other call of ours is on the stack, so nothing stale
+ * is in use.  Deeper down, a stale rule is replaced and its memory kept until
+ * depth 1 comes by.  The depth is right after errors too, which a counter of
+ * ours would have to be made to be.
+ */
+static RuleEntry *
+find_rule(TriggerData *trigdata, RtcRuleKind kind)
+{
+	Trigger    *trigger = trigdata->tg_trigger;
+	RuleEntry  *entry;
+	RtcRule    *rule;
+	RtcRuleText text;
+	RtcNames	names;
+	bool		tracks;
+	bool		alone;
+	RtcFault	fault = {0};
+	MemoryContext cxt;
+	MemoryContext oldcxt;
+	bool		found;
+
+	if (rule_hash == NULL)
+		rule_hash_init();
+
+	if (have_stale &&
+		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) <= 1)
+		rule_sweep();
+
+	entry = hash_search(rule_hash, &trigger->tgoid, HASH_FIND, NULL);
+	if (entry != NULL && !entry->stale &&
+		(entry->rule == NULL || entry->rule->kind == kind))
+		return entry;
+
+	cxt = AllocSetContextCreate(CurrentMemoryContext, "rtcache rule",
+								ALLOCSET_SMALL_SIZES);
+	oldcxt = MemoryContextSwitchTo(cxt);
+	rule = rtc_rule_parse(trigdata->tg_relation, trigger, kind, &text, &names,
+						  &fault);
+	tracks = is_tracker(trigdata->tg_relation, trigger);
+	alone = is_alone(trigdata->tg_relation, trigger);
+	if (entry != NULL)
+	{
+		/* Make room in the list before anything is changed. */
+		MemoryContextSwitchTo(TopMemoryContext);
+		retired = lappend(retired, entry->cxt);
+		have_stale = true;
+	}
+	else
+	{
+		entry = hash_search(rule_hash, &trigger->tgoid, HASH_ENTER, &found);
+		entry->relid = RelationGetRelid(trigdata->tg_relation);
+	}
+	MemoryContextSwitchTo(oldcxt);
+
+	entry->stale = false;
+	entry->cxt = cxt;
+	entry->rule = rule;
+	entry->text = text;
+	entry->names = names;
+	entry->tracks = tracks;
+	entry->alone = alone;
+	entry->fault = fault;
+	entry->fault_xid = InvalidTransactionId;
+	entry->fault_subid = InvalidSubTransactionId;
+	MemoryContextSetParent(cxt, TopMemoryContext);
+	return entry;
+}
+
+/*
+ * Warns of a rule that cannot be used and clears the cache.  A subtransaction
+ * that rolls back takes its clear with it, so each has one of its own.
+ */
+static void
+rule_unusable(RuleEntry *entry, TriggerData *trigdata)
+{
+	TransactionId xid = GetTopTransactionId();
+	SubTransactionId subid = GetCurrentSubTransactionId();
+
+	if (entry->fault_xid == xid && entry->fault_subid == subid)
+		return;
+	rtc_add_clear_op();
+	entry->fault_xid = xid;
+	entry->fault_subid = subid;
+	ereport(WARNING,
+			(errcode(entry->fault.sqlerrcode),
+			 errmsg("rule \"%s\" on table \"%s\" cannot be used, clearing the cache instead",
+					trigdata->tg_trigger->tgname,
+					RelationGetRelationName(trigdata->tg_relation)),
+			 errdetail_internal("%s", entry->fault.message),
+			 errhint("Drop the trigger and create it again with arguments that fit the table.")));
+}
+
+/* Checks how we were called; returns the trigger data.  Errors: 39P01. */
+static TriggerData *
+check_call(FunctionCallInfo fcinfo, RtcRuleKind kind)
+{
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	const char *function = rtc_rule_function(kind);
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"%s\" was not called by trigger manager",
+						function)));
+
+	if (kind == RTC_RULE_TRUNCATE)
+	{
+		if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
+			!TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) ||
+			!TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
+			ereport(ERROR,
+					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+					 errmsg("function \"%s\" must be fired AFTER TRUNCATE for each statement",
+							function),
+					 errhint("Use CREATE TRIGGER ... AFTER TRUNCATE ON ... FOR EACH STATEMENT.")));
+	}
+	else
+	{
+		if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
+			!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+			ereport(ERROR,
+					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+					 errmsg("function \"%s\" must be fired AFTER ROW",
+							function),
+					 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
+	}
+	return trigdata;
+}
+
+/* Renders a key; false if there is no row, no key, or no valid one. */
+static bool
+render_key(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
+{
+	resetStringInfo(buf);
+	return row != NULL &&
+		rtc_template_render(tmpl, row, desc, buf) &&
+		rtc_key_is_valid(buf->data, buf->len);
+}
+
+static bool
+same_key(const StringInfoData *a, const StringInfoData *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static void
+add_del(const StringInfoData *key)
+{
+	RtcOp		op = {0};
+
+	op.kind = RTC_OP_DEL;
+	op.key = key->data;
+	op.keylen = key->len;
+	rtc_oplist_add(&op);
+}
+
+/*
+ * The old row has left the key, or the new one has come and is not stored.
+ * What another row has under the key stays.  If the versions are not known the
+ * key is deleted.
+ */
+static void
+add_gone(const RtcRowChange *change, const RtcRow *row,
+		 const StringInfoData *key)
+{
+	RtcOp		op = {0};
+
+	if (change->oldrow != NULL && !rtc_row_is_on_page(change, change->oldslot))
+	{
+		add_del(key);
+		return;
+	}
+	op.kind = RTC_OP_GONE;
+	op.key = key->data;
+	op.keylen = key->len;
+	op.row = *row;
+	rtc_oplist_add(&op);
+}
+
+/* Drops what depends on the tag of a row, if there is a row and it has one. */
+static void
+add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
+{
+	resetStringInfo(buf);
+	if (row != NULL && rtc_template_render(tmpl, row, desc, buf))
+		(void) rtc_oplist_add_dep(rtc_dep_tag(buf->data, buf->len));
+}
+
+/*
+ * Stores the new row under its key, or just takes the old one back if it cannot
+ * be stored.
+ */
+static void
+add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
+		const StringInfoData *key)
+{
+	StringInfoData value;
+	bool		fits;
+	RtcOp		op = {0};
+
+	if (rtc_row_is_superseded(change))
+	{
+		add_gone(change, row, key);
+		return;
+	}
+
+	initStringInfo(&value);
+	fits = rtc_row_json_append(rule->row, change->newrow, change->desc, &value,
+							   RtcMaxValueBytes());
+
+	/* a cast to json is a user's function, which may have ended the version */
+	if (!fits || rtc_row_is_superseded(change))
+	{
+		if (!fits)
+		{
+			rtc_stat_inc(RTC_STAT_TOO_LARGE);
+			row->unstored = true;
+		}
+		add_gone(change, row, key);
+		return;
+	}
+
+	op.kind = RTC_OP_ROW;
+	op.row = *row;
+	op.ttl_ms = rule->ttl_ms >= 0 ? rule->ttl_ms : rtc_default_ttl_ms();
+	op.key = key->data;
+	op.keylen = key->len;
+	op.value = value.data;
+	op.vallen = value.len;
+	rtc_oplist_add(&op);
+}
+
+/* Adds the ops of one row change. */
+static void
+apply_rule(RuleEntry *entry, TriggerData *trigdata)
+{
+	const RtcRule *rule = entry->rule;
+	RtcRowChange change;
+	RtcRow		row;
+	StringInfoData oldkey;
+	StringInfoData newkey;
+	bool		have_old;
+	bool		have_new;
+	bool		stays;
+	int			nestlevel = -1;
+
+	rtc_row_change_get(trigdata, &change);
+	initStringInfo(&oldkey);
+	initStringInfo(&newkey);
+
+	if (rule->needs_pin)
+		nestlevel = rtc_pin_settings();
+
+	if (rule->key != NULL)
+	{
+		have_old = render_key(rule->key, change.oldrow, change.desc, &oldkey);
+		have_new = render_key(rule->key, change.newrow, change.desc, &newkey);
+		stays = have_old && have_new && same_key(&oldkey, &newkey);
+		if (have_old && !stays)
+		{
+			rtc_row_versions(&change, true, false, &row);
+			row.alone = entry->alone;
+			add_gone(&change, &row, &oldkey);
+		}
+		if (have_new)
+		{
+			rtc_row_versions(&change, stays, true, &row);
+			row.alone = entry->alone;
+			add_row(rule, &change, &row, &newkey);
+		}
+	}
+
+	for (int i = 0; i < rule->ntags; i++)
+	{
+		add_tag(rule->tag[i], change.oldrow, change.desc, &oldkey);
+		add_tag(rule->tag[i], change.newrow, change.desc, &newkey);
+	}
+
+	for (int i = 0; i < rule->ndels; i++)
+	{
+		have_old = render_key(rule->del[i], change.oldrow, change.desc, &oldkey);
+		have_new = render_key(rule->del[i], change.newrow, change.desc, &newkey);
+		if (have_old)
+			add_del(&oldkey);
+		if (have_new && !(have_old && same_key(&oldkey, &newkey)))
+			add_del(&newkey);
+	}
+
+	if (nestlevel >= 0)
+		rtc_unpin_settings(nestlevel);
+}
+
+/* The common body of the row triggers. */
+static Datum
+row_trigger(FunctionCallInfo fcinfo, RtcRuleKind kind)
+{
+	TriggerData *trigdata = check_call(fcinfo, kind);
+	RuleEntry  *entry = find_rule(trigdata, kind);
+
+	if (entry->tracks)
+	{
+		RtcRowChange change;
+
+		rtc_row_change_get(trigdata, &change);
+		rtc_track_row(RelationGetRelid(trigdata->tg_relation), change.desc,
+					  change.oldrow, change.newrow);
+	}
+	if (entry->rule != NULL)
+		apply_rule(entry, trigdata);
+	else
+		rule_unusable(entry, trigdata);
+
+	/* The result of an AFTER trigger is ignored. */
+	return PointerGetDatum(NULL);
+}
+
+Datum
+rtcache_write_through(PG_FUNCTION_ARGS)
+{
+	return row_trigger(fcinfo, RTC_RULE_WRITE_THROUGH);
+}
+
+Datum
+rtcache_invalidate(PG_FUNCTION_ARGS)
+{
+	return row_trigger(fcinfo, RTC_RULE_INVALIDATE);
+}
+
+/*
+ * rtcache_truncate
+ *		There are no rows to make keys of: see rtc_rule_forget().
+ */
+Datum
+rtcache_truncate(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigdata = check_call(fcinfo, RTC_RULE_TRUNCATE);
+	RuleEntry  *entry = find_rule(trigdata, RTC_RULE_TRUNCATE);
+
+	rtc_track_all_rows(RelationGetRelid(trigdata->tg_relation));
+	if (entry->rule != NULL)
+		rtc_rule_forget(&entry->text, &entry->names);
+	else
+		rule_unusable(entry, trigdata);
+	return PointerGetDatum(NULL);
+}
