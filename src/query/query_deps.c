@@ -131,9 +131,9 @@ note_relation(Walk *walk, Oid relid, bool inh)
 /*
  * Has every writer of children seen this index of their parent?  CREATE INDEX
  * waits for those who have not (event_triggers.c); but if it fails, when
- * CONCURRENTLY, its index may be made valid by a REINDEX that tells nobody.  Who has written
- * before the index was there had a transaction before that of the REINDEX; so
- * when all of these are over, there is none left.
+ * CONCURRENTLY, its index may be made valid by a REINDEX that tells nobody.
+ * Who has written before the index was there had a transaction before that of
+ * the REINDEX; so when all of these are over, there is none left.
  */
 static bool
 seen_by_children(Relation rel, HeapTuple index)
