@@ -1,11 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * fuzz.h
- *		What the fuzz targets share: a server that is only a shim.
+ *		What the fuzz targets share.
  *
- * A target is one file.  It has fuzz_one(), which is called with hostile
- * bytes, and includes or links the rooms of src/ that it is about, as they
- * are.  shim.c gives them memory, errors and what else they need of a server.
+ * A target is one file.  It has fuzz_one(), which is called with hostile bytes.
+ * The line "rooms:" of its head names the rooms of src/ that are linked to it.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -16,16 +15,7 @@
 
 #include "postgres.h"
 
-/* Ends the run: what must be true is not. */
-#define MUST(condition) \
-	do { \
-		if (!(condition)) \
-		{ \
-			fuzz_broken(#condition, __FILE__, __LINE__); \
-		} \
-	} while (0)
-
-extern void fuzz_broken(const char *what, const char *file, int line) pg_attribute_noreturn();
+#include "server_shim.h"
 
 /* The target.  It may raise an ERROR, and need not free its memory. */
 extern void fuzz_one(const uint8 *data, size_t size);

@@ -3,6 +3,8 @@
  * fuzz_companion.c
  *		Companions, and the privileges that they name: any text.
  *
+ * rooms: read/companion base/key
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

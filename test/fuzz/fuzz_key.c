@@ -3,6 +3,8 @@
  * fuzz_key.c
  *		Keys, globs and prefixes made of any bytes.
  *
+ * rooms: base/key
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

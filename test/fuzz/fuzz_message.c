@@ -6,6 +6,8 @@
  * What is decoded lies within the bytes, and is the same bytes when it is
  * encoded again.
  *
+ * rooms: wal/message wal/message_v1
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

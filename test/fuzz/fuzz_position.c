@@ -3,6 +3,8 @@
  * fuzz_position.c
  *		The position as Redis tells it: any reply.
  *
+ * rooms: relay/position redis/reply
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

@@ -5,6 +5,8 @@
  *
  * The pieces must not matter, and whatever comes out must be readable.
  *
+ * rooms: redis/reply
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

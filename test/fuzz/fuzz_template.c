@@ -3,6 +3,8 @@
  * fuzz_template.c
  *		Key templates: any text, against a table of three columns.
  *
+ * rooms: rule/template rule/key_shape base/key
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

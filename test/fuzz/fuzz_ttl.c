@@ -5,6 +5,8 @@
  *
  * interval_in() is the server's; here it makes an interval of the bytes.
  *
+ * rooms: rule/ttl
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

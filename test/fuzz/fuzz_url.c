@@ -3,6 +3,8 @@
  * fuzz_url.c
  *		rtcache.redis_url: any text.
  *
+ * rooms: redis/url
+ *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------

@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
- * shim.c
- *		As much of a PostgreSQL server as the fuzz targets need.
+ * server_shim.c
+ *		As much of a PostgreSQL server as pure rooms of src/ need.
  *
- * Memory comes from malloc, so that the sanitizer sees each piece, and is
- * freed when an input is done.  An ERROR jumps to whoever catches it, in the
- * end to us.  What is not here is not called: the linker leaves it at zero.
+ * Unit tests (test/unit) and fuzz targets (test/fuzz) link rooms of src/ as they
+ * are, and this file instead of a server.  Memory comes from malloc, so that a
+ * sanitizer sees each piece.  An ERROR jumps to the innermost PG_TRY, or to
+ * shim_run().  The linker leaves what is not here at address zero: whoever calls
+ * it crashes.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -18,9 +20,9 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "fuzz.h"
+#include "server_shim.h"
 
-/* What is allocated for the current input. */
+/* A piece of memory in the one list of all. */
 typedef struct Chunk
 {
 	struct Chunk *next;
@@ -42,6 +44,7 @@ volatile sig_atomic_t InterruptPending = false;
 
 static int	error_level;
 static int	error_code;
+static char error_text[1024];
 
 /* ---------------- memory ---------------- */
 
@@ -187,6 +190,8 @@ bool
 errstart(int elevel, const char *domain)
 {
 	error_level = elevel;
+	error_code = ERRCODE_INTERNAL_ERROR;
+	error_text[0] = '\0';
 	return elevel >= ERROR;
 }
 
@@ -199,8 +204,11 @@ errstart_cold(int elevel, const char *domain)
 void
 errfinish(const char *filename, int lineno, const char *funcname)
 {
-	MUST(PG_exception_stack != NULL);
-	MUST(error_level == ERROR);
+	if (PG_exception_stack == NULL || error_level != ERROR)
+	{
+		fprintf(stderr, "%s:%d: %s\n", filename, lineno, shim_error());
+		abort();
+	}
 	siglongjmp(*PG_exception_stack, 1);
 }
 
@@ -218,24 +226,54 @@ errcode(int sqlerrcode)
 	return 0;
 }
 
+char *
+unpack_sql_state(int sql_state)
+{
+	static char text[6];
+
+	for (int i = 0; i < 5; i++)
+	{
+		text[i] = PGUNSIXBIT(sql_state);
+		sql_state >>= 6;
+	}
+	return text;
+}
+
 int
 geterrcode(void)
 {
 	return error_code;
 }
 
+static void
+set_error_text(const char *fmt, va_list args)
+{
+	vsnprintf(error_text, sizeof(error_text), fmt, args);
+}
+
 int
 errmsg(const char *fmt,...)
 {
+	va_list		args;
+
+	va_start(args, fmt);
+	set_error_text(fmt, args);
+	va_end(args);
 	return 0;
 }
 
 int
 errmsg_internal(const char *fmt,...)
 {
+	va_list		args;
+
+	va_start(args, fmt);
+	set_error_text(fmt, args);
+	va_end(args);
 	return 0;
 }
 
+/* Details and hints are not kept. */
 int
 errdetail(const char *fmt,...)
 {
@@ -260,7 +298,7 @@ CopyErrorData(void)
 	ErrorData  *edata = palloc0(sizeof(ErrorData));
 
 	edata->sqlerrcode = error_code;
-	edata->message = "shim";
+	edata->message = pstrdup(error_text);
 	return edata;
 }
 
@@ -269,37 +307,35 @@ FlushErrorState(void)
 {
 }
 
-/* ---------------- the loop ---------------- */
+/* ---------------- for tests ---------------- */
 
 void
-fuzz_broken(const char *what, const char *file, int line)
+shim_broken(const char *what, const char *file, int line)
 {
 	fprintf(stderr, "%s:%d: broken: %s\n", file, line, what);
 	abort();
 }
 
-char *
-fuzz_text(const uint8 *data, size_t size)
+const char *
+shim_error(void)
 {
-	char	   *text = palloc(size + 1);
-
-	memcpy(text, data, size);
-	text[size] = '\0';
-	return text;
+	return psprintf("%s %s", unpack_sql_state(error_code), error_text);
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8 *data, size_t size)
+bool
+shim_run(void (*function) (void *), void *arg)
 {
 	sigjmp_buf	catcher;
+	bool		done = false;
 
 	if (sigsetjmp(catcher, 0) == 0)
 	{
 		PG_exception_stack = &catcher;
-		fuzz_one(data, size);
+		function(arg);
+		done = true;
 	}
 	PG_exception_stack = NULL;
 	while (chunks.next != &chunks)
 		pfree((char *) chunks.next + CHUNK_HEADER);
-	return 0;
+	return done;
 }
