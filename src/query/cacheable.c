@@ -43,9 +43,9 @@
 
 #include "compat.h"
 #include "query/cacheable.h"
-#include "query/judge.h"
+#include "query/judge_function.h"
+#include "query/judge_type.h"
 #include "query/literal.h"
-#include "query/money.h"
 
 /* Reasons.  Short and stable: they are shown to users. */
 #define REASON_CATALOG		"system catalog"
@@ -517,8 +517,6 @@ visit(Visitor *visitor, Node *node, bool typed)
 	judge_reading(visitor, node, typed);
 	if (typed)
 		judge_type(visitor, node);
-	if (!visitor->verdict->money)
-		visitor->verdict->money = rtc_brings_money(node);
 	judge_node(visitor, node);
 	visit_children(visitor, node);
 }
@@ -549,16 +547,18 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 		if (unseen->text != visitor.text)
 			visitor.literals = NULL;
 		visitor.text = unseen->text;
-		body |= unseen->is_body;
+		body |= IsA(unseen->tree, Query);
 		visit(&visitor, unseen->tree, true);
 	}
 
 	/* What is called immutable and is not, the planner has computed for good. */
-	verdict->reason = rtc_judge_reason(visitor.judge);
+	verdict->reason = visitor.judge->reason;
 	verdict->names_moment |= body && verdict->reason != NULL;
 	list_sort(verdict->functions, list_oid_cmp);
 	list_deduplicate_oid(verdict->functions);
 	rtc_judge_objects(visitor.judge, &verdict->called, &verdict->types);
+	verdict->money = verdict->functions != NIL ||
+		list_member_oid(verdict->types, MONEYOID);
 }
 
 bool

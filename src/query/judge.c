@@ -3,62 +3,64 @@
  * judge.c
  *		What the executor calls: functions, types, operators.
  *
- * cacheable.c goes through the query and tells here what each node makes the
- * executor do: call a function, use an operator, have values of a type, read
- * text as a type.  Here it is found out what that brings along, until nothing
- * is left that has not been judged.
+ * cacheable.c visits the query and tells what each node makes the executor do:
+ * call a function (judge_function.c), use an operator, have values of a type, or
+ * read text as a type (judge_type.c).  These find out what that brings along,
+ * until everything has been judged.
  *
- * The query is judged, and not its plan: which plan is made depends on
- * statistics, on settings and on arguments, and it may be another one tomorrow.
- * So all that any plan may call counts.
+ * The query is judged, not its plan.  The plan depends on statistics, settings
+ * and arguments, and may be another one tomorrow.  So everything counts that any
+ * plan may call.
  *
- * Functions.  Those of the server are in function_list.c.  A function of the user's
- * must be IMMUTABLE.  What a stable one reads is not in the query: nobody could
- * check whether another role may read it too, or whether row-level security
- * shows it something else.
+ * Functions.  function_list.c judges those of the server.  A function of a user
+ * must be IMMUTABLE.  The query does not show what a stable one reads: nobody
+ * could check whether another role may read it too, or whether row-level
+ * security shows something else to it.
  *
- * IMMUTABLE is a promise about what cannot be looked into, a function in C or
- * PL/pgSQL: it is believed.  It does not cover
+ * A function in C or PL/pgSQL cannot be looked into.  Its IMMUTABLE is believed.
+ * That promise does not cover
  *
  * -   default arguments, which the planner puts into the call;
  *
  * -   the constraints of domains among its arguments and results;
  *
  * -   the body of a function in SQL, which the planner may put in the place of
- *	   the call: it is judged as if it were part of the query, and must not read
- *	   a table;
+ *	   the call.  It is judged like a part of the query, and must not read a
+ *	   table;
  *
- * -   the functions of an aggregate, which is called immutable whatever it is
- *	   made of.
+ * -   the functions of an aggregate.  An aggregate is called immutable whatever
+ *	   it is made of.
  *
  * Operators.  NOT (a < b) becomes a >= b, and 5 = a becomes a = 5: so negator
  * and commutator count.  Sorting, hashing, merging and the pruning of partitions
  * call functions of the operator families (btree, hash) that an operator is in.
  * A plan may compare values that the query does not compare, like a = c for
- * a = b AND b = c.  So all of a family counts, but for what comes with the
- * server.
+ * a = b AND b = c.  So all members of a family count, except the server's own.
  *
- * Types.  Functions write, compare and hash values of whatever type they are
- * given.  So all of that counts for each type of a value in the query: output
- * function, a cast to json (by which the answer is stored, too), operator classes,
- * what belongs to a range type.  Reading text calls the input function and
- * checks domains.  The functions of a type that is part of a row, an array, a
- * range or a domain are hidden by those of the whole, so types are taken apart.
+ * Types.  Functions write, compare and hash values of any type they are given.
+ * So each type of a value in the query brings along its output function, its cast
+ * to json (which also makes the text that is stored), its operator classes and,
+ * for a range type, the functions of the range.  Reading text calls the input
+ * function and checks domains.  The functions of a row, an array, a range or a
+ * domain hide those of its parts, so types are taken apart.
  *
- * Not judged, since they do not change an answer or can be written in C only, by
- * a superuser: what helps to choose a plan (selectivity, support functions,
- * statistics), functions of access methods with arguments of type internal,
- * handlers of languages, of foreign data and of tables, hooks, dictionaries and
- * parsers of text search, type modifiers (the parser applies them; the query is
- * named after the outcome).  Expressions and conditions of indexes are computed
- * when a row is written; a reader compares them with the query's.
+ * Some code is not judged, because it does not change an answer, or because it
+ * can only be written in C, by a superuser: what helps to choose a plan
+ * (selectivity, support functions, statistics), functions of access methods with
+ * arguments of type internal, handlers of languages, of foreign data and of
+ * tables, hooks, dictionaries and parsers of text search, and type modifiers (the
+ * parser applies them; the query's id contains the outcome).  Expressions and
+ * conditions of indexes are computed when a row is written; a reader compares them
+ * with the query's.
  *
- * Each object is judged once, and expressions that come up wait in a queue: so
- * the work grows with the query, and the stack with the depth of a type.
+ * Each object is judged once.  Functions that types and operators bring along, and
+ * expressions, wait in a queue.  So the work grows with the query, and the stack
+ * with the depth of a type.
  *
- * MODEL: called by cacheable.c when a query is prepared, in a transaction with
- * a snapshot.  Reads catalogs, keeps no state.  What DDL changes in them is read
- * when the query is prepared again.
+ * Model: called by cacheable.c when a query is prepared, in a transaction with
+ * a snapshot.  Reads catalogs and raises what that may raise.  Allocates in the
+ * memory context that was current when the judgement began.  Keeps no state: after
+ * DDL the query is prepared again.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -75,14 +77,6 @@
 #include "utils/syscache.h"
 
 #include "query/judge.h"
-#include "query/judge_internal.h"
-
-/* An expression that waits for being judged. */
-typedef struct Pending
-{
-	RtcUnseen	unseen;
-	RtcPlace	place;			/* where it is */
-} Pending;
 
 RtcJudge *
 rtc_judge_begin(void)
@@ -97,12 +91,6 @@ rtc_judge_begin(void)
 	judge->judged = hash_create("rtcache judged", 128, &info,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return judge;
-}
-
-const char *
-rtc_judge_reason(const RtcJudge *judge)
-{
-	return judge->reason;
 }
 
 /* The name of an operator family. */
@@ -192,31 +180,31 @@ rtc_judge_objects(const RtcJudge *judge, List **functions, List **types)
 	list_deduplicate_oid(*types);
 }
 
-/* ---------------- expressions ---------------- */
-
-void
-rtc_judge_later(RtcJudge *judge, Node *tree, const char *text, const char *what,
-				Oid classid, Oid oid)
+/* Adds something to the queue, found at the current place. */
+static RtcUnseen *
+add_unseen(RtcJudge *judge)
 {
-	Pending    *pending = palloc(sizeof(Pending));
+	RtcUnseen  *unseen = palloc0(sizeof(RtcUnseen));
 
-	pending->unseen.tree = tree;
-	pending->unseen.text = text;
-	pending->unseen.is_body = IsA(tree, Query);
-	pending->place.what = what;
-	pending->place.classid = classid;
-	pending->place.oid = oid;
-	judge->pending = lappend(judge->pending, pending);
+	unseen->place = judge->place;
+	judge->pending = lappend(judge->pending, unseen);
+	return unseen;
 }
 
-const RtcUnseen *
-rtc_judge_next(RtcJudge *judge)
+void
+rtc_judge_function_later(RtcJudge *judge, Oid funcid)
 {
-	Pending    *pending;
+	add_unseen(judge)->funcid = funcid;
+}
 
-	if (judge->reason != NULL || judge->next >= list_length(judge->pending))
-		return NULL;
-	pending = list_nth(judge->pending, judge->next++);
-	judge->place = pending->place;
-	return &pending->unseen;
+void
+rtc_judge_tree_later(RtcJudge *judge, Node *tree, const char *text,
+					 const char *what, Oid classid, Oid oid)
+{
+	RtcPlace	before = rtc_judge_enter(judge, what, classid, oid);
+	RtcUnseen  *unseen = add_unseen(judge);
+
+	unseen->tree = tree;
+	unseen->text = text;
+	judge->place = before;
 }

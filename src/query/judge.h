@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * judge.h
- *		What the executor calls: functions, types, operators.  See judge.c.
+ *		The judgement of one query.  See judge.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -12,79 +12,99 @@
 
 #include "postgres.h"
 
+#include "nodes/nodes.h"
 #include "nodes/pg_list.h"
-#include "nodes/primnodes.h"
+#include "utils/hsearch.h"
 
-#include "query/function_list.h"
+/* What is judged about an object. */
+typedef enum RtcAspect
+{
+	RTC_ASPECT_CALL,			/* a function is called */
+	RTC_ASPECT_OPERATOR,		/* an operator is used */
+	RTC_ASPECT_FAMILY,			/* the members of an operator family are used */
+	RTC_ASPECT_VALUES,			/* values of a type are there */
+	RTC_ASPECT_READING,			/* text is read as a type */
+	RTC_ASPECT_READING_KNOWN,	/* the same, but the caller checks the text */
+	RTC_ASPECT_MOMENTS,			/* only whether 'now' is a word for the type */
+	RTC_ASPECT_CHECKS			/* the constraints in a type are checked */
+} RtcAspect;
 
-/* Reasons; short and stable, as in cacheable.c. */
-#define REASON_FUNCTION		"function that is not immutable"
-#define REASON_TEMP_FUNCTION "temporary function"
-#define REASON_UNKNOWN		"function whose argument types are not known"
-#define REASON_RECORD		"record of unknown columns"
+typedef struct RtcJudgedKey
+{
+	RtcAspect	aspect;
+	Oid			oid;			/* of the object */
+} RtcJudgedKey;
 
-/* The judgement of one query. */
-typedef struct RtcJudge RtcJudge;
+/* One aspect of an object that has been judged. */
+typedef struct RtcJudged
+{
+	RtcJudgedKey key;
+	bool		moments;		/* RTC_ASPECT_MOMENTS: it is */
+} RtcJudged;
 
-/* An expression, or a query, that the executor runs besides the query. */
+/* A place where something is called that the query does not name. */
+typedef struct RtcPlace
+{
+	const char *what;			/* for people; NULL = in the query itself */
+	Oid			classid;		/* catalog of the object */
+	Oid			oid;			/* of the object */
+} RtcPlace;
+
+/* A function or an expression that waits to be judged. */
 typedef struct RtcUnseen
 {
-	Node	   *tree;
-	const char *text;			/* source that its locations refer to; NULL =
-								 * it has none */
-	bool		is_body;		/* of a function: the planner may compute it */
+	RtcPlace	place;			/* where it is */
+	Oid			funcid;			/* a function that something calls */
+	Node	   *tree;			/* else an expression, or a query */
+	const char *text;			/* source that the locations in the tree refer
+								 * to; NULL = it has none */
 } RtcUnseen;
 
+/* The judgement of one query. */
+typedef struct RtcJudge
+{
+	MemoryContext context;		/* of all this */
+	const char *reason;			/* the first reason not to cache; NULL = none
+								 * was found */
+	HTAB	   *judged;			/* RtcJudged by RtcJudgedKey */
+	HTAB	   *bodies;			/* of judge_function.c; NULL = none yet */
+	List	   *pending;		/* RtcUnseen, in the order of their coming */
+	int			next;			/* index of the next one */
+	RtcPlace	place;			/* what is being judged now */
+} RtcJudge;
+
 /*
- * Begins a judgement, in the current memory context.  It needs no end.  The
- * functions below read catalogs, and raise what reading them raises.
+ * Begins a judgement, in the current memory context.  It needs no end.
  */
 extern RtcJudge *rtc_judge_begin(void);
 
-/* Returns why not to cache, the first of all reasons; NULL = none was found. */
-extern const char *rtc_judge_reason(const RtcJudge *judge);
-
-/* Notes a reason (NULL = none). */
+/* Notes a reason not to cache (NULL = none), found at the current place. */
 extern void rtc_judge_object(RtcJudge *judge, const char *reason);
 
+/* Notes that an aspect is judged.  Sets *first if it was not before. */
+extern RtcJudged *rtc_judge_remember(RtcJudge *judge, RtcAspect aspect,
+									 Oid oid, bool *first);
+
+/* Goes to a place inside an object.  Returns the former one, to go back. */
+extern RtcPlace rtc_judge_enter(RtcJudge *judge, const char *what,
+								Oid classid, Oid oid);
+
 /*
- * Judges that a function is called.  "call" is the expression that calls it;
- * NULL = it is called by something else.
+ * Has a function judged later that is called by something else than an
+ * expression, at the current place.
  */
-extern void rtc_judge_call(RtcJudge *judge, Oid funcid, Node *call);
+extern void rtc_judge_function_later(RtcJudge *judge, Oid funcid);
 
-/* Judges that an operator may be used, by all that may stand in for it. */
-extern void rtc_judge_operator(RtcJudge *judge, Oid opno);
-
-/* Judges that values of a type are there: written, compared, hashed. */
-extern void rtc_judge_values(RtcJudge *judge, Oid typid);
-
-/* The same, for what a function returns: a record may have any columns. */
-extern void rtc_judge_returned(RtcJudge *judge, FuncExpr *func);
+/* Has an expression judged later, at a place.  "text": see RtcUnseen. */
+extern void rtc_judge_tree_later(RtcJudge *judge, Node *tree,
+								 const char *text, const char *what,
+								 Oid classid, Oid oid);
 
 /*
- * Judges that text is read as a type.  "known": the caller looks for words like
- * 'now' in the text, if rtc_judge_moments() says that the type reads them.
- */
-extern void rtc_judge_reading(RtcJudge *judge, Oid typid, bool known);
-
-/* Are there words like 'now' for a type?  Judges nothing. */
-extern bool rtc_judge_moments(RtcJudge *judge, Oid typid);
-
-/* Judges that values become those of a type with constraints. */
-extern void rtc_judge_checks(RtcJudge *judge, Oid typid);
-
-/*
- * Lists the functions and the types (OIDs, each once, in their order) that have
- * been judged up to now, those of the server included.
+ * Lists the functions and the types (OIDs, sorted, each once) that have been
+ * judged up to now, including those of the server.
  */
 extern void rtc_judge_objects(const RtcJudge *judge, List **functions,
 							  List **types);
-
-/*
- * Returns the next expression that is run unseen, NULL if there is none, or if
- * it does not matter any more.  Objections are about it from now on.
- */
-extern const RtcUnseen *rtc_judge_next(RtcJudge *judge);
 
 #endif							/* RTC_JUDGE_H */

@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * judge_function.c
- *		What the call of a function brings along.
+ *		What the call of a function makes the executor call.
  *
- * Why, and what is believed, is told in judge.c.
+ * See judge.c for what counts, and why.
  *
- * MODEL: as judge.c.
+ * Model: as judge.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -32,10 +32,17 @@
 #include "utils/syscache.h"
 
 #include "compat.h"
-#include "query/judge.h"
-#include "query/judge_internal.h"
+#include "query/function_list.h"
+#include "query/judge_function.h"
+#include "query/judge_type.h"
 #include "query/literal.h"
 #include "query/sql_body.h"
+
+/* Reasons; short and stable, as in cacheable.c. */
+#define REASON_FUNCTION		"function that is not immutable"
+#define REASON_TEMP_FUNCTION "temporary function"
+#define REASON_UNKNOWN		"function whose argument types are not known"
+#define REASON_RECORD		"record of unknown columns"
 
 /* A body is another one for each set of types of polymorphic arguments. */
 typedef struct BodyKey
@@ -79,8 +86,8 @@ add_defaults(RtcJudge *judge, HeapTuple proc, Node *call)
 
 	all = expand_function_arguments(given, false, exprType(call), proc);
 	foreach(lc, list_difference_ptr(all, args))
-		rtc_judge_later(judge, lfirst(lc), NULL, "a default of function",
-						ProcedureRelationId, form->oid);
+		rtc_judge_tree_later(judge, lfirst(lc), NULL, "a default of function",
+							 ProcedureRelationId, form->oid);
 
 	func = makeNode(FuncExpr);
 	func->funcid = form->oid;
@@ -207,8 +214,8 @@ judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 
 	queries = rtc_sql_body(proc, call, &text);
 	foreach(lc, queries)
-		rtc_judge_later(judge, lfirst(lc), text, "the body of function",
-						ProcedureRelationId, form->oid);
+		rtc_judge_tree_later(judge, lfirst(lc), text, "the body of function",
+							 ProcedureRelationId, form->oid);
 	if (queries != NIL && form->prorettype != VOIDOID)
 	{
 		RtcPlace	before = rtc_judge_enter(judge, "the result of function",
@@ -400,4 +407,19 @@ rtc_judge_returned(RtcJudge *judge, FuncExpr *func)
 		if (!TupleDescAttr(desc, i)->attisdropped)
 			rtc_judge_values(judge, TupleDescAttr(desc, i)->atttypid);
 	}
+}
+
+const RtcUnseen *
+rtc_judge_next(RtcJudge *judge)
+{
+	while (judge->reason == NULL && judge->next < list_length(judge->pending))
+	{
+		const RtcUnseen *unseen = list_nth(judge->pending, judge->next++);
+
+		judge->place = unseen->place;
+		if (unseen->tree != NULL)
+			return unseen;
+		rtc_judge_call(judge, unseen->funcid, NULL);
+	}
+	return NULL;
 }

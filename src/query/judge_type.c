@@ -1,11 +1,11 @@
 /*-------------------------------------------------------------------------
  *
  * judge_type.c
- *		What the use of an operator, and values of a type, bring along.
+ *		What operators, and values of a type, make the executor call.
  *
- * Why, and what is believed, is told in judge.c.
+ * See judge.c for what counts, and why.
  *
- * MODEL: as judge.c.
+ * Model: as judge.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -36,8 +36,8 @@
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-#include "query/judge.h"
-#include "query/judge_internal.h"
+#include "query/function_list.h"
+#include "query/judge_type.h"
 
 static bool judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect);
 
@@ -46,7 +46,7 @@ static void
 judge_found_function(RtcJudge *judge, Oid funcid)
 {
 	if (funcid >= FirstNormalObjectId)
-		rtc_judge_call(judge, funcid, NULL);
+		rtc_judge_function_later(judge, funcid);
 }
 
 /* ---------------- operators ---------------- */
@@ -182,8 +182,9 @@ judge_domain(RtcJudge *judge, Oid typid)
 		value = heap_getattr(tuple, Anum_pg_constraint_conbin,
 							 RelationGetDescr(catalog), &isnull);
 		if (!isnull)
-			rtc_judge_later(judge, stringToNode(TextDatumGetCString(value)), NULL,
-							"a check of domain", TypeRelationId, typid);
+			rtc_judge_tree_later(judge,
+								 stringToNode(TextDatumGetCString(value)), NULL,
+								 "a check of domain", TypeRelationId, typid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -197,7 +198,7 @@ judge_writing(RtcJudge *judge, Oid typid)
 	bool		isvarlena;
 
 	getTypeOutputInfo(typid, &function, &isvarlena);
-	rtc_judge_call(judge, function, NULL);
+	rtc_judge_function_later(judge, function);
 
 	/* as json_categorize_type() of the server */
 	if (typid >= FirstNormalObjectId &&
@@ -207,7 +208,7 @@ judge_writing(RtcJudge *judge, Oid typid)
 		RtcPlace	before = rtc_judge_enter(judge, "the cast to json of type",
 											 TypeRelationId, typid);
 
-		rtc_judge_call(judge, function, NULL);
+		rtc_judge_function_later(judge, function);
 		judge->place = before;
 	}
 }
@@ -224,7 +225,7 @@ judge_input(RtcJudge *judge, Oid typid, bool known)
 
 	getTypeInputInfo(typid, &function, &ioparam);
 	if (!known || !rtc_reads_moments(function))
-		rtc_judge_call(judge, function, NULL);
+		rtc_judge_function_later(judge, function);
 }
 
 /* Is 'now' a word for the function that reads one? */
