@@ -21,6 +21,16 @@
  */
 typedef uint64 RtcDep;
 
+/*
+ * Which query it is: the same for the same text with the same meaning (tables
+ * and their columns, functions, search_path), whoever asks.  Nobody can make
+ * another query with the same id.
+ */
+typedef struct RtcQueryId
+{
+	uint64		part[2];		/* of a SHA-256 */
+} RtcQueryId;
+
 /* One cache key of the current database. */
 extern RtcDep rtc_dep_key(const char *key, size_t len);
 

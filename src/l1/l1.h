@@ -16,7 +16,6 @@
 #include "utils/jsonb.h"
 
 #include "dep/stamps.h"
-#include "query/plan.h"
 
 /* LWLocks that shmem.c has to get for us. */
 #define RTC_L1_PARTITIONS	128

@@ -56,7 +56,7 @@
 #include "compat.h"
 #include "query/cacheable.h"
 #include "query/plan.h"
-#include "read/companion.h"
+#include "query/privileges.h"
 #include "rule/coverage.h"
 
 /* Plans kept by a backend, those in use not counted. */
@@ -93,7 +93,8 @@ note_relation_change(Datum arg, Oid relid)
 
 		if (!OidIsValid(relid) ||
 			list_member_oid(plan->row_relations, relid) ||
-			(plan->deps != NULL && rtc_deps_watch(plan->deps, relid)))
+			(plan->deps != NULL &&
+			 list_member_oid(plan->deps->watched, relid)))
 			plan->outdated = true;
 	}
 }

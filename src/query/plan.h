@@ -24,15 +24,6 @@
 #include "query/query_deps.h"
 #include "query/rule_answer.h"
 
-/*
- * Which query it is: the same for the same text with the same meaning (tables
- * and their columns, functions, search_path), whoever asks.  Not to be forged.
- */
-typedef struct RtcQueryId
-{
-	uint64		part[2];
-} RtcQueryId;
-
 typedef struct RtcKeptKey
 {
 	uint64		hash;			/* of text and search_path */

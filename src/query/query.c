@@ -3,7 +3,7 @@
  * query.c
  *		Prepares, checks and runs the query behind a cache lookup.
  *
- * MODEL: any backend, inside a transaction; backend-private state only.
+ * Model: any backend, inside a transaction; backend-private state only.
  * Queries run as the current user, with the server's own checks.
  *
  * Every call holds a reference to its plan (see plan.c), released by a reset
@@ -27,22 +27,11 @@
 #include "utils/snapmgr.h"
 
 #include "base/inject.h"
+#include "base/pinned_settings.h"
 #include "compat.h"
 #include "query/cacheable.h"
 #include "query/json_receiver.h"
 #include "query/query.h"
-
-struct RtcQuery
-{
-	RtcKeptPlan *plan;
-	const char *text;
-	int			textlen;
-	ArrayType  *args;			/* text[]; NULL = none */
-	const char *uncacheable;	/* why not to cache this call's answer */
-	bool		locked;			/* what the query reads */
-	bool		to_explain;		/* args may be left out */
-	MemoryContextCallback release;
-};
 
 /* Memory context callback: the call is over. */
 static void
@@ -84,6 +73,8 @@ attach_plan(RtcQuery *query)
 
 	plan->refcount++;
 	query->plan = plan;
+	query->id = &plan->id;
+	query->privileges = plan->privileges;
 	query->uncacheable = plan->verdict.reason;
 
 	if (plan->name_twice != NULL && !query->to_explain)
@@ -117,8 +108,8 @@ attach_plan(RtcQuery *query)
 	}
 }
 
-static RtcQuery *
-prepare(const char *text, int len, ArrayType *args, bool to_explain)
+RtcQuery *
+rtc_query_prepare(const char *text, int len, ArrayType *args, bool to_explain)
 {
 	RtcQuery   *query = palloc(sizeof(RtcQuery));
 
@@ -137,18 +128,6 @@ prepare(const char *text, int len, ArrayType *args, bool to_explain)
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &query->release);
 	attach_plan(query);
 	return query;
-}
-
-RtcQuery *
-rtc_query_prepare(const char *text, int len, ArrayType *args)
-{
-	return prepare(text, len, args, false);
-}
-
-RtcQuery *
-rtc_query_prepare_to_explain(const char *text, int len, ArrayType *args)
-{
-	return prepare(text, len, args, true);
 }
 
 void
@@ -180,18 +159,6 @@ rtc_query_is_current(const RtcQuery *query)
 	return rtc_plan_is_current(query->plan);
 }
 
-const RtcQueryId *
-rtc_query_id(const RtcQuery *query)
-{
-	return &query->plan->id;
-}
-
-const char *
-rtc_query_privileges(const RtcQuery *query)
-{
-	return query->plan->privileges;
-}
-
 bool
 rtc_query_may_run(const RtcQuery *query)
 {
@@ -203,13 +170,13 @@ rtc_query_may_run(const RtcQuery *query)
 }
 
 int
-rtc_query_deps(RtcQuery *query, RtcDep *dep, int max)
+rtc_query_deps(RtcQuery *query, const RtcDep **dep)
 {
 	ErrorContextCallback callback;
 	int			n;
 
 	rtc_plan_push_error_context(&callback, query->plan->text);
-	n = rtc_deps_evaluate(query->plan->deps, query->args, dep, max);
+	n = rtc_deps_evaluate(query->plan->deps, query->args, dep);
 	error_context_stack = callback.previous;
 	return n;
 }
@@ -245,12 +212,6 @@ rtc_query_owned_key(RtcQuery *query, size_t *keylen)
 	return key;
 }
 
-const char *
-rtc_query_uncacheable(const RtcQuery *query)
-{
-	return query->uncacheable;
-}
-
 /* Reads the arguments as the query's parameter types; NULL = none. */
 static ParamListInfo
 bind_args(RtcQuery *query)
@@ -262,32 +223,23 @@ bind_args(RtcQuery *query)
 	if (source->num_params == 0)
 		return NULL;
 
-	if (query->args == NULL)
-	{
-		params = makeParamList(source->num_params);
-		for (int i = 0; i < source->num_params; i++)
-		{
-			params->params[i].value = (Datum) 0;
-			params->params[i].isnull = true;
-			params->params[i].pflags = PARAM_FLAG_CONST;
-			params->params[i].ptype = source->param_types[i];
-		}
-		return params;
-	}
-
 	split_args(query->args, &texts);
 	params = makeParamList(source->num_params);
 	for (int i = 0; i < source->num_params; i++)
 	{
 		ParamExternData *param = &params->params[i];
+		char	   *text = texts != NULL ? texts[i] : NULL;
 		Oid			input;
 		Oid			ioparam;
 
-		getTypeInputInfo(source->param_types[i], &input, &ioparam);
-		param->value = OidInputFunctionCall(input, texts[i], ioparam, -1);
-		param->isnull = texts[i] == NULL;
+		param->value = (Datum) 0;
+		param->isnull = text == NULL;
 		param->pflags = PARAM_FLAG_CONST;
 		param->ptype = source->param_types[i];
+		if (texts == NULL)
+			continue;			/* to explain */
+		getTypeInputInfo(param->ptype, &input, &ioparam);
+		param->value = OidInputFunctionCall(input, text, ioparam, -1);
 	}
 	return params;
 }

@@ -16,36 +16,49 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
-#include "base/pinned_settings.h"
 #include "dep/dep.h"
 #include "query/plan.h"
 
-/* A query that was checked, with its arguments: one call of cache_get. */
-typedef struct RtcQuery RtcQuery;
+/*
+ * A query that was checked, with its arguments: one call of cache_get.  Others
+ * may read the first fields; they are those of the query as it was prepared
+ * last, and after rtc_query_lock() they may be others.
+ */
+typedef struct RtcQuery
+{
+	const RtcQueryId *id;
+	const char *privileges;		/* what it takes to see the answer; see
+								 * privileges.h */
+	const char *uncacheable;	/* why not to cache the answer of this call,
+								 * in short ("volatile function"); NULL = it
+								 * may be cached */
+
+	/* For query.c. */
+	RtcKeptPlan *plan;			/* holds a reference; NULL = none */
+	const char *text;
+	int			textlen;
+	ArrayType  *args;			/* text[]; NULL = none */
+	bool		locked;			/* what the query reads is locked */
+	bool		to_explain;		/* args may be left out */
+	MemoryContextCallback release;
+} RtcQuery;
 
 /*
- * Parses and checks the query text (not NUL-terminated) with its text
- * arguments (NULL = none), or finds it in this backend's cache of plans.  The
- * result lives in the current memory context and keeps the plan in memory as
- * long; text and args must live as long.
+ * Parses and checks the query text (len bytes) with its text arguments (NULL =
+ * none), or finds it in this backend's cache of plans.  The result lives in the
+ * current memory context and keeps the plan in memory as long; text and args
+ * must live as long.  to_explain: args may be left out although the query has
+ * parameters, which are NULL then; the query must not be run.
  * Errors: those of the query itself, 42601 not exactly one statement,
  * 0A000 not a SELECT (or VALUES, TABLE), 2202E args not one-dimensional,
  * 22023 number of args differs from the query's parameters.
  */
 extern RtcQuery *rtc_query_prepare(const char *text, int len,
-								   ArrayType *args);
-
-/*
- * The same, but args may be left out although the query has parameters: all of
- * them are NULL then.  It must not be run.
- */
-extern RtcQuery *rtc_query_prepare_to_explain(const char *text, int len,
-											  ArrayType *args);
+								   ArrayType *args, bool to_explain);
 
 /*
  * Locks what the query reads, as using a prepared statement does, and prepares
- * it anew if that shows that it has changed: what the functions below say may
- * then be something else.  Errors: as rtc_query_prepare().
+ * it anew if that shows that it has changed.  Errors: as rtc_query_prepare().
  */
 extern void rtc_query_lock(RtcQuery *query);
 
@@ -55,12 +68,6 @@ extern void rtc_query_lock(RtcQuery *query);
  */
 extern bool rtc_query_is_current(const RtcQuery *query);
 
-/* Which query it is. */
-extern const RtcQueryId *rtc_query_id(const RtcQuery *query);
-
-/* What it takes to see the answer; see companion.h. */
-extern const char *rtc_query_privileges(const RtcQuery *query);
-
 /*
  * Is it known that the current user may run the query?  Otherwise lock it and
  * call rtc_query_check_access().
@@ -68,14 +75,12 @@ extern const char *rtc_query_privileges(const RtcQuery *query);
 extern bool rtc_query_may_run(const RtcQuery *query);
 
 /*
- * The dependencies of the answer, at most max (RTC_MAX_NAMED_DEPS are enough);
- * not if it is uncacheable.  They are those of the query as it was prepared
- * last: after rtc_query_lock() they may be others.  Errors: those of the input
- * functions of parameters.
+ * Evaluates the dependencies of the answer, unless it is uncacheable, as
+ * rtc_deps_evaluate() does: *dep is valid until that is done again.
  */
-extern int	rtc_query_deps(RtcQuery *query, RtcDep *dep, int max);
+extern int	rtc_query_deps(RtcQuery *query, const RtcDep **dep);
 
-/* What rtc_query_deps() is made of: a list of RtcDepInfo (query_deps.h). */
+/* Describes the dependencies: a list of RtcDepInfo (query_deps_eval.h). */
 extern List *rtc_query_explain(RtcQuery *query);
 
 /*
@@ -83,9 +88,6 @@ extern List *rtc_query_explain(RtcQuery *query);
  * cache_get(), see rule_answer.c; NULL = none does.
  */
 extern const char *rtc_query_owned_key(RtcQuery *query, size_t *keylen);
-
-/* NULL if the answer may be cached, else a short reason ("volatile function"). */
-extern const char *rtc_query_uncacheable(const RtcQuery *query);
 
 /*
  * Raises the error that the query would raise if the current user lacks a

@@ -72,7 +72,6 @@
 #include "dep/value_hash.h"
 #include "query/equalities.h"
 #include "query/query_deps.h"
-#include "query/query_deps_internal.h"
 #include "query/row_names.h"
 #include "rule/coverage.h"
 
@@ -254,9 +253,9 @@ add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
 	oldcontext = MemoryContextSwitchTo(walk->context);
 	deps->pins = lappend(deps->pins, pin);
 	MemoryContextSwitchTo(oldcontext);
-	walk->plan->has_params |= rtc_pin_has_params(pin);
-	walk->plan->reads_settings |= rtc_pin_reads_settings(pin);
-	walk->plan->reads_catalogs |= rtc_pin_reads_catalogs(pin);
+	walk->plan->has_params |= pin->has_params;
+	walk->plan->reads_settings |= pin->reads_settings;
+	walk->plan->reads_catalogs |= pin->reads_catalogs;
 }
 
 /* ---------------- queries in queries ---------------- */

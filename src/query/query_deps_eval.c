@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * query_deps_eval.c
- *		What the answer of a query depends on, given its arguments.
+ *		The dependencies of a query, given its arguments.
  *
- * MODEL: called at each lookup, before anything is looked for in a cache: so
- * what was found for the arguments of the last call is kept with the plan.
- * Input functions of types may raise; then nothing was kept.
+ * This is done at each lookup, before a cache is asked.  So the plan keeps the
+ * last result, with the arguments that it is for.
+ *
+ * Model: called by query.c, inside a transaction.  Input functions of types may
+ * raise; then nothing is kept.  Allocates in the current memory context.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -18,66 +20,70 @@
 #include "utils/snapmgr.h"
 
 #include "base/pinned_settings.h"
-#include "query/query_deps.h"
-#include "query/query_deps_internal.h"
+#include "query/query_deps_eval.h"
 #include "query/row_names.h"
 
 /*
- * Names the dependencies; -1 = there are too many.  "whole": name relations
- * instead of rows.
+ * Adds the rows of one relation to the first n dependencies of a plan; all of it,
+ * if they are too many rows.  Returns the new number; -1 = there is no room.
  */
 static int
-name_deps(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max, bool whole)
+add_rows(RtcDepPlan *plan, const RtcRelationDeps *deps, ArrayType *args, int n)
 {
-	int			n;
+	int			first = n + 1;
+	int			room = RTC_MAX_NAMED_DEPS - first;
+	int			nrows = 0;
 	ListCell   *lc;
 
-	for (n = 0; n < plan->ndefinitions; n++)
-		dep[n] = plan->definition[n];
+	plan->dep[n] = deps->bulk;
+	foreach(lc, deps->pins)
+	{
+		nrows = rtc_pin_evaluate(lfirst(lc), args, plan->dep + first, nrows,
+								 Min(RTC_MAX_PINNED, room));
+		if (nrows >= 0)
+			continue;
+		if (room < RTC_MAX_PINNED)
+			return -1;
+		plan->dep[n] = deps->relation;
+		return n + 1;
+	}
+	return first + nrows;
+}
+
+/*
+ * Evaluates all dependencies of a plan; -1 = there are too many.  "whole": name
+ * relations instead of rows.
+ */
+static int
+evaluate_all(RtcDepPlan *plan, ArrayType *args, bool whole)
+{
+	int			n = plan->ndefinitions;
+	ListCell   *lc;
+
+	memcpy(plan->dep, plan->definition, n * sizeof(RtcDep));
 	foreach(lc, plan->relations)
 	{
 		RtcRelationDeps *deps = lfirst(lc);
-		int			start = n;
-		ListCell   *cell;
 
 		if (!deps->told)
 			continue;
-		if (n >= max)
+		if (n >= RTC_MAX_NAMED_DEPS)
 			return -1;
 		if (deps->whole || whole)
-		{
-			dep[n++] = deps->relation;
-			continue;
-		}
-
-		dep[n++] = deps->bulk;
-		foreach(cell, deps->pins)
-		{
-			int			more;
-
-			more = rtc_pin_evaluate(lfirst(cell), args, dep + start + 1,
-									n - start - 1,
-									Min(RTC_MAX_PINNED, max - start - 1));
-			if (more < 0)
-			{
-				if (max - start - 1 < RTC_MAX_PINNED)
-					return -1;
-				dep[start] = deps->relation;
-				n = start + 1;
-				break;
-			}
-			n = start + 1 + more;
-		}
+			plan->dep[n++] = deps->relation;
+		else
+			n = add_rows(plan, deps, args, n);
+		if (n < 0)
+			return -1;
 	}
 	return n;
 }
 
-static int
-evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max)
+static void
+evaluate(RtcDepPlan *plan, ArrayType *args)
 {
 	int			nestlevel = -1;
 	bool		snapshot = false;
-	int			n;
 
 	if (plan->has_params)
 	{
@@ -90,49 +96,33 @@ evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max)
 			snapshot = true;
 		}
 	}
-	n = name_deps(plan, args, dep, max, false);
-	if (n < 0)
-		n = name_deps(plan, args, dep, max, true);
+	plan->ndeps = evaluate_all(plan, args, false);
+	if (plan->ndeps < 0)
+		plan->ndeps = evaluate_all(plan, args, true);
 	if (snapshot)
 		PopActiveSnapshot();
 	rtc_unpin_settings(nestlevel);
-	if (n < 0)
+	if (plan->ndeps < 0)
 		elog(ERROR, "too many cache dependencies");
-	return n;
 }
 
 int
-rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, int max)
+rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, const RtcDep **dep)
 {
 	uint32		argslen = plan->has_params ? VARSIZE(args) : 0;
-	bool		keep = max == RTC_MAX_NAMED_DEPS && !plan->reads_catalogs &&
-	argslen <= RTC_MAX_REMEMBERED;
-	int			n;
 
-	if (keep && plan->known && plan->argslen == argslen &&
-		(argslen == 0 || memcmp(plan->args, args, argslen) == 0))
-		n = plan->ndeps;
-	else
+	if (!plan->known || plan->argslen != argslen ||
+		(argslen > 0 && memcmp(plan->args, args, argslen) != 0))
 	{
-		n = evaluate(plan, args, dep, max);
-		if (!keep)
-			return n;
-		plan->known = true;
+		plan->known = false;
+		evaluate(plan, args);
+		plan->known = !plan->reads_catalogs && argslen <= RTC_MAX_REMEMBERED;
 		plan->argslen = argslen;
-		if (argslen > 0)
+		if (plan->known && argslen > 0)
 			memcpy(plan->args, args, argslen);
-		plan->ndeps = n;
-		memcpy(plan->dep, dep, n * sizeof(RtcDep));
-		return n;
 	}
-	memcpy(dep, plan->dep, n * sizeof(RtcDep));
-	return n;
-}
-
-bool
-rtc_deps_watch(const RtcDepPlan *plan, Oid relid)
-{
-	return list_member_oid(plan->watched, relid);
+	*dep = plan->dep;
+	return plan->ndeps;
 }
 
 List *
@@ -166,7 +156,7 @@ rtc_deps_explain(RtcDepPlan *plan, ArrayType *args)
 
 			initStringInfo(&one);
 			rtc_pin_describe(pin, args, &one);
-			if (args != NULL || !rtc_pin_has_params(pin))
+			if (args != NULL || !pin->has_params)
 				n = rtc_pin_evaluate(pin, args, dep, n, RTC_MAX_PINNED);
 			if (n < 0)
 			{

@@ -31,35 +31,6 @@
 #include "query/row_names.h"
 #include "rule/template.h"
 
-/* A constant, or a parameter that is a value or an array of them. */
-typedef struct PinItem
-{
-	RtcArg		arg;			/* parameter */
-	bool		isnull;			/* constant: it is NULL */
-	RtcDep		dep;			/* constant: its rows */
-	const char *text;			/* constant: for people */
-	Oid			elemtype;		/* parameter: of an array; else invalid */
-	int16		elemlen;
-	bool		elembyval;
-	char		elemalign;
-} PinItem;
-
-struct RtcPin
-{
-	Oid			relid;
-	AttrNumber	attnum;
-	const char *column;			/* its name, quoted where needed */
-	Oid			collation;		/* of the column */
-	FmgrInfo	hash;			/* of what it is compared with */
-	FmgrInfo	output;			/* likewise */
-	bool		quote;			/* a value is shown in quotes */
-	bool		reads_settings;
-	bool		reads_catalogs;
-	bool		has_params;
-	int			nitems;
-	PinItem		item[FLEXIBLE_ARRAY_MEMBER];
-};
-
 /* Names the rows with a value. */
 static RtcDep
 name_rows(RtcPin *pin, Datum value)
@@ -84,7 +55,7 @@ show(RtcPin *pin, Datum value)
 static void
 add_constant(RtcPin *pin, Datum value, bool isnull)
 {
-	PinItem    *item = &pin->item[pin->nitems++];
+	RtcPinItem *item = &pin->item[pin->nitems++];
 
 	item->isnull = isnull;
 	item->text = isnull ? "NULL" : show(pin, value);
@@ -96,18 +67,13 @@ add_constant(RtcPin *pin, Datum value, bool isnull)
 static void
 add_param(RtcPin *pin, const Param *param, bool is_array)
 {
-	PinItem    *item = &pin->item[pin->nitems++];
+	RtcPinItem *item = &pin->item[pin->nitems++];
 	Oid			type = param->paramtype;
 
 	pin->has_params = true;
 	rtc_arg_init(&item->arg, param, CurrentMemoryContext);
 	if (is_array)
-	{
-		type = get_element_type(type);
-		item->elemtype = type;
-		get_typlenbyvalalign(type, &item->elemlen, &item->elembyval,
-							 &item->elemalign);
-	}
+		type = item->elemtype = get_element_type(type);
 	pin->reads_settings |= rtc_type_needs_pin(type);
 	pin->reads_catalogs |= type >= FirstNormalObjectId;
 }
@@ -169,7 +135,7 @@ rtc_pin_make(Relation rel, AttrNumber attnum, const RtcFactValues *values)
 	if (n > RTC_MAX_PINNED)
 		return NULL;
 
-	pin = palloc0(offsetof(RtcPin, item) + n * sizeof(PinItem));
+	pin = palloc0(offsetof(RtcPin, item) + n * sizeof(RtcPinItem));
 	pin->relid = RelationGetRelid(rel);
 	pin->attnum = attnum;
 	pin->column = pstrdup(quote_identifier(NameStr(att->attname)));
@@ -223,24 +189,6 @@ rtc_pin_cost(const RtcPin *pin)
 	return cost;
 }
 
-bool
-rtc_pin_has_params(const RtcPin *pin)
-{
-	return pin->has_params;
-}
-
-bool
-rtc_pin_reads_catalogs(const RtcPin *pin)
-{
-	return pin->reads_catalogs;
-}
-
-bool
-rtc_pin_reads_settings(const RtcPin *pin)
-{
-	return pin->reads_settings;
-}
-
 /* Adds a dependency that is not there yet; -1 = there is no room. */
 static int
 add_dep(RtcDep *dep, int n, int max, RtcDep new)
@@ -256,40 +204,54 @@ add_dep(RtcDep *dep, int n, int max, RtcDep new)
 	return n + 1;
 }
 
+/*
+ * The values that a parameter has: the elements, if it is an array.  *values and
+ * *isnull have room for one; more are palloc'd.
+ */
+static int
+read_values(RtcPinItem * item, ArrayType *args, Datum **values, bool **isnull)
+{
+	int			n = 1;
+
+	**isnull = !rtc_arg_read(&item->arg, args, *values);
+	if (!**isnull && OidIsValid(item->elemtype))
+		take_apart(**values, item->elemtype, values, isnull, &n);
+	return n;
+}
+
 int
 rtc_pin_evaluate(RtcPin *pin, ArrayType *args, RtcDep *dep, int n, int max)
 {
 	for (int i = 0; i < pin->nitems && n >= 0; i++)
 	{
-		PinItem    *item = &pin->item[i];
+		RtcPinItem *item = &pin->item[i];
 		Datum		value;
-		Datum	   *element;
-		bool	   *isnull;
-		int			nelements;
+		bool		null;
+		Datum	   *values = &value;
+		bool	   *isnull = &null;
+		int			nvalues;
 
 		if (item->arg.number == 0)
 		{
 			if (!item->isnull)
 				n = add_dep(dep, n, max, item->dep);
+			continue;
 		}
-		else if (rtc_arg_read(&item->arg, args, &value))
+		nvalues = read_values(item, args, &values, &isnull);
+		for (int j = 0; j < nvalues && n >= 0; j++)
 		{
-			if (!OidIsValid(item->elemtype))
-			{
-				n = add_dep(dep, n, max, name_rows(pin, value));
-				continue;
-			}
-			deconstruct_array(DatumGetArrayTypeP(value), item->elemtype,
-							  item->elemlen, item->elembyval, item->elemalign,
-							  &element, &isnull, &nelements);
-			for (int j = 0; j < nelements && n >= 0; j++)
-			{
-				if (!isnull[j])
-					n = add_dep(dep, n, max, name_rows(pin, element[j]));
-			}
+			if (!isnull[j])
+				n = add_dep(dep, n, max, name_rows(pin, values[j]));
 		}
 	}
 	return n;
+}
+
+/* Appends one of a list of texts. */
+static void
+append_item(StringInfo list, const char *text)
+{
+	appendStringInfo(list, "%s%s", list->len > 0 ? ", " : "", text);
 }
 
 void
@@ -301,38 +263,31 @@ rtc_pin_describe(RtcPin *pin, ArrayType *args, StringInfo buf)
 	initStringInfo(&list);
 	for (int i = 0; i < pin->nitems; i++)
 	{
-		PinItem    *item = &pin->item[i];
-		const char *comma = n > 0 ? ", " : "";
+		RtcPinItem *item = &pin->item[i];
 		Datum		value;
-		Datum	   *element;
-		bool	   *isnull;
-		int			nelements;
+		bool		null;
+		Datum	   *values = &value;
+		bool	   *isnull = &null;
+		int			nvalues = 1;
 
 		if (item->arg.number == 0)
-			appendStringInfo(&list, "%s%s", comma, item->text);
-		else if (args == NULL && OidIsValid(item->elemtype))
+			append_item(&list, item->text);
+		else if (args != NULL)
 		{
-			appendStringInfo(buf, "%s = ANY ($%d)", pin->column, item->arg.number);
-			return;
+			nvalues = read_values(item, args, &values, &isnull);
+			for (int j = 0; j < nvalues; j++)
+				append_item(&list, isnull[j] ? "NULL" : show(pin, values[j]));
 		}
-		else if (args == NULL)
-			appendStringInfo(&list, "%s$%d", comma, item->arg.number);
-		else if (!rtc_arg_read(&item->arg, args, &value))
-			appendStringInfo(&list, "%sNULL", comma);
 		else if (OidIsValid(item->elemtype))
 		{
-			take_apart(value, item->elemtype, &element, &isnull, &nelements);
-			for (int j = 0; j < nelements; j++, n++)
-				appendStringInfo(&list, "%s%s", n > 0 ? ", " : "",
-								 isnull[j] ? "NULL" : show(pin, element[j]));
-			continue;
+			appendStringInfo(buf, "%s = ANY ($%d)", pin->column,
+							 item->arg.number);
+			return;
 		}
 		else
-			appendStringInfo(&list, "%s%s", comma, show(pin, value));
-		n++;
+			append_item(&list, psprintf("$%d", item->arg.number));
+		n += nvalues;
 	}
-	if (n == 1)
-		appendStringInfo(buf, "%s = %s", pin->column, list.data);
-	else
-		appendStringInfo(buf, "%s IN (%s)", pin->column, list.data);
+	appendStringInfo(buf, n == 1 ? "%s = %s" : "%s IN (%s)", pin->column,
+					 list.data);
 }

@@ -20,7 +20,6 @@
 #include "utils/tuplestore.h"
 
 #include "query/query.h"
-#include "query/query_deps.h"
 
 PG_FUNCTION_INFO_V1(cache_explain);
 
@@ -63,11 +62,11 @@ cache_explain(PG_FUNCTION_ARGS)
 	source = PG_GETARG_TEXT_PP(0);
 	InitMaterializedSRF(fcinfo, 0);
 
-	query = rtc_query_prepare_to_explain(VARDATA_ANY(source),
-										 VARSIZE_ANY_EXHDR(source), args);
+	query = rtc_query_prepare(VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source),
+							  args, true);
 	rtc_query_lock(query);
 	rtc_query_check_access(query);
-	reason = rtc_query_uncacheable(query);
+	reason = query->uncacheable;
 	if (reason != NULL)
 	{
 		put_row(result, NULL, "not cacheable", reason);

@@ -423,7 +423,7 @@ fill(RtcLookup *l)
 	{
 		initStringInfo(&companion);
 		rtc_companion_write(&companion, l->fingerprint,
-							rtc_query_privileges(l->query), l->dep,
+							l->query->privileges, l->dep,
 							l->wanted.ntags);
 		stored = rtc_cmd_fill(&l->wanted, l->token, text->data, text->len,
 							  companion.data, companion.len, l->ttl_ms);

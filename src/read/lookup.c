@@ -78,7 +78,6 @@
 #include "l1/l1.h"
 #include "op.h"
 #include "query/query.h"
-#include "query/query_deps.h"
 #include "read/lookup_internal.h"
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
@@ -118,13 +117,13 @@ lookup(RtcLookup *l)
 	if (!rtc_query_may_run(l->query))
 	{
 		rtc_query_lock(l->query);
-		if (rtc_query_uncacheable(l->query) != NULL)
+		if (l->query->uncacheable != NULL)
 		{
 			rtc_stat_inc(RTC_STAT_BYPASS_QUERY);
 			return rtc_lookup_run(l);
 		}
-		l->question.id = rtc_query_id(l->query);
-		l->question.privileges = rtc_query_privileges(l->query);
+		l->question.id = l->query->id;
+		l->question.privileges = l->query->privileges;
 	}
 
 	/* Pending before version, and both before everything else. */
@@ -162,19 +161,19 @@ look_further(RtcLookup *l)
 
 	/* From here on it takes as long as the query. */
 	rtc_query_lock(l->query);
-	if (rtc_query_uncacheable(l->query) != NULL)
+	if (l->query->uncacheable != NULL)
 	{
 		rtc_stat_inc(RTC_STAT_BYPASS_QUERY);
 		return rtc_lookup_run(l);
 	}
-	l->question.id = rtc_query_id(l->query);
+	l->question.id = l->query->id;
 	if (name_deps(l) && !take_stamps(l))
 	{
 		rtc_stat_inc(RTC_STAT_BYPASS_PENDING);
 		return rtc_lookup_run(l);
 	}
 	l->owned = is_owned(l);
-	l->question.privileges = rtc_query_privileges(l->query);
+	l->question.privileges = l->query->privileges;
 
 	if (!l->use_l1)
 		return rtc_lookup_fetch(l);
@@ -259,7 +258,7 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
 		*reason = RTC_STAT_BYPASS_WROTE;	/* it must see its own writes */
 	else if (rtc_safeguard(ISOLATION) && IsolationUsesXactSnapshot())
 		*reason = RTC_STAT_BYPASS_ISOLATION;	/* it must not see new ones */
-	else if (rtc_query_uncacheable(l->query) != NULL)
+	else if (l->query->uncacheable != NULL)
 		*reason = RTC_STAT_BYPASS_QUERY;
 	else
 		return false;
@@ -286,12 +285,12 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
 static bool
 name_deps(RtcLookup *l)
 {
-	RtcDep		dep[RTC_MAX_NAMED_DEPS];
+	const RtcDep *dep;
 	int			n;
 
 	if (l->tagged)
 		return false;
-	n = rtc_query_deps(l->query, dep, RTC_MAX_NAMED_DEPS);
+	n = rtc_query_deps(l->query, &dep);
 	if (n == l->ndeps && memcmp(dep, l->dep, n * sizeof(RtcDep)) == 0)
 		return false;
 	memcpy(l->dep, dep, n * sizeof(RtcDep));
@@ -422,10 +421,10 @@ lookup_function(FunctionCallInfo fcinfo, bool one_row)
 	l.owned = false;
 	l.text = NULL;
 	l.query = rtc_query_prepare(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
-								args);
+								args, false);
 	l.question.hash = rtc_l1_hash(l.question.key, l.question.keylen);
-	l.question.id = rtc_query_id(l.query);
-	l.question.privileges = rtc_query_privileges(l.query);
+	l.question.id = l.query->id;
+	l.question.privileges = l.query->privileges;
 	l.question.args = args != NULL ? VARDATA(args) : NULL;
 	l.question.argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
 	l.question.one_row = one_row;

@@ -18,7 +18,6 @@
 #include "dep/stamps.h"
 #include "l1/l1.h"
 #include "query/query.h"
-#include "query/query_deps.h"
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
 

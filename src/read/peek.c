@@ -28,6 +28,7 @@
 #include "base/key.h"
 #include "dep/stamps.h"
 #include "l1/l1.h"
+#include "query/privileges.h"
 #include "read/companion.h"
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
