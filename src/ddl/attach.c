@@ -10,8 +10,8 @@
  * that could tell another story.  cache_detach drops them again, with which
  * the keys go (event_triggers.c).
  *
- * MODEL: called through SQL; uses SPI to run the commands, as the user who
- * calls, in the transaction of the call.
+ * Model: called through SQL.  Runs the commands as the user who calls, in the
+ * transaction of the call.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -24,7 +24,6 @@
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
@@ -38,9 +37,8 @@
 
 #include "base/pinned_settings.h"
 #include "compat.h"
-#include "ddl/attach.h"
 #include "ddl/rule_clash.h"
-#include "ddl/rule_merge.h"
+#include "ddl/rule_clones.h"
 
 PG_FUNCTION_INFO_V1(cache_attach);
 PG_FUNCTION_INFO_V1(cache_detach);
@@ -48,29 +46,20 @@ PG_FUNCTION_INFO_V1(cache_detach);
 #define ROW_TRIGGER			"rtcache_row"
 #define TRUNCATE_TRIGGER	"rtcache_truncate"
 
-static void
-bad_argument_combination(const char *message, const char *hint)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("%s", message),
-			 errhint("%s", hint)));
-}
-
-/* Runs a command that returns nothing. */
-static void
-run(const char *command)
-{
-	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not execute \"%s\"", command);
-}
-
 /* Adds an argument of a trigger: an option if it has a name. */
 static void
 add_argument(List **args, const char *name, const char *value)
 {
 	*args = lappend(*args, name != NULL ? psprintf("%s=%s", name, value)
 					: pstrdup(value));
+}
+
+/* The name of a table as commands take it. */
+static char *
+sql_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
 }
 
 /*
@@ -103,12 +92,10 @@ make_trigger(Relation rel, const char *name, int16 type, const char *events,
 		rtc_merge_rule(&trigger, RelationGetRelationName(rel),
 					   RelationGetRelid(rel), false, AccessExclusiveLock);
 
-	run(psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s"
-				 " EXECUTE FUNCTION %s.%s(%s)",
-				 name, events,
-				 quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-											RelationGetRelationName(rel)),
-				 level, quote_identifier(schema), function, literals.data));
+	rtc_run_ddl(psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s"
+						 " EXECUTE FUNCTION %s.%s(%s)",
+						 name, events, sql_name(rel), level,
+						 quote_identifier(schema), function, literals.data));
 }
 
 /* Adds the elements of a text[] argument of the SQL function, if any. */
@@ -243,12 +230,12 @@ cache_attach(PG_FUNCTION_ARGS)
 				 errmsg("unrecognized mode \"%s\"", mode),
 				 errhint("The modes are \"set\", to store each new row under its key, and \"del\", to delete the key.")));
 	stores = key != NULL && strcmp(mode, "set") == 0;
-	if (!stores && !PG_ARGISNULL(3))
-		bad_argument_combination("argument \"ttl\" is given, but no row is stored",
-								 "Give a key, and mode \"set\".");
-	if (!stores && !PG_ARGISNULL(6))
-		bad_argument_combination("argument \"columns\" is given, but no row is stored",
-								 "Give a key, and mode \"set\".");
+	if (!stores && (!PG_ARGISNULL(3) || !PG_ARGISNULL(6)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" is given, but no row is stored",
+						PG_ARGISNULL(3) ? "columns" : "ttl"),
+				 errhint("Give a key, and mode \"set\".")));
 
 	if (key != NULL)
 	{
@@ -278,8 +265,6 @@ cache_attach(PG_FUNCTION_ARGS)
 	if (stores)
 		rtc_refuse_clash(rel, key);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	make_trigger(rel, ROW_TRIGGER,
 				 TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
 				 TRIGGER_TYPE_DELETE,
@@ -288,7 +273,6 @@ cache_attach(PG_FUNCTION_ARGS)
 				 rowargs);
 	make_trigger(rel, TRUNCATE_TRIGGER, TRIGGER_TYPE_TRUNCATE, "TRUNCATE",
 				 "STATEMENT", schema, "rtcache_truncate", truncargs);
-	SPI_finish();
 	relation_close(rel, NoLock);
 	PG_RETURN_VOID();
 }
@@ -309,8 +293,7 @@ cache_detach(PG_FUNCTION_ARGS)
 
 	/* DROP TRIGGER takes this lock */
 	rel = open_table(PG_GETARG_OID(0), AccessExclusiveLock);
-	table = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									   RelationGetRelationName(rel));
+	table = sql_name(rel);
 	for (int i = 0; i < lengthof(names); i++)
 		there[i] = has_trigger(rel, names[i]);
 	if (!there[0] && !there[1])
@@ -322,13 +305,10 @@ cache_detach(PG_FUNCTION_ARGS)
 						   names[0], names[1])));
 	relation_close(rel, NoLock);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
 	for (int i = 0; i < lengthof(names); i++)
 	{
 		if (there[i])
-			run(psprintf("DROP TRIGGER %s ON %s", names[i], table));
+			rtc_run_ddl(psprintf("DROP TRIGGER %s ON %s", names[i], table));
 	}
-	SPI_finish();
 	PG_RETURN_VOID();
 }

@@ -21,7 +21,7 @@
  * Functions in a temporary schema do not count: queries that call them are not
  * cached (cacheable.c), and everybody may make one.
  *
- * MODEL: called by the event triggers (event_triggers.c), in the transaction of the DDL.
+ * Model: called by the event triggers (event_triggers.c), in the transaction of the DDL.
  * Reads catalogs, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -41,7 +41,6 @@
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
-#include "catalog/pg_trigger.h"
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
@@ -49,13 +48,13 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
-#include "base/catalog_row.h"
+#include "base/catalog_rows.h"
 #include "ddl/definitions.h"
-#include "rule/rule.h"
+#include "rule/rule_catalog.h"
+#include "write/forget.h"
 #include "write/oplist.h"
 
 /* Can a query have called this function, by whatever way? */
@@ -97,28 +96,17 @@ rtc_definition_altered(Oid classid, Oid objid, const char *tag)
 bool
 rtc_definition_dropped(Oid classid, Oid objid)
 {
-	Relation	catalog;
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		called = false;
+	ListCell   *lc;
 
 	if (classid != ProcedureRelationId)
 		return classid == CastRelationId;
-
-	catalog = table_open(ProcedureRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_proc_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(objid));
-	scan = systable_beginscan(catalog, ProcedureOidIndexId, true, SnapshotAny,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_catalog_rows(ProcedureRelationId, ProcedureOidIndexId,
+								 Anum_pg_proc_oid, objid, RTC_ROWS_DELETED))
 	{
-		if (rtc_deleted_here(tuple))
-			called |= is_called((Form_pg_proc) GETSTRUCT(tuple));
+		if (is_called((Form_pg_proc) GETSTRUCT((HeapTuple) lfirst(lc))))
+			return true;
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return called;
+	return false;
 }
 
 /* Does anything use a type, but what belongs to it? */
@@ -238,34 +226,20 @@ row_concerned(Oid relid, bool functions_only)
 static void
 forget_rows(bool functions_only)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	ListCell   *lc;
 
-	/* there is no index that would help; it is a small catalog */
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	/* A clone in a partition has the keys of the partitioned table. */
+	foreach(lc, rtc_all_rules(false))
 	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-		RtcRuleText text;
-		int			nargs;
-		char	  **args;
-		RtcFault	fault;
+		RtcRuleRow *rule = lfirst(lc);
 
-		/* A clone in a partition has the keys of the partitioned table. */
-		if (OidIsValid(trigger->tgparentid) ||
-			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_WRITE_THROUGH ||
-			!row_concerned(trigger->tgrelid, functions_only))
+		if (rule->text.kind != RTC_RULE_WRITE_THROUGH ||
+			!row_concerned(rule->relid, functions_only))
 			continue;
-		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
-		(void) rtc_rule_read(RTC_RULE_WRITE_THROUGH, nargs, args, &text,
-							 &fault);
-		text.del = NIL;
-		text.tag = NIL;
-		rtc_rule_forget_ever(&text, trigger->tgrelid);
+		rule->text.del = NIL;
+		rule->text.tag = NIL;
+		rtc_forget_rule_ever(&rule->text, rule->relid);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
 }
 
 void

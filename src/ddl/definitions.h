@@ -2,13 +2,16 @@
  *
  * definitions.h
  *		Definitions on which the answers of any query may depend.
+ *		See definitions.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RTCACHE_DEFINITION_H
-#define RTCACHE_DEFINITION_H
+#ifndef RTC_DEFINITIONS_H
+#define RTC_DEFINITIONS_H
+
+#include "postgres.h"
 
 /*
  * Has the current command changed a definition that something may use already,
@@ -43,4 +46,4 @@ extern void rtc_definition_note(RtcDefinitionChange *change, Oid classid,
  */
 extern void rtc_definition_forget_rows(const RtcDefinitionChange *change);
 
-#endif							/* RTCACHE_DEFINITION_H */
+#endif							/* RTC_DEFINITIONS_H */

@@ -13,7 +13,7 @@
  *							event triggers along, so all is cleared before;
  *							DETACH PARTITION CONCURRENTLY commits in between;
  *							ATTACH PARTITION finds no rule in the way of its
- *							clones (rule_merge.c)
+ *							clones (rule_clones.c)
  *
  * DDL changes a relation as a whole, with its ancestors and descendants, and
  * whether it has rules or not: answers from when it had some may be around.
@@ -28,7 +28,7 @@
  * descendants, and keeps new ones out until it commits; also of those that have
  * no rules, or they might get some meanwhile.
  *
- * MODEL: runs in the backend that issued the DDL, inside its transaction,
+ * Model: runs in the backend that issued the DDL, inside its transaction,
  * which holds a lock on the table.  Raises errors to refuse what would break a
  * rule.
  *
@@ -38,11 +38,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/index.h"
-#include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_extension.h"
@@ -60,45 +57,35 @@
 #include "tcop/deparse_utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "base/catalog_row.h"
+#include "base/catalog_rows.h"
 #include "compat.h"
 #include "ddl/definitions.h"
-#include "ddl/event_triggers.h"
+#include "ddl/hashing.h"
 #include "ddl/rule_check.h"
-#include "ddl/rule_merge.h"
-#include "dep/value_hash.h"
+#include "ddl/rule_clones.h"
 #include "op.h"
-#include "rule/rule.h"
-#include "rule/rule_names.h"
+#include "rule/rule_catalog.h"
+#include "write/forget.h"
 #include "write/row_changes.h"
 
 PG_FUNCTION_INFO_V1(rtcache_check_rules);
 PG_FUNCTION_INFO_V1(rtcache_forget_dropped);
 PG_FUNCTION_INFO_V1(rtcache_before_drop);
 
-/* An object that the DDL command made or altered. */
+/* An object that the DDL command has made, altered or dropped. */
 typedef struct DdlObject
 {
 	Oid			classid;
 	Oid			objid;
-	const char *tag;			/* command */
-	const CollectedCommand *command;	/* what it did in detail */
-} DdlObject;
-
-/* An object that was dropped. */
-typedef struct DroppedObject
-{
-	Oid			classid;
-	Oid			objid;
 	int32		objsubid;
-} DroppedObject;
+	const char *tag;			/* command, unless it was dropped */
+	const CollectedCommand *command;	/* what it did in detail, or NULL */
+} DdlObject;
 
 static EventTriggerData *
 check_call(FunctionCallInfo fcinfo, const char *name)
@@ -162,87 +149,85 @@ lock_descendants(Oid relid)
 	}
 }
 
-/* Goes through the parts of an ALTER TABLE or ALTER INDEX. */
+/* Waits for writers, and tells who depends on the other tables it concerns. */
 static void
-alter_table_parts(const CollectedCommand *command, Oid table)
+alter_table_part(const CollectedCommand *command,
+				 const CollectedATSubcmd *part, Oid table)
 {
-	ListCell   *lc;
+	const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
+	Oid			other = InvalidOid;
 
-	if (command == NULL || command->type != SCT_AlterTable)
-		return;
-	foreach(lc, command->d.alterTable.subcmds)
+	switch (cmd->subtype)
 	{
-		const CollectedATSubcmd *part = lfirst(lc);
-		const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
-		Oid			other = InvalidOid;
-
-		if (!IsA(part->parsetree, AlterTableCmd))
-			continue;
-		switch (cmd->subtype)
-		{
-			case AT_AddIndex:
-			case AT_AddIndexConstraint:
-				lock_descendants(table);
-				break;
-			case AT_AddInherit:
-				lock_descendants(table);
-				/* of a parent without columns its writers are not told */
-				CacheInvalidateRelcacheByRelid(table);
-				break;
-			case AT_AttachPartition:
-				if (command->d.alterTable.objectId != table)
-					lock_descendants(table);	/* of an index */
-				break;
-			case AT_DetachPartition:
-			case AT_DetachPartitionFinalize:
-				/* not told as the address of the part is */
-				other = RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
-										 NoLock, true);
-				break;
-			default:
-				break;
-		}
-
-		/* the other table: a partition, a parent that was */
-		if (part->address.classId == RelationRelationId)
-			other = part->address.objectId;
-		if (OidIsValid(other))
-			relation_changed(table_of(other));
+		case AT_AddIndex:
+		case AT_AddIndexConstraint:
+			lock_descendants(table);
+			break;
+		case AT_AddInherit:
+			lock_descendants(table);
+			/* of a parent without columns its writers are not told */
+			CacheInvalidateRelcacheByRelid(table);
+			break;
+		case AT_AttachPartition:
+			if (command->d.alterTable.objectId != table)
+				lock_descendants(table);	/* of an index */
+			break;
+		case AT_DetachPartition:
+		case AT_DetachPartitionFinalize:
+			/* not told as the address of the part is */
+			other = RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
+									 NoLock, true);
+			break;
+		default:
+			break;
 	}
+
+	/* the other table: a partition, a parent that was */
+	if (part->address.classId == RelationRelationId)
+		other = part->address.objectId;
+	if (OidIsValid(other))
+		relation_changed(table_of(other));
 }
 
 /* Looks at the rules that an ALTER TABLE has switched on or off. */
 static void
-switched_rules(const CollectedCommand *command, Oid table)
+switched_rules(const CollectedATSubcmd *part, Oid table)
 {
+	const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
+
+	switch (cmd->subtype)
+	{
+		case AT_EnableTrig:
+		case AT_EnableReplicaTrig:
+		case AT_DisableTrig:
+			rtc_check_enabled(table, cmd->name);
+			break;
+		case AT_EnableTrigAll:
+		case AT_EnableTrigUser:
+		case AT_DisableTrigAll:
+		case AT_DisableTrigUser:
+			rtc_check_enabled(table, NULL);
+			break;
+		default:
+			break;
+	}
+}
+
+/* The parts (CollectedATSubcmd *) of an ALTER TABLE or ALTER INDEX. */
+static List *
+alter_table_parts(const CollectedCommand *command)
+{
+	List	   *parts = NIL;
 	ListCell   *lc;
 
 	if (command == NULL || command->type != SCT_AlterTable)
-		return;
+		return NIL;
 	foreach(lc, command->d.alterTable.subcmds)
 	{
-		const CollectedATSubcmd *part = lfirst(lc);
-		const AlterTableCmd *cmd = (const AlterTableCmd *) part->parsetree;
-
-		if (!IsA(part->parsetree, AlterTableCmd))
-			continue;
-		switch (cmd->subtype)
-		{
-			case AT_EnableTrig:
-			case AT_EnableReplicaTrig:
-			case AT_DisableTrig:
-				rtc_check_enabled(table, cmd->name);
-				break;
-			case AT_EnableTrigAll:
-			case AT_EnableTrigUser:
-			case AT_DisableTrigAll:
-			case AT_DisableTrigUser:
-				rtc_check_enabled(table, NULL);
-				break;
-			default:
-				break;
-		}
+		if (IsA(((CollectedATSubcmd *) lfirst(lc))->parsetree, AlterTableCmd))
+			parts = lappend(parts, lfirst(lc));
 	}
+	return parts;
 }
 
 /* A relation has changed, and its row type may be used elsewhere. */
@@ -262,6 +247,8 @@ static void
 altered_relation(RtcDefinitionChange *change, const DdlObject *object)
 {
 	Oid			table = table_of(object->objid);
+	List	   *parts;
+	ListCell   *lc;
 
 	if (!OidIsValid(table) ||
 		get_rel_persistence(table) == RELPERSISTENCE_TEMP)
@@ -277,61 +264,62 @@ altered_relation(RtcDefinitionChange *change, const DdlObject *object)
 	if (strcmp(object->tag, "CREATE TABLE") == 0)
 	{
 		if (get_rel_relispartition(table))
-			rtc_check_clone_truncate(get_partition_parent(table, true));
+			rtc_clone_truncate_rules(get_partition_parent(table, true));
 		rtc_check_tables(table, false);
 		return;
 	}
 
+	parts = alter_table_parts(object->command);
 	if (strcmp(object->tag, "CREATE INDEX") == 0)
 		lock_descendants(table);
-	else
-		alter_table_parts(object->command, table);
+	foreach(lc, parts)
+		alter_table_part(object->command, lfirst(lc), table);
 	if (table == object->objid)
 	{
 		rtc_check_renamed_table(table);
-		rtc_check_clone_truncate(table);
+		rtc_clone_truncate_rules(table);
 		rtc_check_tables(table, true);
-		switched_rules(object->command, table);
+		foreach(lc, parts)
+			switched_rules(lfirst(lc), table);
 		note_row_type(change, table);
 	}
 	relation_changed(table);
 }
 
-/* The objects of the current DDL command, in the current memory context. */
+/*
+ * The objects (DdlObject *) that a query of one of the server's functions for
+ * event triggers shows, in the current memory context.
+ */
 static List *
-ddl_objects(void)
+ddl_objects(const char *query)
 {
 	MemoryContext cxt = CurrentMemoryContext;
+	MemoryContext oldcxt;
 	List	   *objects = NIL;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT c.classid, c.objid, c.command_tag, c.command"
-					" FROM pg_catalog.pg_event_trigger_ddl_commands() AS c"
-					" WHERE c.objid IS NOT NULL",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the list of DDL commands");
+	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not read the list of objects");
 
+	oldcxt = MemoryContextSwitchTo(cxt);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		char	   *tag = SPI_getvalue(tuple, desc, 3);
-		DdlObject  *object = MemoryContextAlloc(cxt, sizeof(DdlObject));
-		bool		isnull;
-		Datum		command;
-		MemoryContext oldcxt;
+		DdlObject  *object = palloc0(sizeof(DdlObject));
+		Datum		values[5];
+		bool		nulls[5] = {true, true, true, true, true};
 
-		object->classid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
-		object->objid = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
-		command = SPI_getbinval(tuple, desc, 4, &isnull);
-		object->command = isnull ? NULL
-			: (const CollectedCommand *) DatumGetPointer(command);
-		oldcxt = MemoryContextSwitchTo(cxt);
-		object->tag = pstrdup(tag != NULL ? tag : "");
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc,
+						  values, nulls);
+		object->classid = DatumGetObjectId(values[0]);
+		object->objid = DatumGetObjectId(values[1]);
+		object->objsubid = DatumGetInt32(values[2]);
+		object->tag = nulls[3] ? "" : TextDatumGetCString(values[3]);
+		object->command = nulls[4] ? NULL
+			: (const CollectedCommand *) DatumGetPointer(values[4]);
 		objects = lappend(objects, object);
-		MemoryContextSwitchTo(oldcxt);
 	}
+	MemoryContextSwitchTo(oldcxt);
 	SPI_finish();
 	return objects;
 }
@@ -344,48 +332,27 @@ ddl_objects(void)
 static void
 forget_trigger(Oid tgoid, List **done)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	ListCell   *lc;
 
-	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(tgoid));
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, SnapshotAny,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_deleted_triggers(tgoid))
 	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		RtcRuleKind kind;
+		const RtcRuleRow *rule = lfirst(lc);
+		Oid			table;
+		String	   *what;
 
-		if (!rtc_deleted_here(tuple))
+		rtc_track_ddl(rule->relid);
+		if (rule->text.kind != RTC_RULE_WRITE_THROUGH &&
+			rule->text.kind != RTC_RULE_INVALIDATE)
 			continue;
-		rtc_track_ddl(form->tgrelid);
-		kind = rtc_rule_kind(form->tgfoid);
-		if (kind == RTC_RULE_WRITE_THROUGH || kind == RTC_RULE_INVALIDATE)
-		{
-			RtcRuleText text;
-			int			nargs;
-			char	  **args = rtc_rule_args(tuple, RelationGetDescr(catalog),
-											 &nargs);
-			RtcFault	fault;
-			Oid			table = rtc_rule_table(tgoid, true);
-			StringInfoData all;
-
-			initStringInfo(&all);
-			for (int i = 0; i < nargs; i++)
-				appendStringInfo(&all, "%s\n", args[i]);
-			(void) rtc_rule_read(kind, nargs, args, &text, &fault);
-			if (rtc_rule_uses_names(&text))
-				appendStringInfo(&all, "%u", table);
-			if (list_member(*done, makeString(all.data)))
-				continue;
-			*done = lappend(*done, makeString(all.data));
-			rtc_rule_forget_ever(&text, table);
-		}
+		table = rtc_rule_table(tgoid);
+		what = makeString(rtc_rule_uses_names(&rule->text) ?
+						  psprintf("%s%u", rule->args, table) :
+						  pstrdup(rule->args));
+		if (list_member(*done, what))
+			continue;
+		*done = lappend(*done, what);
+		rtc_forget_rule_ever(&rule->text, table);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
 }
 
 /*
@@ -407,7 +374,10 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 	if (IsBinaryUpgrade)
 		PG_RETURN_NULL();
 
-	foreach(lc, ddl_objects())
+	foreach(lc, ddl_objects("SELECT c.classid, c.objid, c.objsubid,"
+							" c.command_tag, c.command"
+							" FROM pg_catalog.pg_event_trigger_ddl_commands() AS c"
+							" WHERE c.objid IS NOT NULL"))
 	{
 		DdlObject  *object = lfirst(lc);
 
@@ -445,58 +415,14 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 static void
 dropped_relation(Oid relid)
 {
-	Relation	catalog = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	Oid			table = relid;
+	ListCell   *lc;
 
-	ScanKeyInit(&key, Anum_pg_index_indexrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalog, IndexRelidIndexId, true, SnapshotAny,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		if (rtc_deleted_here(tuple))
-			table = ((Form_pg_index) GETSTRUCT(tuple))->indrelid;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	foreach(lc, rtc_catalog_rows(IndexRelationId, IndexRelidIndexId,
+								 Anum_pg_index_indexrelid, relid,
+								 RTC_ROWS_DELETED))
+		table = ((Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc)))->indrelid;
 	rtc_track_ddl(table);
-}
-
-/* The objects that were dropped, in the current memory context. */
-static List *
-dropped_objects(void)
-{
-	MemoryContext cxt = CurrentMemoryContext;
-	List	   *objects = NIL;
-
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute("SELECT d.classid, d.objid, d.objsubid"
-					" FROM pg_catalog.pg_event_trigger_dropped_objects() AS d"
-					" WHERE NOT d.is_temporary",
-					true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read the list of dropped objects");
-
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		DroppedObject *object = MemoryContextAlloc(cxt, sizeof(DroppedObject));
-		bool		isnull;
-		MemoryContext oldcxt;
-
-		object->classid = DatumGetObjectId(SPI_getbinval(tuple, desc, 1, &isnull));
-		object->objid = DatumGetObjectId(SPI_getbinval(tuple, desc, 2, &isnull));
-		object->objsubid = DatumGetInt32(SPI_getbinval(tuple, desc, 3, &isnull));
-		oldcxt = MemoryContextSwitchTo(cxt);
-		objects = lappend(objects, object);
-		MemoryContextSwitchTo(oldcxt);
-	}
-	SPI_finish();
-	return objects;
 }
 
 /*
@@ -518,13 +444,15 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 	if (IsBinaryUpgrade)
 		PG_RETURN_NULL();
 
-	objects = dropped_objects();
+	objects = ddl_objects("SELECT d.classid, d.objid, d.objsubid"
+						  " FROM pg_catalog.pg_event_trigger_dropped_objects() AS d"
+						  " WHERE NOT d.is_temporary");
 
 	/* arguments may have been moved out of line */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	foreach(lc, objects)
 	{
-		DroppedObject *object = lfirst(lc);
+		DdlObject  *object = lfirst(lc);
 
 		rtc_hashing_dropped(object->classid);
 		if (object->classid == TriggerRelationId)
@@ -553,34 +481,22 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 static bool
 drops_us(Node *command)
 {
-	Relation	catalog = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	Oid			owner = InvalidOid;
-	Oid			schema = InvalidOid;
+	Oid			extension = get_extension_oid(RTC_NAME, true);
+	List	   *rows = rtc_catalog_rows(ExtensionRelationId, ExtensionOidIndexId,
+										Anum_pg_extension_oid, extension,
+										RTC_ROWS_NOW);
+	Form_pg_extension form;
 	ListCell   *lc;
 
-	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
-				F_NAMEEQ, CStringGetDatum(RTC_NAME));
-	scan = systable_beginscan(catalog, ExtensionNameIndexId, true, NULL,
-							  1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_extension) GETSTRUCT(tuple))->extowner;
-		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	if (!OidIsValid(owner))
+	if (rows == NIL)
 		return false;
+	form = (Form_pg_extension) GETSTRUCT((HeapTuple) linitial(rows));
 
 	if (IsA(command, DropOwnedStmt))
 	{
 		foreach(lc, ((DropOwnedStmt *) command)->roles)
 		{
-			if (get_rolespec_oid(lfirst(lc), true) == owner)
+			if (get_rolespec_oid(lfirst(lc), true) == form->extowner)
 				return true;
 		}
 	}
@@ -594,7 +510,7 @@ drops_us(Node *command)
 				strcmp(strVal(lfirst(lc)), RTC_NAME) == 0)
 				return true;
 			if (type == OBJECT_SCHEMA &&
-				get_namespace_oid(strVal(lfirst(lc)), true) == schema)
+				get_namespace_oid(strVal(lfirst(lc)), true) == form->extnamespace)
 				return true;
 		}
 	}
@@ -642,6 +558,6 @@ rtcache_before_drop(PG_FUNCTION_ARGS)
 		rtc_merge_before_attach((AlterTableStmt *) data->parsetree);
 	}
 	else if (drops_us(data->parsetree))
-		rtc_add_clear_op();
+		rtc_forget_all();
 	PG_RETURN_NULL();
 }

@@ -4,13 +4,13 @@
  *		Rules in pg_upgrade.
  *
  * PostgreSQL clones row triggers to partitions; truncate rules are cloned by
- * our event triggers (rule_check.c).  pg_dump leaves clones out, since whoever
+ * our event triggers (rule_clones.c).  pg_dump leaves clones out, since whoever
  * restores has them made again.  But pg_upgrade restores event triggers last,
  * and nobody would clone truncate rules then.  So a hook does it, where it
  * runs: in the server that pg_upgrade starts, if that has rtcache in
  * shared_preload_libraries.
  *
- * MODEL: in backends of pg_upgrade, inside the transaction that makes a
+ * Model: in backends of pg_upgrade, inside the transaction that makes a
  * trigger.  Raises what making a trigger raises.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -24,9 +24,9 @@
 #include "catalog/pg_trigger.h"
 #include "miscadmin.h"
 
-#include "base/catalog_row.h"
 #include "ddl/pg_upgrade.h"
-#include "ddl/rule_check.h"
+#include "ddl/rule_clones.h"
+#include "rule/rule_catalog.h"
 
 static object_access_hook_type previous_hook = NULL;
 
@@ -57,5 +57,5 @@ trigger_made(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 	CommandCounterIncrement();
 	relid = rtc_trigger_table(object_id);
 	if (OidIsValid(relid))
-		rtc_check_clone_truncate(relid);
+		rtc_clone_truncate_rules(relid);
 }

@@ -40,11 +40,7 @@
  * writes to it would go on to make such keys, so its writers, and those of its
  * descendants, are waited for.
  *
- * Triggers for each row are cloned to partitions by PostgreSQL, those for
- * statements are not; but TRUNCATE of a partition fires those of the partition
- * alone.  So truncate rules are cloned here, in the same way.
- *
- * MODEL: runs in the backend that issued the DDL, inside its transaction,
+ * Model: runs in the backend that issued the DDL, inside its transaction,
  * which holds a lock on the table.  Raises errors, that is its purpose.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -53,10 +49,8 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -64,11 +58,9 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -76,13 +68,14 @@
 #include "compat.h"
 #include "ddl/rule_check.h"
 #include "ddl/rule_clash.h"
-#include "op.h"
-#include "rule/rule.h"
+#include "ddl/rule_clones.h"
+#include "rule/rule_catalog.h"
 #include "rule/rule_names.h"
+#include "write/forget.h"
 
 /* Checks level, timing and events.  Errors: 0A000. */
 static void
-check_timing(Trigger *trigger, RtcRuleKind kind)
+check_timing(const Trigger *trigger, RtcRuleKind kind)
 {
 	const char *function = rtc_rule_function(kind);
 
@@ -171,7 +164,7 @@ check_persistence(Relation rel, RtcRuleKind kind)
 
 /* Is this column in the trigger's UPDATE OF list? */
 static bool
-in_update_list(Trigger *trigger, AttrNumber attnum)
+in_update_list(const Trigger *trigger, AttrNumber attnum)
 {
 	for (int i = 0; i < trigger->tgnattr; i++)
 	{
@@ -183,7 +176,7 @@ in_update_list(Trigger *trigger, AttrNumber attnum)
 
 /* Checks WHEN and UPDATE OF.  See the head of this file. */
 static void
-check_conditions(Relation rel, Trigger *trigger, const RtcRule *rule)
+check_conditions(Relation rel, const Trigger *trigger, const RtcRule *rule)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
@@ -220,7 +213,7 @@ check_conditions(Relation rel, Trigger *trigger, const RtcRule *rule)
 
 /* Warns of events that will go by unseen. */
 static void
-check_events(Relation rel, Trigger *trigger)
+check_events(Relation rel, const Trigger *trigger)
 {
 	StringInfoData missing;
 
@@ -247,7 +240,8 @@ check_events(Relation rel, Trigger *trigger)
  *		just been created, else its table has been altered.
  */
 static void
-check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
+check_rule(Relation rel, const Trigger *trigger, RtcRuleKind kind,
+		   bool made)
 {
 	RtcRule    *rule;
 	RtcRuleText text;
@@ -261,11 +255,7 @@ check_rule(Relation rel, Trigger *trigger, RtcRuleKind kind, bool made)
 
 	rule = rtc_rule_parse(rel, trigger, kind, &text, &names, &fault);
 	if (rule == NULL && made)
-		ereport(ERROR,
-				(errcode(fault.sqlerrcode),
-				 errmsg_internal("%s", fault.message),
-				 fault.detail ? errdetail_internal("%s", fault.detail) : 0,
-				 fault.hint ? errhint("%s", fault.hint) : 0));
+		rtc_fault_raise(&fault);
 	if (rule == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
@@ -296,34 +286,29 @@ static bool
 check_table(Oid relid, Oid only, bool made, bool forget)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
+	const Trigger *trigger;
+	RtcRuleKind kind;
 	bool		found = false;
 
 	if (rel == NULL)
 		return false;
 
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	for (int pos = 0; (trigger = rtc_next_rule(rel, &pos, &kind)) != NULL;)
 	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-		RtcRuleKind kind;
 		RtcRuleText text;
 		RtcFault	fault;
 		Oid			table;
 
 		if (OidIsValid(only) && trigger->tgoid != only)
 			continue;
-		kind = rtc_rule_kind(trigger->tgfoid);
-		if (kind == RTC_RULE_NONE)
-			continue;
-
 		found = true;
-		table = trigger->tgisclone ? rtc_rule_table(trigger->tgoid, false) :
-			relid;
+		table = trigger->tgisclone ? rtc_rule_table(trigger->tgoid) : relid;
 
 		/* A truncate rule makes no keys; one that is off has made some. */
 		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
 							 &fault);
 		if (forget && kind != RTC_RULE_TRUNCATE)
-			rtc_rule_forget_ever(&text, table);
+			rtc_forget_rule_ever(&text, table);
 
 		/* Else it harms nobody; switching it on is ALTER TABLE. */
 		if (trigger->tgenabled == TRIGGER_DISABLED)
@@ -370,18 +355,17 @@ rtc_check_enabled(Oid relid, const char *name)
 	StringInfoData weak;
 	StringInfoData remedy;
 	char		enabled = TRIGGER_FIRES_ALWAYS;
+	const Trigger *trigger;
+	RtcRuleKind kind;
 
 	if (rel == NULL)
 		return;
 	initStringInfo(&weak);
 	initStringInfo(&remedy);
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	for (int pos = 0; (trigger = rtc_next_rule(rel, &pos, &kind)) != NULL;)
 	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-
 		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
-			(name != NULL && strcmp(trigger->tgname, name) != 0) ||
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+			(name != NULL && strcmp(trigger->tgname, name) != 0))
 			continue;
 		enabled = trigger->tgenabled;	/* the same for all */
 		appendStringInfo(&weak, "%s\"%s\"", weak.len > 0 ? ", " : "",
@@ -408,94 +392,6 @@ rtc_check_enabled(Oid relid, const char *name)
 				 errdetail("Passed by when session_replication_role is replica: %s.",
 						   weak.data),
 				 errhint("Use ALTER TABLE %s%s.", table, remedy.data)));
-	}
-	relation_close(rel, NoLock);
-}
-
-/* Does the relation have a clone of this trigger? */
-static bool
-has_clone(Oid relid, Oid tgoid)
-{
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	bool		found = false;
-
-	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalog, TriggerRelidNameIndexId, true, NULL,
-							  1, &key);
-	while (!found && (tuple = systable_getnext(scan)) != NULL)
-		found = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid == tgoid;
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return found;
-}
-
-/* Makes a trigger for TRUNCATE of a partition as its parent has one. */
-static void
-clone_trigger(const Trigger *trigger, Oid relid)
-{
-	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
-
-	stmt->trigname = trigger->tgname;
-	stmt->timing = TRIGGER_TYPE_AFTER;
-	stmt->events = TRIGGER_TYPE_TRUNCATE;
-	for (int i = 0; i < trigger->tgnargs; i++)
-		stmt->args = lappend(stmt->args, makeString(trigger->tgargs[i]));
-	/* pg_upgrade enables the original later on, and no clones */
-	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
-								 InvalidOid, trigger->tgfoid, trigger->tgoid,
-								 NULL, false, true,
-								 IsBinaryUpgrade ? TRIGGER_FIRES_ALWAYS
-								 : trigger->tgenabled);
-}
-
-/*
- * rtc_check_clone_truncate
- *		Clones truncate rules of a partitioned table to its partitions, and
- *		to theirs.
- */
-void
-rtc_check_clone_truncate(Oid relid)
-{
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	TriggerDesc *triggers;
-	List	   *children;
-	ListCell   *lc;
-
-	if (rel == NULL)
-		return;
-	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-	{
-		relation_close(rel, NoLock);
-		return;
-	}
-	triggers = CopyTriggerDesc(rel->trigdesc);
-	children = find_inheritance_children(relid, NoLock);
-	foreach(lc, children)
-	{
-		char		relkind = get_rel_relkind(lfirst_oid(lc));
-		bool		cloned = false;
-
-		if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
-			continue;
-		for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-		{
-			Trigger    *trigger = &triggers->triggers[i];
-
-			if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
-				rtc_rule_kind(trigger->tgfoid) == RTC_RULE_TRUNCATE &&
-				!has_clone(lfirst_oid(lc), trigger->tgoid))
-			{
-				clone_trigger(trigger, lfirst_oid(lc));
-				cloned = true;
-			}
-		}
-		if (cloned)
-			CommandCounterIncrement();
-		rtc_check_clone_truncate(lfirst_oid(lc));
 	}
 	relation_close(rel, NoLock);
 }
@@ -531,7 +427,7 @@ rtc_check_new_trigger(Oid tgoid, Oid relid)
 		return;
 
 	enable_always(relid, tgoid);
-	rtc_check_clone_truncate(relid);
+	rtc_clone_truncate_rules(relid);
 	relids = find_all_inheritors(relid, AccessShareLock, NULL);
 	foreach(lc, relids)
 	{
@@ -552,19 +448,17 @@ void
 rtc_check_renamed_table(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
+	const Trigger *trigger;
+	RtcRuleKind kind;
 	bool		uses_names = false;
 
 	if (rel == NULL)
 		return;
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	for (int pos = 0; (trigger = rtc_next_rule(rel, &pos, &kind)) != NULL;)
 	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
 		RtcRuleText text;
 		RtcFault	fault;
 
-		if (kind == RTC_RULE_NONE)
-			continue;
 		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
 							 &fault);
 		uses_names |= rtc_rule_uses_names(&text);
@@ -577,32 +471,16 @@ rtc_check_renamed_table(Oid relid)
 void
 rtc_check_renamed_tables(void)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	List	   *relids = NIL;
 	ListCell   *lc;
 
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_all_rules(false))
 	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-		RtcRuleKind kind = rtc_rule_kind(form->tgfoid);
-		RtcRuleText text;
-		RtcFault	fault;
-		char	  **args;
-		int			nargs;
+		const RtcRuleRow *rule = lfirst(lc);
 
-		if (kind == RTC_RULE_NONE || OidIsValid(form->tgparentid))
-			continue;
-		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
-		(void) rtc_rule_read(kind, nargs, args, &text, &fault);
-		if (rtc_rule_uses_names(&text) && is_renamed(form->tgrelid))
-			relids = list_append_unique_oid(relids, form->tgrelid);
+		if (rtc_rule_uses_names(&rule->text) && is_renamed(rule->relid))
+			relids = list_append_unique_oid(relids, rule->relid);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-
 	foreach(lc, relids)
 	{
 		lock_writers_out(lfirst_oid(lc));

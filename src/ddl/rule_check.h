@@ -38,7 +38,4 @@ extern void rtc_check_enabled(Oid relid, const char *name);
 extern void rtc_check_renamed_table(Oid relid);
 extern void rtc_check_renamed_tables(void);
 
-/* A partitioned table has got a truncate rule, or a partition. */
-extern void rtc_check_clone_truncate(Oid relid);
-
 #endif							/* RTC_RULE_CHECK_H */

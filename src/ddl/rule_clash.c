@@ -27,7 +27,7 @@
  * cache_attach() refuses what is certain.  CREATE TRIGGER warns only: it is what
  * pg_dump has written, and a database that could be dumped must be restored.
  *
- * MODEL: called inside a transaction, by the backend that makes the rule and
+ * Model: called inside a transaction, by the backend that makes the rule and
  * has a lock on its table.  Rules that other transactions are making are not
  * seen; cache_health() tells of those later.
  *

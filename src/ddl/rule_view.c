@@ -8,7 +8,7 @@
  * arguments say.  Clones in partitions are left out: they are what the rule of
  * the partitioned table says.
  *
- * MODEL: called through SQL.  Shows what any role can see in pg_trigger.
+ * Model: called through SQL.  Shows what any role can see in pg_trigger.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -16,9 +16,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -26,13 +23,12 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/rel.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "compat.h"
 #include "ddl/rule_view.h"
-#include "rule/rule.h"
+#include "rule/rule_catalog.h"
 #include "rule/ttl.h"
 
 PG_FUNCTION_INFO_V1(rtcache_rules);
@@ -90,11 +86,22 @@ text_array(List *texts)
 										   TYPALIGN_INT));
 }
 
+/* Sets a column of the result, or NULL. */
 static void
-show_rule(ReturnSetInfo *rsinfo, Form_pg_trigger trigger, RtcRuleText *rule)
+set_text(Datum *value, bool *isnull, const char *text)
 {
+	*isnull = text == NULL;
+	if (text != NULL)
+		*value = CStringGetTextDatum(text);
+}
+
+static void
+show_rule(ReturnSetInfo *rsinfo, RtcRuleRow *row)
+{
+	RtcRuleText *rule = &row->text;
 	Datum		values[RULE_COLUMNS] = {0};
 	bool		nulls[RULE_COLUMNS] = {0};
+	NameData	name;
 	RtcFault	fault;
 	int64		ttl_ms;
 
@@ -105,14 +112,13 @@ show_rule(ReturnSetInfo *rsinfo, Form_pg_trigger trigger, RtcRuleText *rule)
 		rule->del = list_delete_first(rule->del);
 	}
 
-	values[0] = ObjectIdGetDatum(trigger->tgrelid);
-	values[1] = NameGetDatum(&trigger->tgname);
+	namestrcpy(&name, row->name);
+	values[0] = ObjectIdGetDatum(row->relid);
+	values[1] = NameGetDatum(&name);
 	values[2] = CStringGetTextDatum(kind_name(rule));
-	if (rule->key != NULL)
-		values[3] = CStringGetTextDatum(rule->key);
-	else
-		nulls[3] = true;
-	if (rule->ttl != NULL && rtc_ttl_parse(rule->ttl, &ttl_ms, &fault))
+	set_text(&values[3], &nulls[3], rule->key);
+	nulls[4] = rule->ttl == NULL || !rtc_ttl_parse(rule->ttl, &ttl_ms, &fault);
+	if (!nulls[4])
 	{
 		Interval   *ttl = palloc0(sizeof(Interval));
 
@@ -120,15 +126,10 @@ show_rule(ReturnSetInfo *rsinfo, Form_pg_trigger trigger, RtcRuleText *rule)
 		ttl->time = ttl_ms % RTC_MSECS_PER_DAY * 1000;
 		values[4] = IntervalPGetDatum(ttl);
 	}
-	else
-		nulls[4] = true;
 	values[5] = text_array(rule->del);
 	values[6] = text_array(rule->tag);
-	values[7] = CStringGetTextDatum(enabled_name(trigger->tgenabled));
-	if (rule->columns != NULL)
-		values[8] = CStringGetTextDatum(rule->columns);
-	else
-		nulls[8] = true;
+	values[7] = CStringGetTextDatum(enabled_name(row->enabled));
+	set_text(&values[8], &nulls[8], rule->columns);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -137,62 +138,34 @@ Datum
 rtcache_rules(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	Relation	catalog;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	ListCell   *lc;
 
 	InitMaterializedSRF(fcinfo, 0);
-	catalog = table_open(TriggerRelationId, AccessShareLock);
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
-		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
-		RtcRuleText rule;
-		RtcFault	fault;
-		char	  **args;
-		int			nargs;
-
-		if (kind == RTC_RULE_NONE || OidIsValid(trigger->tgparentid))
-			continue;
-		args = rtc_rule_args(tuple, RelationGetDescr(catalog), &nargs);
-		(void) rtc_rule_read(kind, nargs, args, &rule, &fault);
-		show_rule(rsinfo, trigger, &rule);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	foreach(lc, rtc_all_rules(false))
+		show_rule(rsinfo, lfirst(lc));
 	return (Datum) 0;
 }
 
 int
 rtc_weak_rules(StringInfo buf)
 {
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	int			n = 0;
+	ListCell   *lc;
 
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_all_rules(true))
 	{
-		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+		const RtcRuleRow *rule = lfirst(lc);
+		Datum		table;
 
-		if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS ||
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+		if (rule->enabled == TRIGGER_FIRES_ALWAYS)
 			continue;
+		table = DirectFunctionCall1(regclassout, ObjectIdGetDatum(rule->relid));
 		if (n < WEAK_RULES_NAMED)
-		{
-			Datum		rel = DirectFunctionCall1(regclassout,
-												  ObjectIdGetDatum(trigger->tgrelid));
-
 			appendStringInfo(buf, "%s\"%s\" on %s", n > 0 ? ", " : "",
-							 NameStr(trigger->tgname), DatumGetCString(rel));
-		}
+							 rule->name, DatumGetCString(table));
 		else if (n == WEAK_RULES_NAMED)
 			appendStringInfoString(buf, ", ...");
 		n++;
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
 	return n;
 }

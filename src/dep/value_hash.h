@@ -21,12 +21,4 @@ extern Oid	rtc_hash_family(Oid typid);
  */
 extern Oid	rtc_hash_function(Oid typid);
 
-/*
- * The current command has made or altered an operator class or family, or has
- * dropped one or a part of it.  Waits for writers of tables whose values are
- * hashed otherwise from now on, and clears the cache.
- */
-extern void rtc_hashing_altered(Oid classid, Oid objid);
-extern void rtc_hashing_dropped(Oid classid);
-
 #endif							/* RTC_VALUE_HASH_H */

@@ -277,7 +277,7 @@ compute_id(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 	foreach(lc, plan->verdict.relids)
 		rtc_describe_columns(&buf, lfirst_oid(lc));
 	rtc_meaning_describe(meaning, &buf);
-	rtc_describe_event_triggers(&buf);
+	(void) rtc_ddl_is_seen(&buf);
 
 	ctx = pg_cryptohash_create(PG_SHA256);
 	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||

@@ -60,7 +60,7 @@
 #include "query/args.h"
 #include "query/equalities.h"
 #include "query/rule_answer.h"
-#include "rule/rule.h"
+#include "rule/rule_catalog.h"
 #include "rule/rule_keys.h"
 
 /* A column that the condition gives a value. */

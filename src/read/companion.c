@@ -22,7 +22,7 @@
 #include "base/key.h"
 #include "query/privileges.h"
 #include "read/companion.h"
-#include "rule/rule.h"
+#include "rule/rule_catalog.h"
 #include "rule/rule_keys.h"
 
 void

@@ -198,7 +198,7 @@ report_rules(ReturnSetInfo *rsinfo)
 
 	initStringInfo(&detail);
 	initStringInfo(&rules);
-	if (!rtc_ddl_is_seen())
+	if (!rtc_ddl_is_seen(NULL))
 		appendStringInfoString(&detail, "The event triggers of rtcache are not ENABLE ALWAYS, so answers may be outdated until they expire.");
 	else if (rtc_weak_rules(&rules) > 0)
 		appendStringInfo(&detail, "Not ENABLE ALWAYS, so that answers may be outdated until they expire: %s; use ALTER TABLE ... ENABLE ALWAYS TRIGGER.",

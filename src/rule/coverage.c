@@ -11,11 +11,11 @@
  * Triggers must be ENABLE ALWAYS: else session_replication_role, which logical
  * replication sets, passes them by.  A crash empties an unlogged table, and
  * another server writes to a foreign one.  What a materialized view holds is
- * changed by DDL alone.  Temporary children of other sessions are nobody else's:
- * the planner skips them as well.
+ * changed by DDL alone.  Only the session that owns a temporary child can write
+ * to it, and the planner skips the temporary children of other sessions.
  *
- * MODEL: called by query_deps.c when a query is prepared.  Locks children as the
- * planner does, reads catalogs, keeps no state.
+ * Model: called when a query is prepared.  Locks children as the planner does,
+ * reads catalogs, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -40,40 +40,19 @@
 
 #include "op.h"
 #include "rule/coverage.h"
-#include "rule/rule.h"
+#include "rule/rule_catalog.h"
 
 /* What has to be seen. */
-typedef enum Event
+static const struct
 {
-	EVENT_INSERT,
-	EVENT_UPDATE,
-	EVENT_DELETE,
-	EVENT_TRUNCATE
-} Event;
-
-#define NEVENTS (EVENT_TRUNCATE + 1)
-
-static const char *const event_name[NEVENTS] = {
-	"INSERT", "UPDATE", "DELETE", "TRUNCATE"
+	int16		type;			/* TRIGGER_TYPE_... */
+	const char *name;
+}			events[] = {
+	{TRIGGER_TYPE_INSERT, "INSERT"},
+	{TRIGGER_TYPE_UPDATE, "UPDATE"},
+	{TRIGGER_TYPE_DELETE, "DELETE"},
+	{TRIGGER_TYPE_TRUNCATE, "TRUNCATE"},
 };
-
-/* Is this trigger fired by the event? */
-static bool
-fires_on(const Trigger *trigger, Event event)
-{
-	switch (event)
-	{
-		case EVENT_INSERT:
-			return TRIGGER_FOR_INSERT(trigger->tgtype) != 0;
-		case EVENT_UPDATE:
-			return TRIGGER_FOR_UPDATE(trigger->tgtype) != 0;
-		case EVENT_DELETE:
-			return TRIGGER_FOR_DELETE(trigger->tgtype) != 0;
-		case EVENT_TRUNCATE:
-			return TRIGGER_FOR_TRUNCATE(trigger->tgtype) != 0;
-	}
-	return false;
-}
 
 /* Why a rule does not see everything; NULL = it does. */
 static const char *
@@ -93,62 +72,76 @@ weakness(const Trigger *trigger)
 static bool
 has_rule(Relation rel)
 {
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	RtcRuleKind kind;
+	int			pos = 0;
+
+	return rtc_next_rule(rel, &pos, &kind) != NULL;
+}
+
+/* Why the rules of a table do not see one of the events; NULL = they do. */
+static const char *
+event_unseen(Relation rel, int event)
+{
+	const char *why = NULL;
+	const Trigger *trigger;
+	RtcRuleKind kind;
+	bool		any = false;
+
+	for (int pos = 0; (trigger = rtc_next_rule(rel, &pos, &kind)) != NULL;)
 	{
-		if (rtc_rule_kind(rel->trigdesc->triggers[i].tgfoid) != RTC_RULE_NONE)
-			return true;
+		bool		of_rows = TRIGGER_FOR_ROW(trigger->tgtype) != 0;
+
+		if (!TRIGGER_FOR_AFTER(trigger->tgtype) ||
+			of_rows != (kind != RTC_RULE_TRUNCATE))
+			continue;
+		any = true;
+		if ((trigger->tgtype & events[event].type) == 0)
+			continue;
+		why = weakness(trigger);
+		if (why == NULL)
+			return NULL;
 	}
-	return false;
+	if (!any)
+		return "no rule";
+	return why != NULL ? why : psprintf("no rule for %s", events[event].name);
 }
 
 /* Why the rules of a table do not see everything; NULL = they do. */
 static const char *
 weakness_of_rules(Relation rel)
 {
-	bool		seen[NEVENTS] = {false};
-	const char *why[NEVENTS] = {NULL};
-	bool		any = false;
+	const char *why = NULL;
 
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-		RtcRuleKind kind = rtc_rule_kind(trigger->tgfoid);
-		bool		of_rows = TRIGGER_FOR_ROW(trigger->tgtype) != 0;
-		const char *weak;
-
-		if (kind == RTC_RULE_NONE || !TRIGGER_FOR_AFTER(trigger->tgtype) ||
-			of_rows != (kind != RTC_RULE_TRUNCATE))
-			continue;
-		any = true;
-		weak = weakness(trigger);
-		for (int e = 0; e < NEVENTS; e++)
-		{
-			if (!fires_on(trigger, e))
-				continue;
-			if (weak == NULL)
-				seen[e] = true;
-			else
-				why[e] = weak;
-		}
-	}
-
-	if (!any)
-		return "no rule";
-	for (int e = 0; e < NEVENTS; e++)
-	{
-		if (!seen[e])
-			return why[e] != NULL ? why[e] :
-				psprintf("no rule for %s", event_name[e]);
-	}
-	return NULL;
+	for (int event = 0; event < lengthof(events) && why == NULL; event++)
+		why = event_unseen(rel, event);
+	return why;
 }
 
-/*
- * Are the event triggers of the extension there, whoever does the DDL?  "buf"
- * gets what changes when somebody switches one of them.
- */
-static bool
-ddl_is_seen(StringInfo buf)
+/* Judges one relation by itself. */
+static const char *
+uncovered_one(Relation rel)
+{
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+			if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+				return "unlogged table";
+			return weakness_of_rules(rel);
+		case RELKIND_PARTITIONED_TABLE:
+			return NULL;		/* the rows are those of its partitions */
+		case RELKIND_MATVIEW:
+			if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
+				return "unlogged materialized view";
+			return NULL;
+		case RELKIND_FOREIGN_TABLE:
+			return "foreign table";
+		default:
+			return "not a table";
+	}
+}
+
+bool
+rtc_ddl_is_seen(StringInfo buf)
 {
 	Oid			extension = get_extension_oid(RTC_NAME, true);
 	Relation	catalog = table_open(EventTriggerRelationId, AccessShareLock);
@@ -175,29 +168,6 @@ ddl_is_seen(StringInfo buf)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return n > 0 && all;
-}
-
-/* Judges one relation by itself. */
-static const char *
-uncovered_one(Relation rel)
-{
-	switch (rel->rd_rel->relkind)
-	{
-		case RELKIND_RELATION:
-			if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-				return "unlogged table";
-			return weakness_of_rules(rel);
-		case RELKIND_PARTITIONED_TABLE:
-			return NULL;		/* the rows are those of its partitions */
-		case RELKIND_MATVIEW:
-			if (rel->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
-				return "unlogged materialized view";
-			return NULL;
-		case RELKIND_FOREIGN_TABLE:
-			return "foreign table";
-		default:
-			return "not a table";
-	}
 }
 
 const char *
@@ -230,19 +200,7 @@ rtc_uncovered(Oid relid, bool with_children, List **watched, bool *has_rules)
 		relation_close(rel, NoLock);
 	}
 
-	if (reason == NULL && !ddl_is_seen(NULL))
+	if (reason == NULL && !rtc_ddl_is_seen(NULL))
 		reason = "the event triggers of rtcache are not ENABLE ALWAYS";
 	return reason;
-}
-
-bool
-rtc_ddl_is_seen(void)
-{
-	return ddl_is_seen(NULL);
-}
-
-void
-rtc_describe_event_triggers(StringInfo buf)
-{
-	(void) ddl_is_seen(buf);
 }

@@ -24,10 +24,10 @@
 extern const char *rtc_uncovered(Oid relid, bool with_children,
 								 List **watched, bool *has_rules);
 
-/* Are the event triggers of the extension there, whoever does the DDL? */
-extern bool rtc_ddl_is_seen(void);
-
-/* Appends what changes when an event trigger of the extension is switched. */
-extern void rtc_describe_event_triggers(StringInfo buf);
+/*
+ * Are the event triggers of the extension there, whoever does the DDL?  buf, if
+ * it is not NULL, gets what changes when somebody switches one of them.
+ */
+extern bool rtc_ddl_is_seen(StringInfo buf);
 
 #endif							/* RTC_COVERAGE_H */

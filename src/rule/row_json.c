@@ -11,7 +11,7 @@
  * row_to_json() treats in ways of their own (arrays, composites, casts to
  * json) go through to_json(), one column at a time.
  *
- * MODEL: an RtcRowJson belongs to a rule of this backend, or to one execution of
+ * Model: an RtcRowJson belongs to a rule of this backend, or to one execution of
  * a query, and lives in its memory context.  A value may be written while
  * another of the same rule is under way (a cast to json is a user's function),
  * so nothing of one row is kept in it.  Functions of types may raise.
@@ -42,6 +42,7 @@
 
 #include "compat.h"
 #include "rule/row_json.h"
+#include "rule/template.h"
 
 typedef enum ColumnKind
 {
@@ -185,12 +186,10 @@ find_column(TupleDesc desc, const char *name, RtcFault *fault)
 		if (!att->attisdropped && strcmp(NameStr(att->attname), name) == 0)
 			return att;
 	}
-	fault->sqlerrcode = ERRCODE_UNDEFINED_COLUMN;
-	fault->message = psprintf(_("column \"%s\" in option \"columns\" does not exist"),
-							  name);
-	fault->detail = NULL;
-	fault->hint = NULL;
-	return NULL;
+	return rtc_fault_set(fault, ERRCODE_UNDEFINED_COLUMN,
+						 psprintf(_("column \"%s\" in option \"columns\" does not exist"),
+								  name),
+						 NULL, NULL);
 }
 
 /* Is a column of the row type fit for use, and new to the row? */
@@ -203,11 +202,10 @@ add_column(RtcRowJson *row, Form_pg_attribute att, RtcFault *fault)
 	{
 		if (row->column[i].attnum == att->attnum)
 		{
-			fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
-			fault->message = psprintf(_("column \"%s\" appears twice in option \"columns\""),
-									  NameStr(att->attname));
-			fault->detail = NULL;
-			fault->hint = NULL;
+			(void) rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
+								 psprintf(_("column \"%s\" appears twice in option \"columns\""),
+										  NameStr(att->attname)),
+								 NULL, NULL);
 			return false;
 		}
 	}
@@ -215,11 +213,11 @@ add_column(RtcRowJson *row, Form_pg_attribute att, RtcFault *fault)
 	/* 'v': computed when read, so a trigger's row does not have it */
 	if (att->attgenerated == 'v')
 	{
-		fault->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
-		fault->message = psprintf(_("cannot cache virtual generated column \"%s\""),
-								  NameStr(att->attname));
-		fault->detail = _("The value of a virtual generated column is not known to triggers.");
-		fault->hint = _("Name the other columns in option \"columns\".");
+		(void) rtc_fault_set(fault, ERRCODE_FEATURE_NOT_SUPPORTED,
+							 psprintf(_("cannot cache virtual generated column \"%s\""),
+									  NameStr(att->attname)),
+							 _("The value of a virtual generated column is not known to triggers."),
+							 _("Name the other columns in option \"columns\"."));
 		return false;
 	}
 
@@ -284,55 +282,6 @@ rtc_row_json_needs_pin(const RtcRowJson *row)
 	return row->needs_pin;
 }
 
-/* Appends text as a JSON string, escaped as core's escape_json() does. */
-static void
-append_json_string(StringInfo buf, const char *str, size_t len)
-{
-	size_t		start = 0;
-
-	appendStringInfoCharMacro(buf, '"');
-	for (size_t i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) str[i];
-		const char *escape;
-
-		if (c >= 0x20 && c != '"' && c != '\\')
-			continue;
-		appendBinaryStringInfo(buf, str + start, i - start);
-		start = i + 1;
-		switch (c)
-		{
-			case '\b':
-				escape = "\\b";
-				break;
-			case '\f':
-				escape = "\\f";
-				break;
-			case '\n':
-				escape = "\\n";
-				break;
-			case '\r':
-				escape = "\\r";
-				break;
-			case '\t':
-				escape = "\\t";
-				break;
-			case '"':
-				escape = "\\\"";
-				break;
-			case '\\':
-				escape = "\\\\";
-				break;
-			default:
-				appendStringInfo(buf, "\\u%04x", (int) c);
-				continue;
-		}
-		appendBinaryStringInfo(buf, escape, 2);
-	}
-	appendBinaryStringInfo(buf, str + start, len - start);
-	appendStringInfoCharMacro(buf, '"');
-}
-
 /*
  * Is this value's text certainly longer than limit?  Asked before the text is
  * made, because a text that does not fit into a StringInfo would be an error.
@@ -370,7 +319,7 @@ static void
 append_float(StringInfo buf, const char *str, int len, double value)
 {
 	if (isnan(value) || isinf(value))
-		append_json_string(buf, str, len);
+		appendStringInfo(buf, "\"%.*s\"", len, str);
 	else
 		appendBinaryStringInfo(buf, str, len);
 }
@@ -435,22 +384,14 @@ append_value(StringInfo buf, Column *column, Datum value)
 				if (IsValidJsonNumber(t, len))
 					appendBinaryStringInfo(buf, t, len);
 				else
-					append_json_string(buf, t, len);
+					escape_json(buf, t);
 			}
 			break;
 		case COL_OUTPUT:
-			{
-				char	   *t = OutputFunctionCall(&column->func, value);
-
-				append_json_string(buf, t, strlen(t));
-			}
+			escape_json(buf, OutputFunctionCall(&column->func, value));
 			break;
 		case COL_TEXT:
-			{
-				text	   *t = DatumGetTextPP(value);
-
-				append_json_string(buf, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t));
-			}
+			escape_json(buf, TextDatumGetCString(value));
 			break;
 		case COL_TIMESTAMP:
 			append_datetime(buf, value, TIMESTAMPOID);

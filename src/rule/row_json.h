@@ -17,7 +17,7 @@
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
 
-#include "rule/template.h"
+#include "base/fault.h"
 
 /* White space behind a value says that it is not what a rule has written. */
 #define RTC_NO_ROW_MARK '\n'

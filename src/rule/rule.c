@@ -25,9 +25,9 @@
  * no table, which may have been dropped.  The second binds that to the columns
  * and the names of a table.
  *
- * MODEL: binding looks at the catalogs and allocates in the current memory
- * context; it is done by the rule checker, which raises the fault, and by
- * triggers, which must not.
+ * Model: results are in the current memory context.  Binding looks at the
+ * catalogs.  What is wrong with a rule is returned as a fault: the rule checker
+ * raises it, a trigger must not.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -35,25 +35,10 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/dependency.h"
-#include "catalog/pg_language.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_trigger.h"
-#include "commands/extension.h"
-#include "commands/trigger.h"
-#include "utils/builtins.h"
-#include "utils/syscache.h"
 #include "utils/varlena.h"
 
-#include "base/key.h"
-#include "compat.h"
-#include "dep/dep.h"
-#include "op.h"
 #include "rule/rule.h"
-#include "rule/rule_names.h"
 #include "rule/ttl.h"
-#include "write/oplist.h"
 
 /* Says that a truncate rule has no keys, while no arguments mean all. */
 #define KEYS_NONE "keys=none"
@@ -73,17 +58,6 @@ rtc_rule_function(RtcRuleKind kind)
 			break;
 	}
 	return "";
-}
-
-/* Fills *fault with 22023; returns NULL for brevity. */
-static void *
-bad_argument(RtcFault *fault, const char *message, const char *hint)
-{
-	fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
-	fault->message = message;
-	fault->detail = NULL;
-	fault->hint = hint;
-	return NULL;
 }
 
 /* Length of the name if the argument is "name=...", else 0. */
@@ -115,7 +89,8 @@ static void
 note_fault(RtcFault *fault, const char *message, const char *hint)
 {
 	if (fault->message == NULL)
-		(void) bad_argument(fault, message, hint);
+		(void) rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE, message,
+							 NULL, hint);
 }
 
 /* An option that rules of this kind do not have. */
@@ -210,22 +185,20 @@ rtc_rule_read(RtcRuleKind kind, int nargs, char **args, RtcRuleText *rule,
 	return fault->message == NULL;
 }
 
-/* Parses the templates of a list into an array; false and *fault if bad. */
+/* Binds templates and appends them to a list; false and *fault if bad. */
 static bool
-bind_templates(RtcRule *rule, List *texts, RtcTemplate ***tmpl, int *n,
-			   TupleDesc desc, const RtcNames *names, RtcFault *fault)
+bind_templates(RtcRule *rule, List *texts, List **templates, TupleDesc desc,
+			   const RtcNames *names, RtcFault *fault)
 {
 	ListCell   *lc;
 
-	*tmpl = palloc(Max(list_length(texts), 1) * sizeof(RtcTemplate *));
-	*n = 0;
 	foreach(lc, texts)
 	{
 		RtcTemplate *t = rtc_template_parse(lfirst(lc), desc, names, fault);
 
 		if (t == NULL)
 			return false;
-		(*tmpl)[(*n)++] = t;
+		*templates = lappend(*templates, t);
 		rule->needs_pin |= rtc_template_needs_pin(t);
 	}
 	return true;
@@ -249,10 +222,8 @@ rtc_rule_bind(const RtcRuleText *text, TupleDesc desc, const RtcNames *names,
 	}
 	if (text->ttl != NULL && !rtc_ttl_parse(text->ttl, &rule->ttl_ms, fault))
 		return NULL;
-	if (!bind_templates(rule, text->del, &rule->del, &rule->ndels, desc,
-						names, fault) ||
-		!bind_templates(rule, text->tag, &rule->tag, &rule->ntags, desc,
-						names, fault))
+	if (!bind_templates(rule, text->del, &rule->del, desc, names, fault) ||
+		!bind_templates(rule, text->tag, &rule->tag, desc, names, fault))
 		return NULL;
 
 	if (text->kind != RTC_RULE_WRITE_THROUGH)
@@ -260,10 +231,11 @@ rtc_rule_bind(const RtcRuleText *text, TupleDesc desc, const RtcNames *names,
 	if (text->columns != NULL &&
 		(!SplitIdentifierString(pstrdup(text->columns), ',', &columns) ||
 		 columns == NIL))
-		return bad_argument(fault,
-							psprintf(_("invalid list of columns \"%s\""),
-									 text->columns),
-							_("Column names are separated by commas, and quoted like identifiers where needed."));
+		return rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
+							 psprintf(_("invalid list of columns \"%s\""),
+									  text->columns),
+							 NULL,
+							 _("Column names are separated by commas, and quoted like identifiers where needed."));
 	rule->row = rtc_row_json_make(desc, columns, fault);
 	if (rule->row == NULL)
 		return NULL;
@@ -271,73 +243,32 @@ rtc_rule_bind(const RtcRuleText *text, TupleDesc desc, const RtcNames *names,
 	return rule;
 }
 
-RtcRule *
-rtc_rule_parse(Relation rel, const Trigger *trigger, RtcRuleKind kind,
-			   RtcRuleText *text, RtcNames *names, RtcFault *fault)
-{
-	memset(names, 0, sizeof(*names));
-	if (!rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, text, fault))
-		return NULL;
-	if (rtc_rule_uses_names(text))
-		rtc_names_of(trigger->tgisclone ?
-					 rtc_rule_table(trigger->tgoid, false) :
-					 RelationGetRelid(rel), names);
-	return rtc_rule_bind(text, RelationGetDescr(rel), names, fault);
-}
-
 bool
 rtc_rule_key_uses(const RtcRule *rule, AttrNumber attnum)
 {
+	ListCell   *lc;
+
 	if (rule->key != NULL && rtc_template_uses(rule->key, attnum))
 		return true;
-	for (int i = 0; i < rule->ndels; i++)
+	foreach(lc, rule->del)
 	{
-		if (rtc_template_uses(rule->del[i], attnum))
+		if (rtc_template_uses(lfirst(lc), attnum))
 			return true;
 	}
-	for (int i = 0; i < rule->ntags; i++)
+	foreach(lc, rule->tag)
 	{
-		if (rtc_template_uses(rule->tag[i], attnum))
+		if (rtc_template_uses(lfirst(lc), attnum))
 			return true;
 	}
 	return false;
 }
 
-void
-rtc_add_clear_op(void)
+/* The templates of the keys that a rule makes. */
+static List *
+key_templates(const RtcRuleText *rule)
 {
-	RtcOp		op = {.kind = RTC_OP_CLEAR};
-
-	rtc_oplist_add(&op);
-}
-
-/* Deletes every key that a template can have made. */
-static void
-forget_key(const RtcShape *shape)
-{
-	StringInfoData glob;
-	RtcOp		op = {0};
-
-	initStringInfo(&glob);
-	rtc_shape_glob(shape, &glob);
-	op.kind = rtc_shape_is_static(shape) ? RTC_OP_DEL : RTC_OP_PATTERN;
-	op.key = glob.data;
-	op.keylen = glob.len;
-	if (op.kind == RTC_OP_PATTERN || rtc_key_is_valid(op.key, op.keylen))
-		rtc_oplist_add(&op);
-	pfree(glob.data);
-}
-
-/* Drops what depends on a tag without columns. */
-static void
-forget_tag(const RtcShape *shape)
-{
-	StringInfoData tag;
-
-	initStringInfo(&tag);
-	rtc_shape_glob(shape, &tag);
-	(void) rtc_oplist_add_dep(rtc_dep_tag(tag.data, tag.len));
-	pfree(tag.data);
+	return rule->key == NULL ? rule->del :
+		lcons(unconstify(char *, rule->key), list_copy(rule->del));
 }
 
 bool
@@ -348,10 +279,7 @@ rtc_rule_forgets_all(const RtcRuleText *rule, const RtcNames *names)
 	if (rule->kind == RTC_RULE_TRUNCATE && rule->del == NIL &&
 		rule->tag == NIL && !rule->no_keys)
 		return true;
-	if (rule->key != NULL &&
-		rtc_shape_begins_open(rtc_shape_make(rule->key, names, InvalidOid)))
-		return true;
-	foreach(lc, rule->del)
+	foreach(lc, key_templates(rule))
 	{
 		if (rtc_shape_begins_open(rtc_shape_make(lfirst(lc), names,
 												 InvalidOid)))
@@ -366,132 +294,15 @@ rtc_rule_forgets_all(const RtcRuleText *rule, const RtcNames *names)
 	return false;
 }
 
-void
-rtc_rule_forget(const RtcRuleText *rule, const RtcNames *names)
-{
-	ListCell   *lc;
-
-	if (rtc_rule_forgets_all(rule, names))
-	{
-		rtc_add_clear_op();
-		return;
-	}
-	if (rule->key != NULL)
-		forget_key(rtc_shape_make(rule->key, names, InvalidOid));
-	foreach(lc, rule->del)
-		forget_key(rtc_shape_make(lfirst(lc), names, InvalidOid));
-	foreach(lc, rule->tag)
-		forget_tag(rtc_shape_make(lfirst(lc), names, InvalidOid));
-}
-
-void
-rtc_rule_forget_ever(const RtcRuleText *rule, Oid table)
-{
-	RtcNames	none = {0};
-	ListCell   *lc;
-
-	if (!rtc_rule_uses_names(rule))
-	{
-		rtc_rule_forget(rule, &none);
-		return;
-	}
-	foreach(lc, rtc_names_had(table))
-		rtc_rule_forget(rule, lfirst(lc));
-}
-
 bool
 rtc_rule_uses_names(const RtcRuleText *rule)
 {
 	ListCell   *lc;
 
-	if (rule->key != NULL && rtc_text_uses_names(rule->key))
-		return true;
-	foreach(lc, rule->del)
-	{
-		if (rtc_text_uses_names(lfirst(lc)))
-			return true;
-	}
-	foreach(lc, rule->tag)
+	foreach(lc, list_concat_copy(key_templates(rule), rule->tag))
 	{
 		if (rtc_text_uses_names(lfirst(lc)))
 			return true;
 	}
 	return false;
-}
-
-bool
-rtc_rule_sees_rows(const Trigger *trigger)
-{
-	return trigger->tgenabled == TRIGGER_FIRES_ALWAYS &&
-		TRIGGER_FOR_AFTER(trigger->tgtype) &&
-		TRIGGER_FOR_ROW(trigger->tgtype) &&
-		TRIGGER_FOR_INSERT(trigger->tgtype) &&
-		TRIGGER_FOR_UPDATE(trigger->tgtype) &&
-		TRIGGER_FOR_DELETE(trigger->tgtype) &&
-		trigger->tgqual == NULL && trigger->tgnattr == 0;
-}
-
-char	  **
-rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs)
-{
-	bool		isnull;
-	Datum		value = heap_getattr(tuple, Anum_pg_trigger_tgargs, desc, &isnull);
-	bytea	   *bytes;
-	const char *p;
-	const char *end;
-	char	  **args;
-	int			n = ((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs;
-
-	*nargs = 0;
-	args = palloc((n + 1) * sizeof(char *));
-	if (isnull || n == 0)
-		return args;
-	bytes = DatumGetByteaPP(value);
-	p = VARDATA_ANY(bytes);
-	end = p + VARSIZE_ANY_EXHDR(bytes);
-	while (*nargs < n && p < end)
-	{
-		args[*nargs] = pnstrdup(p, end - p);
-		p += strlen(args[*nargs]) + 1;
-		(*nargs)++;
-	}
-	return args;
-}
-
-RtcRuleKind
-rtc_rule_kind(Oid function)
-{
-	HeapTuple	tuple;
-	Datum		prosrc;
-	bool		isnull;
-	RtcRuleKind kind = RTC_RULE_NONE;
-
-	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	if (!HeapTupleIsValid(tuple))
-		return RTC_RULE_NONE;
-	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == ClanguageId)
-	{
-		prosrc = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-		if (!isnull)
-		{
-			char	   *symbol = TextDatumGetCString(prosrc);
-
-			for (int k = RTC_RULE_WRITE_THROUGH; k <= RTC_RULE_TRUNCATE; k++)
-			{
-				if (strcmp(symbol, rtc_rule_function((RtcRuleKind) k)) == 0)
-					kind = (RtcRuleKind) k;
-			}
-		}
-	}
-	ReleaseSysCache(tuple);
-
-	if (kind != RTC_RULE_NONE)
-	{
-		Oid			extension = get_extension_oid(RTC_NAME, true);
-
-		if (!OidIsValid(extension) ||
-			getExtensionOfObject(ProcedureRelationId, function) != extension)
-			return RTC_RULE_NONE;
-	}
-	return kind;
 }

@@ -12,12 +12,11 @@
 
 #include "postgres.h"
 
-#include "access/htup.h"
 #include "access/tupdesc.h"
 #include "nodes/pg_list.h"
-#include "utils/rel.h"
-#include "utils/reltrigger.h"
 
+#include "base/fault.h"
+#include "rule/key_shape.h"
 #include "rule/row_json.h"
 #include "rule/template.h"
 
@@ -38,11 +37,10 @@ typedef struct RtcRule
 	RtcRowJson *row;			/* WRITE_THROUGH: how the row is written */
 	int64		ttl_ms;			/* WRITE_THROUGH: -1 = default, 0 = does not
 								 * expire */
-	int			ndels;
-	RtcTemplate **del;			/* keys to delete: del= of WRITE_THROUGH, the
-								 * arguments of the others */
-	int			ntags;
-	RtcTemplate **tag;			/* what the rows belong to: tag= */
+	List	   *del;			/* of RtcTemplate *: keys to delete, del= of
+								 * WRITE_THROUGH, the arguments of the others */
+	List	   *tag;			/* of RtcTemplate *: what the rows belong to,
+								 * tag= */
 	bool		needs_pin;		/* rendering depends on session settings */
 } RtcRule;
 
@@ -79,54 +77,19 @@ extern bool rtc_rule_read(RtcRuleKind kind, int nargs, char **args,
 extern RtcRule *rtc_rule_bind(const RtcRuleText *text, TupleDesc desc,
 							  const RtcNames *names, RtcFault *fault);
 
-/*
- * Reads and binds the rule of a trigger, and finds the names of the table that
- * it was made on (names.h).  NULL and *fault as above; what could be read is in
- * *text then.
- */
-extern RtcRule *rtc_rule_parse(Relation rel, const Trigger *trigger,
-							   RtcRuleKind kind, RtcRuleText *text,
-							   RtcNames *names, RtcFault *fault);
-
-/*
- * Which of our trigger functions is this, if any?  It is known by its C symbol
- * and as a member of the extension, whatever its schema.
- */
-extern RtcRuleKind rtc_rule_kind(Oid function);
-
-/* Is this trigger fired for every change of a row, by whatever session? */
-extern bool rtc_rule_sees_rows(const Trigger *trigger);
-
-/* The arguments of a trigger, from its row in pg_trigger. */
-extern char **rtc_rule_args(HeapTuple tuple, TupleDesc desc, int *nargs);
-
 /* Is column attnum part of a key or tag that the rule makes? */
 extern bool rtc_rule_key_uses(const RtcRule *rule, AttrNumber attnum);
 
 /*
- * Does rtc_rule_forget() delete every key of the database?  Nobody knows which
- * keys depend on a tag with columns in it, so that means all keys, and so does
- * a template that begins with a column, or a truncate rule without arguments.
+ * Does forgetting the rule mean to delete every key of the database?  Nobody
+ * knows which keys depend on a tag with columns in it, so that means all keys,
+ * and so does a template that begins with a column, or a truncate rule without
+ * arguments.
  */
 extern bool rtc_rule_forgets_all(const RtcRuleText *rule,
 								 const RtcNames *names);
 
-/*
- * Adds ops that delete every key that a rule can have made when its table had
- * these names, and drop what depends on its tags.
- */
-extern void rtc_rule_forget(const RtcRuleText *rule, const RtcNames *names);
-
-/*
- * The same for all names that its table has, or had in this transaction.  table:
- * that which the rule was made on.
- */
-extern void rtc_rule_forget_ever(const RtcRuleText *rule, Oid table);
-
 /* Do the templates of a rule have {.schema} or {.table} in them? */
 extern bool rtc_rule_uses_names(const RtcRuleText *rule);
-
-/* Adds an op that deletes every key of the database. */
-extern void rtc_add_clear_op(void);
 
 #endif							/* RTC_RULE_H */

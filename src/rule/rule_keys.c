@@ -13,7 +13,7 @@
  * The rules are in pg_trigger, which has no index that would help, so each
  * backend keeps a list, until any relation or schema changes.
  *
- * MODEL: called inside a transaction.  The list is in a memory context of its
+ * Model: called inside a transaction.  The list is in a memory context of its
  * own and is made anew at the first call after a change; the callbacks only
  * count.
  *
@@ -23,16 +23,11 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "catalog/pg_trigger.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
-#include "rule/rule.h"
+#include "rule/rule_catalog.h"
 #include "rule/rule_keys.h"
 #include "rule/rule_names.h"
 
@@ -53,39 +48,12 @@ schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 	changes++;
 }
 
-/* Adds a rule to the list, which is in the current memory context. */
-static void
-add_rule(HeapTuple tuple, TupleDesc desc)
-{
-	Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
-	RtcRuleKeys *keys;
-	RtcRuleText text;
-	RtcNames	names;
-	RtcFault	fault;
-	int			nargs;
-	char	  **args = rtc_rule_args(tuple, desc, &nargs);
-
-	(void) rtc_rule_read(RTC_RULE_WRITE_THROUGH, nargs, args, &text, &fault);
-	if (text.key == NULL)
-		return;
-	rtc_names_of(form->tgrelid, &names);
-	keys = palloc(sizeof(RtcRuleKeys));
-	keys->tgoid = form->oid;
-	keys->relid = form->tgrelid;
-	keys->trigger = pstrdup(NameStr(form->tgname));
-	keys->tmpl = text.key;
-	keys->shape = rtc_shape_make(text.key, &names, form->tgrelid);
-	keys_list = lappend(keys_list, keys);
-}
-
 List *
 rtc_rule_keys(void)
 {
-	Relation	catalog;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	MemoryContext oldcontext;
 	uint64		now;
+	ListCell   *lc;
 
 	if (keys_context == NULL)
 	{
@@ -101,21 +69,26 @@ rtc_rule_keys(void)
 	keys_list = NIL;
 	MemoryContextReset(keys_context);
 	oldcontext = MemoryContextSwitchTo(keys_context);
-	catalog = table_open(TriggerRelationId, AccessShareLock);
 
 	/* what changes while the catalog is read is to be read again */
 	now = changes;
-	scan = systable_beginscan(catalog, TriggerOidIndexId, true, NULL, 0, NULL);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_all_rules(false))
 	{
-		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+		const RtcRuleRow *rule = lfirst(lc);
+		RtcRuleKeys *keys;
+		RtcNames	names;
 
-		if (!OidIsValid(form->tgparentid) && !form->tgisinternal &&
-			rtc_rule_kind(form->tgfoid) == RTC_RULE_WRITE_THROUGH)
-			add_rule(tuple, RelationGetDescr(catalog));
+		if (rule->text.key == NULL)
+			continue;
+		rtc_names_of(rule->relid, &names);
+		keys = palloc(sizeof(RtcRuleKeys));
+		keys->tgoid = rule->tgoid;
+		keys->relid = rule->relid;
+		keys->trigger = rule->name;
+		keys->tmpl = rule->text.key;
+		keys->shape = rtc_shape_make(rule->text.key, &names, rule->relid);
+		keys_list = lappend(keys_list, keys);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
 	MemoryContextSwitchTo(oldcontext);
 	keys_changes = now;
 	return keys_list;

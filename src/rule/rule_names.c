@@ -13,8 +13,8 @@
  * so the names are also read from the catalog rows that this transaction has
  * deleted.
  *
- * MODEL: called inside a transaction.  Reads catalogs; takes no lock on the
- * table.
+ * Model: called inside a transaction.  Reads catalogs and takes no lock on the
+ * table.  Results are in the current memory context.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -22,51 +22,15 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_trigger.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "base/catalog_row.h"
+#include "base/catalog_rows.h"
 #include "rule/rule_names.h"
-
-Oid
-rtc_rule_table(Oid tgoid, bool dropped)
-{
-	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	Oid			relid = InvalidOid;
-
-	while (OidIsValid(tgoid))
-	{
-		ScanKeyData key;
-		SysScanDesc scan;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(tgoid));
-		scan = systable_beginscan(catalog, TriggerOidIndexId, true,
-								  dropped ? SnapshotAny : NULL, 1, &key);
-		tuple = systable_getnext(scan);
-		tgoid = InvalidOid;
-		if (HeapTupleIsValid(tuple))
-		{
-			/* all versions of a trigger have the same parent */
-			relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
-			tgoid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
-		}
-		systable_endscan(scan);
-	}
-	table_close(catalog, AccessShareLock);
-	return relid;
-}
 
 void
 rtc_names_of(Oid relid, RtcNames *names)
@@ -98,70 +62,41 @@ add_names(List *list, Oid relid, const char *schema, const char *table)
 	return lappend(list, names);
 }
 
-/* The names, as texts, that a schema has or had in this transaction. */
-static List *
-schema_names(Oid schema)
-{
-	Relation	catalog = table_open(NamespaceRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	char	   *name = get_namespace_name(schema);
-	List	   *list = name != NULL ? list_make1(name) : NIL;
-
-	ScanKeyInit(&key, Anum_pg_namespace_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(schema));
-	scan = systable_beginscan(catalog, NamespaceOidIndexId, true, SnapshotAny,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		Form_pg_namespace form = (Form_pg_namespace) GETSTRUCT(tuple);
-
-		if (rtc_deleted_here(tuple))
-			list = lappend(list, pstrdup(NameStr(form->nspname)));
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return list;
-}
-
 /* Adds the names that one version of a table's row in pg_class tells. */
 static List *
 add_version(List *list, Form_pg_class form)
 {
+	char	   *schema = get_namespace_name(form->relnamespace);
 	ListCell   *lc;
 
-	foreach(lc, schema_names(form->relnamespace))
-		list = add_names(list, form->oid, lfirst(lc), NameStr(form->relname));
+	if (schema != NULL)
+		list = add_names(list, form->oid, schema, NameStr(form->relname));
+	foreach(lc, rtc_catalog_rows(NamespaceRelationId, NamespaceOidIndexId,
+								 Anum_pg_namespace_oid, form->relnamespace,
+								 RTC_ROWS_DELETED))
+	{
+		Form_pg_namespace old = (Form_pg_namespace) GETSTRUCT((HeapTuple) lfirst(lc));
+
+		list = add_names(list, form->oid, NameStr(old->nspname),
+						 NameStr(form->relname));
+	}
 	return list;
 }
 
 List *
 rtc_names_had(Oid relid)
 {
-	Relation	catalog = table_open(RelationRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	List	   *list = NIL;
+	ListCell   *lc;
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	if (HeapTupleIsValid(tuple))
 	{
 		list = add_version(list, (Form_pg_class) GETSTRUCT(tuple));
 		ReleaseSysCache(tuple);
 	}
-
-	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalog, ClassOidIndexId, true, SnapshotAny,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		if (rtc_deleted_here(tuple))
-			list = add_version(list, (Form_pg_class) GETSTRUCT(tuple));
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	foreach(lc, rtc_catalog_rows(RelationRelationId, ClassOidIndexId,
+								 Anum_pg_class_oid, relid, RTC_ROWS_DELETED))
+		list = add_version(list, (Form_pg_class) GETSTRUCT((HeapTuple) lfirst(lc)));
 	return list != NIL ? list : list_make1(palloc0(sizeof(RtcNames)));
 }

@@ -16,13 +16,6 @@
 
 #include "rule/key_shape.h"
 
-/*
- * The table that the rule of a trigger was made on: for a clone in a partition,
- * that of the original.  dropped: this transaction may have dropped the
- * trigger.  InvalidOid if it is not found.
- */
-extern Oid	rtc_rule_table(Oid tgoid, bool dropped);
-
 /* The names of a table, in the current memory context; NULL if it has gone. */
 extern void rtc_names_of(Oid relid, RtcNames *names);
 

@@ -10,7 +10,7 @@
  * {.table} are the names of the rule's table, encoded likewise; they are filled
  * in when the template is parsed.
  *
- * MODEL: a template belongs to a rule of this backend.  Parsing looks at the
+ * Model: a template belongs to a rule of this backend.  Parsing looks at the
  * catalogs (the syscache); rendering runs output functions, which may raise.
  * Whoever keeps a template forgets it when one of the names changes.
  *
@@ -89,11 +89,10 @@ rtc_type_needs_pin(Oid typid)
 static RtcTemplate *
 malformed(RtcFault *fault, const char *text, const char *detail)
 {
-	fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
-	fault->message = psprintf(_("malformed key template \"%s\""), text);
-	fault->detail = detail;
-	fault->hint = _("A key template is literal text with column names in braces, such as \"hero:{id}\".");
-	return NULL;
+	return rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
+						 psprintf(_("malformed key template \"%s\""), text),
+						 detail,
+						 _("A key template is literal text with column names in braces, such as \"hero:{id}\"."));
 }
 
 /* Finds a column by exact name; InvalidAttrNumber and *fault if unusable. */
@@ -114,25 +113,24 @@ find_column(const char *name, const char *text, TupleDesc desc,
 			/* 'v': computed when read, so a trigger's row does not have it */
 			if (att->attgenerated != 'v')
 				return att->attnum;
-			fault->sqlerrcode = ERRCODE_FEATURE_NOT_SUPPORTED;
-			fault->message =
-				psprintf(_("key template \"%s\" uses virtual generated column \"%s\""),
-						 text, name);
-			fault->detail = _("The value of a virtual generated column is not known to triggers.");
-			fault->hint = NULL;
+			(void) rtc_fault_set(fault, ERRCODE_FEATURE_NOT_SUPPORTED,
+								 psprintf(_("key template \"%s\" uses virtual generated column \"%s\""),
+										  text, name),
+								 _("The value of a virtual generated column is not known to triggers."),
+								 NULL);
 			return InvalidAttrNumber;
 		}
 		if (pg_strcasecmp(NameStr(att->attname), name) == 0)
 			other_case = true;
 	}
 
-	fault->sqlerrcode = ERRCODE_UNDEFINED_COLUMN;
-	fault->message = psprintf(_("column \"%s\" in key template \"%s\" does not exist"),
-							  name, text);
-	fault->detail = NULL;
-	fault->hint = other_case ?
-		_("Column names in key templates are case-sensitive and are not quoted.") :
-		NULL;
+	(void) rtc_fault_set(fault, ERRCODE_UNDEFINED_COLUMN,
+						 psprintf(_("column \"%s\" in key template \"%s\" does not exist"),
+								  name, text),
+						 NULL,
+						 other_case ?
+						 _("Column names in key templates are case-sensitive and are not quoted.") :
+						 NULL);
 	return InvalidAttrNumber;
 }
 

@@ -16,22 +16,10 @@
 #include "access/tupdesc.h"
 #include "lib/stringinfo.h"
 
+#include "base/fault.h"
 #include "rule/key_shape.h"
 
 typedef struct RtcTemplate RtcTemplate; /* parsed "hero:{id}" */
-
-/*
- * What is wrong with an argument of a rule.  The rule checker raises it, a
- * trigger that runs into it must not fail the user's write and warns instead.
- * Texts are translated already and live in the current memory context.
- */
-typedef struct RtcFault
-{
-	int			sqlerrcode;
-	const char *message;
-	const char *detail;			/* NULL = none */
-	const char *hint;			/* NULL = none */
-} RtcFault;
 
 /*
  * Parses a template against a row type, in the current memory context.  names:

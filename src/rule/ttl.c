@@ -3,7 +3,7 @@
  * ttl.c
  *		Times to live: intervals and texts to milliseconds.
  *
- * MODEL: pure functions; any backend may use them.
+ * Model: pure functions; any backend may use them.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -35,10 +35,9 @@ interval_to_ms(const Interval *ttl, int64 *ttl_ms, RtcFault *fault)
 
 	if (ms < 0 || (ms == 0 && rest < 0))
 	{
-		fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
-		fault->message = _("time to live must not be negative");
-		fault->detail = NULL;
-		fault->hint = _("A time to live of zero means that the value does not expire.");
+		(void) rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
+							 _("time to live must not be negative"), NULL,
+							 _("A time to live of zero means that the value does not expire."));
 		return false;
 	}
 
@@ -47,10 +46,10 @@ interval_to_ms(const Interval *ttl, int64 *ttl_ms, RtcFault *fault)
 		ms++;
 	if (ms > RTC_MAX_TTL_MS)
 	{
-		fault->sqlerrcode = ERRCODE_DATETIME_FIELD_OVERFLOW;
-		fault->message = _("time to live is too long");
-		fault->detail = _("The limit is 1000 years.");
-		fault->hint = _("A time to live of zero means that the value does not expire.");
+		(void) rtc_fault_set(fault, ERRCODE_DATETIME_FIELD_OVERFLOW,
+							 _("time to live is too long"),
+							 _("The limit is 1000 years."),
+							 _("A time to live of zero means that the value does not expire."));
 		return false;
 	}
 	*ttl_ms = ms;
@@ -64,11 +63,7 @@ rtc_ttl_ms(const Interval *ttl)
 	RtcFault	fault;
 
 	if (!interval_to_ms(ttl, &ms, &fault))
-		ereport(ERROR,
-				(errcode(fault.sqlerrcode),
-				 errmsg_internal("%s", fault.message),
-				 fault.detail ? errdetail_internal("%s", fault.detail) : 0,
-				 fault.hint ? errhint("%s", fault.hint) : 0));
+		rtc_fault_raise(&fault);
 	return ms;
 }
 
@@ -101,15 +96,14 @@ rtc_ttl_parse(const char *text, int64 *ttl_ms, RtcFault *fault)
 		if (ERRCODE_TO_CATEGORY(edata->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
 		FlushErrorState();
-		fault->sqlerrcode = ERRCODE_INVALID_PARAMETER_VALUE;
-		fault->message = psprintf(_("invalid time to live \"%s\""), text);
-		fault->detail = edata->message;
-		fault->hint = _("A time to live is an interval, such as \"1 hour\", or \"0\" for a value that does not expire.");
+		(void) rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
+							 psprintf(_("invalid time to live \"%s\""), text),
+							 edata->message,
+							 _("A time to live is an interval, such as \"1 hour\", or \"0\" for a value that does not expire."));
 	}
 	PG_END_TRY();
 
-	if (pinned >= 0)
-		rtc_unpin_settings(pinned);
+	rtc_unpin_settings(pinned);
 
 	return ttl != NULL && interval_to_ms(ttl, ttl_ms, fault);
 }

@@ -14,7 +14,7 @@
 
 #include "datatype/timestamp.h"
 
-#include "rule/template.h"
+#include "base/fault.h"
 
 #define RTC_MSECS_PER_DAY	INT64CONST(86400000)
 

@@ -34,15 +34,13 @@
 #include "base/key.h"
 #include "base/wal_bounds.h"
 #include "compat.h"
-#include "dep/dep.h"
 #include "guc.h"
 #include "op.h"
-#include "rule/rule.h"
 #include "rule/ttl.h"
 #include "shmem.h"
 #include "stats.h"
 #include "write/commit_wait.h"
-#include "write/functions.h"
+#include "write/forget.h"
 #include "write/oplist.h"
 
 PG_FUNCTION_INFO_V1(cache_set);
@@ -61,17 +59,6 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", name)));
-}
-
-static void
-add_del(const char *key, size_t len)
-{
-	RtcOp		op = {0};
-
-	op.kind = RTC_OP_DEL;
-	op.key = key;
-	op.keylen = len;
-	rtc_oplist_add(&op);
 }
 
 /*
@@ -108,7 +95,7 @@ cache_set(PG_FUNCTION_ARGS)
 	if (value.len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		add_del(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+		rtc_forget_key(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 		PG_RETURN_VOID();
 	}
 
@@ -121,36 +108,39 @@ cache_set(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The elements of a text[] argument; NULL elements are NULL datums. */
-static void
-get_texts(ArrayType *array, Datum **elems, bool **nulls, int *n)
+/* The elements of a text[], in a list of text *; NULL stands for a null. */
+static List *
+get_texts(ArrayType *array)
 {
+	List	   *texts = NIL;
+	Datum	   *elems;
+	bool	   *nulls;
+	int			n;
+
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT,
-					  elems, nulls, n);
+					  &elems, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		texts = lappend(texts, nulls[i] ? NULL : DatumGetTextPP(elems[i]));
+	return texts;
 }
 
 /* cache_del(VARIADIC keys text[]): all or, if one key is bad, none. */
 Datum
 cache_del(PG_FUNCTION_ARGS)
 {
-	Datum	   *keys;
-	bool	   *nulls;
-	int			n;
+	ListCell   *lc;
 
 	rtc_require_preload();
 	require_argument(fcinfo, 0, "keys");
-	get_texts(PG_GETARG_ARRAYTYPE_P(0), &keys, &nulls, &n);
-
-	for (int i = 0; i < n; i++)
+	foreach(lc, get_texts(PG_GETARG_ARRAYTYPE_P(0)))
 	{
-		text	   *key;
+		text	   *key = lfirst(lc);
 
 		/* As in rules: NULL is no key. */
-		if (nulls[i])
+		if (key == NULL)
 			continue;
-		key = DatumGetTextPP(keys[i]);
 		rtc_key_check(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-		add_del(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+		rtc_forget_key(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	}
 	PG_RETURN_VOID();
 }
@@ -159,22 +149,17 @@ cache_del(PG_FUNCTION_ARGS)
 Datum
 cache_invalidate(PG_FUNCTION_ARGS)
 {
-	Datum	   *tags;
-	bool	   *nulls;
-	int			n;
+	ListCell   *lc;
 
 	rtc_require_preload();
 	require_argument(fcinfo, 0, "tags");
-	get_texts(PG_GETARG_ARRAYTYPE_P(0), &tags, &nulls, &n);
-
-	for (int i = 0; i < n; i++)
+	foreach(lc, get_texts(PG_GETARG_ARRAYTYPE_P(0)))
 	{
-		text	   *tag;
+		text	   *tag = lfirst(lc);
 		size_t		len;
 
-		if (nulls[i])
+		if (tag == NULL)
 			continue;
-		tag = DatumGetTextPP(tags[i]);
 		len = VARSIZE_ANY_EXHDR(tag);
 		if (len == 0)
 			ereport(ERROR,
@@ -186,7 +171,7 @@ cache_invalidate(PG_FUNCTION_ARGS)
 					 errmsg("cache tag is too long"),
 					 errdetail("The tag has %zu bytes; the limit is %d bytes.",
 							   len, RTC_MAX_KEY_LEN)));
-		(void) rtc_oplist_add_dep(rtc_dep_tag(VARDATA_ANY(tag), len));
+		rtc_forget_tag(VARDATA_ANY(tag), len);
 	}
 	PG_RETURN_VOID();
 }
@@ -197,7 +182,6 @@ cache_del_pattern(PG_FUNCTION_ARGS)
 {
 	text	   *glob;
 	size_t		len;
-	RtcOp		op = {0};
 
 	rtc_require_preload();
 	require_argument(fcinfo, 0, "glob");
@@ -222,10 +206,7 @@ cache_del_pattern(PG_FUNCTION_ARGS)
 				 errdetail("A \"[\" is not closed, or nothing follows a backslash at the end."),
 				 errhint("Escape a special character with a backslash to mean itself.")));
 
-	op.kind = RTC_OP_PATTERN;
-	op.key = VARDATA_ANY(glob);
-	op.keylen = len;
-	rtc_oplist_add(&op);
+	rtc_forget_matching(VARDATA_ANY(glob), len);
 	PG_RETURN_VOID();
 }
 
@@ -234,7 +215,7 @@ Datum
 cache_clear(PG_FUNCTION_ARGS)
 {
 	rtc_require_preload();
-	rtc_add_clear_op();
+	rtc_forget_all();
 	PG_RETURN_VOID();
 }
 
@@ -246,26 +227,23 @@ cache_clear(PG_FUNCTION_ARGS)
 Datum
 cache_key(PG_FUNCTION_ARGS)
 {
-	Datum	   *parts;
-	bool	   *nulls;
-	int			n;
+	List	   *parts = get_texts(PG_GETARG_ARRAYTYPE_P(0));
 	StringInfoData key;
+	ListCell   *lc;
 
-	get_texts(PG_GETARG_ARRAYTYPE_P(0), &parts, &nulls, &n);
-	if (n == 0)
+	if (parts == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cache key must not be empty")));
 
 	initStringInfo(&key);
-	for (int i = 0; i < n; i++)
+	foreach(lc, parts)
 	{
-		text	   *part;
+		text	   *part = lfirst(lc);
 
-		if (nulls[i])
+		if (part == NULL)
 			PG_RETURN_NULL();
-		part = DatumGetTextPP(parts[i]);
-		if (i > 0)
+		if (lc != list_head(parts))
 			appendStringInfoChar(&key, ':');
 		rtc_key_encode(&key, VARDATA_ANY(part), VARSIZE_ANY_EXHDR(part));
 	}

@@ -24,15 +24,10 @@
  * relation says instead that anything in it may have changed (rtc_dep_bulk),
  * and hashes no more.
  *
- * MODEL: runs in the backend that writes, from AFTER triggers.  What to do for
- * a relation is worked out once and kept in track_hash.  That looks at
- * catalogs without a lock on the ancestors, because a lock on a parent behind
- * one on its child invites deadlocks; invalidation of any relation involved
- * marks the entry stale, and one that arrives while the entry is being made
- * has it made again.  A stale entry may be in use further up the stack, if the
- * hash function of a type is written in SQL; so it is forgotten by an outermost
- * trigger only, and what it occupies when it is made again deeper down lives on
- * to the end of the transaction.
+ * Model: runs in the backend that writes, from AFTER triggers and from event
+ * triggers.  Tracks are kept by rule_cache.c.  Catalogs are read without a lock
+ * on the ancestors, because a lock on a parent behind one on its child invites
+ * deadlocks.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -40,34 +35,22 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "access/xact.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
+#include "fmgr.h"
 #include "utils/datum.h"
-#include "utils/fmgroids.h"
-#include "utils/fmgrprotos.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
-#include "base/catalog_row.h"
+#include "base/catalog_rows.h"
 #include "dep/value_hash.h"
 #include "write/oplist.h"
 #include "write/row_changes.h"
 
 /* Values of one relation that a transaction names before it gives up. */
 #define RTC_TRACK_MAX_VALUES 1000
-
-/* How often an entry is made again when catalogs change meanwhile. */
-#define RTC_TRACK_TRIES 10
 
 /* A column as some relation knows it: what its values are named after. */
 typedef struct TrackName
@@ -90,12 +73,8 @@ typedef struct TrackColumn
 	TrackName  *name;
 } TrackColumn;
 
-/* What to do when a row of a relation changes. */
-typedef struct Track
+struct RtcTrack
 {
-	Oid			relid;			/* hash key */
-	bool		stale;			/* make it again before use */
-	MemoryContext cxt;			/* holds the arrays */
 	int			nrelids;		/* the relation itself first, then ancestors */
 	Oid		   *relids;
 	int			ncolumns;
@@ -105,85 +84,30 @@ typedef struct Track
 	FullTransactionId fxid;		/* this one */
 	int			nvalues;		/* values that it has named */
 	bool		bulk;			/* too many: all of the relation counts */
-} Track;
+};
 
-static HTAB *track_hash = NULL;
-static bool have_stale = false; /* some entry is */
-static uint64 invalidations = 0;	/* seen so far */
-
-static void
-relation_invalidated(Datum arg, Oid relid)
-{
-	HASH_SEQ_STATUS seq;
-	Track	   *track;
-
-	invalidations++;
-	if (hash_get_num_entries(track_hash) == 0)
-		return;
-
-	hash_seq_init(&seq, track_hash);
-	while ((track = hash_seq_search(&seq)) != NULL)
-	{
-		for (int i = 0; i < track->nrelids; i++)
-		{
-			if (relid == InvalidOid || track->relids[i] == relid)
-				track->stale = have_stale = true;
-		}
-	}
-}
-
-/* An operator class: it may be the one that makes a type hashable. */
-static void
-opclass_invalidated(Datum arg, int cacheid, uint32 hashvalue)
-{
-	relation_invalidated(arg, InvalidOid);
-}
-
-static void
-track_hash_init(void)
-{
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(Track);
-	ctl.hcxt = TopMemoryContext;
-	track_hash = hash_create("rtcache tracked relations", 32, &ctl,
-							 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	CacheRegisterRelcacheCallback(relation_invalidated, (Datum) 0);
-	CacheRegisterSyscacheCallback(CLAOID, opclass_invalidated, (Datum) 0);
-}
-
-/*
- * Appends the parents of a relation to a list.  deleted: those that this
- * transaction has taken from it, instead of those it has.
- */
+/* Appends the parents of a relation to a list. */
 static List *
-append_parents(List *relids, Oid relid, bool deleted)
+append_parents(List *relids, Oid relid, RtcRowVersions versions)
 {
-	Relation	catalog = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	ListCell   *lc;
 
-	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber,
-				F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true,
-							  deleted ? SnapshotAny : NULL, 1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_catalog_rows(InheritsRelationId, InheritsRelidSeqnoIndexId,
+								 Anum_pg_inherits_inhrelid, relid, versions))
 	{
-		Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT(tuple);
+		Form_pg_inherits form = (Form_pg_inherits) GETSTRUCT((HeapTuple) lfirst(lc));
 
-		if (!deleted || rtc_deleted_here(tuple))
-			relids = list_append_unique_oid(relids, form->inhparent);
+		relids = list_append_unique_oid(relids, form->inhparent);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
 	return relids;
 }
 
-/* A relation and its ancestors; deleted: former ones as well. */
+/*
+ * A relation and its ancestors.  former: also those that this transaction has
+ * taken from it.
+ */
 static List *
-with_ancestors(Oid relid, bool deleted)
+with_ancestors(Oid relid, bool former)
 {
 	List	   *relids = list_make1_oid(relid);
 
@@ -191,9 +115,9 @@ with_ancestors(Oid relid, bool deleted)
 	{
 		Oid			child = list_nth_oid(relids, i);
 
-		relids = append_parents(relids, child, false);
-		if (deleted)
-			relids = append_parents(relids, child, true);
+		relids = append_parents(relids, child, RTC_ROWS_NOW);
+		if (former)
+			relids = append_parents(relids, child, RTC_ROWS_DELETED);
 	}
 	return relids;
 }
@@ -208,26 +132,18 @@ rtc_track_ancestors(Oid relid)
 static List *
 leading_columns(Oid relid)
 {
-	Relation	catalog = table_open(IndexRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
 	List	   *attnums = NIL;
+	ListCell   *lc;
 
-	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalog, IndexIndrelidIndexId, true, NULL,
-							  1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
+	foreach(lc, rtc_catalog_rows(IndexRelationId, IndexIndrelidIndexId,
+								 Anum_pg_index_indrelid, relid, RTC_ROWS_NOW))
 	{
-		AttrNumber	attnum = ((Form_pg_index) GETSTRUCT(tuple))->indkey.values[0];
+		Form_pg_index form = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc));
 
 		/* 0 is an expression */
-		if (attnum > 0)
-			attnums = list_append_unique_int(attnums, attnum);
+		if (form->indkey.values[0] > 0)
+			attnums = list_append_unique_int(attnums, form->indkey.values[0]);
 	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
 	return attnums;
 }
 
@@ -236,8 +152,9 @@ leading_columns(Oid relid)
  * context.  What has no hash function cannot be named by readers either.
  */
 static void
-add_column(Track *track, Oid relid, AttrNumber attnum)
+add_column(RtcTrack *track, Oid relid, AttrNumber attnum)
 {
+	Oid			self = track->relids[0];
 	AttrNumber	own = attnum;
 	Oid			typid;
 	int32		typmod;
@@ -245,11 +162,11 @@ add_column(Track *track, Oid relid, AttrNumber attnum)
 	Oid			hash;
 	TrackColumn *column = NULL;
 
-	if (relid != track->relid)
+	if (relid != self)
 	{
 		char	   *name = get_attname(relid, attnum, true);
 
-		own = name != NULL ? get_attnum(track->relid, name) : InvalidAttrNumber;
+		own = name != NULL ? get_attnum(self, name) : InvalidAttrNumber;
 		if (own == InvalidAttrNumber)
 			return;
 	}
@@ -286,91 +203,33 @@ add_column(Track *track, Oid relid, AttrNumber attnum)
 	column->nnames++;
 }
 
-/* Works out what to do for a relation, in a memory context of its own. */
-static void
-make_track(Track *made, Oid relid)
+RtcTrack *
+rtc_track_make(Oid relid)
 {
-	MemoryContext cxt = AllocSetContextCreate(CurrentMemoryContext,
-											  "rtcache tracked relation",
-											  ALLOCSET_SMALL_SIZES);
-	MemoryContext oldcxt = MemoryContextSwitchTo(cxt);
+	RtcTrack   *track = palloc0(sizeof(RtcTrack));
 	List	   *relids = with_ancestors(relid, false);
 	ListCell   *lc;
 
-	memset(made, 0, sizeof(*made));
-	made->relid = relid;
-	made->cxt = cxt;
-	made->relids = palloc(list_length(relids) * sizeof(Oid));
+	track->relids = palloc(list_length(relids) * sizeof(Oid));
 	foreach(lc, relids)
-		made->relids[made->nrelids++] = lfirst_oid(lc);
-
-	for (int i = 0; i < made->nrelids; i++)
+		track->relids[track->nrelids++] = lfirst_oid(lc);
+	for (int i = 0; i < track->nrelids; i++)
 	{
-		foreach(lc, leading_columns(made->relids[i]))
-			add_column(made, made->relids[i], lfirst_int(lc));
+		foreach(lc, leading_columns(track->relids[i]))
+			add_column(track, track->relids[i], lfirst_int(lc));
 	}
-	MemoryContextSwitchTo(oldcxt);
-}
-
-/*
- * Forgets all stale entries, those of dropped relations among them; only when
- * none can be in use.
- */
-static void
-sweep_tracks(void)
-{
-	HASH_SEQ_STATUS seq;
-	Track	   *track;
-
-	hash_seq_init(&seq, track_hash);
-	while ((track = hash_seq_search(&seq)) != NULL)
-	{
-		if (track->stale)
-		{
-			MemoryContextDelete(track->cxt);
-			(void) hash_search(track_hash, &track->relid, HASH_REMOVE, NULL);
-		}
-	}
-	have_stale = false;
-}
-
-/* As for find_rule() in trigger.c: in a trigger of a trigger, one may be. */
-static Track *
-find_track(Oid relid)
-{
-	Track	   *track;
-	Track		made;
-	uint64		before;
-	bool		found;
-
-	if (track_hash == NULL)
-		track_hash_init();
-
-	if (have_stale &&
-		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) <= 1)
-		sweep_tracks();
-
-	track = hash_search(track_hash, &relid, HASH_FIND, NULL);
-	if (track != NULL && !track->stale)
-		return track;
-
-	for (int tries = 1;; tries++)
-	{
-		before = invalidations;
-		make_track(&made, relid);
-		if (before == invalidations || tries == RTC_TRACK_TRIES)
-			break;
-		MemoryContextDelete(made.cxt);
-	}
-	made.stale = before != invalidations;
-	have_stale |= made.stale;
-
-	track = hash_search(track_hash, &relid, HASH_ENTER, &found);
-	if (found)
-		MemoryContextSetParent(track->cxt, TopTransactionContext);
-	*track = made;
-	MemoryContextSetParent(track->cxt, TopMemoryContext);
 	return track;
+}
+
+bool
+rtc_track_has(const RtcTrack *track, Oid relid)
+{
+	for (int i = 0; i < track->nrelids; i++)
+	{
+		if (track->relids[i] == relid)
+			return true;
+	}
+	return false;
 }
 
 /* Says that anything in these relations may have changed. */
@@ -383,7 +242,7 @@ add_bulk(Oid relid)
 
 /* Names a value.  The track may have become stale, but it is there. */
 static void
-add_value(Track *track, TrackColumn *column, Datum value)
+add_value(RtcTrack *track, TrackColumn *column, Datum value)
 {
 	uint64		hash = DatumGetUInt64(FunctionCall2Coll(&column->hash,
 														column->collation,
@@ -400,12 +259,9 @@ add_value(Track *track, TrackColumn *column, Datum value)
 }
 
 void
-rtc_track_row(Oid relid, TupleDesc desc, HeapTuple oldrow, HeapTuple newrow)
+rtc_track_row(RtcTrack *track, const RtcRowChange *change)
 {
-	Track	   *track = find_track(relid);
 	FullTransactionId fxid = GetTopFullTransactionId();
-	TrackColumn *columns;
-	int			ncolumns;
 
 	if (!FullTransactionIdEquals(track->fxid, fxid))
 	{
@@ -426,21 +282,20 @@ rtc_track_row(Oid relid, TupleDesc desc, HeapTuple oldrow, HeapTuple newrow)
 		return;
 	}
 
-	/* If a hash function writes, the track may be made again meanwhile. */
-	columns = track->column;
-	ncolumns = track->ncolumns;
-	for (int i = 0; i < ncolumns; i++)
+	for (int i = 0; i < track->ncolumns; i++)
 	{
-		TrackColumn *column = &columns[i];
+		TrackColumn *column = &track->column[i];
 		Datum		oldvalue = (Datum) 0;
 		Datum		newvalue = (Datum) 0;
 		bool		oldnull = true;
 		bool		newnull = true;
 
-		if (oldrow != NULL)
-			oldvalue = heap_getattr(oldrow, column->attnum, desc, &oldnull);
-		if (newrow != NULL)
-			newvalue = heap_getattr(newrow, column->attnum, desc, &newnull);
+		if (change->oldrow != NULL)
+			oldvalue = heap_getattr(change->oldrow, column->attnum,
+									change->desc, &oldnull);
+		if (change->newrow != NULL)
+			newvalue = heap_getattr(change->newrow, column->attnum,
+									change->desc, &newnull);
 		if (!oldnull)
 			add_value(track, column, oldvalue);
 		if (!newnull &&

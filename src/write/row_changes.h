@@ -12,16 +12,26 @@
 
 #include "postgres.h"
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
 #include "nodes/pg_list.h"
 
+#include "write/row_image.h"
+
+typedef struct RtcTrack RtcTrack;	/* what to do when a row changes */
+
 /*
- * A row of a relation has changed: oldrow or newrow may be NULL.  Raises like
- * rtc_oplist_add_dep(), and what the hash function of a type may raise.
+ * Works out what to do for a relation, in the current memory context.  It holds
+ * until one of the relations that it has, or an operator class, is invalidated.
  */
-extern void rtc_track_row(Oid relid, TupleDesc desc, HeapTuple oldrow,
-						  HeapTuple newrow);
+extern RtcTrack *rtc_track_make(Oid relid);
+
+/* Is this the relation, or one of its ancestors?  Raises nothing. */
+extern bool rtc_track_has(const RtcTrack *track, Oid relid);
+
+/*
+ * A row has changed.  Raises like rtc_oplist_add_dep(), and what the hash
+ * function of a type may raise.
+ */
+extern void rtc_track_row(RtcTrack *track, const RtcRowChange *change);
 
 /*
  * All rows of a relation may have changed (TRUNCATE); with them those that its

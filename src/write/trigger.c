@@ -43,11 +43,7 @@
  * key behind: it warns and clears the database's cache, once per
  * (sub)transaction.
  *
- * MODEL: runs in the backend that writes.  Rules are parsed once and kept in
- * rule_hash, by OID of the trigger, each in a memory context of its own.
- * Invalidation only marks them stale.  A stale rule may be in use further up
- * the stack (a cast to json is a user's function, which may write), so what it
- * occupies is given back by an outermost trigger only: see find_rule().
+ * Model: runs in the backend that writes.  Rules are kept by rule_cache.c.
  * Everything else is allocated in the per-tuple context in which the executor
  * runs AFTER triggers and which it resets before the next row.
  *
@@ -58,254 +54,38 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/hsearch.h"
-#include "utils/inval.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 #include "base/key.h"
 #include "base/pinned_settings.h"
-#include "compat.h"
-#include "dep/dep.h"
 #include "guc.h"
 #include "op.h"
-#include "rule/rule.h"
 #include "rule/ttl.h"
 #include "stats.h"
+#include "write/forget.h"
 #include "write/oplist.h"
 #include "write/row_changes.h"
 #include "write/row_image.h"
-#include "write/trigger.h"
+#include "write/rule_cache.h"
 
 PG_FUNCTION_INFO_V1(rtcache_write_through);
 PG_FUNCTION_INFO_V1(rtcache_invalidate);
 PG_FUNCTION_INFO_V1(rtcache_truncate);
-
-/* A parsed rule of this backend. */
-typedef struct RuleEntry
-{
-	Oid			tgoid;			/* hash key: the trigger */
-	Oid			relid;			/* its table */
-	bool		stale;			/* parse again before use */
-	MemoryContext cxt;			/* holds rule and fault */
-	RtcRule    *rule;			/* NULL = unusable, see fault */
-	RtcRuleText text;			/* the same, as it is written */
-	RtcNames	names;			/* of its table, if its templates use them */
-	bool		tracks;			/* no other rule says what changes */
-	bool		alone;			/* no other rule stores rows of the table */
-	RtcFault	fault;			/* valid when rule is NULL */
-	TransactionId fault_xid;	/* top transaction and */
-	SubTransactionId fault_subid;	/* subtransaction last warned in */
-} RuleEntry;
-
-static HTAB *rule_hash = NULL;
-static bool have_stale = false; /* some entry is stale, or retired not empty */
-static List *retired = NIL;		/* contexts of replaced rules, perhaps in use */
-
-static void rule_invalidate(Datum arg, Oid relid);
-static void schema_invalidate(Datum arg, int cacheid, uint32 hashvalue);
-
-static void
-rule_hash_init(void)
-{
-	HASHCTL		ctl = {0};
-
-	ctl.keysize = sizeof(Oid);
-	ctl.entrysize = sizeof(RuleEntry);
-	ctl.hcxt = TopMemoryContext;
-	rule_hash = hash_create("rtcache rules", 32, &ctl,
-							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	CacheRegisterRelcacheCallback(rule_invalidate, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, schema_invalidate, (Datum) 0);
-}
-
-/* Relcache callback: marks the rules of a table stale.  Frees nothing. */
-static void
-rule_invalidate(Datum arg, Oid relid)
-{
-	HASH_SEQ_STATUS seq;
-	RuleEntry  *entry;
-
-	if (hash_get_num_entries(rule_hash) == 0)
-		return;
-
-	hash_seq_init(&seq, rule_hash);
-	while ((entry = hash_seq_search(&seq)) != NULL)
-	{
-		if (relid == InvalidOid || entry->relid == relid ||
-			entry->names.relid == relid)
-		{
-			entry->stale = true;
-			have_stale = true;
-		}
-	}
-}
-
-/* Syscache callback: a schema may have another name.  Frees nothing. */
-static void
-schema_invalidate(Datum arg, int cacheid, uint32 hashvalue)
-{
-	HASH_SEQ_STATUS seq;
-	RuleEntry  *entry;
-
-	hash_seq_init(&seq, rule_hash);
-	while ((entry = hash_seq_search(&seq)) != NULL)
-	{
-		if (OidIsValid(entry->names.relid))
-		{
-			entry->stale = true;
-			have_stale = true;
-		}
-	}
-}
-
-/* Gives back all stale and replaced rules; only when none can be in use. */
-static void
-rule_sweep(void)
-{
-	HASH_SEQ_STATUS seq;
-	RuleEntry  *entry;
-	ListCell   *lc;
-
-	hash_seq_init(&seq, rule_hash);
-	while ((entry = hash_seq_search(&seq)) != NULL)
-	{
-		if (entry->stale)
-		{
-			MemoryContextDelete(entry->cxt);
-			(void) hash_search(rule_hash, &entry->tgoid, HASH_REMOVE, NULL);
-		}
-	}
-	foreach(lc, retired)
-		MemoryContextDelete(lfirst(lc));
-	list_free(retired);
-	retired = NIL;
-	have_stale = false;
-}
-
-/*
- * is_tracker
- *		Does this rule have to say what changes (row_changes.c)?  One on each table
- *		is enough, the first that sees every change; without one, each.
- */
-static bool
-is_tracker(Relation rel, Trigger *self)
-{
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-
-		if (rtc_rule_sees_rows(trigger) &&
-			rtc_rule_kind(trigger->tgfoid) != RTC_RULE_NONE)
-			return trigger->tgoid == self->tgoid;
-	}
-	return true;
-}
-
-/* Is this the only trigger of the table that stores rows? */
-static bool
-is_alone(Relation rel, Trigger *self)
-{
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
-
-		if (trigger->tgoid != self->tgoid &&
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_WRITE_THROUGH)
-			return false;
-	}
-	return true;
-}
-
-/*
- * find_rule
- *		The rule of the trigger that is firing, parsed if need be.
- *
- * At trigger depth 1 no other call of ours is on the stack, so nothing stale
- * is in use.  Deeper down, a stale rule is replaced and its memory kept until
- * depth 1 comes by.  The depth is right after errors too, which a counter of
- * ours would have to be made to be.
- */
-static RuleEntry *
-find_rule(TriggerData *trigdata, RtcRuleKind kind)
-{
-	Trigger    *trigger = trigdata->tg_trigger;
-	RuleEntry  *entry;
-	RtcRule    *rule;
-	RtcRuleText text;
-	RtcNames	names;
-	bool		tracks;
-	bool		alone;
-	RtcFault	fault = {0};
-	MemoryContext cxt;
-	MemoryContext oldcxt;
-	bool		found;
-
-	if (rule_hash == NULL)
-		rule_hash_init();
-
-	if (have_stale &&
-		DatumGetInt32(DirectFunctionCall1(pg_trigger_depth, (Datum) 0)) <= 1)
-		rule_sweep();
-
-	entry = hash_search(rule_hash, &trigger->tgoid, HASH_FIND, NULL);
-	if (entry != NULL && !entry->stale &&
-		(entry->rule == NULL || entry->rule->kind == kind))
-		return entry;
-
-	cxt = AllocSetContextCreate(CurrentMemoryContext, "rtcache rule",
-								ALLOCSET_SMALL_SIZES);
-	oldcxt = MemoryContextSwitchTo(cxt);
-	rule = rtc_rule_parse(trigdata->tg_relation, trigger, kind, &text, &names,
-						  &fault);
-	tracks = is_tracker(trigdata->tg_relation, trigger);
-	alone = is_alone(trigdata->tg_relation, trigger);
-	if (entry != NULL)
-	{
-		/* Make room in the list before anything is changed. */
-		MemoryContextSwitchTo(TopMemoryContext);
-		retired = lappend(retired, entry->cxt);
-		have_stale = true;
-	}
-	else
-	{
-		entry = hash_search(rule_hash, &trigger->tgoid, HASH_ENTER, &found);
-		entry->relid = RelationGetRelid(trigdata->tg_relation);
-	}
-	MemoryContextSwitchTo(oldcxt);
-
-	entry->stale = false;
-	entry->cxt = cxt;
-	entry->rule = rule;
-	entry->text = text;
-	entry->names = names;
-	entry->tracks = tracks;
-	entry->alone = alone;
-	entry->fault = fault;
-	entry->fault_xid = InvalidTransactionId;
-	entry->fault_subid = InvalidSubTransactionId;
-	MemoryContextSetParent(cxt, TopMemoryContext);
-	return entry;
-}
 
 /*
  * Warns of a rule that cannot be used and clears the cache.  A subtransaction
  * that rolls back takes its clear with it, so each has one of its own.
  */
 static void
-rule_unusable(RuleEntry *entry, TriggerData *trigdata)
+rule_unusable(RtcCachedRule *entry, TriggerData *trigdata)
 {
 	TransactionId xid = GetTopTransactionId();
 	SubTransactionId subid = GetCurrentSubTransactionId();
 
 	if (entry->fault_xid == xid && entry->fault_subid == subid)
 		return;
-	rtc_add_clear_op();
+	rtc_forget_all();
 	entry->fault_xid = xid;
 	entry->fault_subid = subid;
 	ereport(WARNING,
@@ -370,17 +150,6 @@ same_key(const StringInfoData *a, const StringInfoData *b)
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
-static void
-add_del(const StringInfoData *key)
-{
-	RtcOp		op = {0};
-
-	op.kind = RTC_OP_DEL;
-	op.key = key->data;
-	op.keylen = key->len;
-	rtc_oplist_add(&op);
-}
-
 /*
  * The old row has left the key, or the new one has come and is not stored.
  * What another row has under the key stays.  If the versions are not known the
@@ -394,7 +163,7 @@ add_gone(const RtcRowChange *change, const RtcRow *row,
 
 	if (change->oldrow != NULL && !rtc_row_is_on_page(change, change->oldslot))
 	{
-		add_del(key);
+		rtc_forget_key(key->data, key->len);
 		return;
 	}
 	op.kind = RTC_OP_GONE;
@@ -410,7 +179,7 @@ add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
 {
 	resetStringInfo(buf);
 	if (row != NULL && rtc_template_render(tmpl, row, desc, buf))
-		(void) rtc_oplist_add_dep(rtc_dep_tag(buf->data, buf->len));
+		rtc_forget_tag(buf->data, buf->len);
 }
 
 /*
@@ -459,62 +228,57 @@ add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 
 /* Adds the ops of one row change. */
 static void
-apply_rule(RuleEntry *entry, TriggerData *trigdata)
+apply_rule(const RtcCachedRule *entry, const RtcRowChange *change)
 {
 	const RtcRule *rule = entry->rule;
-	RtcRowChange change;
 	RtcRow		row;
 	StringInfoData oldkey;
 	StringInfoData newkey;
 	bool		have_old;
 	bool		have_new;
 	bool		stays;
-	int			nestlevel = -1;
+	int			nestlevel = rule->needs_pin ? rtc_pin_settings() : -1;
+	ListCell   *lc;
 
-	rtc_row_change_get(trigdata, &change);
 	initStringInfo(&oldkey);
 	initStringInfo(&newkey);
 
-	if (rule->needs_pin)
-		nestlevel = rtc_pin_settings();
-
 	if (rule->key != NULL)
 	{
-		have_old = render_key(rule->key, change.oldrow, change.desc, &oldkey);
-		have_new = render_key(rule->key, change.newrow, change.desc, &newkey);
+		have_old = render_key(rule->key, change->oldrow, change->desc, &oldkey);
+		have_new = render_key(rule->key, change->newrow, change->desc, &newkey);
 		stays = have_old && have_new && same_key(&oldkey, &newkey);
 		if (have_old && !stays)
 		{
-			rtc_row_versions(&change, true, false, &row);
+			rtc_row_versions(change, true, false, &row);
 			row.alone = entry->alone;
-			add_gone(&change, &row, &oldkey);
+			add_gone(change, &row, &oldkey);
 		}
 		if (have_new)
 		{
-			rtc_row_versions(&change, stays, true, &row);
+			rtc_row_versions(change, stays, true, &row);
 			row.alone = entry->alone;
-			add_row(rule, &change, &row, &newkey);
+			add_row(rule, change, &row, &newkey);
 		}
 	}
 
-	for (int i = 0; i < rule->ntags; i++)
+	foreach(lc, rule->tag)
 	{
-		add_tag(rule->tag[i], change.oldrow, change.desc, &oldkey);
-		add_tag(rule->tag[i], change.newrow, change.desc, &newkey);
+		add_tag(lfirst(lc), change->oldrow, change->desc, &oldkey);
+		add_tag(lfirst(lc), change->newrow, change->desc, &newkey);
 	}
 
-	for (int i = 0; i < rule->ndels; i++)
+	foreach(lc, rule->del)
 	{
-		have_old = render_key(rule->del[i], change.oldrow, change.desc, &oldkey);
-		have_new = render_key(rule->del[i], change.newrow, change.desc, &newkey);
+		have_old = render_key(lfirst(lc), change->oldrow, change->desc, &oldkey);
+		have_new = render_key(lfirst(lc), change->newrow, change->desc, &newkey);
 		if (have_old)
-			add_del(&oldkey);
+			rtc_forget_key(oldkey.data, oldkey.len);
 		if (have_new && !(have_old && same_key(&oldkey, &newkey)))
-			add_del(&newkey);
+			rtc_forget_key(newkey.data, newkey.len);
 	}
 
-	if (nestlevel >= 0)
-		rtc_unpin_settings(nestlevel);
+	rtc_unpin_settings(nestlevel);
 }
 
 /* The common body of the row triggers. */
@@ -522,18 +286,14 @@ static Datum
 row_trigger(FunctionCallInfo fcinfo, RtcRuleKind kind)
 {
 	TriggerData *trigdata = check_call(fcinfo, kind);
-	RuleEntry  *entry = find_rule(trigdata, kind);
+	RtcCachedRule *entry = rtc_cached_rule(trigdata, kind);
+	RtcRowChange change;
 
-	if (entry->tracks)
-	{
-		RtcRowChange change;
-
-		rtc_row_change_get(trigdata, &change);
-		rtc_track_row(RelationGetRelid(trigdata->tg_relation), change.desc,
-					  change.oldrow, change.newrow);
-	}
+	rtc_row_change_get(trigdata, &change);
+	if (entry->track != NULL)
+		rtc_track_row(entry->track, &change);
 	if (entry->rule != NULL)
-		apply_rule(entry, trigdata);
+		apply_rule(entry, &change);
 	else
 		rule_unusable(entry, trigdata);
 
@@ -555,17 +315,17 @@ rtcache_invalidate(PG_FUNCTION_ARGS)
 
 /*
  * rtcache_truncate
- *		There are no rows to make keys of: see rtc_rule_forget().
+ *		There are no rows to make keys of: see rtc_forget_rule().
  */
 Datum
 rtcache_truncate(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigdata = check_call(fcinfo, RTC_RULE_TRUNCATE);
-	RuleEntry  *entry = find_rule(trigdata, RTC_RULE_TRUNCATE);
+	RtcCachedRule *entry = rtc_cached_rule(trigdata, RTC_RULE_TRUNCATE);
 
 	rtc_track_all_rows(RelationGetRelid(trigdata->tg_relation));
 	if (entry->rule != NULL)
-		rtc_rule_forget(&entry->text, &entry->names);
+		rtc_forget_rule(&entry->text, &entry->names);
 	else
 		rule_unusable(entry, trigdata);
 	return PointerGetDatum(NULL);

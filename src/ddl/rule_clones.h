@@ -1,14 +1,15 @@
 /*-------------------------------------------------------------------------
  *
- * rule_merge.h
- *		Rules of partitions that their parent has too.  See rule_merge.c.
+ * rule_clones.h
+ *		Rules of partitions: clones, and rules in their place.  See
+ *		rule_clones.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RTC_RULE_MERGE_H
-#define RTC_RULE_MERGE_H
+#ifndef RTC_RULE_CLONES_H
+#define RTC_RULE_CLONES_H
 
 #include "postgres.h"
 
@@ -29,4 +30,10 @@ extern void rtc_merge_rule(const Trigger *rule, const char *relname,
 /* The same for all rules of the parent in an ALTER TABLE ... ATTACH PARTITION. */
 extern void rtc_merge_before_attach(const AlterTableStmt *command);
 
-#endif							/* RTC_RULE_MERGE_H */
+/* Clones the truncate rules of a partitioned table to all its partitions. */
+extern void rtc_clone_truncate_rules(Oid relid);
+
+/* Runs a DDL command as the current user, so that event triggers see it. */
+extern void rtc_run_ddl(const char *command);
+
+#endif							/* RTC_RULE_CLONES_H */

@@ -1,17 +1,19 @@
 /*-------------------------------------------------------------------------
  *
- * rule_merge.c
- *		Rules of partitions that their parent has too.
+ * rule_clones.c
+ *		Rules of partitions: clones, and rules in their place.
  *
- * PostgreSQL clones the row triggers of a partitioned table to each partition,
- * and refuses if there is a trigger of the same name.  For indexes and
- * constraints it looks further: one that fits is taken for what is wanted.  So
- * it should be with rules: a table that was attached to the cache can become a
- * partition of one that was attached in the same way, and its parent can be
- * attached later on.
+ * PostgreSQL clones the row triggers of a partitioned table to each partition.
+ * It does not clone those for statements, but TRUNCATE of a partition fires
+ * the triggers of the partition alone.  So truncate rules are cloned here, in
+ * the same way.
  *
- * The same holds for one that tracks its table and does nothing else, since any
- * rule of the parent does that.
+ * PostgreSQL refuses to clone if there is a trigger of the same name.  For
+ * indexes and constraints it looks further: one that fits is taken for what is
+ * wanted.  So it should be with rules: a table that was attached to the cache
+ * can become a partition of one that was attached in the same way, and its
+ * parent can be attached later on.  The same holds for a rule that tracks its
+ * table and does nothing else, since any rule of the parent does that.
  *
  * Then the rule of the partition is dropped before the clone is made.  With it
  * go the keys that it has made, which the parent's rule would make otherwise if
@@ -21,10 +23,11 @@
  * DETACH PARTITION drops clones, as it does with all triggers that were cloned,
  * so a partition that has been detached has no rule.
  *
- * MODEL: called before the command, in its transaction, by the event trigger at
- * ddl_command_start and by cache_attach().  Rules are dropped by DROP TRIGGER,
- * through SPI, since the event trigger at sql_drop takes part: there is none for
- * what is dropped outside of DDL.
+ * Model: called in the transaction of the DDL.  Rules are merged before the
+ * command, by the event trigger at ddl_command_start and by cache_attach(), and
+ * cloned behind it.  Rules are dropped by DROP TRIGGER, through SPI, since the
+ * event trigger at sql_drop takes part: there is none for what is dropped
+ * outside of DDL.  Raises what these commands raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -32,7 +35,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -41,14 +46,25 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/reltrigger.h"
 
+#include "base/catalog_rows.h"
 #include "compat.h"
-#include "ddl/rule_merge.h"
-#include "rule/rule.h"
+#include "ddl/rule_clones.h"
+#include "rule/rule_catalog.h"
+
+void
+rtc_run_ddl(const char *command)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "could not execute \"%s\"", command);
+	SPI_finish();
+}
 
 /* Do two rules say the same? */
 static bool
@@ -90,13 +106,14 @@ only_tracks(const Trigger *trigger)
 static bool
 has_twin(const Trigger *rule, const char *relname, Relation rel)
 {
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		Trigger    *trigger = &rel->trigdesc->triggers[i];
+	const Trigger *trigger;
+	RtcRuleKind kind;
 
-		/* a clone goes with its original; of what is no rule PostgreSQL tells */
-		if (strcmp(trigger->tgname, rule->tgname) != 0 || trigger->tgisclone ||
-			rtc_rule_kind(trigger->tgfoid) == RTC_RULE_NONE)
+	/* of what is no rule PostgreSQL tells */
+	for (int pos = 0; (trigger = rtc_next_rule(rel, &pos, &kind)) != NULL;)
+	{
+		/* a clone goes with its original */
+		if (strcmp(trigger->tgname, rule->tgname) != 0 || trigger->tgisclone)
 			continue;
 		if (same_rule(rule, trigger) || only_tracks(trigger))
 			return true;
@@ -118,12 +135,8 @@ drop_rule(const char *name, Oid relid)
 	char	   *schema = get_namespace_name(get_rel_namespace(relid));
 	char	   *table = quote_qualified_identifier(schema, get_rel_name(relid));
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(psprintf("DROP TRIGGER %s ON %s", quote_identifier(name),
-							 table), false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "could not drop rule \"%s\"", name);
-	SPI_finish();
+	rtc_run_ddl(psprintf("DROP TRIGGER %s ON %s", quote_identifier(name),
+						 table));
 }
 
 void
@@ -202,4 +215,79 @@ rtc_merge_before_attach(const AlterTableStmt *command)
 							   AccessExclusiveLock);
 		}
 	}
+}
+
+/* Does the relation have a clone of this trigger? */
+static bool
+has_clone(Oid relid, Oid tgoid)
+{
+	ListCell   *lc;
+
+	foreach(lc, rtc_catalog_rows(TriggerRelationId, TriggerRelidNameIndexId,
+								 Anum_pg_trigger_tgrelid, relid, RTC_ROWS_NOW))
+	{
+		if (((Form_pg_trigger) GETSTRUCT((HeapTuple) lfirst(lc)))->tgparentid == tgoid)
+			return true;
+	}
+	return false;
+}
+
+/* Makes a trigger for TRUNCATE of a partition as its parent has one. */
+static void
+clone_trigger(const Trigger *trigger, Oid relid)
+{
+	CreateTrigStmt *stmt = makeNode(CreateTrigStmt);
+
+	stmt->trigname = trigger->tgname;
+	stmt->timing = TRIGGER_TYPE_AFTER;
+	stmt->events = TRIGGER_TYPE_TRUNCATE;
+	for (int i = 0; i < trigger->tgnargs; i++)
+		stmt->args = lappend(stmt->args, makeString(trigger->tgargs[i]));
+	/* pg_upgrade enables the original later on, and no clones */
+	(void) CreateTriggerFiringOn(stmt, NULL, relid, InvalidOid, InvalidOid,
+								 InvalidOid, trigger->tgfoid, trigger->tgoid,
+								 NULL, false, true,
+								 IsBinaryUpgrade ? TRIGGER_FIRES_ALWAYS
+								 : trigger->tgenabled);
+}
+
+void
+rtc_clone_truncate_rules(Oid relid)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	TriggerDesc *triggers;
+	ListCell   *lc;
+
+	if (rel == NULL)
+		return;
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	{
+		relation_close(rel, NoLock);
+		return;
+	}
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	foreach(lc, find_inheritance_children(relid, NoLock))
+	{
+		char		relkind = get_rel_relkind(lfirst_oid(lc));
+		bool		cloned = false;
+
+		if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+			continue;
+		for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		{
+			Trigger    *trigger = &triggers->triggers[i];
+
+			if (TRIGGER_FOR_TRUNCATE(trigger->tgtype) &&
+				rtc_rule_kind(trigger->tgfoid) == RTC_RULE_TRUNCATE &&
+				!has_clone(lfirst_oid(lc), trigger->tgoid))
+			{
+				clone_trigger(trigger, lfirst_oid(lc));
+				cloned = true;
+			}
+		}
+		if (cloned)
+			CommandCounterIncrement();
+		rtc_clone_truncate_rules(lfirst_oid(lc));
+	}
+	relation_close(rel, NoLock);
 }

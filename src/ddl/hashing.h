@@ -1,0 +1,24 @@
+/*-------------------------------------------------------------------------
+ *
+ * hashing.h
+ *		What DDL on operator classes does to rows that are named by values.
+ *		See hashing.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_HASHING_H
+#define RTC_HASHING_H
+
+#include "postgres.h"
+
+/*
+ * The current command has made or altered an operator class or family, or has
+ * dropped one or a part of it.  Waits for writers of tables whose values are
+ * hashed otherwise from now on, and clears the cache.
+ */
+extern void rtc_hashing_altered(Oid classid, Oid objid);
+extern void rtc_hashing_dropped(Oid classid);
+
+#endif							/* RTC_HASHING_H */
