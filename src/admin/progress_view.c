@@ -19,7 +19,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-#include "relay/progress_view.h"
+#include "admin/progress_view.h"
 #include "shmem.h"
 
 PG_FUNCTION_INFO_V1(rtcache_progress);

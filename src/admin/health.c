@@ -32,7 +32,7 @@
 #include "guc.h"
 #include "l1/l1.h"
 #include "op.h"
-#include "read/health.h"
+#include "admin/health.h"
 #include "redis/breaker.h"
 #include "redis/hint.h"
 #include "relay/lag.h"
