@@ -26,6 +26,9 @@
 /* Longest expanded key prefix in bytes, terminating NUL included. */
 #define RTC_MAX_PREFIX_LEN	256
 
+/* Longest text of an error of Redis or of the relay, NUL included. */
+#define RTC_ERROR_LEN		512
+
 /* What one op does to Redis.  The values are part of the WAL format. */
 typedef enum RtcOpKind
 {

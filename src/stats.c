@@ -20,26 +20,52 @@
 #include "miscadmin.h"
 #include "utils/timestamp.h"
 
-#include "shmem.h"
+#include "base/shared.h"
 #include "stats.h"
 
 /* The counters, and the sum of the bypasses, and the time of the reset. */
 #define STATS_COLUMNS (RTC_STAT_SETS_REFUSED + 2)
 
+typedef struct RtcStats
+{
+	RtcStatStripe stripe[RTC_STAT_STRIPES];
+	pg_atomic_uint64 reset_at;	/* TimestampTz of the last reset */
+} RtcStats;
+
+static RtcStats *shared = NULL;
+
 PG_FUNCTION_INFO_V1(cache_stats);
 PG_FUNCTION_INFO_V1(cache_stats_reset);
 PG_FUNCTION_INFO_V1(rtcache_refusals);
+
+static void set_to_zero(void);
+
+static Size
+size(void)
+{
+	return sizeof(RtcStats);
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	if (!found)
+		set_to_zero();
+}
+
+const RtcSharedRoom rtc_stats_room = {"rtcache_stats", 0, size, attach};
 
 void
 rtc_stat_add(RtcCounter counter, uint64 n)
 {
 	RtcStatStripe *stripe;
 
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return;
 
 	/* Process ids are as good as any number, and even the relay has one. */
-	stripe = &rtc_shared->stats[(uint32) MyProcPid % RTC_STAT_STRIPES];
+	stripe = &shared->stripe[(uint32) MyProcPid % RTC_STAT_STRIPES];
 	pg_atomic_fetch_add_u64(&stripe->counter[counter], n);
 }
 
@@ -50,7 +76,7 @@ read_counter(RtcCounter counter)
 	uint64		sum = 0;
 
 	for (int i = 0; i < RTC_STAT_STRIPES; i++)
-		sum += pg_atomic_read_u64(&rtc_shared->stats[i].counter[counter]);
+		sum += pg_atomic_read_u64(&shared->stripe[i].counter[counter]);
 	return sum;
 }
 
@@ -82,7 +108,7 @@ cache_stats(PG_FUNCTION_ARGS)
 			values[n++] = Int64GetDatum((int64) bypasses);
 		values[n++] = Int64GetDatum((int64) read_counter(i));
 	}
-	reset = (TimestampTz) pg_atomic_read_u64(&rtc_shared->stats_reset);
+	reset = (TimestampTz) pg_atomic_read_u64(&shared->reset_at);
 	nulls[n] = reset == 0;
 	values[n++] = TimestampTzGetDatum(reset);
 	Assert(n == STATS_COLUMNS);
@@ -116,10 +142,15 @@ Datum
 cache_stats_reset(PG_FUNCTION_ARGS)
 {
 	rtc_require_preload();
+	set_to_zero();
+	PG_RETURN_VOID();
+}
+
+static void
+set_to_zero(void)
+{
 	for (int i = 0; i < RTC_STAT_STRIPES; i++)
 		for (int j = 0; j < RTC_STAT_COUNT; j++)
-			pg_atomic_write_u64(&rtc_shared->stats[i].counter[j], 0);
-	pg_atomic_write_u64(&rtc_shared->stats_reset,
-						(uint64) GetCurrentTimestamp());
-	PG_RETURN_VOID();
+			pg_atomic_write_u64(&shared->stripe[i].counter[j], 0);
+	pg_atomic_write_u64(&shared->reset_at, (uint64) GetCurrentTimestamp());
 }

@@ -14,6 +14,8 @@
 
 #include "port/atomics.h"
 
+#include "base/shared.h"
+
 /* Every counter, in the order of the columns of rtcache_stats. */
 typedef enum RtcCounter
 {
@@ -66,6 +68,8 @@ typedef union RtcStatStripe
 	pg_atomic_uint64 counter[RTC_STAT_COUNT];
 	char		pad[((RTC_STAT_COUNT * 8 + 127) / 128) * 128];
 } RtcStatStripe;
+
+extern const RtcSharedRoom rtc_stats_room;
 
 /* Adds to a counter; does nothing when not preloaded.  Never raises. */
 extern void rtc_stat_add(RtcCounter counter, uint64 n);

@@ -5,7 +5,7 @@
  *		cache_health.
  *
  * MODEL: runs in backends, also of a standby.  What the relay tells about
- * itself is copied under RtcShared.lock; positions and counters are atomics and
+ * itself is copied under a lock; positions and counters are atomics and
  * may be of slightly different moments.  rtcache_relay raises 55000 when rtcache
  * is not preloaded; cache_health says so.
  *
@@ -19,26 +19,29 @@
 #include "access/xlog.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/pg_lsn.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
+#include "admin/health.h"
 #include "base/clock.h"
 #include "compat.h"
 #include "ddl/rule_clash.h"
 #include "ddl/rule_view.h"
+#include "dep/stamps.h"
 #include "guc.h"
 #include "l1/l1.h"
 #include "op.h"
-#include "admin/health.h"
 #include "redis/breaker.h"
 #include "redis/hint.h"
+#include "redis/prefix_table.h"
+#include "redis/trust.h"
 #include "relay/lag.h"
 #include "relay/policy.h"
+#include "relay/status.h"
 #include "rule/coverage.h"
-#include "shmem.h"
+#include "wal/queue.h"
 #include "wal/slot.h"
 
 PG_FUNCTION_INFO_V1(cache_health);
@@ -84,17 +87,6 @@ relay_state_name(RtcRelayState state)
 	return "unknown";
 }
 
-/* A copy of what the relay tells about itself, consistent in itself. */
-static void
-get_relay_info(RtcRelayInfo *info)
-{
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	*info = rtc_shared->relay;
-	LWLockRelease(rtc_shared->lock);
-	if (info->pid == 0)
-		info->state = RTC_RELAY_STOPPED;
-}
-
 /* WAL that is flushed and not applied, in bytes; -1 = not to be told. */
 static int64
 lag_bytes(const RtcRelayInfo *info, XLogRecPtr applied)
@@ -130,6 +122,7 @@ rtcache_relay(PG_FUNCTION_ARGS)
 	bool		nulls[RELAY_COLUMNS];
 	int			n = 0;
 	RtcRelayInfo info;
+	char		address[RTC_ADDRESS_LEN];
 	XLogRecPtr	read;
 	XLogRecPtr	applied;
 	int64		bytes;
@@ -140,10 +133,11 @@ rtcache_relay(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type");
 	desc = BlessTupleDesc(desc);
 
-	get_relay_info(&info);
+	rtc_relay_get_info(&info);
 	running = info.pid != 0;
-	read = pg_atomic_read_u64(&rtc_shared->read_lsn);
-	applied = pg_atomic_read_u64(&rtc_shared->applied_lsn);
+	(void) rtc_redis_address(0, address);
+	read = rtc_queue_read();
+	applied = rtc_queue_applied();
 	bytes = lag_bytes(&info, applied);
 
 	put(values, nulls, &n, running, Int32GetDatum(info.pid));
@@ -161,13 +155,10 @@ rtcache_relay(PG_FUNCTION_ARGS)
 	put(values, nulls, &n, time_or_null(info.last_error_at));
 	put(values, nulls, &n, time_or_null(info.connected_at));
 	put(values, nulls, &n, time_or_null(info.last_commit_at));
-	put(values, nulls, &n, true,
-		Int64GetDatum(pg_atomic_read_u64(&rtc_shared->relay_batches)));
-	put(values, nulls, &n, true,
-		Int64GetDatum(pg_atomic_read_u64(&rtc_shared->relay_commits)));
-	put(values, nulls, &n, true,
-		Int64GetDatum(pg_atomic_read_u64(&rtc_shared->relay_ops)));
-	put(values, nulls, &n, text_or_null(info.address));
+	put(values, nulls, &n, true, Int64GetDatum((int64) info.batches));
+	put(values, nulls, &n, true, Int64GetDatum((int64) info.commits));
+	put(values, nulls, &n, true, Int64GetDatum((int64) info.ops));
+	put(values, nulls, &n, text_or_null(address));
 	put(values, nulls, &n, text_or_null(info.slot_problem));
 	put(values, nulls, &n, info.waits_since != 0,
 		CStringGetTextDatum("a commit to become visible"));
@@ -216,7 +207,7 @@ report_rules(ReturnSetInfo *rsinfo)
 static void
 report_gate(ReturnSetInfo *rsinfo)
 {
-	bool		open = pg_atomic_read_u32(&rtc_shared->gate_open) != 0;
+	bool		open = rtc_gate_is_open();
 
 	report(rsinfo, "gate", open, open ?
 		   "No transaction from before the server's start is left." :
@@ -303,11 +294,11 @@ static void
 report_relay(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
 {
 	uint64		generation;
-	bool		open = rtc_l2_open(&generation);
+	bool		open = rtc_redis_is_open(&generation);
 	int64		bytes;
 	RtcBreakerState breaker = rtc_breaker_state();
 
-	bytes = lag_bytes(info, pg_atomic_read_u64(&rtc_shared->applied_lsn));
+	bytes = lag_bytes(info, rtc_queue_applied());
 	report_work(rsinfo, info);
 	report(rsinfo, "connection", info->connected_at != 0,
 		   info->connected_at != 0 ? "The relay is connected to Redis." :
@@ -337,13 +328,7 @@ report_prefix(ReturnSetInfo *rsinfo, bool ready, const char *prefix)
 {
 	RtcPrefix	mine = {0};
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE &&
-			rtc_shared->prefix[i].dboid == MyDatabaseId)
-			mine = rtc_shared->prefix[i];
-	LWLockRelease(rtc_shared->lock);
-
+	(void) rtc_prefix_copy(MyDatabaseId, &mine);
 	if (ready)
 		report(rsinfo, "prefix", true,
 			   psprintf("Keys of this database begin with \"%s\".", prefix));
@@ -365,17 +350,17 @@ report_databases(ReturnSetInfo *rsinfo)
 	StringInfoData names;
 
 	initStringInfo(&names);
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	rtc_prefix_lock(LW_SHARED);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 	{
-		const RtcPrefix *entry = &rtc_shared->prefix[i];
+		const RtcPrefix *entry = &rtc_prefixes->entry[i];
 
 		if (entry->state != RTC_PREFIX_CLOSED)
 			continue;
 		appendStringInfo(&names, "%s%s (%s)", names.len > 0 ? "; " : "",
 						 entry->dbname, entry->why);
 	}
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	report(rsinfo, "databases", names.len == 0, names.len == 0 ?
 		   "Redis refuses no database." :
 		   psprintf("Redis is not used for: %s", names.data));
@@ -392,10 +377,10 @@ cache_health(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 
-	report(rsinfo, "preloaded", rtc_shared != NULL,
-		   rtc_shared != NULL ? "The library is preloaded." :
+	report(rsinfo, "preloaded", rtc_preloaded,
+		   rtc_preloaded ? "The library is preloaded." :
 		   "Add rtcache to shared_preload_libraries and restart the server.");
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return (Datum) 0;
 
 	report(rsinfo, "redis_url", RtcRedisConfigured() || rtc_l1_exists(),
@@ -404,7 +389,7 @@ cache_health(PG_FUNCTION_ARGS)
 		   "rtcache.redis_url is empty: answers are cached in shared memory." :
 		   "rtcache.redis_url is empty and rtcache.l1_size is 0: nothing is cached.");
 	report_rules(rsinfo);
-	get_relay_info(&info);
+	rtc_relay_get_info(&info);
 	if (RecoveryInProgress())
 	{
 		report_standby(rsinfo, &info);

@@ -3,8 +3,8 @@
  * progress_view.c
  *		What the relay is busy with that takes long: the view rtcache_progress.
  *
- * MODEL: runs in backends.  What the relay tells is copied under the lock of
- * RtcShared.  Raises 55000 when rtcache is not preloaded.
+ * Model: runs in backends, and copies what the relay tells.  Raises 55000 when
+ * rtcache is not preloaded.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -14,13 +14,14 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
-#include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include "admin/progress_view.h"
-#include "shmem.h"
+#include "base/shared.h"
+#include "relay/jobs_report.h"
+#include "relay/status.h"
 
 PG_FUNCTION_INFO_V1(rtcache_progress);
 
@@ -74,21 +75,15 @@ rtcache_progress(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	RtcJobInfo *job = palloc(mul_size(RTC_MAX_JOBS + 1, sizeof(RtcJobInfo)));
+	RtcRelayInfo info;
 	int			n = 0;
 
 	rtc_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	if (rtc_shared->relay.pid != 0)
-	{
-		for (int i = 0; i < rtc_shared->njobs; i++)
-			job[n++] = rtc_shared->job[i];
-		if (rtc_shared->sweeping)
-			job[n++] = rtc_shared->sweep;
-	}
-	LWLockRelease(rtc_shared->lock);
-
+	rtc_relay_get_info(&info);
+	if (info.pid != 0)
+		n = rtc_jobs_reported(job);
 	for (int i = 0; i < n; i++)
 		put_job(rsinfo, &job[i]);
 	return (Datum) 0;

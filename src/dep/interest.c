@@ -27,18 +27,39 @@
 #include "postgres.h"
 
 #include "dep/interest.h"
-#include "shmem.h"
+
+/* Bits; a power of two. */
+#define RTC_INTEREST_BITS	(1024 * 1024)
 
 /* The bits of a bucket are the lower ones: use others. */
 #define bit_of(dep) ((uint32) ((dep) >> 40) & (RTC_INTEREST_BITS - 1))
 
-void
-rtc_interest_init(RtcInterest *interest)
+typedef struct RtcInterest
 {
-	pg_atomic_init_u32(&interest->everything, 1);
-	for (int i = 0; i < lengthof(interest->word); i++)
-		pg_atomic_init_u32(&interest->word[i], 0);
+	pg_atomic_uint32 everything;	/* not known yet: all count as registered */
+	pg_atomic_uint32 word[RTC_INTEREST_BITS / 32];
+} RtcInterest;
+
+static RtcInterest *shared = NULL;
+
+static Size
+size(void)
+{
+	return sizeof(RtcInterest);
 }
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	if (found)
+		return;
+	pg_atomic_init_u32(&shared->everything, 1);
+	for (int i = 0; i < lengthof(shared->word); i++)
+		pg_atomic_init_u32(&shared->word[i], 0);
+}
+
+const RtcSharedRoom rtc_interest_room = {"rtcache_interest", 0, size, attach};
 
 void
 rtc_interest_register(const RtcDep *deps, int n)
@@ -46,7 +67,7 @@ rtc_interest_register(const RtcDep *deps, int n)
 	for (int i = 0; i < n; i++)
 	{
 		uint32		bit = bit_of(deps[i]);
-		pg_atomic_uint32 *word = &rtc_shared->interest.word[bit / 32];
+		pg_atomic_uint32 *word = &shared->word[bit / 32];
 		uint32		mask = (uint32) 1 << bit % 32;
 
 		if ((pg_atomic_read_u32(word) & mask) == 0)
@@ -60,14 +81,14 @@ rtc_interest_exists(RtcDep dep)
 {
 	uint32		bit = bit_of(dep);
 
-	return pg_atomic_read_u32(&rtc_shared->interest.everything) != 0 ||
-		(pg_atomic_read_u32(&rtc_shared->interest.word[bit / 32]) &
+	return pg_atomic_read_u32(&shared->everything) != 0 ||
+		(pg_atomic_read_u32(&shared->word[bit / 32]) &
 		 ((uint32) 1 << bit % 32)) != 0;
 }
 
 void
 rtc_interest_known(bool known)
 {
-	pg_atomic_write_u32(&rtc_shared->interest.everything, known ? 0 : 1);
+	pg_atomic_write_u32(&shared->everything, known ? 0 : 1);
 	pg_memory_barrier();
 }

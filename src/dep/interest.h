@@ -12,22 +12,10 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
-
+#include "base/shared.h"
 #include "dep/dep.h"
 
-/* Bits; a power of two. */
-#define RTC_INTEREST_BITS	(1024 * 1024)
-
-/* Lives in RtcShared.  All zero bytes but for "everything". */
-typedef struct RtcInterest
-{
-	pg_atomic_uint32 everything;	/* not known yet: all count as registered */
-	pg_atomic_uint32 word[RTC_INTEREST_BITS / 32];
-} RtcInterest;
-
-/* From shmem.c, once. */
-extern void rtc_interest_init(RtcInterest *interest);
+extern const RtcSharedRoom rtc_interest_room;
 
 /*
  * A reader, before it registers in Redis and before it looks for writers

@@ -37,6 +37,8 @@
 
 #include "access/twophase.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
+#include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
 #include "base/inject.h"
@@ -44,7 +46,43 @@
 #include "base/wal_bounds.h"
 #include "base/xid.h"
 #include "dep/stamps.h"
-#include "shmem.h"
+#include "guc.h"
+
+/*
+ * One bucket.  Many dependencies may share one, which costs a hit and never
+ * an answer.
+ */
+typedef struct RtcBucket
+{
+	pg_atomic_uint64 version;	/* moved by every write */
+	pg_atomic_uint64 last_lsn;	/* end of the newest commit record that Redis
+								 * has to be told of */
+	pg_atomic_uint64 commit_lsn;	/* of the newest one, whether or not */
+	pg_atomic_uint32 pending;	/* writers between PRE_COMMIT and COMMIT */
+	uint32		unused;
+} RtcBucket;
+
+/* Buckets a prepared transaction keeps pending; more: its database's. */
+#define RTC_PREPARED_BUCKETS 60
+
+/* A prepared transaction, or one that is about to be.  xid 0 = free. */
+typedef struct RtcPreparedSlot
+{
+	pg_atomic_uint32 xid;		/* owner; whoever swaps it to 0 settles */
+	uint32		nbuckets;		/* valid while xid is set */
+	uint32		bucket[RTC_PREPARED_BUCKETS];
+} RtcPreparedSlot;
+
+typedef struct RtcStamps
+{
+	pg_atomic_uint32 gate_open; /* the relay's */
+	uint32		bucket_mask;	/* number of buckets - 1 */
+	int			nprepared;		/* prepared slots */
+	RtcBucket  *bucket;			/* both arrays lie behind the struct */
+	RtcPreparedSlot *prepared;
+} RtcStamps;
+
+static RtcStamps *shared = NULL;
 
 /* Above this many buckets the set becomes a bitmap. */
 #define RTC_MAX_LISTED	1024
@@ -72,10 +110,60 @@ static RtcPreparedSlot *claim_slot(TransactionId xid);
 static bool settle_slot(RtcPreparedSlot *slot, TransactionId xid,
 						XLogRecPtr lsn);
 
+static uint32
+bucket_count(void)
+{
+	return pg_nextpower2_32(rtc_stamp_buckets);
+}
+
+/* Every backend may be between PRE_PREPARE and PREPARE. */
+static int
+prepared_slots(void)
+{
+	return max_prepared_xacts + MaxBackends;
+}
+
+static Size
+size(void)
+{
+	Size		size = MAXALIGN(sizeof(RtcStamps));
+
+	size = add_size(size, MAXALIGN(mul_size(bucket_count(),
+											sizeof(RtcBucket))));
+	return add_size(size, mul_size(prepared_slots(), sizeof(RtcPreparedSlot)));
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	if (found)
+		return;
+	pg_atomic_init_u32(&shared->gate_open, 0);
+	shared->bucket_mask = bucket_count() - 1;
+	shared->nprepared = prepared_slots();
+	shared->bucket = (RtcBucket *) ((char *) place +
+									MAXALIGN(sizeof(RtcStamps)));
+	shared->prepared = (RtcPreparedSlot *)
+		((char *) shared->bucket +
+		 MAXALIGN(mul_size(bucket_count(), sizeof(RtcBucket))));
+	for (uint32 i = 0; i <= shared->bucket_mask; i++)
+	{
+		pg_atomic_init_u64(&shared->bucket[i].version, 0);
+		pg_atomic_init_u64(&shared->bucket[i].last_lsn, InvalidXLogRecPtr);
+		pg_atomic_init_u64(&shared->bucket[i].commit_lsn, InvalidXLogRecPtr);
+		pg_atomic_init_u32(&shared->bucket[i].pending, 0);
+	}
+	for (int i = 0; i < shared->nprepared; i++)
+		pg_atomic_init_u32(&shared->prepared[i].xid, InvalidTransactionId);
+}
+
+const RtcSharedRoom rtc_stamps_room = {"rtcache_stamps", 0, size, attach};
+
 uint32
 rtc_stamp_bucket(RtcDep dep)
 {
-	return (uint32) dep & rtc_shared->bucket_mask;
+	return (uint32) dep & shared->bucket_mask;
 }
 
 /* ---------------- readers ---------------- */
@@ -95,7 +183,7 @@ rtc_stamp_read_take(RtcStampRead *read)
 
 	for (int i = 0; i < read->n; i++)
 	{
-		RtcBucket  *b = &rtc_shared->bucket[read->bucket[i]];
+		RtcBucket  *b = &shared->bucket[read->bucket[i]];
 
 		if (!rtc_safeguard(ORDER))
 			read->version[i] = pg_atomic_read_u64(&b->version);
@@ -116,16 +204,32 @@ rtc_stamp_read_valid(const RtcStampRead *read)
 {
 	pg_read_barrier();
 	for (int i = 0; i < read->n; i++)
-	{
-		RtcBucket  *b = &rtc_shared->bucket[read->bucket[i]];
-
-		if (pg_atomic_read_u32(&b->pending) != 0)
+		if (!rtc_stamp_holds(read->bucket[i], read->version[i]))
 			return false;
-		pg_read_barrier();
-		if (pg_atomic_read_u64(&b->version) != read->version[i])
-			return false;
-	}
 	return true;
+}
+
+bool
+rtc_stamp_holds(uint32 bucket, uint64 version)
+{
+	RtcBucket  *b = &shared->bucket[bucket];
+
+	if (pg_atomic_read_u32(&b->pending) != 0)
+		return false;
+	pg_read_barrier();
+	return pg_atomic_read_u64(&b->version) == version;
+}
+
+uint64
+rtc_stamp_version(uint32 bucket)
+{
+	return pg_atomic_read_u64(&shared->bucket[bucket].version);
+}
+
+bool
+rtc_gate_is_open(void)
+{
+	return rtc_preloaded && pg_atomic_read_u32(&shared->gate_open) != 0;
 }
 
 XLogRecPtr
@@ -184,7 +288,7 @@ rtc_stamp_touch(uint32 bucket)
 
 		/* too many: from now on a bitmap */
 		touched.bits = MemoryContextAllocZero(TopTransactionContext,
-											  rtc_shared->bucket_mask / 8 + 1);
+											  shared->bucket_mask / 8 + 1);
 		for (int i = 0; i < touched.n; i++)
 		{
 			uint32		b = touched.bucket[i];
@@ -212,7 +316,7 @@ rtc_stamp_raise(void)
 {
 	uint32		bucket;
 
-	if (rtc_shared == NULL || touched.raised)
+	if (!rtc_preloaded || touched.raised)
 		return;
 	for (int pos = 0; next_touched(&pos, &bucket);)
 		raise_pending(bucket);
@@ -259,7 +363,7 @@ rtc_stamp_pre_prepare(TransactionId xid)
 	uint32		bucket;
 	int			n = 0;
 
-	if (rtc_shared == NULL || !touched.raised)
+	if (!rtc_preloaded || !touched.raised)
 		return;
 	if (!rtc_safeguard(PREPARED))
 	{
@@ -295,26 +399,25 @@ rtc_stamp_prepare(void)
 bool
 rtc_stamp_prepared(void)
 {
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return false;
 
 	/* those from before the start have no slot */
-	if (pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
+	if (!rtc_gate_is_open())
 		return true;
-	for (int i = 0; i < rtc_shared->nprepared; i++)
-		if (pg_atomic_read_u32(&rtc_shared->prepared[i].xid) != InvalidTransactionId &&
-			rtc_shared->prepared[i].nbuckets > 0)
+	for (int i = 0; i < shared->nprepared; i++)
+		if (pg_atomic_read_u32(&shared->prepared[i].xid) != InvalidTransactionId &&
+			shared->prepared[i].nbuckets > 0)
 			return true;
 	return false;
 }
 
 /* ---------------- the relay ---------------- */
 
-int
-rtc_prepared_slots(void)
+void
+rtc_gate_open(void)
 {
-	/* every backend may be between PRE_PREPARE and PREPARE */
-	return max_prepared_xacts + MaxBackends;
+	pg_atomic_write_u32(&shared->gate_open, 1);
 }
 
 int
@@ -322,9 +425,9 @@ rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn)
 {
 	int			left = 0;
 
-	for (int i = 0; i < rtc_shared->nprepared; i++)
+	for (int i = 0; i < shared->nprepared; i++)
 	{
-		RtcPreparedSlot *slot = &rtc_shared->prepared[i];
+		RtcPreparedSlot *slot = &shared->prepared[i];
 		TransactionId owner = pg_atomic_read_u32(&slot->xid);
 
 		if (!TransactionIdIsNormal(owner))
@@ -348,7 +451,7 @@ rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn)
 static void
 settle(uint32 bucket, XLogRecPtr lsn, bool logged)
 {
-	RtcBucket  *b = &rtc_shared->bucket[bucket];
+	RtcBucket  *b = &shared->bucket[bucket];
 
 	if (logged)
 		rtc_raise_lsn(&b->last_lsn, lsn);
@@ -365,7 +468,7 @@ newest_lsn(const RtcStampRead *read, bool logged)
 
 	for (int i = 0; i < read->n; i++)
 	{
-		RtcBucket  *b = &rtc_shared->bucket[read->bucket[i]];
+		RtcBucket  *b = &shared->bucket[read->bucket[i]];
 		XLogRecPtr	lsn = pg_atomic_read_u64(logged ? &b->last_lsn :
 											 &b->commit_lsn);
 
@@ -377,13 +480,13 @@ newest_lsn(const RtcStampRead *read, bool logged)
 static void
 raise_pending(uint32 bucket)
 {
-	pg_atomic_fetch_add_u32(&rtc_shared->bucket[bucket].pending, 1);
+	pg_atomic_fetch_add_u32(&shared->bucket[bucket].pending, 1);
 }
 
 static void
 lower_pending(uint32 bucket)
 {
-	pg_atomic_fetch_sub_u32(&rtc_shared->bucket[bucket].pending, 1);
+	pg_atomic_fetch_sub_u32(&shared->bucket[bucket].pending, 1);
 }
 
 /*
@@ -400,7 +503,7 @@ next_touched(int *pos, uint32 *bucket)
 		*bucket = touched.bucket[(*pos)++];
 		return true;
 	}
-	while (*pos <= rtc_shared->bucket_mask)
+	while (*pos <= shared->bucket_mask)
 	{
 		int			i = (*pos)++;
 
@@ -424,9 +527,9 @@ claim_slot(TransactionId xid)
 {
 	for (int round = 0; round < 2; round++)
 	{
-		for (int i = 0; i < rtc_shared->nprepared; i++)
+		for (int i = 0; i < shared->nprepared; i++)
 		{
-			RtcPreparedSlot *slot = &rtc_shared->prepared[i];
+			RtcPreparedSlot *slot = &shared->prepared[i];
 			uint32		none = InvalidTransactionId;
 
 			if (pg_atomic_compare_exchange_u32(&slot->xid, &none,

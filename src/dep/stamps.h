@@ -15,34 +15,11 @@
 
 #include "access/transam.h"
 #include "access/xlogdefs.h"
-#include "port/atomics.h"
 
+#include "base/shared.h"
 #include "dep/dep.h"
 
-/*
- * One bucket.  Many dependencies may share one, which costs a hit and never
- * an answer.  No lock: see stamps.c for the order of reads and writes.
- */
-typedef struct RtcBucket
-{
-	pg_atomic_uint64 version;	/* moved by every write */
-	pg_atomic_uint64 last_lsn;	/* end of the newest commit record that Redis
-								 * has to be told of */
-	pg_atomic_uint64 commit_lsn;	/* of the newest one, whether or not */
-	pg_atomic_uint32 pending;	/* writers between PRE_COMMIT and COMMIT */
-	uint32		unused;
-} RtcBucket;
-
-/* Buckets a prepared transaction keeps pending; more: its database's. */
-#define RTC_PREPARED_BUCKETS 60
-
-/* A prepared transaction, or one that is about to be.  xid 0 = free. */
-typedef struct RtcPreparedSlot
-{
-	pg_atomic_uint32 xid;		/* owner; whoever swaps it to 0 settles */
-	uint32		nbuckets;		/* valid while xid is set */
-	uint32		bucket[RTC_PREPARED_BUCKETS];
-} RtcPreparedSlot;
+extern const RtcSharedRoom rtc_stamps_room;
 
 /* Bucket number of a dependency. */
 extern uint32 rtc_stamp_bucket(RtcDep dep);
@@ -72,6 +49,17 @@ extern XLogRecPtr rtc_stamp_read_lsn(const RtcStampRead *read);
 
 /* Newest commit on any of them: an answer may show it. */
 extern XLogRecPtr rtc_stamp_read_commit(const RtcStampRead *read);
+
+/* The same of one bucket; and its version alone, with or without a writer. */
+extern bool rtc_stamp_holds(uint32 bucket, uint64 version);
+extern uint64 rtc_stamp_version(uint32 bucket);
+
+/*
+ * The gate: nothing is read from a cache until it is open.  Transactions from
+ * before the start of this server could commit without a stamp.  False when
+ * not preloaded.
+ */
+extern bool rtc_gate_is_open(void);
 
 /* ---- the writer: the current transaction's set of touched buckets ---- */
 
@@ -110,7 +98,7 @@ extern int	rtc_stamp_settle(TransactionId xid, XLogRecPtr lsn);
 /* May there be a prepared transaction that has touched anything? */
 extern bool rtc_stamp_prepared(void);
 
-/* Sizes, for shmem.c. */
-extern int	rtc_prepared_slots(void);
+/* Opens the gate. */
+extern void rtc_gate_open(void);
 
 #endif							/* RTC_STAMPS_H */

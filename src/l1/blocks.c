@@ -31,7 +31,6 @@
 #include "base/clock.h"
 #include "l1/l1.h"
 #include "l1/l1_internal.h"
-#include "shmem.h"
 
 /* Entries that a hand spares while it holds its partition's lock. */
 #define MAX_SPARED		32
@@ -119,8 +118,7 @@ rtc_l1_is_dead(Entry *e, int64 now)
 	for (int i = 0; i < e->ndeps; i++)
 	{
 		cursor_get(&c, &dep, sizeof(dep));
-		if (pg_atomic_read_u64(&rtc_shared->bucket[dep.bucket].version) !=
-			dep.version)
+		if (rtc_stamp_version(dep.bucket) != dep.version)
 			return true;
 	}
 	return false;

@@ -29,14 +29,12 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "storage/shmem.h"
 
 #include "base/clock.h"
 #include "base/inject.h"
 #include "guc.h"
 #include "l1/l1.h"
 #include "l1/l1_internal.h"
-#include "shmem.h"
 
 RtcL1	   *rtc_l1 = NULL;
 LWLockPadded *rtc_l1_locks;
@@ -57,8 +55,8 @@ divide(uint32 *nblocks, uint32 *nheads)
 				*nheads * sizeof(BlockNo)) / BLOCK_SIZE;
 }
 
-Size
-rtc_l1_size_bytes(void)
+static Size
+size(void)
 {
 	return rtc_l1_size > 0 ?
 		add_size(mul_size((Size) rtc_l1_size, 1024 * 1024), PG_CACHE_LINE_SIZE)
@@ -69,14 +67,14 @@ rtc_l1_size_bytes(void)
  * Takes the memory over.  What is not set here is set when it is first used,
  * so that the memory of a large and idle cache is not touched.
  */
-void
-rtc_l1_init(void *place, LWLockPadded *tranche, bool found)
+static void
+attach(void *place, LWLockPadded *locks, bool found)
 {
 	uint32		nblocks;
 	uint32		nheads;
 
 	rtc_l1 = place;
-	rtc_l1_locks = tranche;
+	rtc_l1_locks = locks;
 	divide(&nblocks, &nheads);
 	rtc_l1_heads = (BlockNo *) ((char *) place + MAXALIGN(sizeof(RtcL1)));
 	rtc_l1_blocks = (char *) TYPEALIGN(64, rtc_l1_heads + nheads);
@@ -90,6 +88,8 @@ rtc_l1_init(void *place, LWLockPadded *tranche, bool found)
 	rtc_l1->head_mask = nheads - 1;
 	pg_atomic_init_u32(&rtc_l1->turn, 0);
 }
+
+const RtcSharedRoom rtc_l1_room = {"rtcache_l1", RTC_L1_LOCKS, size, attach};
 
 bool
 rtc_l1_exists(void)
@@ -178,14 +178,8 @@ stamps_hold(Entry *e)
 	cursor_begin(&c, e);
 	for (int i = 0; i < e->ndeps; i++)
 	{
-		RtcBucket  *b;
-
 		cursor_get(&c, &dep, sizeof(dep));
-		b = &rtc_shared->bucket[dep.bucket];
-		if (pg_atomic_read_u32(&b->pending) != 0)
-			return false;
-		pg_read_barrier();
-		if (pg_atomic_read_u64(&b->version) != dep.version)
+		if (!rtc_stamp_holds(dep.bucket, dep.version))
 			return false;
 	}
 	pg_read_barrier();

@@ -15,9 +15,10 @@
 #include "storage/lwlock.h"
 #include "utils/jsonb.h"
 
+#include "base/shared.h"
 #include "dep/stamps.h"
 
-/* LWLocks that shmem.c has to get for us. */
+/* LWLocks: one of each partition, and that of the free blocks. */
 #define RTC_L1_PARTITIONS	128
 #define RTC_L1_LOCKS		(RTC_L1_PARTITIONS + 1)
 
@@ -70,9 +71,6 @@ extern bool rtc_l1_store(const RtcL1Question *question,
 						 const RtcStampRead *stamps, const Jsonb *answer,
 						 int64 ttl_ms);
 
-/* ---- for shmem.c ---- */
-
-extern Size rtc_l1_size_bytes(void);
-extern void rtc_l1_init(void *place, LWLockPadded *locks, bool found);
+extern const RtcSharedRoom rtc_l1_room;
 
 #endif							/* RTC_L1_H */

@@ -23,7 +23,6 @@
 #include "guc.h"
 #include "l1/l1.h"
 #include "l1/l1_internal.h"
-#include "shmem.h"
 
 PG_FUNCTION_INFO_V1(rtcache_l1);
 PG_FUNCTION_INFO_V1(cache_l1_keys);
@@ -68,7 +67,7 @@ rtcache_l1(PG_FUNCTION_ARGS)
 	}
 
 	values[0] = BoolGetDatum(rtc_l1 != NULL &&
-							 pg_atomic_read_u32(&rtc_shared->gate_open) != 0);
+							 rtc_gate_is_open());
 	values[1] = Int64GetDatum((int64) entries);
 	values[2] = Int64GetDatum((int64) (used * BLOCK_SIZE));
 	values[3] = Int64GetDatum((int64) rtc_l1_size * 1024 * 1024);

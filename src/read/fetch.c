@@ -36,7 +36,6 @@
 #include "read/standby.h"
 #include "rule/row_json.h"
 #include "rule/rule_keys.h"
-#include "shmem.h"
 #include "stats.h"
 
 /* Longest arguments, in bytes, that are part of a fingerprint as they are. */

@@ -83,7 +83,6 @@
 #include "read/redis_lookup.h"
 #include "read/single_flight.h"
 #include "rule/ttl.h"
-#include "shmem.h"
 #include "stats.h"
 #include "write/oplist.h"
 
@@ -129,7 +128,7 @@ lookup(RtcLookup *l)
 	/* Pending before version, and both before everything else. */
 	(void) name_deps(l);
 	l->use_l1 = rtc_l1_exists() &&
-		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
+		rtc_gate_is_open() &&
 		!RecoveryInProgress();
 	if (!take_stamps(l))
 	{
@@ -248,7 +247,7 @@ wait_for_others(RtcLookup *l, Jsonb **answer, bool *ours)
 static bool
 may_bypass(RtcLookup *l, RtcCounter *reason)
 {
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		*reason = RTC_STAT_BYPASS_NOT_READY;
 	else if (!rtc_enabled)
 		*reason = RTC_STAT_BYPASS_DISABLED;

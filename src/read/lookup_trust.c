@@ -33,7 +33,9 @@
 #include "op.h"
 #include "read/lookup_trust.h"
 #include "redis/breaker.h"
-#include "shmem.h"
+#include "redis/prefix_table.h"
+#include "redis/trust.h"
+#include "wal/queue.h"
 
 /* How long the relay may take to store the position. */
 #define POSITION_WAIT_MS	50
@@ -68,24 +70,21 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	if (!RtcRedisConfigured() || RecoveryInProgress())
 		return false;
 
-	trust->prefix_generation =
-		pg_atomic_read_u64(&rtc_shared->prefix_generation);
-	if (!rtc_l2_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
+	trust->prefix_generation = rtc_prefix_generation();
+	if (!rtc_redis_is_open(&trust->l2_generation) || !rtc_my_prefix(prefix))
 		return false;
 	/* if it is a later one, so is the generation when it is compared */
 	pg_read_barrier();
-	trust->epoch = pg_atomic_read_u64(&rtc_shared->epoch);
+	trust->epoch = rtc_redis_epoch();
 
 	trust->lsn = InvalidXLogRecPtr;
 	if (rtc_safeguard(APPLIED))
 	{
-		trust->lsn = Max(rtc_stamp_read_lsn(stamps),
-						 pg_atomic_read_u64(&rtc_shared->omitted_lsn));
+		trust->lsn = Max(rtc_stamp_read_lsn(stamps), rtc_queue_omitted());
 		/* stamps do not tell of commits from before a start of the server */
-		trust->lsn = Max(trust->lsn,
-						 pg_atomic_read_u64(&rtc_shared->floor_lsn));
+		trust->lsn = Max(trust->lsn, rtc_redis_floor());
 	}
-	if (trust->lsn > pg_atomic_read_u64(&rtc_shared->applied_lsn) ||
+	if (!rtc_queue_is_applied(trust->lsn) ||
 		!rtc_trust_stored(trust->lsn))
 	{
 		*reason = RTC_STAT_BYPASS_LAG;
@@ -113,28 +112,26 @@ rtc_trust_stored(XLogRecPtr lsn)
 	int64		deadline;
 	bool		reached;
 
-	if (lsn <= pg_atomic_read_u64(&rtc_shared->stored_lsn))
+	if (lsn <= rtc_redis_stored())
 		return true;
-	rtc_raise_lsn(&rtc_shared->tell_lsn, lsn);
-	rtc_raise_lsn(&rtc_shared->wake_lsn, lsn);
-	pg_memory_barrier();
-	rtc_wake_relay();
+	rtc_redis_ask_stored(lsn);
+	rtc_queue_wake(lsn);
 	if (lsn > GetFlushRecPtr(NULL))
 		return false;
 
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcachePosition");
 	deadline = rtc_deadline_in(POSITION_WAIT_MS);
-	ConditionVariablePrepareToSleep(&rtc_shared->applied_cv);
+	ConditionVariablePrepareToSleep(rtc_queue_moved());
 	for (;;)
 	{
 		int64		left;
 
-		reached = pg_atomic_read_u64(&rtc_shared->stored_lsn) >= lsn;
+		reached = rtc_redis_stored() >= lsn;
 		left = rtc_deadline_left(deadline);
 		if (reached || left <= 0)
 			break;
-		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv, left,
+		(void) ConditionVariableTimedSleep(rtc_queue_moved(), left,
 										   wait_event);
 	}
 	ConditionVariableCancelSleep();
@@ -147,9 +144,9 @@ rtc_trust_holds(const RtcTrust *trust)
 	uint64		generation;
 
 	pg_read_barrier();
-	return rtc_l2_open(&generation) && generation == trust->l2_generation &&
-		pg_atomic_read_u64(&rtc_shared->prefix_generation) ==
-		trust->prefix_generation;
+	return rtc_redis_is_open(&generation) &&
+		generation == trust->l2_generation &&
+		rtc_prefix_generation() == trust->prefix_generation;
 }
 
 Jsonb *

@@ -33,7 +33,6 @@
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
 #include "rule/row_json.h"
-#include "shmem.h"
 
 /* Nothing is known of the key; as rtc_cmd_pttl(). */
 #define TTL_UNKNOWN	(-3)
@@ -67,7 +66,7 @@ peek_l1(const RtcL1Question *question, char **privileges, Jsonb **answer,
 		int64 *ttl_ms)
 {
 	return rtc_l1_exists() && !RecoveryInProgress() &&
-		pg_atomic_read_u32(&rtc_shared->gate_open) != 0 &&
+		rtc_gate_is_open() &&
 		rtc_l1_peek(question, privileges, answer, ttl_ms);
 }
 

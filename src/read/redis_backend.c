@@ -6,18 +6,18 @@
  * The connection is opened when it is first needed.  Before anything that
  * comes from it is believed, the server at its other end is verified: it must
  * be a master, and the position that the relay keeps in it must be of the
- * relay's connection (RtcShared.epoch) and not behind what the relay has
+ * relay's connection (trust.c) and not behind what the relay has
  * stored.  Else we talk to a replica, to a server that was restored from an
  * old snapshot, or to one that another history of this database writes to.
  * The verification holds for as long as the connection and the relay's own
- * connection last (RtcShared.server_generation): if the relay had to connect
+ * connection last (trust.c): if the relay had to connect
  * anew, it may be connected to another server now.
  *
  * Model: called by redis_lookup.c, in backends, in transactions.  A problem of
  * Redis is a result; it is counted, told to the breaker, and reported as a
  * WARNING by whoever opens the breaker, at DEBUG1 otherwise.  What raises is
  * query cancel, termination and running out of memory; a connection with a
- * reply outstanding is then closed by conn.c.  Lock: RtcShared.lock,
+ * reply outstanding is then closed by conn.c.  Lock: that of trust.c,
  * shared, while connecting.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -36,7 +36,7 @@
 #include "redis/breaker.h"
 #include "redis/conn.h"
 #include "redis/session.h"
-#include "shmem.h"
+#include "redis/trust.h"
 #include "stats.h"
 
 /* A connection that was looked at so recently is not looked at again. */
@@ -55,7 +55,7 @@ typedef enum Verdict
 /* This process's connection, and when and to what it was opened. */
 static RtcConn *conn = NULL;
 static bool conn_verified = false;	/* verify_server() trusted it */
-static uint64 conn_generation;	/* RtcShared.server_generation before */
+static uint64 conn_generation;	/* rtc_redis_server_generation() before */
 static uint32 conn_url;			/* rtc_redis_url_hash() */
 static int64 conn_checked = 0;	/* monotonic us; when it was looked at */
 
@@ -65,7 +65,6 @@ static uint64 distrust_generation;
 
 static void disconnect(void);
 static bool is_alive(void);
-static bool relay_address(uint32 url, char *address, size_t addresslen);
 static Verdict verify_server(void);
 static bool position_is_good(const RtcReply *position, XLogRecPtr stored,
 							 uint64 epoch);
@@ -89,9 +88,9 @@ bool
 rtc_backend_begin(void)
 {
 	uint32		url;
-	char		address[sizeof(rtc_shared->relay.address)];
+	char		address[RTC_ADDRESS_LEN];
 
-	if (rtc_shared == NULL || !RtcRedisConfigured())
+	if (!rtc_preloaded || !RtcRedisConfigured())
 	{
 		disconnect();
 		return false;
@@ -110,10 +109,10 @@ rtc_backend_begin(void)
 	if (RecoveryInProgress())
 		return false;
 	if (distrust_until > rtc_clock_ms() &&
-		distrust_generation == pg_atomic_read_u64(&rtc_shared->server_generation))
+		distrust_generation == rtc_redis_server_generation())
 		return false;
 	url = rtc_redis_url_hash();
-	if (!relay_address(url, address, sizeof(address)))
+	if (!rtc_redis_address(url, address))
 		return false;
 	if (!rtc_breaker_allow())
 		return false;
@@ -122,7 +121,7 @@ rtc_backend_begin(void)
 		conn = rtc_conn_create("rtcache-backend");
 
 	/* What the server is verified against must be older than the answer. */
-	conn_generation = pg_atomic_read_u64(&rtc_shared->server_generation);
+	conn_generation = rtc_redis_server_generation();
 	conn_url = url;
 	conn_verified = false;
 	pg_memory_barrier();
@@ -158,13 +157,13 @@ bool
 rtc_backend_begin_standby(void)
 {
 	uint32		url = rtc_redis_url_hash();
-	char		address[sizeof(rtc_shared->relay.address)];
+	char		address[RTC_ADDRESS_LEN];
 
-	if (rtc_shared == NULL || !relay_address(url, address, sizeof(address)) ||
+	if (!rtc_preloaded || !rtc_redis_address(url, address) ||
 		!rtc_breaker_allow())
 		return false;
 	if (conn != NULL && !conn_verified && conn_url == url &&
-		conn_generation == pg_atomic_read_u64(&rtc_shared->server_generation) &&
+		conn_generation == rtc_redis_server_generation() &&
 		rtc_conn_is_open(conn) && rtc_conn_check(conn))
 		return true;
 	if (conn == NULL)
@@ -173,7 +172,7 @@ rtc_backend_begin_standby(void)
 	/* after a promotion it does not count */
 	conn_verified = false;
 	conn_url = url;
-	conn_generation = pg_atomic_read_u64(&rtc_shared->server_generation);
+	conn_generation = rtc_redis_server_generation();
 	if (rtc_session_open(conn, address) == RTC_CONN_OK)
 		return true;
 	report_failure();
@@ -186,9 +185,9 @@ rtc_backend_begin_standby(void)
 bool
 rtc_backend_usable(void)
 {
-	return rtc_shared != NULL && conn != NULL && conn_verified &&
+	return rtc_preloaded && conn != NULL && conn_verified &&
 		rtc_conn_is_open(conn) &&
-		conn_generation == pg_atomic_read_u64(&rtc_shared->server_generation) &&
+		conn_generation == rtc_redis_server_generation() &&
 		conn_url == rtc_redis_url_hash();
 }
 
@@ -209,25 +208,6 @@ is_alive(void)
 }
 
 /*
- * Takes the address that the relay is connected to.  False if it is not
- * connected, or to another URL than we know of: a reload reaches processes at
- * different times.
- */
-static bool
-relay_address(uint32 url, char *address, size_t addresslen)
-{
-	bool		connected;
-
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	connected = rtc_shared->relay.connected_at != 0 &&
-		rtc_shared->relay.url_hash == url;
-	strlcpy(address, rtc_shared->relay.address, addresslen);
-	LWLockRelease(rtc_shared->lock);
-
-	return connected;
-}
-
-/*
  * Finds out whether the server at the other end is the right one.  Unless it
  * is, the connection is closed, with the reason in it.
  */
@@ -242,8 +222,8 @@ verify_server(void)
 	uint64		epoch;
 	RtcReply   *replies;
 
-	epoch = pg_atomic_read_u64(&rtc_shared->epoch);
-	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
+	epoch = rtc_redis_epoch();
+	stored = rtc_redis_stored();
 	pg_memory_barrier();
 
 	rtc_conn_append(conn, lengthof(hmget), hmget, hmgetlen);

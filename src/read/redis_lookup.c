@@ -30,7 +30,6 @@
 #include "redis/script.h"
 #include "redis/session.h"
 #include "rule/row_json.h"
-#include "shmem.h"
 
 /* Most arguments that one of our scripts takes, keys included. */
 #define RTC_SCRIPT_MAX_ARGS (RTC_MAX_READ_DEPS + 10)

@@ -24,13 +24,26 @@
  */
 #include "postgres.h"
 
+#include "storage/condition_variable.h"
 #include "storage/ipc.h"
 
 #include "base/clock.h"
 #include "base/inject.h"
 #include "compat.h"
 #include "read/single_flight.h"
-#include "shmem.h"
+
+/* Questions that can be in the air at the same time. */
+#define RTC_FLIGHTS 1024
+
+typedef struct RtcFlight
+{
+	pg_atomic_uint64 question;	/* being answered; 0 = nothing */
+	pg_atomic_uint64 landings;
+	pg_atomic_uint64 in_vain;	/* landings after which there was no value */
+	ConditionVariable landed;	/* broadcast when question becomes 0 */
+} RtcFlight;
+
+static RtcFlight *shared = NULL;	/* RTC_FLIGHTS of them */
 
 /* Lookups within queries of lookups: so deep, and deeper ones go alone. */
 #define MAX_HELD 16
@@ -38,7 +51,30 @@
 static uint64 held[MAX_HELD];	/* questions that this process computes */
 static int	nheld = 0;
 
-#define slot_of(question) (&rtc_shared->flight[(question) % RTC_FLIGHTS])
+#define slot_of(question) (&shared[(question) % RTC_FLIGHTS])
+
+static Size
+size(void)
+{
+	return RTC_FLIGHTS * sizeof(RtcFlight);
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	if (found)
+		return;
+	for (int i = 0; i < RTC_FLIGHTS; i++)
+	{
+		pg_atomic_init_u64(&shared[i].question, 0);
+		pg_atomic_init_u64(&shared[i].landings, 0);
+		pg_atomic_init_u64(&shared[i].in_vain, 0);
+		ConditionVariableInit(&shared[i].landed);
+	}
+}
+
+const RtcSharedRoom rtc_flight_room = {"rtcache_flight", 0, size, attach};
 
 /* before_shmem_exit callback. */
 static void

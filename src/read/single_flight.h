@@ -12,20 +12,9 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
-#include "storage/condition_variable.h"
+#include "base/shared.h"
 
-/* Questions that can be in the air at the same time. */
-#define RTC_FLIGHTS 1024
-
-/* Lives in RtcShared. */
-typedef struct RtcFlight
-{
-	pg_atomic_uint64 question;	/* being answered; 0 = nothing */
-	pg_atomic_uint64 landings;
-	pg_atomic_uint64 in_vain;	/* landings after which there was no value */
-	ConditionVariable landed;	/* broadcast when question becomes 0 */
-} RtcFlight;
+extern const RtcSharedRoom rtc_flight_room;
 
 typedef enum RtcFlightResult
 {

@@ -49,7 +49,6 @@
 #include "redis/breaker.h"
 #include "redis/session.h"
 #include "relay/position.h"
-#include "shmem.h"
 
 static RtcReply *ask(const char *key, uint32 keylen, const char *field);
 static bool position_fits(const RtcReply *position, TimeLineID tli,

@@ -33,7 +33,6 @@
 #include "base/clock.h"
 #include "guc.h"
 #include "redis/breaker.h"
-#include "shmem.h"
 
 /* Longest time between two attempts, in ms. */
 #define RTC_BREAKER_MAX_COOLDOWN	60000
@@ -41,11 +40,42 @@
 /* A prober is given the timeouts it works with, and this much more, in ms. */
 #define RTC_BREAKER_PROBE_SLACK		1000
 
+typedef struct RtcBreaker
+{
+	pg_atomic_uint32 state;		/* RtcBreakerState */
+	pg_atomic_uint32 failures;	/* in a row, while closed */
+	pg_atomic_uint32 trips;		/* openings in a row: exponent of the cooldown */
+	pg_atomic_uint64 retry_at;	/* monotonic ms: open: when to probe;
+								 * half-open: when the probe is given up on */
+} RtcBreaker;
+
+static RtcBreaker *breaker = NULL;
+
 /* retry_at of this process's latest claim; 0 = it never was the prober. */
 static uint64 my_claim = 0;
 
-static bool am_prober(RtcBreaker *breaker);
-static uint64 next_cooldown(RtcBreaker *breaker);
+static bool am_prober(void);
+static uint64 next_cooldown(void);
+
+static Size
+size(void)
+{
+	return sizeof(RtcBreaker);
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	breaker = place;
+	if (found)
+		return;
+	pg_atomic_init_u32(&breaker->state, RTC_BREAKER_CLOSED);
+	pg_atomic_init_u32(&breaker->failures, 0);
+	pg_atomic_init_u32(&breaker->trips, 0);
+	pg_atomic_init_u64(&breaker->retry_at, 0);
+}
+
+const RtcSharedRoom rtc_breaker_room = {"rtcache_breaker", 0, size, attach};
 
 /*
  * May this process talk to Redis now?  The prober may until its claim lapses,
@@ -54,14 +84,12 @@ static uint64 next_cooldown(RtcBreaker *breaker);
 bool
 rtc_breaker_allow(void)
 {
-	RtcBreaker *breaker;
 	uint64		now;
 	uint64		retry_at;
 	uint64		claim;
 
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return false;
-	breaker = &rtc_shared->breaker;
 
 	if (pg_atomic_read_u32(&breaker->state) == RTC_BREAKER_CLOSED)
 		return true;
@@ -70,7 +98,7 @@ rtc_breaker_allow(void)
 	now = rtc_clock_ms();
 	retry_at = pg_atomic_read_u64(&breaker->retry_at);
 	if (now < retry_at)
-		return am_prober(breaker);
+		return am_prober();
 
 	claim = now + rtc_connect_timeout + rtc_command_timeout +
 		RTC_BREAKER_PROBE_SLACK;
@@ -88,11 +116,8 @@ rtc_breaker_allow(void)
 void
 rtc_breaker_success(void)
 {
-	RtcBreaker *breaker;
-
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return;
-	breaker = &rtc_shared->breaker;
 
 	if (pg_atomic_read_u32(&breaker->state) == RTC_BREAKER_CLOSED)
 	{
@@ -100,7 +125,7 @@ rtc_breaker_success(void)
 		if (pg_atomic_read_u32(&breaker->failures) != 0)
 			pg_atomic_write_u32(&breaker->failures, 0);
 	}
-	else if (am_prober(breaker))
+	else if (am_prober())
 	{
 		my_claim = 0;
 		pg_atomic_write_u32(&breaker->failures, 0);
@@ -116,13 +141,11 @@ rtc_breaker_success(void)
 bool
 rtc_breaker_failure(void)
 {
-	RtcBreaker *breaker;
 	uint32		closed = RTC_BREAKER_CLOSED;
 	uint64		retry_at;
 
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return false;
-	breaker = &rtc_shared->breaker;
 
 	if (pg_atomic_read_u32(&breaker->state) == RTC_BREAKER_CLOSED)
 	{
@@ -138,16 +161,16 @@ rtc_breaker_failure(void)
 
 		/* If somebody could claim the probe in between, let it be. */
 		pg_atomic_compare_exchange_u64(&breaker->retry_at, &retry_at,
-									   rtc_clock_ms() + next_cooldown(breaker));
+									   rtc_clock_ms() + next_cooldown());
 		return true;
 	}
 
-	if (am_prober(breaker))
+	if (am_prober())
 	{
 		uint64		claim = my_claim;
 
 		my_claim = 0;
-		retry_at = rtc_clock_ms() + next_cooldown(breaker);
+		retry_at = rtc_clock_ms() + next_cooldown();
 		if (pg_atomic_compare_exchange_u64(&breaker->retry_at, &claim,
 										   retry_at))
 			pg_atomic_write_u32(&breaker->state, RTC_BREAKER_OPEN);
@@ -158,9 +181,9 @@ rtc_breaker_failure(void)
 RtcBreakerState
 rtc_breaker_state(void)
 {
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return RTC_BREAKER_OPEN;
-	return (RtcBreakerState) pg_atomic_read_u32(&rtc_shared->breaker.state);
+	return (RtcBreakerState) pg_atomic_read_u32(&breaker->state);
 }
 
 const char *
@@ -182,7 +205,7 @@ rtc_breaker_state_name(RtcBreakerState state)
  * Does the claim of this process hold?
  */
 static bool
-am_prober(RtcBreaker *breaker)
+am_prober(void)
 {
 	return my_claim != 0 &&
 		pg_atomic_read_u64(&breaker->retry_at) == my_claim;
@@ -192,7 +215,7 @@ am_prober(RtcBreaker *breaker)
  * How long the breaker stays open this time, in ms; counts the trip.
  */
 static uint64
-next_cooldown(RtcBreaker *breaker)
+next_cooldown(void)
 {
 	uint32		trips = pg_atomic_fetch_add_u32(&breaker->trips, 1);
 	double		ms = rtc_breaker_cooldown;

@@ -12,7 +12,7 @@
 
 #include "postgres.h"
 
-#include "port/atomics.h"
+#include "base/shared.h"
 
 typedef enum RtcBreakerState
 {
@@ -22,15 +22,7 @@ typedef enum RtcBreakerState
 	RTC_BREAKER_HALF_OPEN		/* one process is probing */
 } RtcBreakerState;
 
-/* Lives in RtcShared; all zero bytes is the closed state. */
-typedef struct RtcBreaker
-{
-	pg_atomic_uint32 state;		/* RtcBreakerState */
-	pg_atomic_uint32 failures;	/* in a row, while closed */
-	pg_atomic_uint32 trips;		/* openings in a row: exponent of the cooldown */
-	pg_atomic_uint64 retry_at;	/* monotonic ms: open: when to probe;
-								 * half-open: when the probe is given up on */
-} RtcBreaker;
+extern const RtcSharedRoom rtc_breaker_room;
 
 /* May this process talk to Redis now?  True may make it the one prober. */
 extern bool rtc_breaker_allow(void);

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "redis/trust.h"
 #include "relay/closed.h"
 #include "relay/jobs.h"
 #include "relay/prefix.h"
@@ -95,7 +96,7 @@ rtc_stream_apply_commit(void)
 	rtc_wal_reader_done(rtc_stream.reader);
 	rtc_stream.done_lsn = rtc_stream.event.lsn;
 	rtc_stream.replayed++;
-	pg_atomic_fetch_add_u64(&rtc_shared->relay_commits, 1);
+	rtc_relay_count(0, 1, 0);
 	return true;
 }
 
@@ -162,7 +163,7 @@ apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
 {
 	uint32		by;
 
-	pg_atomic_fetch_add_u64(&rtc_shared->relay_ops, 1);
+	rtc_relay_count(0, 0, 1);
 	if (op->kind == RTC_OP_GONE ||
 		(rows != NULL && rtc_gone_rows_has(rows, op, &by)))
 		return true;
@@ -232,7 +233,7 @@ register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at, bool probe)
 	const char *error = "";
 	RtcJobResult result;
 
-	rtc_stream_close_l2();
+	rtc_redis_close();
 	result = rtc_jobs_register(rtc_stream.conn, dboid, dbname, named_at,
 							   rtc_stream.done_lsn, probe, &error);
 	if (result == RTC_JOB_SKIPPED && rtc_closed_is_given_up(dboid))

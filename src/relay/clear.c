@@ -28,6 +28,7 @@
 #include "base/inject.h"
 #include "base/wal_bounds.h"
 #include "compat.h"
+#include "redis/trust.h"
 #include "relay/jobs.h"
 #include "relay/prefix.h"
 #include "relay/status.h"
@@ -51,7 +52,7 @@ rtc_stream_clear(const char *reason)
 	RtcBatchResult result;
 
 	begun_at_end = false;
-	rtc_stream_close_l2();
+	rtc_redis_close();
 	rtc_relay_set_state(RTC_RELAY_CLEARING);
 	ereport(rtc_jobs_are_clearing() ? DEBUG1 : LOG,
 			(errmsg("clearing the cache in Redis: %s", reason)));

@@ -18,8 +18,7 @@
  *
  * A database that was given up is tried again after a while, by registering it.
  *
- * Model: the relay alone, under the lock of RtcShared, which is never held over
- * I/O.  Raises nothing.
+ * Model: the relay alone, under the lock of the prefix table.  Raises nothing.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -32,9 +31,9 @@
 #include "base/clock.h"
 #include "base/key.h"
 #include "guc.h"
+#include "redis/prefix_table.h"
 #include "redis/session.h"
 #include "relay/closed.h"
-#include "shmem.h"
 #include "stats.h"
 
 /* How long to wait before a closed database is tried again (ms). */
@@ -44,7 +43,6 @@
 /* One that has been open for so long has nothing to do with before (ms). */
 #define FORGET_AFTER	600000
 
-static RtcPrefix *find(Oid dboid);
 static void note(RtcPrefix *entry);
 static void append_closed(RtcConn *conn, const char *prefix, Oid dboid);
 
@@ -53,8 +51,8 @@ rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
 {
 	RtcPrefix  *entry;
 
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find(dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_READY)
 	{
 		entry->state = RTC_PREFIX_CLEARING;
@@ -64,7 +62,7 @@ rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
 	}
 	else if (entry != NULL && entry->state != RTC_PREFIX_CLEARING)
 		note(entry);
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 }
 
 void
@@ -72,11 +70,11 @@ rtc_closed_left_out(Oid dboid)
 {
 	RtcPrefix  *entry;
 
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find(dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(dboid);
 	if (entry != NULL)
 		note(entry);
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 }
 
 bool
@@ -88,15 +86,11 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 	bool		news = false;
 	bool		first = false;
 
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find(dboid);
-	if (entry == NULL && prefix != NULL && (entry = find(InvalidOid)) != NULL)
-	{
-		memset(entry, 0, sizeof(*entry));
-		entry->state = RTC_PREFIX_REQUESTED;
-		entry->dboid = dboid;
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(dboid);
+	if (entry == NULL && prefix != NULL &&
+		(entry = rtc_prefix_new_entry(dboid)) != NULL)
 		strlcpy(entry->prefix, prefix, sizeof(entry->prefix));
-	}
 	if (entry != NULL)
 	{
 		if (entry->state == RTC_PREFIX_READY &&
@@ -117,7 +111,7 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 		strlcpy(dbname, entry->dbname, sizeof(dbname));
 		rtc_prefix_moved();
 	}
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	if (first)
 		rtc_stat_inc(RTC_STAT_CLOSINGS);
 	if (!news)
@@ -136,27 +130,19 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 bool
 rtc_closed_is_given_up(Oid dboid)
 {
-	RtcPrefix  *entry;
-	bool		closed;
+	RtcPrefix	entry;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	entry = find(dboid);
-	closed = entry != NULL && entry->state == RTC_PREFIX_CLOSED;
-	LWLockRelease(rtc_shared->lock);
-	return closed;
+	return rtc_prefix_copy(dboid, &entry) &&
+		entry.state == RTC_PREFIX_CLOSED;
 }
 
 bool
 rtc_closed_is_clearing(Oid dboid)
 {
-	RtcPrefix  *entry;
-	bool		clearing;
+	RtcPrefix	entry;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	entry = find(dboid);
-	clearing = entry != NULL && entry->state == RTC_PREFIX_CLEARING;
-	LWLockRelease(rtc_shared->lock);
-	return clearing;
+	return rtc_prefix_copy(dboid, &entry) &&
+		entry.state == RTC_PREFIX_CLEARING;
 }
 
 bool
@@ -165,10 +151,10 @@ rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN], XLogRecPtr *named_at)
 	int64		now = rtc_clock_ms();
 	bool		found = false;
 
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_prefix_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
 	{
-		RtcPrefix  *entry = &rtc_shared->prefix[i];
+		RtcPrefix  *entry = &rtc_prefixes->entry[i];
 
 		if (entry->state != RTC_PREFIX_CLOSED || entry->unnoted ||
 			entry->dbname[0] == '\0' || entry->retry_ms > now)
@@ -181,18 +167,18 @@ rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN], XLogRecPtr *named_at)
 		strlcpy(dbname, entry->dbname, NAMEDATALEN);
 		found = true;
 	}
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	return found;
 }
 
 void
 rtc_closed_retry(void)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_prefix_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].state == RTC_PREFIX_CLOSED)
-			rtc_shared->prefix[i].retry_ms = 0;
-	LWLockRelease(rtc_shared->lock);
+		if (rtc_prefixes->entry[i].state == RTC_PREFIX_CLOSED)
+			rtc_prefixes->entry[i].retry_ms = 0;
+	rtc_prefix_unlock();
 }
 
 RtcPrefixResult
@@ -235,11 +221,11 @@ bool
 rtc_closed_append(RtcConn *conn)
 {
 	/* only the relay writes what is read here, so it needs no lock */
-	if (!rtc_shared->unnoted)
+	if (!rtc_prefixes->unnoted)
 		return false;
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 	{
-		const RtcPrefix *entry = &rtc_shared->prefix[i];
+		const RtcPrefix *entry = &rtc_prefixes->entry[i];
 
 		if (!entry->unnoted)
 			continue;
@@ -252,11 +238,11 @@ rtc_closed_append(RtcConn *conn)
 void
 rtc_closed_noted(void)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->unnoted = false;
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	rtc_prefixes->unnoted = false;
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		rtc_shared->prefix[i].unnoted = false;
-	LWLockRelease(rtc_shared->lock);
+		rtc_prefixes->entry[i].unnoted = false;
+	rtc_prefix_unlock();
 }
 
 /*
@@ -284,23 +270,5 @@ static void
 note(RtcPrefix *entry)
 {
 	entry->unnoted = true;
-	rtc_shared->unnoted = true;
-}
-
-/*
- * The entry of a database; with InvalidOid, one that is free.  Needs the lock.
- */
-static RtcPrefix *
-find(Oid dboid)
-{
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-	{
-		RtcPrefix  *entry = &rtc_shared->prefix[i];
-
-		if (OidIsValid(dboid)
-			? entry->state != RTC_PREFIX_FREE && entry->dboid == dboid
-			: entry->state == RTC_PREFIX_FREE)
-			return entry;
-	}
-	return NULL;
+	rtc_prefixes->unnoted = true;
 }

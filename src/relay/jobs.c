@@ -40,6 +40,8 @@
 
 #include "base/clock.h"
 #include "guc.h"
+#include "redis/prefix_table.h"
+#include "redis/trust.h"
 #include "relay/closed.h"
 #include "relay/jobs.h"
 #include "relay/jobs_internal.h"
@@ -47,8 +49,8 @@
 #include "relay/redis_id.h"
 #include "relay/scan.h"
 #include "relay/suspect.h"
-#include "shmem.h"
 #include "stats.h"
+#include "wal/queue.h"
 
 /* What others wait for at most, per commit, before it is left for later (us). */
 #ifndef RTC_JOB_PATIENCE
@@ -85,7 +87,7 @@ rtc_jobs_recognize(RtcConn *conn, const RtcPosition *pos, bool *same)
 	/* the EXEC that claimed it may have been done without our hearing of it */
 	*same = id[0] != '\0' && strcmp(id, server_id) == 0 && pos->epoch != 0 &&
 		(pos->epoch == known_epoch ||
-		 pos->epoch == pg_atomic_read_u64(&rtc_shared->epoch));
+		 pos->epoch == rtc_redis_epoch());
 	strlcpy(server_id, id, sizeof(server_id));
 	known_epoch = pos->epoch;
 	foreach(lc, rtc_jobs)
@@ -418,7 +420,7 @@ complete(RtcConn *conn, RtcJob *job, const char **error)
 	if (result == RTC_PREFIX_OK || result == RTC_PREFIX_SKIP)
 	{
 		rtc_job_drop(job);
-		ConditionVariableBroadcast(&rtc_shared->applied_cv);
+		rtc_queue_broadcast();
 	}
 	return as_result(result);
 }
@@ -553,13 +555,13 @@ prefix_to_clear(const RtcPosition *pos, int n, Oid *dboid,
 	n -= pos->nprefixes;
 	if (n >= RTC_MAX_PREFIXES)
 		return false;
-	entry = &rtc_shared->prefix[n];
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	entry = &rtc_prefixes->entry[n];
+	rtc_prefix_lock(LW_SHARED);
 	if (entry->state != RTC_PREFIX_FREE && entry->state != RTC_PREFIX_CLOSED)
 	{
 		*dboid = entry->dboid;
 		strlcpy(prefix, entry->prefix, RTC_MAX_PREFIX_LEN);
 	}
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	return true;
 }

@@ -16,9 +16,9 @@
 #include "nodes/pg_list.h"
 
 #include "op.h"
+#include "relay/jobs_report.h"
 #include "relay/prefix.h"
 #include "relay/scan.h"
-#include "shmem.h"
 
 /* How often progress is told at most (us). */
 #define RTC_JOB_TELL		100000

@@ -151,13 +151,13 @@ void
 rtc_jobs_tell(bool now)
 {
 	static int64 told_us = 0;
+	RtcJobInfo	jobs[RTC_MAX_JOBS] = {0};
 	ListCell   *lc;
 	int			n = 0;
 
 	if (!now && rtc_clock_us() - told_us < RTC_JOB_TELL)
 		return;
 	told_us = rtc_clock_us();
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
 	foreach(lc, rtc_jobs)
 	{
 		const RtcJob *job = lfirst(lc);
@@ -168,7 +168,7 @@ rtc_jobs_tell(bool now)
 			continue;
 		if (n == RTC_MAX_JOBS)
 			break;
-		info = &rtc_shared->job[n++];
+		info = &jobs[n++];
 		scan = &job->scan[Min(job->current, job->nscans - 1)];
 		info->kind = job->kind;
 		info->dboid = job->dboid;
@@ -187,6 +187,5 @@ rtc_jobs_tell(bool now)
 		info->resumed = job->resumed;
 		info->started_at = job->started_at;
 	}
-	rtc_shared->njobs = n;
-	LWLockRelease(rtc_shared->lock);
+	rtc_jobs_report(jobs, n);
 }

@@ -29,9 +29,21 @@
 #include "base/wal_bounds.h"
 #include "relay/lag.h"
 #include "relay/status.h"
-#include "shmem.h"
+#include "wal/queue.h"
 #include "wal/reader.h"
 #include "wal/slot.h"
+
+/* The relay writes it. */
+typedef struct RtcLag
+{
+	pg_atomic_uint64 behind_since;	/* rtc_clock_ms() when the oldest commit
+									 * that is not applied was made; 0 = there
+									 * is none */
+	pg_atomic_uint64 restart_lsn;	/* where to look for it while Redis is
+									 * away; 0 = not known */
+} RtcLag;
+
+static RtcLag *shared = NULL;
 
 /* Is the commit that was published applied, or none of our business? */
 static bool is_applied = true;
@@ -47,10 +59,28 @@ static XLogRecPtr skip_lsn;		/* commits up to here are applied */
 static void publish(TimestampTz commit_time);
 static void begin_look(void);
 
+static Size
+size(void)
+{
+	return sizeof(RtcLag);
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	if (found)
+		return;
+	pg_atomic_init_u64(&shared->behind_since, 0);
+	pg_atomic_init_u64(&shared->restart_lsn, InvalidXLogRecPtr);
+}
+
+const RtcSharedRoom rtc_lag_room = {"rtcache_lag", 0, size, attach};
+
 int64
 rtc_lag_ms(void)
 {
-	int64		since = (int64) pg_atomic_read_u64(&rtc_shared->behind_since);
+	int64		since = (int64) pg_atomic_read_u64(&shared->behind_since);
 
 	return since == 0 ? 0 : rtc_clock_ms() - since;
 }
@@ -79,14 +109,14 @@ rtc_lag_none(void)
 	if (newest != 0)
 		rtc_relay_last_commit(newest);
 	newest = 0;
-	if (pg_atomic_read_u64(&rtc_shared->behind_since) != 0)
-		pg_atomic_write_u64(&rtc_shared->behind_since, 0);
+	if (pg_atomic_read_u64(&shared->behind_since) != 0)
+		pg_atomic_write_u64(&shared->behind_since, 0);
 }
 
 void
 rtc_lag_keep(XLogRecPtr restart)
 {
-	pg_atomic_write_u64(&rtc_shared->lag_restart_lsn, restart);
+	pg_atomic_write_u64(&shared->restart_lsn, restart);
 }
 
 void
@@ -126,7 +156,7 @@ rtc_lag_look(void)
 			return true;
 
 		case RTC_WAL_END:
-			pg_atomic_write_u64(&rtc_shared->behind_since, 0);
+			pg_atomic_write_u64(&shared->behind_since, 0);
 			return false;
 
 		case RTC_WAL_GONE:
@@ -144,8 +174,8 @@ rtc_lag_look(void)
 static void
 begin_look(void)
 {
-	XLogRecPtr	applied = pg_atomic_read_u64(&rtc_shared->applied_lsn);
-	XLogRecPtr	restart = pg_atomic_read_u64(&rtc_shared->lag_restart_lsn);
+	XLogRecPtr	applied = rtc_queue_applied();
+	XLogRecPtr	restart = pg_atomic_read_u64(&shared->restart_lsn);
 
 	if (reader == NULL)
 		reader = rtc_wal_reader_create();
@@ -169,6 +199,6 @@ publish(TimestampTz commit_time)
 	int64		age = TimestampDifferenceMilliseconds(commit_time,
 													  GetCurrentTimestamp());
 
-	pg_atomic_write_u64(&rtc_shared->behind_since,
+	pg_atomic_write_u64(&shared->behind_since,
 						(uint64) (rtc_clock_ms() - age));
 }

@@ -15,6 +15,10 @@
 #include "access/xlogdefs.h"
 #include "utils/timestamp.h"
 
+#include "base/shared.h"
+
+extern const RtcSharedRoom rtc_lag_room;
+
 /* The age in ms; 0 = every commit is applied.  For any process. */
 extern int64 rtc_lag_ms(void);
 

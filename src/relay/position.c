@@ -52,9 +52,10 @@
 #include "base/inject.h"
 #include "base/wal_bounds.h"
 #include "guc.h"
+#include "redis/prefix_table.h"
 #include "redis/session.h"
+#include "redis/trust.h"
 #include "relay/position.h"
-#include "shmem.h"
 
 #define PREFIX_FIELD	"prefix:"
 #define CLOSED_FIELD	"closed:"	/* of the same length */
@@ -233,13 +234,13 @@ rtc_position_claim(RtcPosition *pos)
 
 	pos->timeline = tli;
 	pos->timeline_begin = rtc_timeline_begin(tli, readTimeLineHistory(tli));
-	strlcpy(pos->key_id, rtc_shared->key_id, sizeof(pos->key_id));
+	strlcpy(pos->key_id, rtc_seal_key_id(), sizeof(pos->key_id));
 	strlcpy(pos->owner, rtc_position_owner(), sizeof(pos->owner));
 	if (!pg_strong_random(&pos->epoch, sizeof(pos->epoch)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate random values")));
-	pg_atomic_write_u64(&rtc_shared->epoch, pos->epoch);
+	rtc_redis_set_epoch(pos->epoch);
 }
 
 RtcDecision
@@ -285,7 +286,7 @@ rtc_position_decide(const RtcPosition *pos, bool cleared, char *reason,
 				 "another data directory has written to it on timeline %u", tli);
 		return RTC_DECIDE_CLEAR;
 	}
-	if (strcmp(pos->key_id, rtc_shared->key_id) != 0)
+	if (strcmp(pos->key_id, rtc_seal_key_id()) != 0)
 	{
 		snprintf(reason, size, "the key of WAL messages is a new one");
 		return RTC_DECIDE_CLEAR;

@@ -17,7 +17,6 @@
 
 #include "op.h"
 #include "redis/conn.h"
-#include "shmem.h"
 #include "wal/reader.h"
 #include "wal/seal.h"
 
@@ -27,6 +26,8 @@
  */
 #define RTC_OWNER_SILENCE	60000
 #define RTC_OWNER_WATCHED	30000
+
+#define RTC_OWNER_LEN		17	/* 16 hex digits and NUL */
 
 /* The hash "rtcache:position:<system identifier>" in Redis. */
 typedef struct RtcPosition

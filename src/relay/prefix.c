@@ -12,8 +12,8 @@
  * before, from another database or from a time when nobody kept it coherent,
  * is gone when the first lookup may use it.
  *
- * Model: called by the relay alone.  The registry is RtcShared.prefix, under
- * its lock, which is never held over I/O.  Redis trouble is a result.
+ * Model: called by the relay alone.  The registry is the prefix table
+ * (prefix_table.c), under its lock.  Redis trouble is a result.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -31,9 +31,7 @@
 #include "redis/session.h"
 #include "relay/prefix.h"
 #include "relay/prefix_owner.h"
-#include "shmem.h"
 
-static RtcPrefix *find_entry(Oid dboid);
 static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
 									const char *prefix, const char *old,
 									bool closed);
@@ -42,16 +40,16 @@ static void open_entry(RtcPrefix *entry, RtcPrefixState state);
 void
 rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_prefix_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE &&
-			rtc_shared->prefix[i].state != RTC_PREFIX_CLOSED &&
-			!(same && rtc_shared->prefix[i].state == RTC_PREFIX_CLEARING))
-			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
+		if (rtc_prefixes->entry[i].state != RTC_PREFIX_FREE &&
+			rtc_prefixes->entry[i].state != RTC_PREFIX_CLOSED &&
+			!(same && rtc_prefixes->entry[i].state == RTC_PREFIX_CLEARING))
+			rtc_prefixes->entry[i].state = RTC_PREFIX_REQUESTED;
 
 	for (int i = 0; i < pos->nprefixes && !all; i++)
 	{
-		RtcPrefix  *entry = find_entry(pos->prefix_dboid[i]);
+		RtcPrefix  *entry = rtc_prefix_entry(pos->prefix_dboid[i]);
 
 		/*
 		 * What the position says may be older than that it was closed, and so
@@ -63,18 +61,14 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 		{
 			if (strcmp(entry->prefix, pos->prefix[i]) != 0)
 				strlcpy(entry->old, pos->prefix[i], sizeof(entry->old));
-			entry->unnoted = rtc_shared->unnoted = true;
+			entry->unnoted = rtc_prefixes->unnoted = true;
 			continue;
 		}
 		if (pos->prefix_closed[i])
 		{
 			/* a message or a lookup brings the name; then it is cleared */
-			if (entry == NULL && (entry = find_entry(InvalidOid)) != NULL)
-			{
-				memset(entry, 0, sizeof(*entry));
-				entry->dboid = pos->prefix_dboid[i];
-				entry->state = RTC_PREFIX_REQUESTED;
-			}
+			if (entry == NULL)
+				entry = rtc_prefix_new_entry(pos->prefix_dboid[i]);
 
 			/* when a relay of 1.0 registers it, this field stays */
 			if (entry != NULL && entry->state != RTC_PREFIX_READY)
@@ -84,11 +78,9 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 		else if (entry == NULL)
 		{
 			/* seen for the first time since the server started */
-			entry = find_entry(InvalidOid);
+			entry = rtc_prefix_new_entry(pos->prefix_dboid[i]);
 			if (entry == NULL)
 				break;
-			memset(entry, 0, sizeof(*entry));
-			entry->dboid = pos->prefix_dboid[i];
 			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
 			entry->state = RTC_PREFIX_READY;
 		}
@@ -105,7 +97,7 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 		}
 	}
 	rtc_prefix_moved();
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 }
 
 /*
@@ -121,8 +113,8 @@ rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
 	RtcPrefix  *entry;
 	bool		found = false;
 
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find_entry(dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(dboid);
 	if (entry != NULL && (entry->state == RTC_PREFIX_READY ||
 						  entry->state == RTC_PREFIX_CLEARING))
 	{
@@ -138,22 +130,18 @@ rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
 		if (found)
 			strlcpy(prefix, entry->prefix, RTC_MAX_PREFIX_LEN);
 	}
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	return found;
 }
 
 bool
 rtc_prefix_is_unusable(Oid dboid, const char *dbname)
 {
-	RtcPrefix  *entry;
-	bool		unusable;
+	RtcPrefix	entry;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	entry = find_entry(dboid);
-	unusable = entry != NULL && entry->state == RTC_PREFIX_UNUSABLE &&
-		strcmp(entry->dbname, dbname) == 0;
-	LWLockRelease(rtc_shared->lock);
-	return unusable;
+	return rtc_prefix_copy(dboid, &entry) &&
+		entry.state == RTC_PREFIX_UNUSABLE &&
+		strcmp(entry.dbname, dbname) == 0;
 }
 
 bool
@@ -162,10 +150,10 @@ rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 {
 	bool		found = false;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	rtc_prefix_lock(LW_SHARED);
 	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
 	{
-		RtcPrefix  *entry = &rtc_shared->prefix[i];
+		RtcPrefix  *entry = &rtc_prefixes->entry[i];
 
 		/* without a name it can wait for a message or a lookup */
 		if (entry->state == RTC_PREFIX_REQUESTED && entry->dbname[0] != '\0')
@@ -176,7 +164,7 @@ rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 			found = true;
 		}
 	}
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	return found;
 }
 
@@ -193,21 +181,18 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	strlcpy(reg->dbname, dbname, sizeof(reg->dbname));
 
 	/* From here on until the end no lookup uses either prefix. */
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find_entry(dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(dboid);
 	if (entry == NULL)
-		entry = find_entry(InvalidOid);
+		entry = rtc_prefix_new_entry(dboid);
 	if (entry == NULL)
 	{
-		LWLockRelease(rtc_shared->lock);
+		rtc_prefix_unlock();
 		snprintf(reg->error, sizeof(reg->error),
 				 "more than %d databases use the cache", RTC_MAX_PREFIXES);
 		return RTC_PREFIX_SKIP;
 	}
-	if (entry->state == RTC_PREFIX_FREE)
-		memset(entry, 0, sizeof(*entry));
 	entry->state = RTC_PREFIX_REQUESTED;
-	entry->dboid = dboid;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
 	entry->named_at = named_at;
 	usable = rtc_prefix_expand(rtc_key_prefix, dbname, reg->prefix);
@@ -221,7 +206,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		strlcpy(reg->old, entry->old, sizeof(reg->old));
 	for (int i = 0; i < RTC_MAX_PREFIXES && usable; i++)
 	{
-		RtcPrefix  *other = &rtc_shared->prefix[i];
+		RtcPrefix  *other = &rtc_prefixes->entry[i];
 
 		if (other == entry || other->state == RTC_PREFIX_FREE ||
 			strcmp(other->prefix, reg->prefix) != 0)
@@ -245,7 +230,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		}
 	}
 	rtc_prefix_moved();
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 
 	/* one that has none any more must not leave keys that nobody cares for */
 	if (!usable)
@@ -273,8 +258,8 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 		return result;
 
 	RTC_INJECT("prefix_stored");
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find_entry(reg->dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(reg->dboid);
 	if (entry != NULL)
 	{
 		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
@@ -284,7 +269,7 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 			open_entry(entry, usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE);
 	}
 	rtc_prefix_moved();
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 
 	if (!usable)
 		return RTC_PREFIX_SKIP;
@@ -301,22 +286,19 @@ rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 					   XLogRecPtr lsn)
 {
 	RtcPrefix  *entry;
-	bool		waits;
+	RtcPrefix	before;
 	RtcPrefixResult result;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	entry = find_entry(reg->dboid);
-	waits = entry != NULL && entry->state == RTC_PREFIX_REQUESTED;
-	LWLockRelease(rtc_shared->lock);
-	if (!waits)
+	if (!rtc_prefix_copy(reg->dboid, &before) ||
+		before.state != RTC_PREFIX_REQUESTED)
 		return RTC_PREFIX_OK;
 
 	/* it has to be ours before we write there; nor is the old one in use */
 	result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, true);
 	if (result != RTC_PREFIX_OK)
 		return result;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find_entry(reg->dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(reg->dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_REQUESTED &&
 		strcmp(entry->dbname, reg->dbname) == 0)
 	{
@@ -326,35 +308,31 @@ rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 		entry->closed_at = lsn;
 	}
 	rtc_prefix_moved();
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	return RTC_PREFIX_OK;
 }
 
 RtcPrefixResult
 rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 {
-	char		prefix[RTC_MAX_PREFIX_LEN] = "";
+	RtcPrefix	before;
 	RtcPrefix  *entry;
 	RtcPrefixResult result;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	entry = find_entry(dboid);
-	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
-		strlcpy(prefix, entry->prefix, sizeof(prefix));
-	LWLockRelease(rtc_shared->lock);
 	/* else it will be registered anew */
-	if (prefix[0] == '\0')
+	if (!rtc_prefix_copy(dboid, &before) ||
+		before.state != RTC_PREFIX_CLEARING)
 		return RTC_PREFIX_OK;
 
-	result = store_prefix(conn, dboid, prefix, "", false);
+	result = store_prefix(conn, dboid, before.prefix, "", false);
 	if (result != RTC_PREFIX_OK)
 		return result;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	entry = find_entry(dboid);
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	entry = rtc_prefix_entry(dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
 		open_entry(entry, RTC_PREFIX_READY);
 	rtc_prefix_moved();
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 	return RTC_PREFIX_OK;
 }
 
@@ -384,10 +362,10 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 				(errmsg("key prefix \"%s\" in Redis is not ours any more",
 						pos->prefix[i]),
 				 errdetail("Its owner is \"%s\".", owner)));
-		LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+		rtc_prefix_lock(LW_EXCLUSIVE);
 		for (int j = 0; j < RTC_MAX_PREFIXES; j++)
 		{
-			RtcPrefix  *entry = &rtc_shared->prefix[j];
+			RtcPrefix  *entry = &rtc_prefixes->entry[j];
 
 			if (strcmp(entry->prefix, pos->prefix[i]) != 0)
 				continue;
@@ -395,7 +373,7 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 			entry->state = RTC_PREFIX_REQUESTED;
 		}
 		rtc_prefix_moved();
-		LWLockRelease(rtc_shared->lock);
+		rtc_prefix_unlock();
 
 		pos->nprefixes--;
 		memmove(pos->prefix[i], pos->prefix[pos->nprefixes],
@@ -409,12 +387,12 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 void
 rtc_prefix_template_changed(void)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
+	rtc_prefix_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].state != RTC_PREFIX_FREE)
-			rtc_shared->prefix[i].state = RTC_PREFIX_REQUESTED;
+		if (rtc_prefixes->entry[i].state != RTC_PREFIX_FREE)
+			rtc_prefixes->entry[i].state = RTC_PREFIX_REQUESTED;
 	rtc_prefix_moved();
-	LWLockRelease(rtc_shared->lock);
+	rtc_prefix_unlock();
 }
 
 bool
@@ -422,43 +400,13 @@ rtc_prefix_is_ours(const char *prefix, size_t len)
 {
 	bool		found = false;
 
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
+	rtc_prefix_lock(LW_SHARED);
 	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
-		found = rtc_shared->prefix[i].state == RTC_PREFIX_READY &&
-			strlen(rtc_shared->prefix[i].prefix) == len &&
-			memcmp(rtc_shared->prefix[i].prefix, prefix, len) == 0;
-	LWLockRelease(rtc_shared->lock);
+		found = rtc_prefixes->entry[i].state == RTC_PREFIX_READY &&
+			strlen(rtc_prefixes->entry[i].prefix) == len &&
+			memcmp(rtc_prefixes->entry[i].prefix, prefix, len) == 0;
+	rtc_prefix_unlock();
 	return found;
-}
-
-/*
- * Finds a database's entry, or a free one for InvalidOid.  Needs the lock.
- */
-static RtcPrefix *
-find_entry(Oid dboid)
-{
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-	{
-		RtcPrefix  *entry = &rtc_shared->prefix[i];
-
-		if (OidIsValid(dboid)
-			? entry->state != RTC_PREFIX_FREE && entry->dboid == dboid
-			: entry->state == RTC_PREFIX_FREE)
-			return entry;
-	}
-	return NULL;
-}
-
-void
-rtc_prefix_moved(void)
-{
-	uint32		n = 0;
-
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].state == RTC_PREFIX_CLEARING)
-			n++;
-	pg_atomic_write_u32(&rtc_shared->nclearing, n);
-	pg_atomic_fetch_add_u64(&rtc_shared->prefix_generation, 1);
 }
 
 /*

@@ -17,8 +17,8 @@
 
 #include "op.h"
 #include "redis/conn.h"
+#include "redis/prefix_table.h"
 #include "relay/position.h"
-#include "shmem.h"
 
 typedef enum RtcPrefixResult
 {
@@ -102,11 +102,5 @@ extern bool rtc_prefix_is_ours(const char *prefix, size_t len);
 
 /* The key_prefix setting changed: all prefixes have to be registered anew. */
 extern void rtc_prefix_template_changed(void);
-
-/*
- * Tells backends that something about prefixes has changed; the caller holds the
- * lock of RtcShared exclusively.
- */
-extern void rtc_prefix_moved(void);
 
 #endif							/* RTC_PREFIX_H */

@@ -18,7 +18,6 @@
 #include "guc.h"
 #include "redis/session.h"
 #include "relay/prefix_owner.h"
-#include "shmem.h"
 
 /* Longest name of a database system, with its final NUL. */
 #define SYSID_LEN	64

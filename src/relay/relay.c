@@ -15,7 +15,7 @@
  *		  from before can still commit unnoticed;
  *		- settles prepared transactions;
  *		- keeps the replication slot, and drops it when there is no Redis;
- *		- decides whether ops go to WAL at all (RtcShared.queue_on);
+ *		- decides whether ops go to WAL at all (queue.c);
  *		- connects to Redis, with back-off, and lets stream.c work.
  *
  * Signals: SIGTERM ends it by the server's die(), at the next
@@ -54,7 +54,9 @@
 #include "base/clock.h"
 #include "base/inject.h"
 #include "base/mutant.h"
+#include "base/relay_latch.h"
 #include "compat.h"
+#include "dep/stamps.h"
 #include "guc.h"
 #include "redis/conn.h"
 #include "redis/hint.h"
@@ -66,7 +68,7 @@
 #include "relay/stream.h"
 #include "relay/suspect.h"
 #include "relay/tag_sweep.h"
-#include "shmem.h"
+#include "wal/queue.h"
 #include "wal/slot.h"
 #include "write/commit_wait.h"
 
@@ -164,7 +166,7 @@ rtc_relay_main(Datum arg)
 				forget_trouble();
 			if (result == RTC_STREAM_DOWN)
 			{
-				rtc_slot_save(pg_atomic_read_u64(&rtc_shared->applied_lsn));
+				rtc_slot_save(rtc_queue_applied());
 				went_down();
 			}
 		}
@@ -207,7 +209,7 @@ set_up(void)
 
 	RTC_INJECT("relay_starts");
 	rtc_relay_started();
-	rtc_shared->relay_latch = MyLatch;
+	rtc_relay_latch_own();
 }
 
 /*
@@ -276,13 +278,13 @@ reload(void)
 static void
 at_exit(int code, Datum arg)
 {
-	rtc_shared->relay_latch = NULL;
-	pg_atomic_write_u32(&rtc_shared->lingers, 0);
+	rtc_relay_latch_disown();
+	rtc_queue_linger(false);
 	rtc_slot_advance(InvalidXLogRecPtr,
-					 pg_atomic_read_u64(&rtc_shared->applied_lsn));
+					 rtc_queue_applied());
 	rtc_stream_disconnect();
 	rtc_relay_stopped();
-	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+	rtc_queue_broadcast();
 }
 
 /*
@@ -331,29 +333,18 @@ follow_settings(void)
 
 /*
  * Turns the WAL queue on or off.
- *
- * On: before the next xid is read by whoever clears, so that a transaction
- * that found it off is older than the horizon.  Off: the gap flag is taken
- * down first, so that the first write that finds it off leaves a gap message.
  */
 static void
 switch_queue(void)
 {
 	if (RtcRedisConfigured())
 	{
-		pg_atomic_write_u32(&rtc_shared->queue_on, 1);
-		pg_memory_barrier();
+		rtc_queue_turn_on();
 		return;
 	}
-	if (pg_atomic_read_u32(&rtc_shared->queue_on) != 0)
-	{
-		pg_atomic_write_u32(&rtc_shared->gap_logged, 0);
-		pg_memory_barrier();
-		pg_atomic_write_u32(&rtc_shared->queue_on, 0);
-		ConditionVariableBroadcast(&rtc_shared->applied_cv);
+	if (rtc_queue_turn_off())
 		ereport(LOG,
 				(errmsg("\"rtcache.redis_url\" is empty: changes are no longer queued")));
-	}
 	rtc_slot_drop();
 }
 
@@ -366,7 +357,7 @@ switch_queue(void)
 static void
 open_gate(void)
 {
-	if (pg_atomic_read_u32(&rtc_shared->gate_open) != 0)
+	if (rtc_gate_is_open())
 		return;
 	if (rtc_safeguard(GATE) &&
 		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
@@ -376,7 +367,7 @@ open_gate(void)
 	/* what they committed has no stamp: Redis must have it first */
 	rtc_stream_fall_behind();
 	RTC_INJECT("gate_opens");
-	pg_atomic_write_u32(&rtc_shared->gate_open, 1);
+	rtc_gate_open();
 	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
 }
 
@@ -399,7 +390,7 @@ upkeep(void)
 		return;
 	if (rtc_slot_ensure(&problem))
 		rtc_slot_advance(rtc_stream_restart(),
-						 pg_atomic_read_u64(&rtc_shared->applied_lsn));
+						 rtc_queue_applied());
 	if (rtc_stream_is_connected())
 		rtc_lag_keep(rtc_stream_restart());
 	if (rtc_relay_note_slot(problem) && problem[0] != '\0')
@@ -472,7 +463,7 @@ wait(RtcStreamResult result)
 	static uint32 wait_event = 0;
 	static int64 invisible_since = 0;
 	static XLogRecPtr invisible_lsn = InvalidXLogRecPtr;
-	XLogRecPtr	read = pg_atomic_read_u64(&rtc_shared->read_lsn);
+	XLogRecPtr	read = rtc_queue_read();
 	int64		invisible;
 	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 	pgsocket	sock = PGINVALID_SOCKET;
@@ -539,8 +530,7 @@ wait(RtcStreamResult result)
 static void
 linger(uint32 wait_event)
 {
-	pg_atomic_write_u32(&rtc_shared->lingers, 1);
-	pg_memory_barrier();
+	rtc_queue_linger(true);
 
 	/* set by commits of before; who waits has said so before setting it */
 	ResetLatch(MyLatch);
@@ -551,22 +541,20 @@ linger(uint32 wait_event)
 						 rtc_batch_delay, wait_event);
 		ResetLatch(MyLatch);
 	}
-	pg_atomic_write_u32(&rtc_shared->lingers, 0);
-
 	/* then look at WAL, where those are who did not wake us */
-	pg_memory_barrier();
+	rtc_queue_linger(false);
 }
 
 static long
 idle_timeout(void)
 {
 	if (rtc_stream_is_connected() &&
-		pg_atomic_read_u64(&rtc_shared->wake_lsn) > GetFlushRecPtr(NULL))
+		rtc_queue_is_unflushed())
 		return RTC_WAIT_UNFLUSHED;
 	if (rtc_stream_is_connected() && rtc_stream_is_untold())
 		return RTC_TELL_MS;
 	if (nprepared > 0 || rtc_stream_is_draining() ||
-		pg_atomic_read_u32(&rtc_shared->gate_open) == 0)
+		!rtc_gate_is_open())
 		return RTC_WAIT_TRANSACTIONS;
 	if (rtc_stream_is_connected())
 		return Max(Min(RTC_WAIT_IDLE, rtc_sweep_due()), 1);

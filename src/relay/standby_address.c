@@ -24,7 +24,6 @@
 #include "redis/session.h"
 #include "relay/standby_address.h"
 #include "relay/status.h"
-#include "shmem.h"
 
 /* After a failure, Redis is tried again so much later (ms). */
 #define RETRY_MS	1000

@@ -3,11 +3,10 @@
  * status.c
  *		What the relay tells about itself.
  *
- * Others see it in the view rtcache_relay; backends need the address and the
- * URL to connect to the same Redis.
+ * People see it in the view rtcache_relay and in cache_health().
  *
- * Model: written by the relay alone, under the lock of RtcShared, and only
- * when something changes.  Raises nothing.
+ * Model: written by the relay alone, under a lock and only when something
+ * changes; the counters are atomics.  Raises nothing.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -22,35 +21,92 @@
 
 #include "base/clock.h"
 #include "redis/session.h"
+#include "redis/trust.h"
 #include "relay/status.h"
+#include "wal/queue.h"
+
+typedef struct RtcStatus
+{
+	RtcRelayInfo info;			/* under the lock, without the counters */
+	pg_atomic_uint64 batches;
+	pg_atomic_uint64 commits;
+	pg_atomic_uint64 ops;
+} RtcStatus;
+
+static RtcStatus *shared = NULL;
+static LWLock *lock = NULL;
 
 /* What was told last. */
 static RtcRelayState state = RTC_RELAY_STOPPED;
 static int64 waits_since = 0;
 
-static void note_down(void);
+static Size
+size(void)
+{
+	return sizeof(RtcStatus);
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	lock = &locks[0].lock;
+	if (found)
+		return;
+	memset(shared, 0, sizeof(*shared));
+	pg_atomic_init_u64(&shared->batches, 0);
+	pg_atomic_init_u64(&shared->commits, 0);
+	pg_atomic_init_u64(&shared->ops, 0);
+}
+
+const RtcSharedRoom rtc_status_room = {"rtcache_status", 1, size, attach};
+
+void
+rtc_relay_get_info(RtcRelayInfo *info)
+{
+	LWLockAcquire(lock, LW_SHARED);
+	*info = shared->info;
+	LWLockRelease(lock);
+	if (info->pid == 0)
+		info->state = RTC_RELAY_STOPPED;
+	info->batches = pg_atomic_read_u64(&shared->batches);
+	info->commits = pg_atomic_read_u64(&shared->commits);
+	info->ops = pg_atomic_read_u64(&shared->ops);
+}
+
+void
+rtc_relay_count(uint64 batches, uint64 commits, uint64 ops)
+{
+	if (batches > 0)
+		pg_atomic_fetch_add_u64(&shared->batches, batches);
+	if (commits > 0)
+		pg_atomic_fetch_add_u64(&shared->commits, commits);
+	if (ops > 0)
+		pg_atomic_fetch_add_u64(&shared->ops, ops);
+}
 
 void
 rtc_relay_started(void)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.pid = MyProcPid;
-	rtc_shared->relay.timeline = RecoveryInProgress() ? 0 :
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.pid = MyProcPid;
+	shared->info.timeline = RecoveryInProgress() ? 0 :
 		GetWALInsertionTimeLine();
-	rtc_shared->relay.waits_since = 0;
-	LWLockRelease(rtc_shared->lock);
+	shared->info.waits_since = 0;
+	LWLockRelease(lock);
 }
 
 void
 rtc_relay_stopped(void)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.pid = 0;
-	rtc_shared->relay.state = RTC_RELAY_STOPPED;
-	rtc_shared->relay.connected_at = 0;
-	rtc_shared->relay.waits_since = 0;
-	LWLockRelease(rtc_shared->lock);
-	note_down();
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.pid = 0;
+	shared->info.state = RTC_RELAY_STOPPED;
+	shared->info.connected_at = 0;
+	shared->info.waits_since = 0;
+	LWLockRelease(lock);
+	rtc_redis_lost();
+	rtc_queue_set_down(true);
 }
 
 RtcRelayState
@@ -65,12 +121,14 @@ rtc_relay_set_state(RtcRelayState new_state)
 	if (state == new_state)
 		return;
 	state = new_state;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.state = new_state;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.state = new_state;
 	if (new_state == RTC_RELAY_CONNECTING || new_state == RTC_RELAY_OFF ||
 		new_state == RTC_RELAY_FENCED)
-		rtc_shared->relay.connected_at = 0;
-	LWLockRelease(rtc_shared->lock);
+		shared->info.connected_at = 0;
+	LWLockRelease(lock);
+	if (shared->info.connected_at == 0)
+		rtc_redis_lost();
 
 	/*
 	 * On the way back, while it is still replaying or clearing, the relay
@@ -83,7 +141,7 @@ rtc_relay_set_state(RtcRelayState new_state)
 		case RTC_RELAY_OFF:
 		case RTC_RELAY_CONNECTING:
 		case RTC_RELAY_FENCED:
-			note_down();
+			rtc_queue_set_down(true);
 			break;
 		case RTC_RELAY_REPLAYING:
 		case RTC_RELAY_CLEARING:
@@ -91,20 +149,9 @@ rtc_relay_set_state(RtcRelayState new_state)
 		case RTC_RELAY_DRAINING:
 		case RTC_RELAY_FULL:
 		case RTC_RELAY_STREAMING:
-			pg_atomic_write_u64(&rtc_shared->down_since, 0);
+			rtc_queue_set_down(false);
 			break;
 	}
-}
-
-/*
- * Notes since when there is no work done on Redis.
- */
-static void
-note_down(void)
-{
-	if (pg_atomic_read_u64(&rtc_shared->down_since) == 0)
-		pg_atomic_write_u64(&rtc_shared->down_since,
-							(uint64) rtc_clock_ms());
 }
 
 /*
@@ -114,33 +161,31 @@ note_down(void)
 void
 rtc_relay_connected(const char *address)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	strlcpy(rtc_shared->relay.address, address,
-			sizeof(rtc_shared->relay.address));
-	rtc_shared->relay.url_hash = rtc_redis_url_hash();
-	rtc_shared->relay.connected_at = GetCurrentTimestamp();
-	rtc_shared->relay.timeline = RecoveryInProgress() ? 0 :
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.connected_at = GetCurrentTimestamp();
+	shared->info.timeline = RecoveryInProgress() ? 0 :
 		GetWALInsertionTimeLine();
-	LWLockRelease(rtc_shared->lock);
-	pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
+	LWLockRelease(lock);
+	rtc_redis_connected(address, rtc_redis_url_hash());
 }
 
 void
 rtc_relay_lost(void)
 {
-	if (rtc_shared->relay.connected_at == 0)
+	rtc_redis_lost();
+	if (shared->info.connected_at == 0)
 		return;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.connected_at = 0;
-	LWLockRelease(rtc_shared->lock);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.connected_at = 0;
+	LWLockRelease(lock);
 }
 
 void
 rtc_relay_last_commit(TimestampTz commit_time)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.last_commit_at = commit_time;
-	LWLockRelease(rtc_shared->lock);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.last_commit_at = commit_time;
+	LWLockRelease(lock);
 }
 
 void
@@ -149,18 +194,18 @@ rtc_relay_waits(int64 ms)
 	if ((waits_since == 0) == (ms == 0))
 		return;
 	waits_since = ms == 0 ? 0 : rtc_clock_ms() - ms;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	rtc_shared->relay.waits_since = waits_since;
-	LWLockRelease(rtc_shared->lock);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	shared->info.waits_since = waits_since;
+	LWLockRelease(lock);
 }
 
 void
 rtc_relay_note_error(const char *text)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	strlcpy(rtc_shared->relay.last_error, text, RTC_ERROR_LEN);
-	rtc_shared->relay.last_error_at = GetCurrentTimestamp();
-	LWLockRelease(rtc_shared->lock);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	strlcpy(shared->info.last_error, text, RTC_ERROR_LEN);
+	shared->info.last_error_at = GetCurrentTimestamp();
+	LWLockRelease(lock);
 }
 
 /*
@@ -169,21 +214,21 @@ rtc_relay_note_error(const char *text)
 bool
 rtc_relay_note_slot(const char *problem)
 {
-	if (strcmp(rtc_shared->relay.slot_problem, problem) == 0)
+	if (strcmp(shared->info.slot_problem, problem) == 0)
 		return false;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	strlcpy(rtc_shared->relay.slot_problem, problem, RTC_ERROR_LEN);
-	LWLockRelease(rtc_shared->lock);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	strlcpy(shared->info.slot_problem, problem, RTC_ERROR_LEN);
+	LWLockRelease(lock);
 	return true;
 }
 
 bool
 rtc_relay_note_policy(const char *policy)
 {
-	if (strcmp(rtc_shared->relay.policy, policy) == 0)
+	if (strcmp(shared->info.policy, policy) == 0)
 		return false;
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	strlcpy(rtc_shared->relay.policy, policy, RTC_POLICY_LEN);
-	LWLockRelease(rtc_shared->lock);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	strlcpy(shared->info.policy, policy, RTC_POLICY_LEN);
+	LWLockRelease(lock);
 	return true;
 }

@@ -12,7 +12,52 @@
 
 #include "postgres.h"
 
-#include "shmem.h"
+#include "utils/timestamp.h"
+
+#include "base/shared.h"
+#include "op.h"
+
+#define RTC_POLICY_LEN	32
+
+/* What the relay is doing; shown by rtcache_relay. */
+typedef enum RtcRelayState
+{
+	RTC_RELAY_STOPPED = 0,		/* not running */
+	RTC_RELAY_STANDBY,			/* running, waits for a promotion */
+	RTC_RELAY_OFF,				/* running, no redis_url */
+	RTC_RELAY_CONNECTING,		/* Redis cannot be reached, or was just lost */
+	RTC_RELAY_REPLAYING,		/* applying what Redis missed */
+	RTC_RELAY_CLEARING,			/* deleting what rtcache owns in Redis */
+	RTC_RELAY_DRAINING,			/* cleared; transactions from before still run */
+	RTC_RELAY_FULL,				/* Redis is out of memory: keys are only
+								 * deleted */
+	RTC_RELAY_STREAMING,		/* caught up */
+	RTC_RELAY_FENCED			/* another server owns the prefix */
+} RtcRelayState;
+
+typedef struct RtcRelayInfo
+{
+	int			pid;			/* 0 = not running */
+	RtcRelayState state;
+	TimeLineID	timeline;		/* of this server; 0 = in recovery */
+	TimestampTz last_commit_at; /* commit time of the newest applied commit */
+	int64		waits_since;	/* rtc_clock_ms(): a commit has not been
+								 * visible since then; 0 = none, or not for
+								 * long */
+	TimestampTz connected_at;	/* 0 = not connected */
+	TimestampTz last_error_at;
+	char		last_error[RTC_ERROR_LEN];
+	char		slot_problem[RTC_ERROR_LEN];	/* "" = slot in use */
+	char		policy[RTC_POLICY_LEN]; /* maxmemory-policy; "" = unknown */
+	uint64		batches;		/* applied */
+	uint64		ops;			/* applied */
+	uint64		commits;		/* applied */
+} RtcRelayInfo;
+
+extern const RtcSharedRoom rtc_status_room;
+
+/* Copies it, consistent in itself but for the counters. */
+extern void rtc_relay_get_info(RtcRelayInfo *info);
 
 /* The worker runs; it does not any more. */
 extern void rtc_relay_started(void);
@@ -32,6 +77,9 @@ extern void rtc_relay_lost(void);
 
 /* The newest commit that is applied is of this time. */
 extern void rtc_relay_last_commit(TimestampTz commit_time);
+
+/* So much more was applied. */
+extern void rtc_relay_count(uint64 batches, uint64 commits, uint64 ops);
 
 /* Something went wrong; and what is wrong with the slot ("" = nothing). */
 extern void rtc_relay_note_error(const char *text);

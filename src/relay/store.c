@@ -24,11 +24,12 @@
 #include "base/clock.h"
 #include "base/inject.h"
 #include "redis/conn.h"
+#include "redis/trust.h"
 #include "relay/status.h"
 #include "relay/stream.h"
 #include "relay/stream_internal.h"
 #include "relay/suspect.h"
-#include "shmem.h"
+#include "wal/queue.h"
 
 static void suspect(void);
 
@@ -54,7 +55,6 @@ rtc_stream_store(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
 	RtcPosition next;
-	XLogRecPtr	stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
 	RtcBatchResult result;
 
 	MemoryContextReset(rtc_stream.replies);
@@ -101,12 +101,8 @@ rtc_stream_store(void)
 	RTC_INJECT("applied");
 	rtc_stream.stored_ms = rtc_clock_ms();
 	rtc_stream.told_lsn = next.verified_lsn;
-	pg_atomic_write_u64(&rtc_shared->stored_lsn, rtc_stream.pos.lsn);
-
-	/* who waits for it has said so, and then looked */
-	pg_memory_barrier();
-	if (pg_atomic_read_u64(&rtc_shared->tell_lsn) > stored)
-		ConditionVariableBroadcast(&rtc_shared->applied_cv);
+	if (rtc_redis_set_stored(rtc_stream.pos.lsn))
+		rtc_queue_broadcast();
 	return true;
 }
 
@@ -119,7 +115,7 @@ rtc_stream_delete_instead(void)
 	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
 	RtcConnResult result;
 
-	rtc_stream_close_l2();
+	rtc_redis_close();
 	if (!rtc_stream.full)
 		ereport(WARNING,
 				(errcode(ERRCODE_OUT_OF_MEMORY),

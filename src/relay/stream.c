@@ -47,8 +47,10 @@
 #include "base/wal_bounds.h"
 #include "base/xid.h"
 #include "compat.h"
+#include "dep/stamps.h"
 #include "guc.h"
 #include "redis/session.h"
+#include "redis/trust.h"
 #include "relay/jobs.h"
 #include "relay/lag.h"
 #include "relay/policy.h"
@@ -59,6 +61,7 @@
 #include "relay/suspect.h"
 #include "relay/tag_drop.h"
 #include "relay/tag_sweep.h"
+#include "wal/queue.h"
 #include "write/commit_wait.h"
 
 /* And tried again so often when Redis was out of memory. */
@@ -79,7 +82,6 @@ static bool is_asked_for(void);
 static bool heartbeat(bool *beaten);
 static bool sweep(void);
 static void published(XLogRecPtr lsn);
-static void open_l2(void);
 
 void
 rtc_stream_init(void)
@@ -94,7 +96,7 @@ rtc_stream_init(void)
 	rtc_conn_limit_replies(rtc_stream.conn, RTC_RELAY_MAX_REPLY);
 	rtc_stream.reader = rtc_wal_reader_create();
 	rtc_stream.batch = rtc_batch_create();
-	rtc_stream_close_l2();
+	rtc_redis_close();
 }
 
 bool
@@ -204,8 +206,7 @@ rtc_stream_work(void)
 		{
 			rtc_wal_reader_next(rtc_stream.reader, &rtc_stream.event);
 			rtc_stream.have_event = true;
-			pg_atomic_write_u64(&rtc_shared->read_lsn,
-								rtc_wal_reader_lsn(rtc_stream.reader));
+			rtc_queue_set_read(rtc_wal_reader_lsn(rtc_stream.reader));
 		}
 		result = handle_event(&done);
 	}
@@ -219,7 +220,7 @@ rtc_stream_work(void)
 void
 rtc_stream_disconnect(void)
 {
-	rtc_stream_close_l2();
+	rtc_redis_close();
 	rtc_conn_close(rtc_stream.conn);
 }
 
@@ -245,14 +246,14 @@ rtc_stream_is_proven(void)
 void
 rtc_stream_prefix_changed(void)
 {
-	rtc_stream_close_l2();
+	rtc_redis_close();
 	rtc_prefix_template_changed();
 }
 
 void
 rtc_stream_fall_behind(void)
 {
-	rtc_stream_close_l2();
+	rtc_redis_close();
 	rtc_stream.target_lsn = Max(rtc_stream.target_lsn, rtc_wal_insert_end());
 	XLogFlush(rtc_stream.target_lsn);
 }
@@ -278,7 +279,7 @@ static bool
 start_resume(void)
 {
 	XLogRecPtr	end = rtc_wal_insert_end();
-	uint64		stored = pg_atomic_read_u64(&rtc_shared->stored_lsn);
+	XLogRecPtr	stored = rtc_redis_stored();
 
 	/* lookups wait until all of this is applied, which takes its flush */
 	XLogFlush(end);
@@ -338,7 +339,7 @@ catch_up(void)
 	if (!rtc_stream.announced)
 	{
 		/* who was verified against a position on the way asks again */
-		pg_atomic_fetch_add_u64(&rtc_shared->server_generation, 1);
+		rtc_redis_new_server();
 		ereport(LOG,
 				(errmsg("Redis has caught up at %X/%X",
 						LSN_FORMAT_ARGS(rtc_stream.seen_lsn)),
@@ -346,10 +347,10 @@ catch_up(void)
 						   (unsigned long long) rtc_stream.replayed)));
 		rtc_stream.announced = true;
 	}
-	pg_atomic_write_u64(&rtc_shared->floor_lsn, floor_lsn);
+	rtc_redis_set_floor(floor_lsn);
 	rtc_stream.proven = true;
 	RTC_INJECT("caught_up");
-	open_l2();
+	rtc_redis_open();
 	rtc_relay_set_state(RTC_RELAY_STREAMING);
 	return true;
 }
@@ -464,7 +465,7 @@ rtc_stream_send(void)
 	if (!rtc_stream_store())
 		return false;
 	rtc_batch_reset(rtc_stream.batch);
-	pg_atomic_fetch_add_u64(&rtc_shared->relay_batches, 1);
+	rtc_relay_count(1, 0, 0);
 	if (complete)
 	{
 		published(rtc_stream.done_lsn);
@@ -496,7 +497,7 @@ rtc_stream_is_untold(void)
 static bool
 is_asked_for(void)
 {
-	XLogRecPtr	asked = pg_atomic_read_u64(&rtc_shared->tell_lsn);
+	XLogRecPtr	asked = rtc_redis_asked();
 
 	return rtc_stream.announced && !rtc_stream.have_event &&
 		rtc_stream.pos.lsn < asked && asked <= rtc_stream.seen_lsn;
@@ -521,12 +522,10 @@ heartbeat(bool *beaten)
 static void
 published(XLogRecPtr lsn)
 {
-	if (lsn <= pg_atomic_read_u64(&rtc_shared->applied_lsn))
+	if (!rtc_queue_set_applied(lsn))
 		return;
-	pg_atomic_write_u64(&rtc_shared->applied_lsn, lsn);
 	RTC_INJECT("published");
-	pg_memory_barrier();
-	ConditionVariableBroadcast(&rtc_shared->applied_cv);
+	rtc_queue_broadcast();
 	rtc_commit_wait_wake(lsn);
 }
 
@@ -544,21 +543,7 @@ sweep(void)
 	return true;
 }
 
-/* ---------------- trust ---------------- */
-
-static void
-open_l2(void)
-{
-	if ((pg_atomic_read_u64(&rtc_shared->l2_generation) & 1) == 0)
-		pg_atomic_fetch_add_u64(&rtc_shared->l2_generation, 1);
-}
-
-void
-rtc_stream_close_l2(void)
-{
-	if ((pg_atomic_read_u64(&rtc_shared->l2_generation) & 1) != 0)
-		pg_atomic_fetch_add_u64(&rtc_shared->l2_generation, 1);
-}
+/* ---------------- trouble ---------------- */
 
 /*
  * Notes why the connection failed; returns false for the callers' sake.

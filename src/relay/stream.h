@@ -13,7 +13,6 @@
 
 #include "postgres.h"
 
-#include "shmem.h"
 
 typedef enum RtcStreamResult
 {

@@ -14,7 +14,6 @@
 
 #include "relay/batch.h"
 #include "relay/position.h"
-#include "shmem.h"
 #include "wal/reader.h"
 
 /* The position is stored at least this often, for others to see us alive. */
@@ -71,9 +70,6 @@ extern void rtc_stream_mark(void);
  * down.
  */
 extern bool rtc_stream_delete_instead(void);
-
-/* Keeps lookups away from Redis. */
-extern void rtc_stream_close_l2(void);
 
 /*
  * Notes why the stream is down: what the connection says, or a text.  False,

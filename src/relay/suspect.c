@@ -34,9 +34,9 @@
 
 #include "guc.h"
 #include "op.h"
+#include "redis/prefix_table.h"
 #include "relay/closed.h"
 #include "relay/suspect.h"
-#include "shmem.h"
 #include "stats.h"
 
 /* So often one op alone has to fail before it is refused. */
@@ -317,11 +317,10 @@ append_key(StringInfo buf, const char *key, size_t len)
 static void
 database_name(Oid dboid, char name[NAMEDATALEN])
 {
-	snprintf(name, NAMEDATALEN, "%u", dboid);
-	LWLockAcquire(rtc_shared->lock, LW_SHARED);
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_shared->prefix[i].dboid == dboid &&
-			rtc_shared->prefix[i].dbname[0] != '\0')
-			strlcpy(name, rtc_shared->prefix[i].dbname, NAMEDATALEN);
-	LWLockRelease(rtc_shared->lock);
+	RtcPrefix	entry;
+
+	if (rtc_prefix_copy(dboid, &entry) && entry.dbname[0] != '\0')
+		strlcpy(name, entry.dbname, NAMEDATALEN);
+	else
+		snprintf(name, NAMEDATALEN, "%u", dboid);
 }

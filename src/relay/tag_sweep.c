@@ -37,11 +37,11 @@
 #include "guc.h"
 #include "redis/script.h"
 #include "redis/session.h"
+#include "relay/jobs_report.h"
 #include "relay/prefix.h"
 #include "relay/scan.h"
 #include "relay/tag_drop.h"
 #include "relay/tag_sweep.h"
-#include "shmem.h"
 
 /* Rests (ms): between steps, and between passes. */
 #define REST_FIRST_PASS		5
@@ -202,15 +202,11 @@ note_tags(const RtcReply *keys)
 static void
 tell(void)
 {
-	LWLockAcquire(rtc_shared->lock, LW_EXCLUSIVE);
-	memset(&rtc_shared->sweep, 0, sizeof(rtc_shared->sweep));
-	rtc_shared->sweeping = !sweep.known;
-	rtc_shared->sweep.kind = RTC_JOB_SWEEP;
-	rtc_shared->sweep.pass = 1;
-	rtc_shared->sweep.passes = 1;
-	rtc_shared->sweep.looked = sweep.steps * RTC_SCAN_COUNT;
-	rtc_shared->sweep.started_at = sweep.began_at;
-	LWLockRelease(rtc_shared->lock);
+	RtcJobInfo	info = {RTC_JOB_SWEEP,.pass = 1,.passes = 1};
+
+	info.looked = sweep.steps * RTC_SCAN_COUNT;
+	info.started_at = sweep.began_at;
+	rtc_jobs_report_sweep(sweep.known ? NULL : &info);
 }
 
 static void

@@ -34,21 +34,56 @@
 #include "storage/fd.h"
 #include "utils/resowner.h"
 
-#include "shmem.h"
 #include "wal/seal.h"
+
+/* Written once, by the postmaster. */
+typedef struct RtcSeal
+{
+	uint8		key[RTC_SEAL_KEY_LEN];
+	char		key_id[RTC_KEY_ID_LEN]; /* names it without showing it */
+} RtcSeal;
+
+static RtcSeal *shared = NULL;
 
 static bool read_key_file(uint8 *key);
 static void make_key_file(void);
+static void load_key(uint8 key[RTC_SEAL_KEY_LEN]);
+static void make_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN]);
 static const uint8 *seal_key(void);
 static bool equal_in_constant_time(const void *a, const void *b, size_t len);
 static void hmac_sha256(const uint8 *key, const void *data, size_t len,
 						uint8 *digest);
 
+static Size
+size(void)
+{
+	return sizeof(RtcSeal);
+}
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	if (found)
+		return;
+	load_key(shared->key);
+	make_key_id(shared->key, shared->key_id);
+}
+
+const RtcSharedRoom rtc_seal_room = {"rtcache_seal", 0, size, attach};
+
+const char *
+rtc_seal_key_id(void)
+{
+	return shared->key_id;
+}
+
 /*
- * Reads the key file, or makes it first.
+ * Reads the key file, or makes it first.  Any process may, also while another
+ * does.
  */
-void
-rtc_seal_load(uint8 key[RTC_SEAL_KEY_LEN])
+static void
+load_key(uint8 key[RTC_SEAL_KEY_LEN])
 {
 	if (read_key_file(key))
 		return;
@@ -63,8 +98,8 @@ rtc_seal_load(uint8 key[RTC_SEAL_KEY_LEN])
 /*
  * Names a key by the first half of an HMAC of a constant.
  */
-void
-rtc_seal_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN])
+static void
+make_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN])
 {
 	static const char label[] = "rtcache key id";
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
@@ -147,11 +182,11 @@ seal_key(void)
 	static uint8 key[RTC_SEAL_KEY_LEN];
 	static bool loaded = false;
 
-	if (rtc_shared != NULL)
-		return rtc_shared->seal_key;
+	if (rtc_preloaded)
+		return shared->key;
 	if (!loaded)
 	{
-		rtc_seal_load(key);
+		load_key(key);
 		loaded = true;
 	}
 	return key;

@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "base/shared.h"
+
 #define RTC_SEAL_KEY_LEN	32
 #define RTC_SEAL_LEN		16	/* HMAC-SHA256, truncated */
 #define RTC_SEAL_TEXT_LEN	22	/* the same as printable ASCII */
@@ -21,13 +23,13 @@
 #define RTC_SEAL_FILE		"rtcache.key"
 
 /*
- * Reads the key file, or makes it.  Raises 58030 (I/O) when neither works.
- * Any process of the server may call it, also while another does.
+ * The start of the server reads the key file, or makes it, and raises 58030
+ * (I/O) when neither works.
  */
-extern void rtc_seal_load(uint8 key[RTC_SEAL_KEY_LEN]);
+extern const RtcSharedRoom rtc_seal_room;
 
-/* Names a key without giving it away. */
-extern void rtc_seal_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN]);
+/* Names this server's key without giving it away; when preloaded. */
+extern const char *rtc_seal_key_id(void);
 
 /*
  * Computes the seal of data with this server's key (from shared memory, or

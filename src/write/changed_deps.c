@@ -30,7 +30,7 @@
 #include "dep/interest.h"
 #include "dep/stamps.h"
 #include "guc.h"
-#include "shmem.h"
+#include "wal/queue.h"
 #include "wal/message.h"
 #include "write/changed_deps.h"
 
@@ -65,7 +65,7 @@ static RtcDepSet set;
 static void
 touch(RtcDep dep)
 {
-	if (rtc_shared != NULL)
+	if (rtc_preloaded)
 		rtc_stamp_touch(rtc_stamp_bucket(dep));
 }
 
@@ -132,27 +132,15 @@ rtc_depset_overflowed(void)
  * An older Redis may come back, with tag sets that are not known of now.  So
  * before the first TAG op is left out, a message in WAL says that it may be: a
  * relay that meets it clears, unless it knows better (tag_sweep.c), and lookups
- * believe no Redis that is not behind it (lookup_trust.c).  The look that counts is
- * that behind the message.
+ * believe no Redis that is not behind it (lookup_trust.c).  Only the check made
+ * after the message was written counts.
  */
 bool
 rtc_depset_is_wanted(RtcDep dep)
 {
-	XLogRecPtr	end;
-
-	if (rtc_shared == NULL || rtc_interest_exists(dep))
+	if (!rtc_preloaded || rtc_interest_exists(dep))
 		return true;
-	if (pg_atomic_read_u64(&rtc_shared->omitted_lsn) != 0)
-	{
-		pg_memory_barrier();
-		return rtc_interest_exists(dep);
-	}
-
-	end = rtc_message_write_omitted();
-	pg_atomic_write_u64(&rtc_shared->omitted_lsn, end);
-	rtc_raise_lsn(&rtc_shared->wake_lsn, end);
-	pg_memory_barrier();
-	rtc_wake_relay();
+	rtc_queue_omit();
 	return rtc_interest_exists(dep);
 }
 

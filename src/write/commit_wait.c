@@ -32,7 +32,7 @@
  * here may raise once the transaction is committed: that would be a PANIC.
  * Barriers of the server (DROP DATABASE is one) are absorbed, since a wait may
  * be long, and those who raised them wait for everybody.
- * The queue is protected by RtcShared.wait_lock, which is held for a few
+ * The queue is protected by a lock, which is held for a few
  * pointers and, by the relay, for setting latches.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -42,6 +42,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/proc.h"
@@ -55,11 +56,13 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "base/relay_latch.h"
 #include "compat.h"
 #include "dep/stamps.h"
 #include "guc.h"
-#include "shmem.h"
+#include "redis/prefix_table.h"
 #include "stats.h"
+#include "wal/queue.h"
 #include "write/commit_wait.h"
 
 /* How often to look whether there still is a Redis to wait for (ms). */
@@ -76,6 +79,27 @@ typedef enum WaitEnd
 	END_TERMINATE,
 	END_POSTMASTER_DEATH
 } WaitEnd;
+
+/* One process that waits. */
+typedef struct RtcWaiter
+{
+	dlist_node	node;			/* in the queue */
+	XLogRecPtr	lsn;			/* for Redis to have this */
+	Latch	   *latch;			/* to tell it */
+	bool		queued;			/* node is in the queue */
+} RtcWaiter;
+
+typedef struct RtcWaiters
+{
+	pg_atomic_uint64 wait_lsn;	/* the newest LSN that anybody waits for */
+
+	/* The lock protects the rest. */
+	dlist_head	queue;			/* of RtcWaiter, by LSN */
+	RtcWaiter	waiter[FLEXIBLE_ARRAY_MEMBER];	/* by number of the process */
+} RtcWaiters;
+
+static RtcWaiters *shared = NULL;
+static LWLock *lock = NULL;
 
 static ProcessUtility_hook_type prev_utility_hook = NULL;
 
@@ -95,11 +119,26 @@ static void join_queue(XLogRecPtr lsn);
 static void leave_queue(void);
 static void warn(WaitEnd end);
 
-int
-rtc_waiter_slots(void)
+static Size
+size(void)
 {
-	return MaxBackends;
+	return add_size(offsetof(RtcWaiters, waiter),
+					mul_size(MaxBackends, sizeof(RtcWaiter)));
 }
+
+static void
+attach(void *place, LWLockPadded *locks, bool found)
+{
+	shared = place;
+	lock = &locks[0].lock;
+	if (found)
+		return;
+	memset(shared, 0, size());
+	pg_atomic_init_u64(&shared->wait_lsn, InvalidXLogRecPtr);
+	dlist_init(&shared->queue);
+}
+
+const RtcSharedRoom rtc_commit_wait_room = {"rtcache_commit_wait", 1, size, attach};
 
 void
 rtc_commit_wait_init(void)
@@ -143,7 +182,7 @@ void
 rtc_commit_wait_arm(void)
 {
 	armed = rtc_commit_wait == RTC_COMMIT_WAIT_APPLIED &&
-		rtc_shared != NULL && RtcRedisConfigured();
+		rtc_preloaded && RtcRedisConfigured();
 	if (armed && wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcacheCommitWait");
 }
@@ -168,7 +207,7 @@ rtc_commit_wait_now(void)
 	bool		wait = armed && !XLogRecPtrIsInvalid(lsn);
 
 	rtc_commit_wait_forget();
-	if (!wait || pg_atomic_read_u32(&rtc_shared->queue_on) == 0)
+	if (!wait || !rtc_queue_is_on())
 		return;
 
 	/* Redis is given what is flushed; with synchronous_commit off it is not. */
@@ -227,7 +266,7 @@ wait_until_applied(XLogRecPtr lsn)
 		}
 		if (ProcSignalBarrierPending && absorb)
 			absorb = absorb_barrier();
-		if (pg_atomic_read_u32(&rtc_shared->queue_on) == 0)
+		if (!rtc_queue_is_on())
 		{
 			end = END_OFF;
 			break;
@@ -314,7 +353,7 @@ absorb_barrier(void)
 static long
 patience(void)
 {
-	int64		down_since = (int64) pg_atomic_read_u64(&rtc_shared->down_since);
+	int64		down_since = rtc_queue_down_since();
 	int64		used = 0;
 
 	if (rtc_commit_wait_timeout == 0)
@@ -332,48 +371,48 @@ patience(void)
 static void
 join_queue(XLogRecPtr lsn)
 {
-	RtcWaiter  *self = &rtc_shared->waiter[my_proc_number_compat()];
-	dlist_node *behind = &rtc_shared->waiters.head;
+	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
+	dlist_node *behind = &shared->queue.head;
 
-	LWLockAcquire(rtc_shared->wait_lock, LW_EXCLUSIVE);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
 	self->lsn = lsn;
 	self->latch = MyLatch;
 	self->queued = true;
-	if (!dlist_is_empty(&rtc_shared->waiters))
-		for (behind = dlist_tail_node(&rtc_shared->waiters);
+	if (!dlist_is_empty(&shared->queue))
+		for (behind = dlist_tail_node(&shared->queue);
 			 dlist_container(RtcWaiter, node, behind)->lsn > lsn;)
 		{
-			if (!dlist_has_prev(&rtc_shared->waiters, behind))
+			if (!dlist_has_prev(&shared->queue, behind))
 			{
-				behind = &rtc_shared->waiters.head;
+				behind = &shared->queue.head;
 				break;
 			}
-			behind = dlist_prev_node(&rtc_shared->waiters, behind);
+			behind = dlist_prev_node(&shared->queue, behind);
 		}
 	dlist_insert_after(behind, &self->node);
-	LWLockRelease(rtc_shared->wait_lock);
+	LWLockRelease(lock);
 }
 
 static void
 leave_queue(void)
 {
-	RtcWaiter  *self = &rtc_shared->waiter[my_proc_number_compat()];
+	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
 
-	LWLockAcquire(rtc_shared->wait_lock, LW_EXCLUSIVE);
+	LWLockAcquire(lock, LW_EXCLUSIVE);
 	if (self->queued)
 		dlist_delete(&self->node);
 	self->queued = false;
-	LWLockRelease(rtc_shared->wait_lock);
+	LWLockRelease(lock);
 }
 
 void
 rtc_commit_wait_wake(XLogRecPtr applied)
 {
-	LWLockAcquire(rtc_shared->wait_lock, LW_EXCLUSIVE);
-	while (!dlist_is_empty(&rtc_shared->waiters))
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	while (!dlist_is_empty(&shared->queue))
 	{
 		RtcWaiter  *first = dlist_head_element(RtcWaiter, node,
-											   &rtc_shared->waiters);
+											   &shared->queue);
 
 		if (first->lsn > applied)
 			break;
@@ -381,25 +420,26 @@ rtc_commit_wait_wake(XLogRecPtr applied)
 		first->queued = false;
 		SetLatch(first->latch);
 	}
-	LWLockRelease(rtc_shared->wait_lock);
+	LWLockRelease(lock);
 }
 
 void
 rtc_hurry_relay(XLogRecPtr lsn)
 {
-	uint64		last = pg_atomic_read_u64(&rtc_shared->wait_lsn);
-
-	while (last < lsn &&
-		   !pg_atomic_compare_exchange_u64(&rtc_shared->wait_lsn, &last, lsn))
-		;
+	rtc_raise_lsn(&shared->wait_lsn, lsn);
 	rtc_wake_relay();
 }
 
 bool
 rtc_somebody_waits(void)
 {
-	return pg_atomic_read_u64(&rtc_shared->wait_lsn) >
-		pg_atomic_read_u64(&rtc_shared->applied_lsn);
+	return pg_atomic_read_u64(&shared->wait_lsn) > rtc_queue_applied();
+}
+
+bool
+rtc_is_applied(XLogRecPtr lsn)
+{
+	return rtc_queue_is_applied(lsn) && !rtc_prefix_is_clearing(lsn);
 }
 
 /* ---------------- what went wrong ---------------- */

@@ -13,20 +13,10 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
-#include "lib/ilist.h"
-#include "storage/latch.h"
 
-/* One process that waits.  Protected by RtcShared.wait_lock. */
-typedef struct RtcWaiter
-{
-	dlist_node	node;			/* in RtcShared.waiters */
-	XLogRecPtr	lsn;			/* for Redis to have this */
-	Latch	   *latch;			/* to tell it */
-	bool		queued;			/* node is in the list */
-} RtcWaiter;
+#include "base/shared.h"
 
-/* How many processes may wait at a time; for shmem.c. */
-extern int	rtc_waiter_slots(void);
+extern const RtcSharedRoom rtc_commit_wait_room;
 
 /* Watches for COMMIT PREPARED; from _PG_init while preloading. */
 extern void rtc_commit_wait_init(void);
@@ -42,6 +32,12 @@ extern void rtc_commit_wait_now(void);
 
 /* ABORT: forgets. */
 extern void rtc_commit_wait_forget(void);
+
+/*
+ * Has Redis all that the current database committed up to lsn?  Not while what
+ * was to be deleted by then is still being looked for.
+ */
+extern bool rtc_is_applied(XLogRecPtr lsn);
 
 /* Tells the relay of somebody who waits for lsn, so that it does not linger. */
 extern void rtc_hurry_relay(XLogRecPtr lsn);

@@ -37,8 +37,8 @@
 #include "guc.h"
 #include "op.h"
 #include "rule/ttl.h"
-#include "shmem.h"
 #include "stats.h"
+#include "wal/queue.h"
 #include "write/commit_wait.h"
 #include "write/forget.h"
 #include "write/oplist.h"
@@ -259,8 +259,7 @@ cache_key(PG_FUNCTION_ARGS)
 static bool
 is_switched_off(void)
 {
-	return pg_atomic_read_u32(&rtc_shared->queue_on) == 0 &&
-		ConfigReloadPending;
+	return !rtc_queue_is_on() && ConfigReloadPending;
 }
 
 /*
@@ -277,7 +276,7 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcacheWait");
 
-	ConditionVariablePrepareToSleep(&rtc_shared->applied_cv);
+	ConditionVariablePrepareToSleep(rtc_queue_moved());
 	for (;;)
 	{
 		int64		left;
@@ -291,7 +290,7 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 
 		/* The relay may have started only now: wake it every second. */
 		rtc_hurry_relay(Min(target, rtc_wal_insert_end()));
-		(void) ConditionVariableTimedSleep(&rtc_shared->applied_cv,
+		(void) ConditionVariableTimedSleep(rtc_queue_moved(),
 										   Min(left, 1000),
 										   wait_event);
 	}

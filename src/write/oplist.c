@@ -46,8 +46,8 @@
 #include "base/mutant.h"
 #include "dep/stamps.h"
 #include "guc.h"
-#include "shmem.h"
 #include "wal/message.h"
+#include "wal/queue.h"
 #include "write/changed_deps.h"
 #include "write/op_merge.h"
 #include "write/oplist.h"
@@ -199,26 +199,8 @@ rtc_oplist_flush(void)
 	 * tells whoever connects it later that it cannot trust what is there.
 	 */
 	if (list.unlogged)
-	{
-		static bool gap_logged = false;
-
-		if (rtc_shared == NULL)
-		{
-			if (!gap_logged)
-				rtc_message_write_gap();
-			gap_logged = true;
-		}
-		else if (pg_atomic_read_u32(&rtc_shared->gap_logged) == 0)
-		{
-			/*
-			 * Set the flag behind the message: who sees it set may rely on
-			 * the message being in WAL before its own commit record.
-			 */
-			rtc_message_write_gap();
-			pg_atomic_write_u32(&rtc_shared->gap_logged, 1);
-		}
-		list.unlogged = false;
-	}
+		rtc_queue_gap();
+	list.unlogged = false;
 }
 
 bool
@@ -403,10 +385,7 @@ static bool
 queue_is_on(void)
 {
 	(void) GetTopTransactionId();
-	if (rtc_shared == NULL)
-		return RtcRedisConfigured();
-	pg_memory_barrier();
-	return pg_atomic_read_u32(&rtc_shared->queue_on) != 0;
+	return rtc_queue_is_on();
 }
 
 /*
@@ -490,7 +469,7 @@ append_op(StringInfo message, int begin, int end, RtcOpKind kind)
 static void
 touch_bucket(const RtcOp *op)
 {
-	if (rtc_shared == NULL)
+	if (!rtc_preloaded)
 		return;
 	if (RtcOpHasKey(op->kind))
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));

@@ -30,7 +30,7 @@
 
 #include "base/inject.h"
 #include "dep/stamps.h"
-#include "shmem.h"
+#include "wal/queue.h"
 #include "write/commit_wait.h"
 #include "write/oplist.h"
 #include "write/xact.h"
@@ -40,7 +40,6 @@ static void subxact_callback(SubXactEvent event, SubTransactionId mySubid,
 							 SubTransactionId parentSubid, void *arg);
 static void release_callback(ResourceReleasePhase phase, bool isCommit,
 							 bool isTopLevel, void *arg);
-static void wake_relay_for(XLogRecPtr lsn);
 
 void
 rtc_xact_init(void)
@@ -74,7 +73,7 @@ xact_callback(XactEvent event, void *arg)
 			RTC_INJECT("commit_stamped");
 			if (rtc_oplist_is_active())
 			{
-				wake_relay_for(XactLastCommitEnd);
+				rtc_queue_commit(XactLastCommitEnd);
 				rtc_commit_wait_for(XactLastCommitEnd);
 			}
 			RTC_INJECT("commit_ends");
@@ -124,21 +123,4 @@ release_callback(ResourceReleasePhase phase, bool isCommit, bool isTopLevel,
 {
 	if (phase == RESOURCE_RELEASE_AFTER_LOCKS && isCommit && isTopLevel)
 		rtc_commit_wait_now();
-}
-
-/*
- * Tells the relay that there is a commit to apply.  If it lets commits collect
- * it will look by itself.
- */
-static void
-wake_relay_for(XLogRecPtr lsn)
-{
-	if (rtc_shared == NULL)
-		return;
-	rtc_raise_lsn(&rtc_shared->wake_lsn, lsn);
-
-	/* the WAL before the question; the relay does it the other way round */
-	pg_memory_barrier();
-	if (pg_atomic_read_u32(&rtc_shared->lingers) == 0)
-		rtc_wake_relay();
 }

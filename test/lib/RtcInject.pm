@@ -56,8 +56,8 @@ TO
 TO
 
 	# a point between a writer's two looks for interest
-	[ 'src/write/changed_deps.c', qr/(#include "guc.h"\n)/, "{1}#include \"base/inject.h\"\n" ],
-	[ 'src/write/changed_deps.c', qr/(\tend = rtc_message_write_omitted)/, <<'TO' ],
+	[ 'src/wal/queue.c', qr{(#include "guc.h"\n)}, "{1}#include \"base/inject.h\"\n" ],
+	[ 'src/wal/queue.c', qr/(\tend = rtc_message_write_omitted)/, <<'TO' ],
 	RTC_INJECT("mark_begins");
 {1}
 TO
@@ -127,10 +127,10 @@ TO
 
 	# Redis is asked though the relay does not vouch for it
 	[ 'src/read/lookup_trust.c', qr{(#include "read/lookup_trust.h"\n)}, "#include \"base/inject.h\"\n{1}" ],
-	[ 'src/read/lookup_trust.c', qr/if \(!rtc_l2_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
-	if ((!rtc_l2_open(&trust->l2_generation) && !RTC_WITHOUT("no_generation")) ||
+	[ 'src/read/lookup_trust.c', qr/if \(!rtc_redis_is_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
+	if ((!rtc_redis_is_open(&trust->l2_generation) && !RTC_WITHOUT("no_generation")) ||
 TO
-	[ 'src/read/lookup_trust.c', qr/return (rtc_l2_open\(&generation\) && generation == trust->l2_generation)/, <<'TO' ],
+	[ 'src/read/lookup_trust.c', qr/return (rtc_redis_is_open\(&generation\) &&\s*generation == trust->l2_generation)/, <<'TO' ],
 return (RTC_WITHOUT("no_generation") || ({1}))
 TO
 
