@@ -39,11 +39,6 @@ fmgr_info_cxt(Oid functionId, FmgrInfo *finfo, MemoryContext mcxt)
 	memset(finfo, 0, sizeof(*finfo));
 }
 
-void
-ProcessInterrupts(void)
-{
-}
-
 char
 get_typtype(Oid typid)
 {

@@ -18,6 +18,7 @@
 #include <setjmp.h>
 
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/memutils.h"
 
 #include "server_shim.h"
@@ -184,6 +185,29 @@ pg_free(void *pointer)
 		pfree(pointer);
 }
 
+/* ---------------- lists ---------------- */
+
+List *
+lappend(List *list, void *datum)
+{
+	if (list == NIL)
+	{
+		list = palloc0(sizeof(List));
+		list->type = T_List;
+	}
+	if (list->length == list->max_length)
+	{
+		ListCell   *cells = palloc((list->length + 1) * sizeof(ListCell));
+
+		if (list->length > 0)
+			memcpy(cells, list->elements, list->length * sizeof(ListCell));
+		list->elements = cells;
+		list->max_length = list->length + 1;
+	}
+	list->elements[list->length++].ptr_value = datum;
+	return list;
+}
+
 /* ---------------- errors ---------------- */
 
 bool
@@ -304,6 +328,13 @@ CopyErrorData(void)
 
 void
 FlushErrorState(void)
+{
+}
+
+/* ---------------- interrupts ---------------- */
+
+void
+ProcessInterrupts(void)
 {
 }
 
