@@ -47,17 +47,12 @@ start_postgres()
 	cat >>"$PGDATA/postgresql.conf" <<-CONF
 		listen_addresses = ''
 		unix_socket_directories = '$TMPDIR'
-		shared_preload_libraries = 'rtcache'
 		rtcache.redis_url = 'unix://$REDIS_SOCKET'
-		fsync = off
 		log_line_prefix = '%m [%p] %q%a '
-		include_if_exists = 'testing.conf'
+		include 'testing.conf'
 	CONF
 	# the tests want to see what Redis does
-	cat >"$PGDATA/testing.conf" <<-CONF
-		rtcache.l1_size = 0
-		max_prepared_transactions = 20
-	CONF
+	cat "${BASH_SOURCE%/*}/lib/rtcache.conf" - >"$PGDATA/testing.conf" <<<'rtcache.l1_size = 0'
 	pg_ctl start -w -t 180 -s -l "$TMPDIR/postgres.log" ||
 		{ cat "$TMPDIR/postgres.log"; return 1; }
 }
@@ -70,7 +65,7 @@ restart_postgres()
 
 default_postgres()
 {
-	rm -f "$PGDATA/testing.conf"
+	printf '%s\n' "shared_preload_libraries = 'rtcache'" 'fsync = off' >"$PGDATA/testing.conf"
 	restart_postgres ''
 }
 

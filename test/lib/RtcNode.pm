@@ -16,6 +16,7 @@ use warnings;
 
 use parent 'PostgreSQL::Test::Cluster';
 
+use File::Basename qw(dirname);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
@@ -29,9 +30,8 @@ $SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 #				what they want to see; without redis it is there anyway
 #	conf		further lines for postgresql.conf
 #	preload		0 = rtcache is not preloaded
-# Redis is given two seconds for an answer, so that a machine under load does not
-# look like a Redis that hangs; tests of timeouts say in conf what they want.
 #	init		options for init(); wal_level is replica in any case
+# The other settings are in rtcache.conf.
 sub new
 {
 	my ($class, $name, %option) = @_;
@@ -43,21 +43,8 @@ sub new
 		extra => [ '-E', 'UTF8', '--locale=C' ],
 		%{ $option{init} || {} });
 
-	# The settings of allows_streaming are too small for busy tests.
-	$self->append_conf('postgresql.conf', <<"CONF");
-wal_level = replica
-max_wal_senders = 10
-max_replication_slots = 10
-max_connections = 100
-max_prepared_transactions = 20
-log_statement = none
-restart_after_crash = on
-CONF
-	$self->append_conf('postgresql.conf', <<"CONF") if $preload;
-shared_preload_libraries = 'rtcache'
-rtcache.command_timeout = 2s
-rtcache.connect_timeout = 2s
-CONF
+	$self->append_conf('postgresql.conf', slurp_file(dirname(__FILE__) . '/rtcache.conf'));
+	$self->append_conf('postgresql.conf', "shared_preload_libraries = ''") unless $preload;
 	$self->append_conf('postgresql.conf',
 		"rtcache.redis_url = '" . $option{redis}->url . "'")
 	  if $option{redis};

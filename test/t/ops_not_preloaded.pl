@@ -20,7 +20,7 @@ my $node = RtcNode->new(
 	'main',
 	redis => $redis,
 	preload => 0,
-	conf => "shared_preload_libraries = ''\nrtcache.stamp_buckets = 2048");
+	conf => 'rtcache.stamp_buckets = 2048');
 $node->start;
 
 # a fresh server
