@@ -88,6 +88,7 @@ rtc_sweep_restart(void)
 		sweep.context = AllocSetContextCreate(TopMemoryContext,
 											  "rtcache sweep",
 											  ALLOCSET_DEFAULT_SIZES);
+	tell();
 }
 
 bool
