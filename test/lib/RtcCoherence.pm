@@ -8,6 +8,9 @@
 #
 # The table "hero" is (id int, name text) with a write-through rule for the key
 # "hero:{id}".  After a clear, keys may be missing: "partial".
+#
+# The table "plain" is (id int, n int), of 100 rows with n = 1, without keys of its
+# own: what is cached of it hangs on tag sets.
 
 package RtcCoherence;
 
@@ -21,17 +24,37 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(create_heroes same_as_table differences reads pass_mark cleared_for_tags logged start_again);
+our @EXPORT = qw(create_heroes same_as_table differences reads lists wait_hit hero_in_redis
+	create_plain plain_lookup look pass_mark cleared_for_tags logged start_again);
 
+# Makes the extension and the table; in another database, if that is named, which is
+# made, too.
 sub create_heroes
+{
+	my ($node, $dbname) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $dbname") if $dbname;
+	$node->safe_psql($dbname || 'postgres', q{
+		CREATE EXTENSION rtcache;
+		CREATE TABLE hero (id int PRIMARY KEY, name text);
+		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
+			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');
+	});
+	return;
+}
+
+sub create_plain
 {
 	my ($node) = @_;
 
 	$node->safe_psql('postgres', q{
 		CREATE EXTENSION rtcache;
-		CREATE TABLE hero (id int PRIMARY KEY, name text);
-		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');
+		CREATE TABLE plain (id int PRIMARY KEY, n int);
+		INSERT INTO plain SELECT i, 1 FROM generate_series(1, 100) i;
+		CREATE TRIGGER row AFTER INSERT OR UPDATE OR DELETE ON plain
+			FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate();
+		CREATE TRIGGER truncated AFTER TRUNCATE ON plain
+			FOR EACH STATEMENT EXECUTE FUNCTION rtcache_truncate();
 	});
 	return;
 }
@@ -108,15 +131,65 @@ sub same_json
 	return defined $decoded && $decoded eq $json->encode($json->decode($expected));
 }
 
-# What cache_get gives for a hero, as text; in a new session, or in this one.
+# What cache_get gives for a hero: the name.  It is asked in a new session of this
+# database ("postgres"), or in this session.
 sub reads
 {
-	my ($node, $id, $session) = @_;
-	my $sql = "SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id')->>'name'";
+	my ($node, $id, $where) = @_;
 
-	return $session
-	  ? $session->query_safe($sql)
-	  : $node->safe_psql('postgres', $sql);
+	return _ask($node, "SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id')->>'name'", $where);
+}
+
+# What cache_list gives, which no rule stores, of the same.
+sub lists
+{
+	my ($node, $id, $where) = @_;
+
+	return _ask($node, "SELECT cache_list('names', 'SELECT name FROM hero WHERE id = $id') -> 0 ->> 'name'", $where);
+}
+
+sub _ask
+{
+	my ($node, $sql, $where) = @_;
+
+	return ref $where ? $where->query_safe($sql) : $node->safe_psql($where || 'postgres', $sql);
+}
+
+# Waits until a lookup of a hero gives this name and comes from Redis; a test result.
+sub wait_hit
+{
+	my ($node, $id, $name) = @_;
+	my $hits = $node->stat('l2_hits');
+
+	return $node->poll_query_until('postgres', qq{
+		SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id')->>'name' = '$name';
+		SELECT l2_hits > $hits FROM rtcache_stats}, "t\nt");
+}
+
+# The name that a hero has in Redis; "nothing" if its key is not there.
+sub hero_in_redis
+{
+	my ($redis, $id, $prefix) = @_;
+	my ($name) = ($redis->cli('GET', ($prefix // 'postgres:') . "hero:$id") // '') =~ /"name": ?"(.*?)"/;
+
+	return $name // 'nothing';
+}
+
+# A lookup of a row of "plain", as SQL.  More arguments of cache_get may follow.
+sub plain_lookup
+{
+	my ($key, $id, $more) = @_;
+
+	return sprintf q{SELECT cache_get('%s', 'SELECT n FROM plain WHERE id = $1', '{%d}', '1 hour'%s) ->> 'n'},
+	  $key, $id, $more // '';
+}
+
+# The same, asked in a new session.
+sub look
+{
+	my ($node, @lookup) = @_;
+
+	return $node->safe_psql('postgres', plain_lookup(@lookup));
 }
 
 # The first TAG op that is left out since a start leaves a mark in WAL, and a

@@ -151,6 +151,37 @@ sub no_crash
 	return @lines == 0;
 }
 
+# Waits until lookups without L1 store their answers in Redis, whatever has kept them
+# from it; a test result.
+sub wait_fill
+{
+	my ($self, $dbname) = @_;
+	my $fills = $self->stat('fills', $dbname);
+
+	return $self->poll_query_until($dbname || 'postgres', qq{
+		SELECT cache_get('wait_fill:' || clock_timestamp(), 'SELECT 1 AS n', NULL, '1 min') IS NOT NULL
+			AND fills > $fills FROM rtcache_stats});
+}
+
+# Waits until the relay has looked at all tag sets in Redis: from then on writers leave
+# out what nobody is interested in.  A test result.
+sub wait_sweep
+{
+	my ($self) = @_;
+
+	return $self->poll_query_until('postgres', q{
+		SELECT count(*) = 0 FROM rtcache_progress WHERE what = 'sweep'});
+}
+
+# What cache_health() says: "true", or "false", and the detail.
+sub health
+{
+	my ($self, $name, $dbname) = @_;
+
+	return $self->safe_psql($dbname || 'postgres',
+		"SELECT ok::text || ' ' || detail FROM cache_health() WHERE name = '$name'");
+}
+
 # One value of rtcache_stats.
 sub stat
 {

@@ -42,14 +42,6 @@ sub from_backup
 	return $new;
 }
 
-sub name_in_redis
-{
-	my ($id) = @_;
-	my ($name) = ($redis->cli('GET', "postgres:hero:$id") || '') =~ /"name":"(.*)"/;
-
-	return defined $name ? $name : '';
-}
-
 # Every lookup, twice, agrees with the table.
 sub reads_are_right
 {
@@ -73,7 +65,7 @@ like($clone->safe_psql('postgres', 'SELECT last_error FROM rtcache_relay'),
 ok(logged($clone, qr/WARNING:  rtcache does not write to Redis: a copy of this server/), 'also in its log');
 $clone->safe_psql('postgres', q{UPDATE hero SET name = 'clone'});
 reads_are_right($clone, 'the copy');
-is(name_in_redis(1), 'v1', 'its writes do not reach Redis');
+is(hero_in_redis($redis, 1), 'v1', 'its writes do not reach Redis');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'v2'});
 same_as_table($node, $redis, 'those of the original do');
 reads_are_right($node, 'the original');
@@ -110,7 +102,7 @@ like($node->safe_psql('postgres', 'SELECT last_error FROM rtcache_relay'),
 	qr/timeline 2, younger than ours/, 'and told why');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'zombie'});
 reads_are_right($node, 'the original');
-is(name_in_redis(1), 'restored', 'its writes do not reach Redis');
+is(hero_in_redis($redis, 1), 'restored', 'its writes do not reach Redis');
 $node->stop;
 $restored->append_conf('postgresql.conf', 'restore_command = false');
 $restored->safe_psql('postgres', q{UPDATE hero SET name = 'again'});
@@ -141,7 +133,7 @@ $primary->safe_psql('postgres', q{UPDATE hero SET name = 'replayed' WHERE id <= 
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 $primary->stop('immediate');
 kill 'CONT', $relay;
-is(name_in_redis(1), 'again', 'Redis misses what the old primary did last');
+is(hero_in_redis($redis, 1), 'again', 'Redis misses what the old primary did last');
 # though it cannot even announce itself
 $fake->rule(match => '^HSET rtcache:position:\d+ successor ', action => 'error',
 	text => 'OOM command not allowed when used memory > \'maxmemory\'.');
@@ -194,7 +186,7 @@ foreach my $lost ('a commit', 'a commit of which Redis has a part')
 			COMMIT});
 		ok($fake->wait_hits(1), 'a transaction is applied in part');
 	}
-	is(name_in_redis(1), 'lost', "Redis has $lost");
+	is(hero_in_redis($redis, 1), 'lost', "Redis has $lost");
 	$primary->stop('immediate');
 	$fake->clear;
 	my $signal = $old->data_dir . '/standby.signal';

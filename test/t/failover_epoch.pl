@@ -12,6 +12,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -23,12 +24,7 @@ $replica->start;
 my $fake = RtcFakeRedis->new('faulty', $main);
 my $node = RtcNode->new('main', redis => $fake);
 $node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-});
+create_heroes($node);
 # what is written before that is not stored, but cleared
 ok($node->wait_streaming, 'the relay streams');
 $node->safe_psql('postgres', q{INSERT INTO hero VALUES (1, 'old'), (2, 'old')});

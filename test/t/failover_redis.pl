@@ -35,21 +35,13 @@ ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait);
 my $session = $node->background_psql('postgres');
 
-sub names
-{
-	my $where = shift || $node;
-	my $sql = q{SELECT cache_list('names', 'SELECT name FROM hero WHERE id = 1') -> 0 ->> 'name'};
-
-	return $where == $node ? $node->safe_psql('postgres', $sql) : $where->query_safe($sql);
-}
-
 # Lookups in an old session and in a new one
 sub check_reads
 {
 	my ($name, $what) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
-	is( join(' ', map { $_, $_ } reads($node, 1, $session), reads($node, 1), names($session), names()),
+	is( join(' ', map { $_, $_ } reads($node, 1, $session), reads($node, 1), lists($node, 1, $session), lists($node, 1)),
 		join(' ', ($name) x 8), "$what: reads are right");
 	return;
 }

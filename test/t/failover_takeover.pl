@@ -38,14 +38,6 @@ my $new = bless PostgreSQL::Test::Cluster->new('new'), 'RtcNode';
 $new->init_from_backup($old, 'copy');
 my $in_new = RtcInject->new($new);
 
-sub in_redis
-{
-	my ($id) = @_;
-	my ($name) = ($redis->cli('GET', "postgres:hero:$id") // '') =~ /"name": ?"(.*?)"/;
-
-	return $name // 'nothing';
-}
-
 # What the new one will not have
 $old->safe_psql('postgres', q{UPDATE hero SET name = 'old' WHERE id <= 2});
 same_as_table($old, $redis, 'Redis has it');
@@ -56,7 +48,7 @@ foreach my $session (@session)
 {
 	$redis->cli('DEL', 'postgres:hero:1');
 	is(reads($old, 1, $session), 'old', 'a session of the old server reads');
-	is(in_redis(1), 'old', 'and stores');
+	is(hero_in_redis($redis, 1), 'old', 'and stores');
 }
 $redis->cli('DEL', 'postgres:hero:1', 'postgres:hero:2');
 $in_old->arm('got', 'wait', 'backend');
@@ -76,11 +68,11 @@ $in_new->arm('clear_deleted', 'wait', 'relay');
 $new->start;
 ok($in_new->wait_hit('clear_deleted'), 'the new server has cleared Redis, and the position is not moved yet');
 is(reads($old, 1, $session[0]), 'old', 'a session of the old one reads its own');
-is(in_redis(1), 'nothing', 'and does not store it');
+is(hero_in_redis($redis, 1), 'nothing', 'and does not store it');
 $in_old->release('got');
 $stopped->finish;
 is($out, "old\n", 'so does the one that was stopped');
-is(in_redis(2), 'nothing', 'and does not store it either');
+is(hero_in_redis($redis, 2), 'nothing', 'and does not store it either');
 $in_new->release('clear_deleted');
 ok($new->wait_streaming, 'the new server has taken over');
 isnt($redis->query('HGET', $position, 'owner'), $owner, 'the position is its own');
@@ -89,7 +81,7 @@ is(reads($new, $_), 'both', "a lookup there gives what is there ($_)") foreach 1
 # What it writes is not for the others.
 $new->safe_psql('postgres', q{UPDATE hero SET name = 'new' WHERE id >= 3});
 same_as_table($new, $redis, 'its writes arrive', partial => 1);
-is(in_redis(3), 'new', 'Redis has them');
+is(hero_in_redis($redis, 3), 'new', 'Redis has them');
 is(reads($old, 3, $session[1]), 'both', 'a session that was connected all the time does not read them');
 is(reads($old, 4, $session[1]), 'both', 'nor the next time');
 is(reads($old, 3), 'both', 'nor does a new one');
@@ -100,11 +92,11 @@ $old->safe_psql('postgres', q{UPDATE hero SET name = 'too late' WHERE id = 5});
 kill 'CONT', $relay;
 for (1 .. 20 * $PostgreSQL::Test::Utils::timeout_default)
 {
-	last if in_redis(5) eq 'too late' ||
+	last if hero_in_redis($redis, 5) eq 'too late' ||
 	  $old->safe_psql('postgres', 'SELECT state FROM rtcache_relay') eq 'fenced';
 	usleep(50_000);
 }
-is(in_redis(5), 'new', 'the old relay wakes up and writes nothing');
+is(hero_in_redis($redis, 5), 'new', 'the old relay wakes up and writes nothing');
 is($redis->query('HGET', $position, 'owner'), $owner, 'the position stays with the new one');
 is($old->safe_psql('postgres', 'SELECT state FROM rtcache_relay'), 'fenced', 'the old one is fenced');
 same_as_table($new, $redis, 'all is as the new one has it', partial => 1);

@@ -21,6 +21,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -30,39 +31,14 @@ $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
 my $node = RtcNode->new('main', redis => $fake, conf => 'wal_writer_delay = 10s');
 $node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE plain (id int PRIMARY KEY, n int);
-	INSERT INTO plain SELECT i, 1 FROM generate_series(1, 100) i;
-	CREATE TRIGGER row AFTER INSERT OR UPDATE OR DELETE ON plain
-		FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate();
-	CREATE TRIGGER truncated AFTER TRUNCATE ON plain
-		FOR EACH STATEMENT EXECUTE FUNCTION rtcache_truncate();
-});
+create_plain($node);
 
-# A lookup of one row, as SQL.
-sub lookup
-{
-	my ($key, $id, $more) = @_;
-
-	return sprintf q{SELECT cache_get('%s', 'SELECT n FROM plain WHERE id = $1', '{%d}', '1 hour'%s) ->> 'n'},
-	  $key, $id, $more // '';
-}
-
-sub look { return $node->safe_psql('postgres', lookup(@_)); }
-
-# Waits until Redis is used, and the relay knows all tag sets in it.
-my $probe = 0;
-
+# Redis is used, and the relay knows all tag sets in it.
 sub ready
 {
 	ok($node->wait_streaming, 'the relay streams');
-	my $fills = $node->stat('fills');
-	ok($node->poll_query_until('postgres', sprintf(
-				q{SELECT cache_get('probe:%d:' || clock_timestamp(), 'SELECT 1 AS n', NULL, '1 min') IS NOT NULL
-				AND fills > %d FROM rtcache_stats}, ++$probe, $fills)),
-		'lookups use it');
-	sleep 1;
+	ok($node->wait_fill, 'lookups use it');
+	ok($node->wait_sweep, 'the relay knows what is in it');
 	return;
 }
 
@@ -71,17 +47,17 @@ ready();
 my $session = $node->background_psql('postgres');
 $session->query_safe('SET synchronous_commit = off');
 $session->query_safe('UPDATE plain SET n = 77 WHERE id = 50');
-is($session->query_safe(lookup('unflushed', 50)), '77', 'a lookup sees an asynchronous commit');
+is($session->query_safe(plain_lookup('unflushed', 50)), '77', 'a lookup sees an asynchronous commit');
 $node->stop('immediate');
 eval { $session->quit };
 $node->start;
 ready();
 my $true = $node->safe_psql('postgres', 'SELECT n FROM plain WHERE id = 50');
-is(look('unflushed', 50), $true, "after the crash it is as the table is ($true)");
+is(look($node, 'unflushed', 50), $true, "after the crash it is as the table is ($true)");
 
 # It is stored soon: the position follows.
 $node->safe_psql('postgres', 'UPDATE plain SET n = 2 WHERE id = 51');
-ok($node->poll_query_until('postgres', lookup('soon', 51) . q{; SELECT cache_exists('soon')}, "2\nt"),
+ok($node->poll_query_until('postgres', plain_lookup('soon', 51) . q{; SELECT cache_exists('soon')}, "2\nt"),
 	'what shows a commit is stored when the position covers it');
 
 # The second step of a tag drop does not come.
@@ -107,7 +83,7 @@ ready();
 # Something else stands where the companion, the lease, the tag set belong.
 foreach my $odd ('{postgres:odd}~query', '{postgres:odd}~lease', 'tag set')
 {
-	look('odd', 4);
+	look($node, 'odd', 4);
 	is($redis->query('EXISTS', 'postgres:odd'), 1, 'an answer is in Redis');
 	my ($name) = grep { $redis->query('TYPE', $_) eq 'zset' && $redis->query('ZSCORE', $_, 'postgres:odd') }
 	  @{ $redis->query('KEYS', '*~tag:*') };
@@ -115,9 +91,9 @@ foreach my $odd ('{postgres:odd}~query', '{postgres:odd}~lease', 'tag set')
 	$redis->query('DEL', $name);
 	$redis->query('DEL', 'postgres:odd') if $odd =~ /lease/;
 	$redis->query('HSET', $name, 'field', 'value');
-	look('odd', 4);
+	look($node, 'odd', 4);
 	my $hits = $node->stat('l2_hits');
-	look('odd', 4);
+	look($node, 'odd', 4);
 	is($node->stat('l2_hits'), $hits + 1, "$odd of the wrong type: it heals");
 }
 
@@ -159,12 +135,7 @@ ready();
 # The last millisecond in Redis
 my $l1 = RtcNode->new('l1', redis => $fake, l1 => 1, conf => "rtcache.key_prefix = 'l1:%d:'");
 $l1->start;
-$l1->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');
-});
+create_heroes($l1);
 ok($l1->wait_streaming, 'the relay of a server with L1 streams');
 # L1 would keep an answer of the database: so first of all lookups use Redis, and the row
 # comes when no clear can take it out of Redis any more

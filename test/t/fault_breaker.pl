@@ -11,6 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -22,11 +23,8 @@ my $node = RtcNode->new('main', redis => $fake,
 	conf => "rtcache.breaker_cooldown = 100\nrtcache.breaker_threshold = 5\n"
 	  . "rtcache.command_timeout = 1000\nrtcache.connect_timeout = 1000");
 $node->start;
+create_heroes($node);
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
 	INSERT INTO hero VALUES (1, 'Ada');
 	-- a lookup that complains when it is wrong
 	CREATE FUNCTION look(name text) RETURNS void LANGUAGE plpgsql AS $$

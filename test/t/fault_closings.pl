@@ -11,6 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -24,27 +25,13 @@ my $fake = RtcFakeRedis->new('slow', $redis);
 (my $url = $fake->url) =~ s{//}{//rtcache\@};
 my $node = RtcNode->new('main', redis => $fake, conf => "rtcache.redis_url = '$url'");
 $node->start;
-foreach my $dbname ('postgres', 'other')
-{
-	$node->safe_psql('postgres', "CREATE DATABASE $dbname") if $dbname eq 'other';
-	$node->safe_psql($dbname, q{
-		CREATE EXTENSION rtcache;
-		CREATE TABLE hero (id int PRIMARY KEY, name text);
-		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-		INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 20) i});
-}
+create_heroes($node);
+create_heroes($node, 'other');
+$node->safe_psql($_, q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 20) i})
+  foreach ('postgres', 'other');
 ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait($_), "\"$_\" is applied") foreach ('postgres', 'other');
 my ($position) = $redis->cli('KEYS', 'rtcache:position:*');
-
-sub name_of
-{
-	my ($dbname, $id) = @_;
-
-	return $node->safe_psql($dbname, qq{SELECT cache_get('hero:$id',
-		'SELECT id, name FROM hero WHERE id = \$1', '{$id}')->>'name'});
-}
 
 sub fields
 {
@@ -80,9 +67,9 @@ $node->stop('immediate');
 $redis->cli('ACL', 'SETUSER', 'rtcache', @other);
 $node->start;
 ok($node->wait_streaming, 'the relay streams after a crash');
-is(name_of('other', 1), 'hidden', 'the old value is not believed') foreach 1 .. 3;
+is(reads($node, 1, 'other'), 'hidden', 'the old value is not believed') foreach 1 .. 3;
 ok(wait_open('other'), 'the database opens');
-is(name_of('other', 1), 'hidden', 'a lookup is right') foreach 1 .. 2;
+is(reads($node, 1, 'other'), 'hidden', 'a lookup is right') foreach 1 .. 2;
 
 # The relay ends before the position says it; shared memory outlives it.
 $redis->cli('ACL', 'SETUSER', 'rtcache', 'resetkeys', grep { /^~/ } @may);
@@ -97,7 +84,7 @@ $fake->clear;
 is(fields(), 'closed:other: prefix:postgres:', 'and tells it');
 $redis->cli('ACL', 'SETUSER', 'rtcache', @other);
 ok(wait_open('other'), 'the database opens');
-is(name_of('other', 1), 'hidden 2', 'a lookup is right');
+is(reads($node, 1, 'other'), 'hidden 2', 'a lookup is right');
 
 # Redis has very many keys, and is slow.
 $redis->cli('EVAL', q{for i = 1, 100000 do redis.call('SET', 'foreign:' .. i, '') end}, 0);
@@ -110,7 +97,7 @@ $node->safe_psql('other', q{UPDATE hero SET name = 'first'});
 ok($node->cache_wait('other'));
 be_slow();
 $node->safe_psql('postgres', 'ALTER DATABASE other RENAME TO renamed');
-is(name_of('renamed', 1), 'first', 'a lookup in a renamed database');
+is(reads($node, 1, 'renamed'), 'first', 'a lookup in a renamed database');
 ok($node->poll_query_until('postgres', $jobs, 'registration'), 'which is registered anew');
 $node->safe_psql('renamed', q{UPDATE hero SET name = 'second'});
 ok($node->cache_wait, 'writes go on');
@@ -120,12 +107,12 @@ is($redis->cli('GET', 'other:hero:20'), '{"id":20,"name":"first"}', '(old values
 $node->stop('immediate');
 $node->start;
 $node->safe_psql('postgres', 'ALTER DATABASE renamed RENAME TO other');
-is(name_of('other', 20), 'second', 'the old value is not believed') foreach 1 .. 2;
+is(reads($node, 20, 'other'), 'second', 'the old value is not believed') foreach 1 .. 2;
 ok($node->wait_streaming, 'the relay streams after a crash');
-is(name_of('other', 20), 'second', 'the old value is not believed') foreach 1 .. 3;
+is(reads($node, 20, 'other'), 'second', 'the old value is not believed') foreach 1 .. 3;
 $fake->clear;
 ok(wait_open('other'), 'the database opens');
-is(name_of('other', 20), 'second', 'a lookup is right');
+is(reads($node, 20, 'other'), 'second', 'a lookup is right');
 is($redis->cli('EVAL', q{return #redis.call('KEYS', '*renamed:*')}, 0), 0, 'no keys are left behind');
 
 # Many deletions at once
@@ -138,7 +125,7 @@ ok($node->cache_wait);
 is($node->safe_psql('postgres', $jobs), 'clear', 'another one has nothing to do');
 $fake->clear;
 ok($node->cache_wait('other'), 'it comes to its end');
-is(name_of('other', $_), 'third', 'a lookup is right') foreach 1, 20;
+is(reads($node, $_, 'other'), 'third', 'a lookup is right') foreach 1, 20;
 
 # A deletion while a clear waits for a transaction
 my $session = $node->background_psql('postgres');
@@ -174,9 +161,9 @@ $node->safe_psql('other', q{UPDATE hero SET name = 'fifth'});
 $node->append_conf('postgresql.conf', "rtcache.redis_url = '$url'");
 $node->reload;
 ok($node->poll_query_until('postgres', q{SELECT state = 'streaming' FROM rtcache_relay}), 'and on');
-is(name_of('other', 20), 'fifth', 'the next clear deletes what is old') foreach 1 .. 2;
+is(reads($node, 20, 'other'), 'fifth', 'the next clear deletes what is old') foreach 1 .. 2;
 ok(wait_open('other'), 'the database opens');
-is(name_of('other', 20), 'fifth', 'a lookup is right') foreach 1 .. 2;
+is(reads($node, 20, 'other'), 'fifth', 'a lookup is right') foreach 1 .. 2;
 
 ok($node->no_crash, 'no process has crashed');
 $node->stop;

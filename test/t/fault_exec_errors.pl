@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -23,13 +24,8 @@ my $node = RtcNode->new(
 	redis => $fake,
 	conf => "rtcache.breaker_cooldown = 100\nrtcache.breaker_threshold = 5");
 $node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-	INSERT INTO hero VALUES (1, 'v0'), (2, 'v0'), (3, 'v0');
-});
+create_heroes($node);
+$node->safe_psql('postgres', q{INSERT INTO hero VALUES (1, 'v0'), (2, 'v0'), (3, 'v0')});
 ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait, 'Redis has caught up');
 

@@ -11,6 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep time);
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -20,16 +21,10 @@ $redis->start;
 my $fake = RtcFakeRedis->new('slow', $redis);
 my $node = RtcNode->new('main', redis => $fake);
 $node->start;
-foreach my $dbname ('postgres', 'other')
-{
-	$node->safe_psql('postgres', "CREATE DATABASE $dbname") if $dbname eq 'other';
-	$node->safe_psql($dbname, q{
-		CREATE EXTENSION rtcache;
-		CREATE TABLE hero (id int PRIMARY KEY, name text);
-		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-		INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 20) i});
-}
+create_heroes($node);
+create_heroes($node, 'other');
+$node->safe_psql($_, q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 20) i})
+  foreach ('postgres', 'other');
 ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait($_), "\"$_\" is applied") foreach ('postgres', 'other');
 $redis->cli('EVAL', q{for i = 1, 100000 do redis.call('SET', 'foreign:' .. i, '') end}, 0);
@@ -39,14 +34,6 @@ my $progress = q{SELECT coalesce(datname, '-') || ' ' || what || ' ' || coalesce
 
 # From here on it takes a few seconds to go through all keys.
 sub be_slow { $fake->rule(match => '^SCAN', action => 'delay', ms => 3); }
-
-sub name_of
-{
-	my ($dbname, $id) = @_;
-
-	return $node->safe_psql($dbname, qq{SELECT cache_get('hero:$id',
-		'SELECT id, name FROM hero WHERE id = \$1', '{$id}')->>'name'});
-}
 
 # Cuts connections until a query of the other database is true.
 sub cut_until
@@ -75,9 +62,9 @@ $node->safe_psql('other', q{SELECT cache_del_pattern('hero:1*')});
 ok($node->poll_query_until('postgres', $progress, 'other delete by pattern other:hero:1*'),
 	'rtcache_progress tells of a deletion by pattern');
 my $hits = $node->stat('l2_hits');
-is(name_of('postgres', 1), 'mine', 'a lookup in another database');
+is(reads($node, 1, 'postgres'), 'mine', 'a lookup in another database');
 is($node->stat('l2_hits'), $hits + 1, 'is a hit meanwhile');
-is(name_of('other', 1), 'old', 'one in this database is right');
+is(reads($node, 1, 'other'), 'old', 'one in this database is right');
 is($node->stat('l2_hits'), $hits + 1, 'and no hit');
 my $begin = time;
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'applied' WHERE id = 2});
@@ -99,8 +86,8 @@ cmp_ok(cut_until(q{SELECT cache_wait(timeout => '10 ms')}), '>', 1,
 is($redis->cli('EXISTS', map { "other:hero:$_" } 1, 10 .. 14, 16 .. 19), 0, 'all that match are deleted');
 is($redis->cli('EXISTS', map { "other:hero:$_" } 2 .. 9, 20), 9, 'others are not');
 like($redis->cli('GET', 'other:hero:15') // '', qr/^$|new/, 'a value that was written meanwhile is there, or none');
-is(name_of('other', $_), 'old', 'a lookup is right') foreach 1 .. 3;
-is(name_of('other', 15), 'new', 'another one');
+is(reads($node, $_, 'other'), 'old', 'a lookup is right') foreach 1 .. 3;
+is(reads($node, 15, 'other'), 'new', 'another one');
 is($node->stat('closings'), 0, 'nothing was refused');
 
 # A clear, and a restart in the middle
@@ -118,11 +105,11 @@ is($redis->cli('EXISTS', 'other:hero:1'), 1, 'an old value is still there');
 $node->stop('immediate');
 $node->start;
 ok($node->wait_streaming, 'the relay streams after a crash');
-is(name_of('other', $_), 'unseen', 'the old value is not believed') foreach 1 .. 3;
+is(reads($node, $_, 'other'), 'unseen', 'the old value is not believed') foreach 1 .. 3;
 cmp_ok(cut_until(q{SELECT ok FROM cache_health() WHERE name = 'prefix'}), '>', 0,
 	'the database is cleared, and opened');
 is($redis->cli('EXISTS', map { "other:hero:$_" } 4 .. 20), 0, 'nothing is left');
-is(name_of('other', $_), 'unseen', 'lookups are right') foreach 4 .. 6;
+is(reads($node, $_, 'other'), 'unseen', 'lookups are right') foreach 4 .. 6;
 
 # A clear of everything
 my ($position) = $redis->cli('KEYS', 'rtcache:position:*');
@@ -130,7 +117,7 @@ $redis->cli('DEL', $position);
 $fake->cut_all;
 ok($node->poll_query_until('postgres', qq{SELECT EXISTS ($progress AND what = 'clear of everything')}),
 	'rtcache_progress tells of a clear of everything');
-is(name_of('postgres', 1), 'mine', 'a lookup is right');
+is(reads($node, 1, 'postgres'), 'mine', 'a lookup is right');
 cmp_ok(cut_until(q{SELECT state = 'streaming' FROM rtcache_relay}), '>', 1,
 	'it goes on over many connections, to its end');
 $fake->clear;

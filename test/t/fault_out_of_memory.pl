@@ -10,6 +10,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use RtcCoherence;
 use RtcNode;
 use RtcRedis;
 
@@ -17,13 +18,8 @@ my $redis = RtcRedis->new('main');
 $redis->start;
 my $node = RtcNode->new('full', redis => $redis);
 $node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-	INSERT INTO hero VALUES (1, 'old'), (2, 'two');
-});
+create_heroes($node);
+$node->safe_psql('postgres', q{INSERT INTO hero VALUES (1, 'old'), (2, 'two')});
 $node->wait_streaming;
 $node->cache_wait;
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"old"}', 'stored');
@@ -43,14 +39,8 @@ is( $node->safe_psql('postgres',
 
 # A database that comes now has to wait for a prefix, and does not stop others.
 my $offset = -s $node->logfile;
-$node->safe_psql('postgres', 'CREATE DATABASE another');
-$node->safe_psql('another', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-	INSERT INTO hero VALUES (1, 'another');
-});
+create_heroes($node, 'another');
+$node->safe_psql('another', q{INSERT INTO hero VALUES (1, 'another')});
 is( $node->safe_psql('another',
 		q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name'}),
 	'another', 'a lookup in a database without prefix is exact');

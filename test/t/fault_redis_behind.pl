@@ -17,6 +17,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -26,42 +27,22 @@ $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
 my $node = RtcNode->new('main', redis => $fake);
 $node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE plain (id int PRIMARY KEY, n int);
-	INSERT INTO plain SELECT i, 1 FROM generate_series(1, 100) i;
-	CREATE TRIGGER row AFTER INSERT OR UPDATE OR DELETE ON plain
-		FOR EACH ROW EXECUTE FUNCTION rtcache_invalidate();
-	CREATE TRIGGER truncated AFTER TRUNCATE ON plain
-		FOR EACH STATEMENT EXECUTE FUNCTION rtcache_truncate();
-});
+create_plain($node);
 
-sub look
-{
-	my ($key, $id) = @_;
-
-	return $node->safe_psql('postgres',
-		"SELECT cache_get('$key', 'SELECT n FROM plain WHERE id = \$1', '{$id}', '1 hour') ->> 'n'");
-}
-
-# Waits until Redis is used, and the relay knows all tag sets in it.
+# Redis is used, and the relay knows all tag sets in it.
 sub ready
 {
 	ok($node->wait_streaming, 'the relay streams');
-	my $fills = $node->stat('fills');
-	ok($node->poll_query_until('postgres',
-			"SELECT cache_get('probe:' || clock_timestamp(), 'SELECT 1 AS n', NULL, '1 min') IS NOT NULL
-			AND fills > $fills FROM rtcache_stats"),
-		'lookups use it');
-	sleep 1;
+	ok($node->wait_fill, 'lookups use it');
+	ok($node->wait_sweep, 'the relay knows what is in it');
 	return;
 }
 
 # An older snapshot
 ready();
-look('old', 1);
+look($node, 'old', 1);
 my $hits = $node->stat('l2_hits');
-is(look('old', 1), '1', 'a lookup');
+is(look($node, 'old', 1), '1', 'a lookup');
 is($node->stat('l2_hits'), $hits + 1, 'Redis has the answer');
 $redis->save_rdb('old.rdb');
 $redis->query('FLUSHALL');
@@ -75,27 +56,27 @@ $redis->kill9;
 $redis->restore_rdb('old.rdb');
 $redis->start;
 is($redis->query('GET', 'postgres:old'), '{"n":1}', 'Redis has gone back in time');
-is(look('old', 1), '2', 'a lookup at once');
+is(look($node, 'old', 1), '2', 'a lookup at once');
 kill 'CONT', $relay;
 ready();
-is(look('old', 1), '2', 'a lookup when the relay has caught up');
-is(look('old', 1), '2', 'and another one');
+is(look($node, 'old', 1), '2', 'a lookup when the relay has caught up');
+is(look($node, 'old', 1), '2', 'and another one');
 
 # A session whose Redis is behind
 $node->safe_psql('postgres', 'UPDATE plain SET n = 3 WHERE id = 1');
 ok($node->cache_wait);
 ready();
-look('old', 1);
+look($node, 'old', 1);
 my ($position) = @{ $redis->query('KEYS', 'rtcache:position:*') };
 my $epoch = $redis->query('HGET', $position, 'epoch');
 my $text = $redis->query('GET', 'postgres:old');
 is($text, '{"n":3}', 'Redis has the answer');
 $redis->query('SET', 'postgres:old', '{"n": 1}', 'KEEPTTL');
-is(look('old', 1), '1', '(an old value there would be believed)');
+is(look($node, 'old', 1), '1', '(an old value there would be believed)');
 # the first one is that of a new connection
 $fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', skip => 1, action => 'reply',
 	text => "*2\r\n\$16\r\n$epoch\r\n\$3\r\n0/1\r\n");
-is(look('old', 1), '3', 'not if the position beside it is behind');
+is(look($node, 'old', 1), '3', 'not if the position beside it is behind');
 ok($fake->hits > 0, '(it was looked at)');
 $fake->clear;
 
@@ -103,7 +84,7 @@ $fake->clear;
 # the answer hangs on a tag set that only this Redis has.
 ready();
 $redis->query('DEL', 'postgres:old');
-is(look('old', 1), '3', 'a lookup fills');
+is(look($node, 'old', 1), '3', 'a lookup fills');
 my $companion = $redis->query('GET', '{postgres:old}~query');
 my @sets = grep { $redis->query('ZSCORE', $_, 'postgres:old') } @{ $redis->query('KEYS', '*~tag:*') };
 ok($companion && @sets, 'the answer has a companion and a tag set');
@@ -119,10 +100,10 @@ ready();
 $redis->query('SET', 'postgres:old', '{"n": 3}', 'PX', 3_600_000);
 $redis->query('SET', '{postgres:old}~query', $companion, 'PX', 3_600_000);
 $redis->query('ZADD', $_, '+inf', 'postgres:old') foreach @sets;
-is(look('old', 1), '3', '(an old value there would be believed)');
+is(look($node, 'old', 1), '3', '(an old value there would be believed)');
 $fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', skip => 1, action => 'reply',
 	text => "*2\r\n\$16\r\n$epoch\r\n\$" . length($before) . "\r\n$before\r\n");
-is(look('old', 1), '4', 'not if the position beside it is behind');
+is(look($node, 'old', 1), '4', 'not if the position beside it is behind');
 $fake->clear;
 
 # GET has missed, and been told that all is well; the lease comes to the other one.
@@ -130,36 +111,36 @@ $redis->query('DEL', 'postgres:old', '{postgres:old}~query', @sets);
 $node->safe_psql('postgres', 'UPDATE plain SET n = 5 WHERE id = 1');
 ok($node->cache_wait);
 ready();
-is(look('old', 1), '5', 'a lookup fills');
+is(look($node, 'old', 1), '5', 'a lookup fills');
 is($redis->query('GET', 'postgres:old'), '{"n":5}', 'Redis has the answer');
 kill 'STOP', $relay = $node->relay_pid;
 my $text_lsn = $redis->query('HGET', $position, 'lsn');
 my $n = length $text_lsn;
 $redis->query('SET', 'postgres:old', '{"n": 4}', 'KEEPTTL');
 $fake->rule(match => '^MGET postgres:old ', action => 'reply', text => "*2\r\n\$-1\r\n\$-1\r\n");
-is(look('old', 1), '4', '(what the lease finds would be believed)');
+is(look($node, 'old', 1), '4', '(what the lease finds would be believed)');
 $redis->query('HSET', $position, 'lsn', '0/1');
 $fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', action => 'reply',
 	text => "*2\r\n\$16\r\n$epoch\r\n\$$n\r\n$text_lsn\r\n");
-is(look('old', 1), '5', 'not if the position that the lease finds is behind');
+is(look($node, 'old', 1), '5', 'not if the position that the lease finds is behind');
 ok($fake->hits >= 4, '(GET was told otherwise)');
 $fake->clear;
 $redis->query('DEL', 'postgres:old');
 $redis->query('HSET', $position, 'lsn', $text_lsn);
 kill 'CONT', $relay;
 ready();
-is(look('old', 1), '5', 'and when all is as it was');
+is(look($node, 'old', 1), '5', 'and when all is as it was');
 
 # Stamps do not tell of commits from before a start of the server
 $redis->query('SET', 'postgres:old', '{"n": 1}', 'KEEPTTL');
 $node->restart;
 ready();
 $epoch = $redis->query('HGET', $position, 'epoch');
-is(look('old', 1), '1', '(an old value there would be believed)');
+is(look($node, 'old', 1), '1', '(an old value there would be believed)');
 # the first one is that of a new connection
 $fake->rule(match => '^HMGET rtcache:position:\d+ epoch lsn$', skip => 1, action => 'reply',
 	text => "*2\r\n\$16\r\n$epoch\r\n\$3\r\n0/1\r\n");
-is(look('old', 1), '5', 'not if the position is behind where the relay has caught up');
+is(look($node, 'old', 1), '5', 'not if the position is behind where the relay has caught up');
 ok($fake->hits > 0, '(it was looked at)');
 $fake->clear;
 
@@ -167,7 +148,7 @@ $fake->clear;
 $node->safe_psql('postgres', 'UPDATE plain SET n = 6 WHERE id = 1');
 ok($node->cache_wait);
 ready();
-is(look('old', 1), '6', 'another value');
+is(look($node, 'old', 1), '6', 'another value');
 my $other = RtcRedis->new('other', tcp => 1);
 $other->start;
 $other->cli('REPLICAOF', '127.0.0.1', $redis->port);

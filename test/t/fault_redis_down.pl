@@ -122,7 +122,7 @@ foreach my $comes_back ('with a part of it', 'empty')
 }
 
 # Megabytes of WAL, each in a segment of its own.
-sub write_wal
+sub switch_wal
 {
 	my ($segments) = @_;
 
@@ -155,7 +155,7 @@ foreach my $segments (8, 40)
 		UPDATE hero SET name = 'while down' WHERE id <= 50;
 		DELETE FROM hero WHERE id > 90;
 	});
-	write_wal($segments);
+	switch_wal($segments);
 	ok( $node->poll_query_until('postgres', q{
 			SELECT pg_current_wal_lsn() - restart_lsn < 18 * 1024 * 1024
 			FROM pg_replication_slots WHERE slot_name = 'rtcache'}),

@@ -12,6 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use RtcCoherence;
 use RtcFakeRedis;
 use RtcNode;
 use RtcRedis;
@@ -26,28 +27,14 @@ rtcache.redis_url = '$url'
 rtcache.max_value_size = '8MB'
 CONF
 $node->start;
-foreach my $dbname ('postgres', 'other')
-{
-	$node->safe_psql('postgres', "CREATE DATABASE $dbname") if $dbname eq 'other';
-	$node->safe_psql($dbname, q{
-		CREATE EXTENSION rtcache;
-		CREATE TABLE hero (id int PRIMARY KEY, name text);
-		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-		INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 100) i});
-}
+create_heroes($node);
+create_heroes($node, 'other');
+$node->safe_psql($_, q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 100) i})
+  foreach ('postgres', 'other');
 ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait($_), "\"$_\" is applied") foreach ('postgres', 'other');
 
 sub in_redis { return $redis->cli('GET', "$_[0]:hero:$_[1]"); }
-
-sub name_of
-{
-	my ($dbname, $id) = @_;
-
-	return $node->safe_psql($dbname, qq{SELECT cache_get('hero:$id',
-		'SELECT id, name FROM hero WHERE id = \$1', '{$id}')->>'name'});
-}
 
 sub count_in_log
 {
@@ -55,14 +42,6 @@ sub count_in_log
 	my @found = slurp_file($node->logfile, $offset) =~ /$pattern/g;
 
 	return scalar @found;
-}
-
-sub health
-{
-	my ($dbname, $name) = @_;
-
-	return $node->safe_psql($dbname,
-		"SELECT ok || ' ' || detail FROM cache_health() WHERE name = '$name'");
 }
 
 # A value above proto-max-bulk-len, in the middle of a large transaction
@@ -81,7 +60,7 @@ is($redis->cli('EVAL', q{local n = 0 for i = 1, 100 do
 	if string.find(redis.call('GET', 'postgres:hero:' .. i) or '', '"new"') then n = n + 1 end end
 	return n}, 0), 99, 'all others are written');
 is(in_redis('other', 1), '{"id":1,"name":"new"}', 'those of another database, too');
-is(length name_of('postgres', 50), 2000000, 'a lookup is right');
+is(length reads($node, 50, 'postgres'), 2000000, 'a lookup is right');
 is($node->stat('sets_refused'), 1, 'it is counted');
 is(count_in_log($offset,
 		qr/WARNING:  Redis refuses the value of key "hero:50" of database "postgres": .+\n.*DETAIL:  It has 20000\d\d bytes/),
@@ -107,17 +86,17 @@ $node->safe_psql('other', q{UPDATE hero SET name = 'hidden' WHERE id = 1});
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'shown' WHERE id = 60});
 ok($node->cache_wait, 'a database that is forbidden does not stop the others');
 is(in_redis('postgres', 60), '{"id":60,"name":"shown"}', 'which are written');
-is(name_of('other', 1), 'hidden', 'its lookups are right');
+is(reads($node, 1, 'other'), 'hidden', 'its lookups are right');
 is(in_redis('other', 1), '{"id":1,"name":"new"}', '(Redis has the old value)');
 is($node->stat('closings'), 1, 'that is counted');
-like(health('other', 'prefix'), qr/^false Redis is not used for this database: .*hero:1.*NOPERM/,
+like($node->health('prefix', 'other'), qr/^false Redis is not used for this database: .*hero:1.*NOPERM/,
 	'cache_health() says why');
-like(health('postgres', 'databases'), qr/^false Redis is not used for: other \(.*NOPERM/,
+like($node->health('databases', 'postgres'), qr/^false Redis is not used for: other \(.*NOPERM/,
 	'in the other database as well');
-is(health('postgres', 'prefix'), 'true Keys of this database begin with "postgres:".',
+is($node->health('prefix', 'postgres'), 'true Keys of this database begin with "postgres:".',
 	'which is all right');
 my $hits = $node->stat('l2_hits');
-is(name_of('postgres', 60), 'shown', 'a lookup there');
+is(reads($node, 60, 'postgres'), 'shown', 'a lookup there');
 is($node->stat('l2_hits'), $hits + 1, 'is a hit');
 $node->safe_psql('other', qq{UPDATE hero SET name = 'hidden $_' WHERE id = 1}) foreach 1 .. 20;
 ok($node->cache_wait);
@@ -132,18 +111,18 @@ $redis->cli('ACL', 'SETUSER', 'rtcache', qw(~other:* ~{other:*));
 is(in_redis('other', 1), '{"id":1,"name":"new"}', 'Redis has the old value');
 $node->start;
 ok($node->wait_streaming, 'the relay streams after a restart');
-is(name_of('other', 1), 'hidden 20', 'the old value is not believed') foreach 1 .. 3;
+is(reads($node, 1, 'other'), 'hidden 20', 'the old value is not believed') foreach 1 .. 3;
 $hits = $node->stat('l2_hits');
 ok($node->poll_query_until('other', qq{
 	SELECT cache_get('hero:1', 'SELECT id, name FROM hero WHERE id = 1')->>'name' = 'hidden 20'
 		AND l2_hits > $hits FROM rtcache_stats}), 'the database is open again');
-is(health('postgres', 'databases'), 'true Redis refuses no database.', 'cache_health() says so');
+is($node->health('databases', 'postgres'), 'true Redis refuses no database.', 'cache_health() says so');
 
 # The same without a restart
 $redis->cli('ACL', 'SETUSER', 'rtcache', 'resetkeys', grep { /^~/ } @may);
 $node->safe_psql('other', q{UPDATE hero SET name = 'again' WHERE id = 1});
 ok($node->cache_wait, 'forbidden again');
-is(name_of('other', 1), 'again', 'a lookup is right');
+is(reads($node, 1, 'other'), 'again', 'a lookup is right');
 $redis->cli('ACL', 'SETUSER', 'rtcache', qw(~other:* ~{other:*));
 $hits = $node->stat('l2_hits');
 ok($node->poll_query_until('other', qq{
@@ -159,8 +138,8 @@ $node->safe_psql('other', q{SELECT cache_clear(); UPDATE hero SET name = 'cleare
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'shown 2' WHERE id = 60});
 ok($node->cache_wait, 'a clear that is forbidden does not stop the others');
 is(in_redis('postgres', 60), '{"id":60,"name":"shown 2"}', 'which are written');
-is(name_of('other', 2), 'cleared', 'a lookup is right');
-like(health('other', 'prefix'), qr/^false Redis is not used for this database: its keys cannot be deleted: .*NOPERM/,
+is(reads($node, 2, 'other'), 'cleared', 'a lookup is right');
+like($node->health('prefix', 'other'), qr/^false Redis is not used for this database: its keys cannot be deleted: .*NOPERM/,
 	'cache_health() says why');
 $redis->cli('ACL', 'SETUSER', 'rtcache', qw(~other:* ~{other:*));
 ok($node->poll_query_until('other', q{SELECT ok FROM cache_health() WHERE name = 'prefix'}),
@@ -211,14 +190,14 @@ $node->safe_psql('other', q{UPDATE hero SET name = 'gone'});
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'there'});
 ok($node->cache_wait, 'a key at which Redis hangs up does not stop the others');
 is(in_redis('postgres', 7), '{"id":7,"name":"there"}', 'which are written');
-is(name_of('other', 7), 'gone', 'a lookup is right');
+is(reads($node, 7, 'other'), 'gone', 'a lookup is right');
 is(count_in_log($offset, qr/WARNING:  the cache of database "other" in Redis is closed: Redis refuses to delete key "hero:7"/),
 	1, 'the log names the key');
 cmp_ok(count_in_log($offset, qr/WARNING/), '<=', 6, 'and is short');
 $fake->clear;
 ok($node->poll_query_until('other', q{SELECT ok FROM cache_health() WHERE name = 'prefix'}),
 	'it opens when Redis obeys');
-is(name_of('other', 7), 'gone', 'a lookup is right');
+is(reads($node, 7, 'other'), 'gone', 'a lookup is right');
 
 ok($node->no_crash, 'no process has crashed');
 $node->stop;

@@ -23,9 +23,7 @@ $node->safe_psql('postgres',
 	q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 20) AS i});
 $node->wait_streaming;
 ok($node->cache_wait, 'Redis has all');
-ok( $node->poll_query_until('postgres', q{
-		SELECT cache_get('ready', 'SELECT 1 AS n') IS NOT NULL AND fills > 0 FROM rtcache_stats}),
-	'lookups use it');
+ok($node->wait_fill, 'lookups use it');
 
 # Counts what the lookups of one hero did.
 sub counted

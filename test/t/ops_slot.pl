@@ -40,15 +40,6 @@ $two->init_from_backup($one, 'base', has_streaming => 1);
 $two->start;
 $one->wait_for_catchup($two, 'replay', $one->lsn('insert'));
 
-# What cache_health() says about something: "ok detail"
-sub health
-{
-	my ($node, $name) = @_;
-
-	return $node->safe_psql('postgres',
-		"SELECT ok::text || ' ' || detail FROM cache_health() WHERE name = '$name'");
-}
-
 # Writes so many MB of WAL, and not faster than a standby follows: nothing keeps
 # WAL for it.
 sub write_wal
@@ -124,7 +115,7 @@ ok( $one->poll_query_until('postgres',
 	'its slot holds what max_wal_lag allows');
 $one->safe_psql('postgres', 'CHECKPOINT');
 isnt(first_segment($one), $first, 'what is older is gone');
-like(health($one, 'slot'), qr/^true The replication slot holds \d+ MB of WAL/, 'cache_health() says so');
+like($one->health('slot'), qr/^true The replication slot holds \d+ MB of WAL/, 'cache_health() says so');
 is($one->safe_psql('postgres', 'SELECT * FROM cache_health() WHERE NOT ok'), '',
 	'nothing is wrong with it');
 
@@ -172,27 +163,27 @@ ok($one->poll_query_until('postgres', q{SELECT waits_for = 'a commit to become v
 # it may have begun to wait some time after the commit
 ok($one->poll_query_until('postgres', q{SELECT NOT ok FROM cache_health() WHERE name = 'relay'}),
 	'for a second and more');
-like(health($one, 'relay'), qr/^false The relay is streaming, and has waited for \d+ s for a commit to become visible/,
+like($one->health('relay'), qr/^false The relay is streaming, and has waited for \d+ s for a commit to become visible/,
 	'so does cache_health()');
 $one->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 ok($one->poll_query_until('postgres', q{SELECT waits_for IS NULL AND lag_ms = 0 FROM rtcache_relay}),
 	'it goes on');
-is(health($one, 'relay'), 'true The relay is streaming.', 'and says so');
+is($one->health('relay'), 'true The relay is streaming.', 'and says so');
 $session->quit;
 $one->set_conf('synchronous_standby_names', '');
 
 # There can be no relay.
 $one->append_conf('postgresql.conf', 'max_worker_processes = 0');
 $one->restart;
-like(health($one, 'relay'), qr/^false The relay is not running; .*max_worker_processes/, 'the relay does not run');
+like($one->health('relay'), qr/^false The relay is not running; .*max_worker_processes/, 'the relay does not run');
 write_wal($one, 50);
-like(health($one, 'slot'), qr/^false The replication slot holds \d+ MB of WAL, more than "rtcache.max_wal_lag"/,
+like($one->health('slot'), qr/^false The replication slot holds \d+ MB of WAL, more than "rtcache.max_wal_lag"/,
 	'the slot holds too much');
 $one->set_conf('rtcache.redis_url', '');
 ok($one->poll_query_until('postgres', q{SHOW rtcache.redis_url}, ''));
-like(health($one, 'slot'), qr/^false /, 'which is told without a redis_url, too');
+like($one->health('slot'), qr/^false /, 'which is told without a redis_url, too');
 $one->safe_psql('postgres', q{SELECT pg_drop_replication_slot('rtcache')});
-is(health($one, 'slot'), '', 'and can be mended');
+is($one->health('slot'), '', 'and can be mended');
 
 ok($one->no_crash, 'no process has crashed');
 ok($two->no_crash, 'nor there');

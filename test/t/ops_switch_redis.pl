@@ -13,6 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
+use RtcCoherence;
 use RtcNode;
 use RtcRedis;
 
@@ -22,13 +23,8 @@ $_->start foreach ($redis, $other);
 
 my $node = RtcNode->new('main', redis => $redis);
 $node->start;
-$node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
-	CREATE TABLE hero (id int PRIMARY KEY, name text);
-	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
-		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
-	INSERT INTO hero VALUES (1, 'Ada');
-});
+create_heroes($node);
+$node->safe_psql('postgres', q{INSERT INTO hero VALUES (1, 'Ada')});
 my $lookup = q{SELECT cache_get('hero:1', 'SELECT id, name FROM hero WHERE id = 1')};
 my $n = 0;
 

@@ -44,14 +44,6 @@ $node->safe_psql('postgres', q{
 ok($node->wait_streaming, 'the relay streams');
 same_as_table($node, $redis, 'Redis has the rows');
 
-sub in_redis
-{
-	my ($id) = @_;
-	my ($name) = ($redis->cli('GET', "postgres:hero:$id") // '') =~ /"name": ?"(.*?)"/;
-
-	return $name // 'nothing';
-}
-
 # Lookups come to Redis, and find it good.
 sub used
 {
@@ -77,7 +69,7 @@ $session->query_safe(q{INSERT INTO filler SELECT repeat('x', 1000) FROM generate
 my $unflushed = qq{SELECT pg_current_wal_lsn() > '$lsn' AND pg_current_wal_flush_lsn() < '$lsn'};
 is($session->query_safe($unflushed), 't', 'a commit is written and not flushed');
 usleep(500_000);
-is(in_redis(1), 'old', 'Redis has not got it');
+is(hero_in_redis($redis, 1), 'old', 'Redis has not got it');
 is(reads($node, 1, $session), 'new', 'a lookup sees it');
 is($session->query_safe($unflushed), 't', 'it is still not flushed');
 kill 'CONT', $walwriter;
@@ -97,12 +89,12 @@ $node->start;
 ok($inject->wait_hit('op_batched'), 'after a crash the relay reads again what was committed');
 for (1 .. 30)
 {
-	last if in_redis(16) eq 'new';
+	last if hero_in_redis($redis, 16) eq 'new';
 	$inject->again('op_batched', 'wait', 'relay');
 	$inject->wait_hit('op_batched');
 }
-is(in_redis(15) . in_redis(16), 'newnew', 'it has applied the first commit, and some of the second');
-is(in_redis(60), 'old', 'and goes on');
+is(hero_in_redis($redis, 15) . hero_in_redis($redis, 16), 'newnew', 'it has applied the first commit, and some of the second');
+is(hero_in_redis($redis, 60), 'old', 'and goes on');
 is(reads($node, 60), 'new', 'a lookup sees all of it');
 $inject->release('op_batched');
 ok($node->wait_streaming, 'the relay has caught up');
@@ -122,7 +114,7 @@ $inject->arm('commit_read', 'wait', 'relay');
 $node->safe_psql('postgres', q{COMMIT PREPARED 'p'});
 kill 'CONT', $relay;
 ok($inject->wait_hit('commit_read'), 'what was prepared is committed');
-is(in_redis(80), 'old', 'and not applied');
+is(hero_in_redis($redis, 80), 'old', 'and not applied');
 is($node->safe_psql('postgres', q{SELECT ok FROM cache_health() WHERE name = 'gate'}), 't', 'the gate is open');
 is(reads($node, 80), 'prepared', 'a lookup sees it');
 $inject->release('commit_read');
@@ -146,17 +138,17 @@ $node->safe_psql('postgres', q{UPDATE hero SET name = 'other' WHERE id = 70});
 ok($node->poll_query_until('postgres', "SELECT clears > $clears FROM rtcache_stats"), 'Redis is cleared');
 ok($node->cache_wait, 'a commit is applied');
 is($node->safe_psql('postgres', 'SELECT state FROM rtcache_relay'), 'draining', 'while a transaction is older');
-is(in_redis(70), 'nothing', 'nothing is stored');
+is(hero_in_redis($redis, 70), 'nothing', 'nothing is stored');
 is(reads($node, 70), 'other', 'a lookup is exact');
-is(in_redis(70), 'nothing', 'and stores nothing');
+is(hero_in_redis($redis, 70), 'nothing', 'and stores nothing');
 $writer->query_safe('COMMIT');
 ok($node->wait_streaming, 'when the transaction is over, the relay streams');
-isnt(in_redis(90), 'outer', 'Redis has not got what it had overwritten itself');
+isnt(hero_in_redis($redis, 90), 'outer', 'Redis has not got what it had overwritten itself');
 is(reads($node, 90), 'inner', "a lookup is exact ($_)") foreach 1, 2;
 same_as_table($node, $redis, 'nothing is stale', partial => 1);
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'last' WHERE id = 70});
 ok($node->cache_wait);
-is(in_redis(70), 'last', 'what is written now is stored');
+is(hero_in_redis($redis, 70), 'last', 'what is written now is stored');
 $writer->quit;
 
 # Nobody is interested, as far as is known: the server has been restarted, and

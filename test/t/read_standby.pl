@@ -44,16 +44,6 @@ sub caught_up
 	return;
 }
 
-# Lookups until one is answered by Redis; a test result
-sub hits
-{
-	my ($id, $name) = @_;
-
-	return $standby->poll_query_until('postgres', qq{
-		SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id')->>'name' = '$name';
-		SELECT l2_hits > } . $standby->stat('l2_hits') . ' FROM rtcache_stats', "t\nt");
-}
-
 # Waits until Redis knows that it has all that the standby has replayed.
 sub redis_is_told
 {
@@ -85,10 +75,10 @@ sub from_the_query
 }
 
 caught_up();
-ok(hits(1, 'v1'), 'a lookup on a standby is answered by Redis');
+ok(wait_hit($standby, 1, 'v1'), 'a lookup on a standby is answered by Redis');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'v2' WHERE id = 1});
 caught_up();
-ok(hits(1, 'v2'), 'and again after a write, when both are idle');
+ok(wait_hit($standby, 1, 'v2'), 'and again after a write, when both are idle');
 is($standby->stat('fills'), 0, 'it fills nothing');
 is($standby->safe_psql('postgres', q{SELECT cache_get('absent', 'SELECT name FROM hero WHERE id = 2')->>'name'}),
 	'v1', 'a lookup of what Redis does not have');
@@ -97,7 +87,7 @@ is($redis->cli('KEYS', '*absent*'), '', 'leaves neither value nor lease there');
 # Replay is paused: Redis is ahead.
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_pause()');
 $standby->poll_query_until('postgres', q{SELECT pg_get_wal_replay_pause_state() = 'paused'});
-ok(hits(1, 'v2'), 'paused, but with nothing new: Redis');
+ok(wait_hit($standby, 1, 'v2'), 'paused, but with nothing new: Redis');
 my $session = $standby->background_psql('postgres');
 is(reads($standby, 1, $session), 'v2', 'a reader');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'v3' WHERE id = 1});
@@ -110,7 +100,7 @@ is(join(' ', map { reads($standby, 1, $session) } 1 .. 20), join(' ', ('v2') x 2
 is($standby->stat('l2_hits'), $l2_hits, 'Redis was not believed');
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 caught_up();
-ok(hits(1, 'v3'), 'replay goes on: Redis');
+ok(wait_hit($standby, 1, 'v3'), 'replay goes on: Redis');
 is(reads($standby, 1, $session), 'v3', 'also for the reader');
 
 # Part of a large transaction is in Redis before the position says so.
@@ -129,7 +119,7 @@ is(reads($standby, 2), 'v1', 'a standby that has not replayed it does not see it
 $fake->clear;
 $standby->safe_psql('postgres', 'SELECT pg_wal_replay_resume()');
 caught_up();
-ok(hits(2, 'big'), 'and does when it is over');
+ok(wait_hit($standby, 2, 'big'), 'and does when it is over');
 
 # Redis is behind.
 my $relay = $node->relay_pid;
@@ -139,13 +129,13 @@ $node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
 from_the_query(1, 'v4', 'Redis is behind');
 kill 'CONT', $relay;
 caught_up();
-ok(hits(1, 'v4'), 'Redis has caught up');
+ok(wait_hit($standby, 1, 'v4'), 'Redis has caught up');
 
 # Redis goes back in time, under a standby that is connected.
 $redis->save_rdb('old.rdb');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'v5' WHERE id = 1});
 caught_up();
-ok(hits(1, 'v5'), 'Redis');
+ok(wait_hit($standby, 1, 'v5'), 'Redis');
 kill 'STOP', $relay;
 $redis->kill9;
 from_the_query(1, 'v5', 'Redis is gone');
@@ -160,7 +150,7 @@ $node->reload;
 ok($node->wait_streaming, 'the relay clears');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'v6' WHERE id = 1});
 caught_up();
-ok(hits(1, 'v6'), 'Redis is used again');
+ok(wait_hit($standby, 1, 'v6'), 'Redis is used again');
 unlink $redis->dir . '/dump.rdb';
 
 # Another prefix

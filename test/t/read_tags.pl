@@ -28,8 +28,7 @@ $node->safe_psql('postgres', q{
 		BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN n; END $$;
 });
 $node->wait_streaming;
-ok($node->poll_query_until('postgres', q{SELECT cache_get('ready', 'SELECT 1 AS n') IS NOT NULL AND fills > 0 FROM rtcache_stats}),
-	'lookups use Redis');
+ok($node->wait_fill, 'lookups use Redis');
 
 sub tag_sets
 {
@@ -160,7 +159,7 @@ $redis->query('CONFIG', 'SET', 'maxmemory', '0');
 $node->wait_streaming;
 
 # the sweeper
-ok($node->poll_query_until('postgres', q{SELECT cache_get('ready', 'SELECT 1 AS n') IS NOT NULL}), 'go on');
+ok($node->wait_fill, 'lookups go on');
 my $mine = 'postgres:~tag:0123456789abcdef';
 $redis->query('ZADD', $mine, 1000 + $_, "postgres:old:$_") foreach 1 .. 600;
 my $foreign = 'foreign:~tag:0123456789abcdef';
@@ -174,12 +173,14 @@ ok($redis->wait_for(0, 'EXISTS', $mine), 'the sweeper takes out whose time is ov
 is($redis->query('ZCARD', $foreign), 1, 'of what is ours');
 my ($kept) = grep { defined $redis->query('ZSCORE', $_, 'postgres:k') } tag_sets();
 ok($kept, 'and nothing else');
+ok($node->wait_fill, 'lookups use Redis again');
 
 # after a restart
 $node->safe_psql('postgres', q{SELECT lookup('before', '{restart}')});
 $node->restart;
 $node->wait_streaming;
-$node->safe_psql('postgres', q{SELECT pg_sleep(1); SELECT cache_invalidate('restart')});
+ok($node->wait_sweep, 'the relay has found what is registered');
+$node->safe_psql('postgres', q{SELECT cache_invalidate('restart')});
 $node->cache_wait;
 is($redis->query('EXISTS', 'postgres:before'), 0, 'what was registered before a restart is dropped');
 

@@ -64,14 +64,6 @@ sub run
 	return (time - $start, $session->{stderr} =~ /((?:WARNING|ERROR|FATAL): .*)/g);
 }
 
-sub name_in_redis
-{
-	my ($id) = @_;
-	my ($name) = ($redis->cli('GET', "postgres:hero:$id") || '') =~ /"name":"(.*)"/;
-
-	return defined $name ? $name : '';
-}
-
 # It waits, and the relay, which else would linger for a second, hurries.
 my $wrong = 0;
 my $start = time;
@@ -79,7 +71,7 @@ foreach my $i (1 .. 40)
 {
 	$session->query('SET synchronous_commit = ' . ($i % 2 ? 'off' : 'on'));
 	$session->query("UPDATE hero SET name = 'wait $i' WHERE id = 1");
-	$wrong++ if name_in_redis(1) ne "wait $i";
+	$wrong++ if hero_in_redis($redis, 1) ne "wait $i";
 }
 is($wrong, 0, 'after each of 40 commits Redis has the change');
 cmp_ok(time - $start, '<', 35, 'the linger does not delay them, which takes 40 seconds');
@@ -103,7 +95,7 @@ foreach my $i (1 .. 50)
 	my $began = time;
 	$session->query("UPDATE hero SET name = 'rival $i' WHERE id = 1");
 	$took += time - $began;
-	$wrong++ if name_in_redis(1) ne "rival $i";
+	$wrong++ if hero_in_redis($redis, 1) ne "rival $i";
 }
 cmp_ok($took, '<', 45, sprintf('nor do others: 50 commits take %.3f s', $took));
 is($wrong, 0, 'and Redis has all of them');
@@ -116,9 +108,9 @@ $session->query(q{
 	UPDATE hero SET name = 'inner' WHERE id = 1;
 	ROLLBACK TO s;
 	COMMIT});
-is(name_in_redis(1), 'outer', 'savepoints');
+is(hero_in_redis($redis, 1), 'outer', 'savepoints');
 $session->query('CALL many(20)');
-is(name_in_redis(1), 'many 20', 'commits in a procedure');
+is(hero_in_redis($redis, 1), 'many 20', 'commits in a procedure');
 
 my $waits = $node->stat('commit_waits');
 $session->query('INSERT INTO plain VALUES (1)');
@@ -130,7 +122,7 @@ is($node->stat('commit_waits'), $waits, 'who changed nothing, or does not want t
 $session->query(q{SET rtcache.commit_wait = off});
 $session->query(q{BEGIN; SET LOCAL rtcache.commit_wait = applied;
 	UPDATE hero SET name = 'local on' WHERE id = 1; COMMIT});
-is(name_in_redis(1), 'local on', 'SET LOCAL');
+is(hero_in_redis($redis, 1), 'local on', 'SET LOCAL');
 is($node->stat('commit_waits'), $waits + 1, 'one has waited');
 
 # Prepared transactions
@@ -140,7 +132,7 @@ foreach my $i (1 .. 10)
 		PREPARE TRANSACTION 'p'});
 	$session->query(q{SET rtcache.commit_wait = applied});
 	$session->query(q{COMMIT PREPARED 'p'});
-	$wrong++ if name_in_redis(1) ne "prepared $i";
+	$wrong++ if hero_in_redis($redis, 1) ne "prepared $i";
 }
 is($wrong, 0, 'COMMIT PREPARED');
 $waits = $node->stat('commit_waits');
@@ -195,7 +187,7 @@ $node->set_conf('rtcache.command_timeout', '2s');
 $fake->clear;
 $fake->cut_all;
 ok($node->cache_wait, 'Redis gets it later');
-is(name_in_redis(1), 'later', 'it does');
+is(hero_in_redis($redis, 1), 'later', 'it does');
 
 # Cancel, statement_timeout, termination: the relay is kept from working.
 sub wait_event
@@ -265,7 +257,7 @@ is($node->safe_psql('postgres', 'SELECT name FROM hero WHERE id = 1'), 'terminat
 	'the change is committed');
 kill 'CONT', $relay;
 ok($node->cache_wait, 'the relay goes on');
-is(name_in_redis(1), 'terminate', 'nothing is lost');
+is(hero_in_redis($redis, 1), 'terminate', 'nothing is lost');
 
 # Redis is gone
 $session = $node->background_psql('postgres', on_error_stop => 0);
@@ -297,7 +289,7 @@ cmp_ok(time - $start, '<', SOON, 'does not wait for it');
 $redis->start;
 $node->reload;
 is($session->query('SELECT 1'), 1, 'until Redis is back');
-is(name_in_redis(1), '', 'which was cleared');
+is(hero_in_redis($redis, 1), 'nothing', 'which was cleared');
 
 # COMMIT PREPARED of a transaction from before a restart
 $session->query(q{BEGIN; UPDATE hero SET name = 'survivor' WHERE id = 1; PREPARE TRANSACTION 'p'});
@@ -306,7 +298,7 @@ $node->restart;
 ok($node->poll_query_until('postgres', q{SELECT state IN ('streaming', 'draining') FROM rtcache_relay}));
 $node->safe_psql('postgres', q{SET rtcache.commit_wait = applied; SET rtcache.commit_wait_timeout = '180s';
 	COMMIT PREPARED 'p'});
-is(name_in_redis(1), 'survivor', 'COMMIT PREPARED after a restart');
+is(hero_in_redis($redis, 1), 'survivor', 'COMMIT PREPARED after a restart');
 ok($node->wait_streaming, 'the relay streams');
 
 # Switched off while one waits, and then

@@ -32,13 +32,6 @@ my $session = $node->background_psql('postgres');
 $session->set_query_timer_restart;
 is(reads($node, 1, $session), 'old', 'a session reads from Redis');
 
-sub in_redis
-{
-	my ($id) = @_;
-
-	return $redis->cli('GET', "postgres:hero:$id") =~ /"name":"(.*)"/ ? $1 : '';
-}
-
 # Begins a commit that waits for a standby that does not exist, and returns
 # when the relay has read it.
 sub commit_and_wait
@@ -68,7 +61,7 @@ my $writer = commit_and_wait(1);
 foreach my $n (1 .. 5)
 {
 	is(reads($node, 1, $session), 'old', "a lookup does not see it ($n)");
-	is(in_redis(1), 'old', "nor does Redis ($n)");
+	is(hero_in_redis($redis, 1), 'old', "nor does Redis ($n)");
 }
 is(reads($node, 1), 'old', 'nor does a new session');
 cmp_ok($node->stat('bypass_pending'), '>=', 6, 'the lookups found it pending');
@@ -106,7 +99,7 @@ foreach my $id (31 .. 33)
 		'the relay has read it');
 	# it looks again every 50 ms, while nobody is connected but them
 	usleep(300_000);
-	is(in_redis($id), 'old', 'Redis does not see it, though a later one is over');
+	is(hero_in_redis($redis, $id), 'old', 'Redis does not see it, though a later one is over');
 	$node->safe_psql('postgres',
 		q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'});
 	ok($redis->wait_for(qq({"id":$id,"name":"new"}), 'GET', "postgres:hero:$id"),
@@ -117,7 +110,7 @@ $_->quit foreach @writers;
 
 # A crash makes it visible as well.
 $writer = commit_and_wait(2);
-is(in_redis(2), 'old', 'Redis does not see another one');
+is(hero_in_redis($redis, 2), 'old', 'Redis does not see another one');
 $node->stop('immediate');
 eval { $writer->quit };
 eval { $session->quit };
@@ -133,7 +126,7 @@ is(reads($node, 3, $session), 'old', 'a session reads from Redis');
 my $relay = $node->relay_pid;
 kill 'STOP', $relay;
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'new' WHERE id = 3});
-is(in_redis(3), 'old', 'Redis lags');
+is(hero_in_redis($redis, 3), 'old', 'Redis lags');
 is(reads($node, 3, $session), 'new', 'a lookup does not');
 is(reads($node, 3), 'new', 'in a new session as well');
 kill 'CONT', $relay;
@@ -164,7 +157,7 @@ prepare(5, 6);
 is(reads($node, 5, $session), 'old', 'a prepared transaction is not seen');
 kill 'STOP', $relay;
 $node->safe_psql('postgres', q{COMMIT PREPARED 'p5'});
-is(in_redis(5), 'old', 'Redis lags behind COMMIT PREPARED');
+is(hero_in_redis($redis, 5), 'old', 'Redis lags behind COMMIT PREPARED');
 is(reads($node, 5, $session), 'new', 'a lookup does not');
 kill 'CONT', $relay;
 $node->safe_psql('postgres', q{ROLLBACK PREPARED 'p6'});
@@ -194,12 +187,12 @@ foreach my $how ('fast', 'immediate')
 	$node->safe_psql('postgres', qq{UPDATE hero SET name = '$how' WHERE id = 20});
 	ok($redis->wait_for(qq({"id":20,"name":"$how"}), 'GET', 'postgres:hero:20'),
 		'other commits arrive');
-	is(in_redis($id[0]), 'old', 'Redis does not see what is prepared');
+	is(hero_in_redis($redis, $id[0]), 'old', 'Redis does not see what is prepared');
 
 	$relay = $node->relay_pid;
 	kill 'STOP', $relay;
 	$node->safe_psql('postgres', qq{COMMIT PREPARED 'p$id[0]'});
-	is(in_redis($id[0]), 'old', 'Redis lags behind COMMIT PREPARED');
+	is(hero_in_redis($redis, $id[0]), 'old', 'Redis lags behind COMMIT PREPARED');
 	is(reads($node, $id[0], $session), 'new', 'a lookup does not');
 	kill 'CONT', $relay;
 	ok($redis->wait_for(qq({"id":$id[0],"name":"new"}), 'GET', "postgres:hero:$id[0]"),
