@@ -42,7 +42,6 @@
 #include "utils/memutils.h"
 
 #include "base/inject.h"
-#include "base/mutant.h"
 #include "base/wal_bounds.h"
 #include "base/xid.h"
 #include "dep/stamps.h"
@@ -185,15 +184,11 @@ rtc_stamp_read_take(RtcStampRead *read)
 	{
 		RtcBucket  *b = &shared->bucket[read->bucket[i]];
 
-		if (!rtc_safeguard(ORDER))
-			read->version[i] = pg_atomic_read_u64(&b->version);
-		rtc_mutant_pause(50);
-		if (rtc_safeguard(PENDING) && pg_atomic_read_u32(&b->pending) != 0)
+		if (pg_atomic_read_u32(&b->pending) != 0)
 			quiet = false;
 		RTC_INJECT("pending_read");
 		pg_read_barrier();
-		if (rtc_safeguard(ORDER))
-			read->version[i] = pg_atomic_read_u64(&b->version);
+		read->version[i] = pg_atomic_read_u64(&b->version);
 	}
 	pg_read_barrier();
 	return quiet;
@@ -331,7 +326,6 @@ rtc_stamp_commit(XLogRecPtr commit_lsn, bool logged)
 {
 	uint32		bucket;
 
-	rtc_mutant_pause(1000);
 	if (touched.raised)
 		for (int pos = 0; next_touched(&pos, &bucket);)
 			settle(bucket, commit_lsn, logged);
@@ -365,11 +359,6 @@ rtc_stamp_pre_prepare(TransactionId xid)
 
 	if (!rtc_preloaded || !touched.raised)
 		return;
-	if (!rtc_safeguard(PREPARED))
-	{
-		rtc_stamp_abort();
-		return;
-	}
 	slot = claim_slot(xid);
 
 	for (int pos = 0; next_touched(&pos, &bucket); n++)

@@ -27,7 +27,6 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "base/mutant.h"
 #include "compat.h"
 #include "dep/interest.h"
 #include "guc.h"
@@ -172,10 +171,9 @@ register_interest(RtcLookup *l)
 {
 	if (l->wanted.ntags == 0)
 		return true;
-	if (rtc_safeguard(INTEREST))
-		rtc_interest_register(l->dep, l->ndeps);
+	rtc_interest_register(l->dep, l->ndeps);
 	RTC_INJECT("interest_registered");
-	return !rtc_safeguard(HANDSHAKE) || rtc_stamp_read_valid(&l->stamps);
+	return rtc_stamp_read_valid(&l->stamps);
 }
 
 /*
@@ -194,8 +192,7 @@ may_fill(RtcLookup *l)
 
 	if (!rtc_trust_stored(lsn))
 		return false;
-	if (rtc_safeguard(POSITION))
-		l->wanted.lsn = Max(l->wanted.lsn, lsn);
+	l->wanted.lsn = Max(l->wanted.lsn, lsn);
 	return true;
 }
 
@@ -221,7 +218,6 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 
 	RTC_INJECT("trusted");
 	name_wanted(l);
-	rtc_mutant_pause(3000);
 	found = rtc_cmd_get(wanted, &value);
 	RTC_INJECT("got");
 	for (;;)
@@ -273,7 +269,6 @@ ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
 			return false;
 		}
 		registered = true;
-		rtc_mutant_pause(1000);
 		l->lease_ms = rtc_lease_ttl;
 		l->leased_at_ms = rtc_clock_ms();
 		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
@@ -361,8 +356,7 @@ run_with_lease(RtcLookup *l)
 	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
 			 !rtc_query_is_current(l->query) ||
 			 !rtc_trust_holds(&l->trust) ||
-			 (rtc_safeguard(RECHECK) && rtc_safeguard(HANDSHAKE) &&
-			  !rtc_stamp_read_valid(&l->stamps)))
+			 !rtc_stamp_read_valid(&l->stamps))
 	{
 		/*
 		 * The query has written, or its text came to mean something else
@@ -374,10 +368,7 @@ run_with_lease(RtcLookup *l)
 		rtc_cmd_unlease(&l->wanted, l->token);
 	}
 	else
-	{
-		rtc_mutant_pause(5000);
 		fill(l);
-	}
 	RTC_INJECT("filled");
 	pfree(text.data);
 	l->text = NULL;
@@ -455,9 +446,6 @@ store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		return;
 	}
-	rtc_mutant_pause(500);
-	if (!rtc_safeguard(EARLY_STAMPS))
-		(void) rtc_stamp_read_take(&l->stamps);
 	if (!rtc_stamp_read_valid(&l->stamps))
 		l->in_vain = false;		/* nobody could use it, now is another time */
 	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))

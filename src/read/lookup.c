@@ -71,7 +71,6 @@
 #include "base/clock.h"
 #include "base/inject.h"
 #include "base/key.h"
-#include "base/mutant.h"
 #include "compat.h"
 #include "dep/stamps.h"
 #include "guc.h"
@@ -251,11 +250,10 @@ may_bypass(RtcLookup *l, RtcCounter *reason)
 		*reason = RTC_STAT_BYPASS_NOT_READY;
 	else if (!rtc_enabled)
 		*reason = RTC_STAT_BYPASS_DISABLED;
-	else if (rtc_safeguard(XID) &&
-			 (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			  rtc_oplist_is_active()))
+	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+			 rtc_oplist_is_active())
 		*reason = RTC_STAT_BYPASS_WROTE;	/* it must see its own writes */
-	else if (rtc_safeguard(ISOLATION) && IsolationUsesXactSnapshot())
+	else if (IsolationUsesXactSnapshot())
 		*reason = RTC_STAT_BYPASS_ISOLATION;	/* it must not see new ones */
 	else if (l->query->uncacheable != NULL)
 		*reason = RTC_STAT_BYPASS_QUERY;

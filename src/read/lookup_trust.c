@@ -27,7 +27,6 @@
 #include "utils/fmgrprotos.h"
 
 #include "base/clock.h"
-#include "base/mutant.h"
 #include "compat.h"
 #include "guc.h"
 #include "op.h"
@@ -77,13 +76,9 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	pg_read_barrier();
 	trust->epoch = rtc_redis_epoch();
 
-	trust->lsn = InvalidXLogRecPtr;
-	if (rtc_safeguard(APPLIED))
-	{
-		trust->lsn = Max(rtc_stamp_read_lsn(stamps), rtc_queue_omitted());
-		/* stamps do not tell of commits from before a start of the server */
-		trust->lsn = Max(trust->lsn, rtc_redis_floor());
-	}
+	trust->lsn = Max(rtc_stamp_read_lsn(stamps), rtc_queue_omitted());
+	/* stamps do not tell of commits from before a start of the server */
+	trust->lsn = Max(trust->lsn, rtc_redis_floor());
 	if (!rtc_queue_is_applied(trust->lsn) ||
 		!rtc_trust_stored(trust->lsn))
 	{

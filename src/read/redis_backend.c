@@ -30,7 +30,6 @@
 #include "storage/lwlock.h"
 
 #include "base/clock.h"
-#include "base/mutant.h"
 #include "guc.h"
 #include "read/redis_backend.h"
 #include "redis/breaker.h"
@@ -272,7 +271,7 @@ position_is_good(const RtcReply *position, XLogRecPtr stored, uint64 epoch)
 	rtc_epoch_text(epoch, text);
 	if (strcmp(field[0].str, text) != 0)
 		return false;
-	return rtc_reply_lsn(&field[1]) >= stored || !rtc_safeguard(POSITION);
+	return rtc_reply_lsn(&field[1]) >= stored;
 }
 
 /*

@@ -21,7 +21,6 @@
 #include "lib/stringinfo.h"
 
 #include "base/key.h"
-#include "base/mutant.h"
 #include "dep/stamps.h"
 #include "read/redis_backend.h"
 #include "read/redis_lookup.h"
@@ -163,7 +162,7 @@ rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
 			 XLogRecPtr lsn, uint64 epoch)
 {
 	rtc_epoch_text(epoch, wanted->epoch);
-	wanted->lsn = rtc_safeguard(POSITION) ? lsn : InvalidXLogRecPtr;
+	wanted->lsn = lsn;
 	wanted->key = key;
 	wanted->keylen = keylen;
 	wanted->fingerprint = NULL;
@@ -208,7 +207,7 @@ tag_name(const RtcWanted *wanted, int i)
 static bool
 is_wanted(const RtcWanted *wanted, const RtcValue *value)
 {
-	if (wanted->fingerprint == NULL || !rtc_safeguard(COMPANION))
+	if (wanted->fingerprint == NULL)
 		return true;
 	if (value->companion != NULL)
 		return value->companionlen >= wanted->fingerprintlen &&
@@ -298,7 +297,7 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 
 	/* It may have vanished between the two commands: not there, then. */
 	elems = replies[0].elems;
-	if ((!member && rtc_safeguard(MEMBER)) || elems[0].type != RTC_REPLY_STRING ||
+	if (!member || elems[0].type != RTC_REPLY_STRING ||
 		replies[1].integer == -2)
 		return RTC_GET_MISS;
 
@@ -308,23 +307,6 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	value->companionlen = elems[1].len;
 	value->ttl_ms = replies[1].integer;
 	return is_wanted(wanted, value) ? RTC_GET_HIT : RTC_GET_MISS;
-}
-
-/* For a mutant: leaves the tag sets, or enters them when it is too late. */
-static void
-belong(const RtcWanted *wanted, bool enter)
-{
-	for (int i = 0; i < wanted->ntags; i++)
-	{
-		const char *argv[] = {enter ? "ZADD" : "ZREM", tag_name(wanted, i),
-		enter ? "+inf" : wanted->key, wanted->key};
-		size_t		argvlen[] = {4, wanted->taglen,
-		enter ? 4 : wanted->keylen, wanted->keylen};
-
-		rtc_backend_append(enter ? 4 : 3, argv, argvlen);
-	}
-	if (wanted->ntags > 0)
-		(void) rtc_backend_ask(wanted->ntags);
 }
 
 /*
@@ -410,12 +392,8 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 		}
 		if (elems[0].integer == 0 || elems[0].integer == 2)
 		{
-			bool		leased = elems[0].integer == 2;
-
 			rtc_breaker_success();
-			if (!rtc_safeguard(REGISTERED) && leased)
-				belong(wanted, false);
-			return leased ? RTC_GET_LEASED : RTC_GET_BUSY;
+			return elems[0].integer == 2 ? RTC_GET_LEASED : RTC_GET_BUSY;
 		}
 		if (reply->nelems == 4 && elems[1].type == RTC_REPLY_STRING &&
 			elems[2].type == RTC_REPLY_INTEGER)
@@ -444,8 +422,6 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 
 	if (!rtc_backend_begin())
 		return -1;
-	if (!rtc_safeguard(REGISTERED))
-		belong(wanted, true);
 
 	snprintf(ttl, sizeof(ttl), INT64_FORMAT, Max(ttl_ms, 0));
 	{

@@ -34,7 +34,6 @@
 
 #include "base/inject.h"
 #include "base/key.h"
-#include "base/mutant.h"
 #include "guc.h"
 #include "read/companion.h"
 #include "redis/session.h"
@@ -149,8 +148,6 @@ rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
 	RtcBatchSlot *slot;
 	bool		found;
 
-	if (op->kind == RTC_OP_TAG && !rtc_safeguard(TAG_DROP))
-		return;
 	old = MemoryContextSwitchTo(batch->context);
 	mine = palloc0(sizeof(RtcBatchOp));
 
@@ -449,11 +446,8 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 
 		if (op->is_tag)
 			continue;
-		if (rtc_safeguard(LEASE))
-		{
-			argv[argc] = names.data + start;
-			argvlen[argc++] = lease_end[i] - start;
-		}
+		argv[argc] = names.data + start;
+		argvlen[argc++] = lease_end[i] - start;
 		if (all || !op->is_put)
 		{
 			argv[argc] = names.data + lease_end[i];

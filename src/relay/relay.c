@@ -53,7 +53,6 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "base/mutant.h"
 #include "base/relay_latch.h"
 #include "compat.h"
 #include "dep/stamps.h"
@@ -359,8 +358,7 @@ open_gate(void)
 {
 	if (rtc_gate_is_open())
 		return;
-	if (rtc_safeguard(GATE) &&
-		TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
+	if (TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
 							  XidFromFullTransactionId(gate_xid)))
 		return;
 

@@ -43,7 +43,6 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "base/mutant.h"
 #include "base/wal_bounds.h"
 #include "base/xid.h"
 #include "compat.h"
@@ -379,7 +378,7 @@ handle_event(bool *done)
 			if (event->kind == RTC_WAL_COMMIT)
 				rtc_lag_commit(event->commit_time);
 			RTC_INJECT("commit_read");
-			if (rtc_safeguard(VISIBILITY) && rtc_xid_in_progress(event->xid))
+			if (rtc_xid_in_progress(event->xid))
 			{
 				if (!rtc_stream_send() || !heartbeat(&beaten))
 					return RTC_STREAM_DOWN;

@@ -39,6 +39,7 @@
 #include "access/xlog.h"
 
 #include "base/clock.h"
+#include "base/inject.h"
 #include "base/relay_latch.h"
 #include "compat.h"
 #include "guc.h"
@@ -119,6 +120,7 @@ rtc_queue_omit(void)
 
 	if (pg_atomic_read_u64(&shared->omitted_lsn) == InvalidXLogRecPtr)
 	{
+		RTC_INJECT("mark_begins");
 		end = rtc_message_write_omitted();
 		pg_atomic_write_u64(&shared->omitted_lsn, end);
 		rtc_queue_wake(end);

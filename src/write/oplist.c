@@ -43,7 +43,6 @@
 #include "utils/memutils.h"
 
 #include "base/inject.h"
-#include "base/mutant.h"
 #include "dep/stamps.h"
 #include "guc.h"
 #include "wal/message.h"
@@ -265,8 +264,6 @@ rtc_oplist_subabort(int nestlevel)
 	{
 		int			offset = list.mark[--list.nmarks].offset;
 
-		if (!rtc_safeguard(SAVEPOINT))
-			continue;
 		list.buf.len = offset;
 		list.buf.data[offset] = '\0';
 

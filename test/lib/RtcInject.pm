@@ -10,15 +10,15 @@
 #	ok($inject->wait_hit('batch_built'));	# a process has got there
 #	$inject->release('batch_built');		# and goes on
 #
-# Would a test notice if a safeguard were missing?  This build does without one
-# when it is told to:
+# Would a test notice if a safeguard were missing?  The mutants of test/mutants tell:
 #
-#	$inject->mutate('PENDING');		# readers ignore writers at work
-#	$inject->mend('PENDING');
+#	$inject->mutate('no_pending');		# restarts the server without a safeguard
+#	$inject->mutate('early_query', 'no_recheck');
+#	$inject->mutate();					# and with all of them
 #
-# The library is built in a directory of its own, once for all tests, and is
-# found by copies of the server's programs; the library that other tests use
-# stays as it is.
+# The library is built in a directory of its own, once for all tests and for each
+# mutant, and is found by copies of the server's programs; the library that other
+# tests use stays as it is.
 
 package RtcInject;
 
@@ -35,147 +35,47 @@ use constant SKIP => 'injection points need test/sandbox';
 
 sub possible { return defined $ENV{RTC_ROOT} && -d $ENV{RTC_ROOT}; }
 
-# The safeguards: [ file, pattern, replacement ], with the groups of the pattern
-# as {1} to {3} in the replacement.  Each is without effect until it is asked
-# for.
-my @mutants = (
-	[ 'src/base/inject.h', qr/#ifdef RTC_INJECTION\n/, <<'TO' ],
-#ifdef RTC_INJECTION
-#include <unistd.h>
-#define RTC_WITHOUT(name) (access("rtcache.inject/" name ".on", F_OK) == 0)
-TO
-
-	# those of src/base/mutant.h, which are for another kind of test
-	[ 'src/base/mutant.h', qr/#define rtc_safeguard\(name\)\s*true\n/, <<'TO' ],
-#include <unistd.h>
-#define rtc_safeguard(name) (access("rtcache.inject/" #name ".on", F_OK) != 0)
-TO
-	[ 'src/dep/stamps.c', qr/(\t\t)rtc_mutant_pause\(50\);\n/, <<'TO' ],
-{1}if (!rtc_safeguard(ORDER))
-			RTC_INJECT("pending_read");
-TO
-
-	# a point between a writer's two looks for interest
-	[ 'src/wal/queue.c', qr{(#include "guc.h"\n)}, "{1}#include \"base/inject.h\"\n" ],
-	[ 'src/wal/queue.c', qr/(\tend = rtc_message_write_omitted)/, <<'TO' ],
-	RTC_INJECT("mark_begins");
-{1}
-TO
-
-	# a commit lowers pending before it moves last_lsn and version
-	[ 'src/dep/stamps.c', qr/(RTC_INJECT\("bucket_moved"\);\n)(\tlower_pending\(bucket\);)/, <<'TO' ],
-{1}	if (!RTC_WITHOUT("early_settle"))
-	{2}
-TO
-	[ 'src/dep/stamps.c', qr/(rtc_stamp_commit\(XLogRecPtr commit_lsn, bool logged\)\n.*?\n)(\tif \(touched.raised\)\n)/s, <<'TO' ],
-{1}	if (touched.raised && RTC_WITHOUT("early_settle"))
-	{
-		for (int pos = 0; next_touched(&pos, &bucket);)
-			lower_pending(bucket);
-		RTC_INJECT("bucket_moved");
-	}
-{2}
-TO
-
-	# what a transaction that failed has raised stays
-	[ 'src/dep/stamps.c', qr/(rtc_stamp_abort\(void\).*?)(lower_pending\(bucket\);)/s, <<'TO' ],
-{1}if (!RTC_WITHOUT("no_abort"))
-				{2}
-TO
-
-	# the query is run before the lease is asked for
-	[ 'src/read/fetch.c', qr/(\n\tif \(ask_redis\()/, <<'TO' ],
-	if (RTC_WITHOUT("early_query"))
-	{
-		initStringInfo(&early_text);
-		l->text = &early_text;
-		early = rtc_lookup_run(l);
-		l->text = NULL;
-	}
-{1}
-TO
-	[ 'src/read/fetch.c', qr/(PG_TRY\(\);\n\t\{\n\t\t)answer = rtc_lookup_run\(l\);/, <<'TO' ],
-{1}if (RTC_WITHOUT("early_query"))
-		{
-			l->text = &early_text;
-			answer = early;
-		}
-		else
-			answer = rtc_lookup_run(l);
-TO
-	[ 'src/read/fetch.c', qr/(\nstatic bool ask_redis)/, "\nstatic Jsonb *early;\nstatic StringInfoData early_text;\n{1}" ],
-
-	# stamps are not looked at again after the interest was registered
-	[ 'src/read/fetch.c', qr/return !rtc_safeguard\(HANDSHAKE\) \|\| (rtc_stamp_read_valid)/, <<'TO' ],
-return RTC_WITHOUT("no_look_after_interest") || {1}
-TO
-
-	# a writer looks for interest before it raises its stamps
-	[ 'src/write/oplist.c', qr/(\trtc_stamp_raise\(\);\n\tRTC_INJECT)/, <<'TO' ],
-	if (RTC_WITHOUT("early_look"))
-	{
-		add_tags();
-		RTC_INJECT("tags_added");
-	}
-{1}
-TO
-
-	# a drop leaves leases alone
-	[ 'src/relay/tag_drop.c', qr/"(redis\.call\('UNLINK', unpack\(beside\)\)) "/, <<'TO' ],
-"if redis.call('EXISTS', 'no_lease_drop') == 0 then {1} end "
-TO
-
-	# Redis is asked though the relay does not vouch for it
-	[ 'src/read/lookup_trust.c', qr{(#include "read/lookup_trust.h"\n)}, "#include \"base/inject.h\"\n{1}" ],
-	[ 'src/read/lookup_trust.c', qr/if \(!rtc_redis_is_open\(&trust->l2_generation\) \|\|/, <<'TO' ],
-	if ((!rtc_redis_is_open(&trust->l2_generation) && !RTC_WITHOUT("no_generation")) ||
-TO
-	[ 'src/read/lookup_trust.c', qr/return (rtc_redis_is_open\(&generation\) &&\s*generation == trust->l2_generation)/, <<'TO' ],
-return (RTC_WITHOUT("no_generation") || ({1}))
-TO
-
-	# a relay begins at the end of WAL, not where Redis was checked
-	[ 'src/relay/stream.c', qr/(rtc_stream\.skip_lsn = rtc_stream\.pos\.)verified_lsn;/, <<'TO' ],
-{1}verified_lsn;
-	if (RTC_WITHOUT("no_replay"))
-		rtc_stream.skip_lsn = end;
-TO
-);
-
-# Makes the servers that are created from now on use the library with points.
+# Makes the servers that are started from now on use the library with points, and
+# without the safeguards that these mutants lack.
 sub use_build
 {
-	my $base = "$ENV{RTC_ROOT}/../tmp/build-inject";
-	my $root = "$base/root";
+	my (@mutants) = @_;
+	my $whole = "$ENV{RTC_ROOT}/../tmp/build-inject";
+	my $base = join '-', $whole, @mutants;
 
+	use_build() if @mutants;
 	open my $lock, '>', "$base.lock" or croak "could not open $base.lock: $!";
 	flock $lock, LOCK_EX;
-	_build($base, $root) unless -e "$base/done";
+	unless (-e "$base/done")
+	{
+		_run('rm', '-rf', $base);
+		mkdir $base or croak "could not make $base: $!";
+		if (@mutants)
+		{
+			_copy_build($whole, $base, @mutants);
+		}
+		else
+		{
+			_copy_tree($base);
+		}
+		_install($base);
+	}
 	close $lock;
 
 	# PostgreSQL finds its files relative to its programs
-	my $bindir = _relocated($root, 'bindir');
+	my $bindir = _relocated("$base/root", 'bindir');
 	$ENV{PATH} = "$bindir:" . ($ENV{RTC_PATH} //= $ENV{PATH});
 	return;
 }
 
+# Restarts the server as a mutant.
 sub mutate
 {
-	my ($self, $mutant) = @_;
+	my ($self, @mutants) = @_;
 
-	grep { $_->[2] =~ /"\Q$mutant\E"/ } @mutants
-	  or slurp_file('src/base/mutant.h') =~ /RTC_SAFEGUARD_$mutant,/
-	  or croak "no mutant is called $mutant";
-	open my $file, '>', $self->_file("$mutant.on") or croak "could not write: $!";
-	close $file;
-	return;
-}
-
-sub mend
-{
-	my ($self, $mutant) = @_;
-
-	unlink $self->_file("$mutant.on") or carp "$mutant was not on";
+	$self->{node}->stop;
+	use_build(@mutants);
+	$self->{node}->start;
 	return;
 }
 
@@ -189,25 +89,12 @@ sub _relocated
 	return "$root$dir";
 }
 
-sub _build
+# Hard links: the files of another tree are never written to.
+sub _copy_tree
 {
-	my ($base, $root) = @_;
-	my $bindir = _relocated($root, 'bindir');
-	my $sharedir = _relocated($root, 'sharedir');
-	my $pkglibdir = _relocated($root, 'pkglibdir');
-	my @make = (
-		'make', '-s', '-j2', '-C', "$base/src",
-		"PG_CONFIG=$bindir/pg_config",
-		'COPT=' . ($ENV{COPT} // '')
-		  . ' -O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20',
-		$ENV{SANITIZE} ? ('WERROR=') : ());
+	my ($base) = @_;
 
-	_run('rm', '-rf', $base);
-	mkdir $base or croak "could not make $base: $!";
-	# hard links: the files of another tree are never written to
-	_run('cp', '-al', $ENV{RTC_ROOT}, $root);
-	unlink "$pkglibdir/rtcache.so", glob("$sharedir/extension/rtcache*");
-
+	_run('cp', '-al', $ENV{RTC_ROOT}, "$base/root");
 	# not what tests that run meanwhile write
 	opendir my $tree, '.' or croak "could not read the tree: $!";
 	my @entries = grep { !/^(\.\.?|tmp_check)$/ } readdir $tree;
@@ -215,20 +102,36 @@ sub _build
 	mkdir "$base/src" or croak "could not make $base/src: $!";
 	_run('cp', '-a', @entries, "$base/src");
 	_run('make', '-s', '-C', "$base/src", 'clean');
-	foreach my $edit (@mutants)
-	{
-		my ($file, $pattern, $replacement) = @$edit;
-		my $text = slurp_file("$base/src/$file");
+	return;
+}
 
-		$text =~ $pattern or croak "$file is not what it was: $pattern";
-		my ($before, $after, @group) = ($`, $', '', $1, $2, $3);
-		$replacement =~ s/\{(\d)\}/$group[$1]/g;
-		$text = "$before$replacement$after";
-		open my $handle, '>', "$base/src/$file" or croak "could not write $file: $!";
-		print $handle $text;
-		close $handle;
-	}
-	_run(@make, 'install');
+# With its objects, most of which a mutant shares.
+sub _copy_build
+{
+	my ($whole, $base, @mutants) = @_;
+
+	_run('cp', '-al', "$whole/root", "$base/root");
+	_run('cp', '-a', "$whole/src", "$base/src");
+	_run("$base/src/test/mutants/apply", "$base/src", @mutants);
+	return;
+}
+
+sub _install
+{
+	my ($base) = @_;
+	my $root = "$base/root";
+	my $bindir = _relocated($root, 'bindir');
+	my $sharedir = _relocated($root, 'sharedir');
+	my $pkglibdir = _relocated($root, 'pkglibdir');
+
+	unlink "$pkglibdir/rtcache.so", glob("$sharedir/extension/rtcache*");
+	_run(
+		'make', '-s', '-j2', '-C', "$base/src",
+		"PG_CONFIG=$bindir/pg_config",
+		'COPT=' . ($ENV{COPT} // '')
+		  . ' -O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20',
+		$ENV{SANITIZE} ? ('WERROR=') : (),
+		'install');
 	open my $done, '>', "$base/done" or croak "could not write: $!";
 	close $done;
 	return;
@@ -249,7 +152,7 @@ sub new
 	my $dir = $node->data_dir . '/rtcache.inject';
 
 	-d $dir or mkdir $dir or croak "could not make $dir: $!";
-	return bless { dir => $dir }, $class;
+	return bless { dir => $dir, node => $node }, $class;
 }
 
 sub _file { return "$_[0]->{dir}/$_[1]"; }

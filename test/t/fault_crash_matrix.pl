@@ -429,9 +429,10 @@ foreach my $mutant (
 
 	last if $only;
 	$inject->mutate($name);
-	like(join("\n", try_case(@$case)), $finding, "\"$name\" is found out");
-	$inject->mend($name);
+	$restarted = 1;
+	ok(recovered(), "\"$name\" begins");
 	all_keys();
+	like(join("\n", try_case(@$case)), $finding, "\"$name\" is found out");
 }
 
 $node->stop;
