@@ -4,18 +4,18 @@
  *		Which columns equal what, wherever it matters.
  *
  * A fact is an equality that holds for every row that can have a part in the
- * answer.  query_deps.c knows which conditions make one where; here is what counts
- * as an equality: the operator is the equality of the default hash family of
- * the column's type, is strict, and compares by the collation of the column or
- * one that cannot make a difference.  Then two values that are equal have the
- * same hash, whatever their types are; columns that equal each other under
- * the same family form a class, and what one of them equals all do.
+ * answer.  query_deps.c knows where a condition makes one.  Here is what counts as
+ * an equality: the operator is the equality of the default hash family of the
+ * column's type, is strict, and compares by the collation of the column or by one
+ * that cannot make a difference.  Then two equal values have the same hash,
+ * whatever their types are.  Columns that equal each other under the same family
+ * form a class: what one of them equals, all of them equal.
  *
  * Values are constants and parameters.  A column of an outer query stands for
  * the values that it equals there.
  *
- * MODEL: called by query_deps.c when a query is prepared.  Reads catalogs, allocates
- * in the current memory context, keeps no state.
+ * Model: called when a query is prepared.  Reads catalogs, allocates in the
+ * current memory context, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -161,37 +161,20 @@ as_value(Node *node)
 	return NULL;
 }
 
-/* A single value, or NULL. */
+/* The value, or the values in an array, that an expression is; else NULL. */
 static RtcFactValues *
-as_values(Node *node, Oid type)
-{
-	RtcFactValues *values;
-
-	node = as_value(node);
-	if (node == NULL)
-		return NULL;
-	values = palloc0(sizeof(RtcFactValues));
-	values->type = type;
-	values->nodes = list_make1(node);
-	return values;
-}
-
-/* The values in an array, or NULL. */
-static RtcFactValues *
-as_array_values(Node *node, Oid type)
+as_values(Node *node, Oid type, bool is_array)
 {
 	RtcFactValues *values = palloc0(sizeof(RtcFactValues));
+	ListCell   *lc;
 
 	values->type = type;
 	node = strip(node);
-	if (node != NULL && IsA(node, ArrayExpr))
+	if (is_array && node != NULL && IsA(node, ArrayExpr))
 	{
-		ArrayExpr  *array = (ArrayExpr *) node;
-		ListCell   *lc;
-
-		if (array->multidims)
+		if (((ArrayExpr *) node)->multidims)
 			return NULL;
-		foreach(lc, array->elements)
+		foreach(lc, ((ArrayExpr *) node)->elements)
 		{
 			Node	   *element = as_value(lfirst(lc));
 
@@ -204,11 +187,16 @@ as_array_values(Node *node, Oid type)
 	}
 
 	node = as_value(node);
-	if (node == NULL || !OidIsValid(get_element_type(exprType(node))) ||
-		getBaseType(get_element_type(exprType(node))) !=
-		get_element_type(exprType(node)))
+	if (node == NULL)
 		return NULL;
-	values->is_array = true;
+	if (is_array)
+	{
+		Oid			elemtype = get_element_type(exprType(node));
+
+		if (!OidIsValid(elemtype) || getBaseType(elemtype) != elemtype)
+			return NULL;
+	}
+	values->is_array = is_array;
 	values->nodes = list_make1(node);
 	return values;
 }
@@ -244,7 +232,7 @@ hash_honours(Oid collation, Oid opfamily, Oid type)
  */
 static bool
 is_equality(Oid opno, Oid collation, const Column *column, RtcFact *fact,
-			Oid *lefttype, Oid *righttype)
+			Oid type[2])
 {
 	int			strategy;
 
@@ -255,10 +243,10 @@ is_equality(Oid opno, Oid collation, const Column *column, RtcFact *fact,
 		get_op_opfamily_strategy(opno, fact->opfamily) != HTEqualStrategyNumber)
 		return false;
 	get_op_opfamily_properties(opno, fact->opfamily, false, &strategy,
-							   lefttype, righttype);
+							   &type[0], &type[1]);
 	return collations_agree(column->collation, collation, fact->builtin) &&
-		hash_honours(collation, fact->opfamily, *lefttype) &&
-		hash_honours(collation, fact->opfamily, *righttype);
+		hash_honours(collation, fact->opfamily, type[0]) &&
+		hash_honours(collation, fact->opfamily, type[1]);
 }
 
 /* Adds a fact about a column of the scope's query. */
@@ -280,21 +268,18 @@ add_fact(List *facts, const RtcFact *like, const Column *column,
 	return lappend(facts, fact);
 }
 
-/* Adds what an equality of two columns says, of which one is ours. */
+/* Adds what an equality of two columns says, one of which is ours. */
 static List *
 add_columns(List *facts, const RtcScope *scope, OpExpr *op,
 			const Column *column, const Column *other)
 {
 	RtcFact		fact;
 	RtcFact		back;
-	Oid			lefttype;
-	Oid			righttype;
+	Oid			type[2];
 	ListCell   *lc;
 
-	if (!is_equality(op->opno, op->inputcollid, column, &fact, &lefttype,
-					 &righttype) ||
-		!is_equality(op->opno, op->inputcollid, other, &back, &lefttype,
-					 &righttype) ||
+	if (!is_equality(op->opno, op->inputcollid, column, &fact, type) ||
+		!is_equality(op->opno, op->inputcollid, other, &back, type) ||
 		fact.opfamily != back.opfamily)
 		return facts;
 
@@ -312,48 +297,44 @@ add_columns(List *facts, const RtcScope *scope, OpExpr *op,
 	return facts;
 }
 
+/*
+ * Adds what "column = other side" says; side: of the column, 0 = left.  "any":
+ * the other side is an array of values.
+ */
+static List *
+add_values(List *facts, Oid opno, Oid collation, const Column *column,
+		   Node *other, int side, bool any)
+{
+	RtcFact		fact;
+	RtcFactValues *values;
+	Oid			type[2];
+
+	if (!is_equality(opno, collation, column, &fact, type))
+		return facts;
+	values = as_values(other, type[1 - side], any);
+	return values == NULL ? facts :
+		add_fact(facts, &fact, column, NULL, values);
+}
+
 /* Adds what one condition says, if it is an equality. */
 static List *
 add_operator(List *facts, const RtcScope *scope, OpExpr *op)
 {
-	Node	   *left;
-	Node	   *right;
-	Column		a;
-	Column		b;
-	bool		a_ours;
-	bool		b_ours;
-	RtcFact		fact;
-	RtcFactValues *values;
-	Oid			lefttype;
-	Oid			righttype;
+	Column		column;
+	Column		other;
 
-	if (list_length(op->args) != 2)
-		return facts;
-	left = linitial(op->args);
-	right = lsecond(op->args);
-	memset(&a, 0, sizeof(a));
-	memset(&b, 0, sizeof(b));
-	a_ours = is_column(scope, left, &a) && a.scope == scope;
-	b_ours = is_column(scope, right, &b) && b.scope == scope;
-
-	if (a.scope != NULL && b.scope != NULL)
+	for (int side = 0; side < 2 && list_length(op->args) == 2; side++)
 	{
-		if (a_ours)
-			return add_columns(facts, scope, op, &a, &b);
-		if (b_ours)
-			return add_columns(facts, scope, op, &b, &a);
-		return facts;
+		Node	   *node = list_nth(op->args, 1 - side);
+
+		if (!is_column(scope, list_nth(op->args, side), &column) ||
+			column.scope != scope)
+			continue;
+		if (is_column(scope, node, &other))
+			return add_columns(facts, scope, op, &column, &other);
+		return add_values(facts, op->opno, op->inputcollid, &column, node, side,
+						  false);
 	}
-	if (a_ours &&
-		is_equality(op->opno, op->inputcollid, &a, &fact, &lefttype,
-					&righttype) &&
-		(values = as_values(right, righttype)) != NULL)
-		return add_fact(facts, &fact, &a, NULL, values);
-	if (b_ours &&
-		is_equality(op->opno, op->inputcollid, &b, &fact, &lefttype,
-					&righttype) &&
-		(values = as_values(left, lefttype)) != NULL)
-		return add_fact(facts, &fact, &b, NULL, values);
 	return facts;
 }
 
@@ -362,19 +343,12 @@ static List *
 add_any(List *facts, const RtcScope *scope, ScalarArrayOpExpr *any)
 {
 	Column		column;
-	RtcFact		fact;
-	RtcFactValues *values;
-	Oid			lefttype;
-	Oid			righttype;
 
-	if (any->useOr &&
-		is_column(scope, linitial(any->args), &column) &&
-		column.scope == scope &&
-		is_equality(any->opno, any->inputcollid, &column, &fact, &lefttype,
-					&righttype) &&
-		(values = as_array_values(lsecond(any->args), righttype)) != NULL)
-		return add_fact(facts, &fact, &column, NULL, values);
-	return facts;
+	if (!any->useOr || !is_column(scope, linitial(any->args), &column) ||
+		column.scope != scope)
+		return facts;
+	return add_values(facts, any->opno, any->inputcollid, &column,
+					  lsecond(any->args), 0, true);
 }
 
 /* Adds what a condition says, to a list that is the caller's. */

@@ -3,7 +3,7 @@
  * equalities.h
  *		Which columns equal what, wherever it matters.  See equalities.c.
  *
- * Private to query_deps.c and row_names.c.
+ * For query_deps.c, row_names.c and rule_answer.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *

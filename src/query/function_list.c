@@ -3,19 +3,18 @@
  * function_list.c
  *		Which functions of the server depend on nothing but their arguments?
  *
- * An immutable one does, a volatile one does not.  A stable one must be on the
- * list below, which has those whose result depends on nothing but their
- * arguments and the settings that pinned_settings.c pins; the others read the clock, the
- * session or the catalogs.
+ * An immutable function does, a volatile one does not.  A stable one must be on
+ * the list below.  It has those whose result depends on nothing but their
+ * arguments and the settings that pinned_settings.c pins.  All others read the
+ * clock, the session or the catalogs.
  *
- * Input functions of dates and times read the clock: 'now', 'today'.  Whatever
- * calls one while the query runs spoils it, since the text may be any.  Nobody
- * has to know all ways to call one: none of them is on the list, nor those of
- * rows, arrays, ranges and domains, which call others.  What reads a known type
- * without naming a function is found by the type (judge.c).
+ * Input functions of dates and times read the clock: 'now', 'today'.  The query
+ * is spoiled if one of them is called while it runs, since the text may be any.
+ * There are many ways to call one, so none of them is on the list, nor are those
+ * of rows, arrays, ranges and domains, which call others.  What reads text as a
+ * known type without naming a function is found by the type (judge_type.c).
  *
- * MODEL: called by judge.c when a query is prepared.  Reads catalogs, keeps no
- * state.
+ * Model: called when a query is prepared.  Reads catalogs, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -32,171 +31,83 @@
 
 #include "query/function_list.h"
 
-/* Stable functions of the server that are safe; sorted by strcmp(). */
+/* Stable functions of the server that are safe. */
 static const char *const portable_functions[] = {
-	"any_value",
-	"anyarray_out",
-	"anytextcat",
-	"array_out",
-	"array_to_json",
-	"array_to_string",
-	"cash_in",
-	"cash_out",
-	"concat",
-	"concat_ws",
-	"convert",
-	"convert_from",
-	"convert_to",
-	"date",
-	"date_add",
-	"date_cmp_timestamptz",
-	"date_eq_timestamptz",
-	"date_ge_timestamptz",
-	"date_gt_timestamptz",
-	"date_le_timestamptz",
-	"date_lt_timestamptz",
+	/* text of a value */
+	"anyarray_out", "array_out", "cash_out", "date_out", "enum_out",
+	"interval_out", "multirange_out", "range_out", "record_out",
+	"timestamp_out", "timestamptz_out",
+	/* values of a text that has no words for moments */
+	"cash_in", "enum_in", "interval_in", "xml", "xml_in", "xml_is_well_formed",
+	/* arrays, texts and enums */
+	"any_value", "anytextcat", "array_to_string", "concat", "concat_ws",
+	"convert", "convert_from", "convert_to", "enum_first", "enum_last",
+	"enum_range", "format", "length", "money", "numeric", "quote_literal",
+	"quote_nullable", "textanycat",
+	/* dates and times */
+	"date", "date_add", "date_part", "date_subtract", "date_trunc", "extract",
+	"generate_series", "in_range", "interval_pl_timestamptz",
+	"make_timestamptz", "overlaps", "time", "timestamp", "timestamptz",
+	"timestamptz_mi_interval", "timestamptz_pl_interval", "timetz", "timezone",
+	/* comparisons of these */
+	"date_cmp_timestamptz", "date_eq_timestamptz", "date_ge_timestamptz",
+	"date_gt_timestamptz", "date_le_timestamptz", "date_lt_timestamptz",
 	"date_ne_timestamptz",
-	"date_out",
-	"date_part",
-	"date_subtract",
-	"date_trunc",
-	"enum_first",
-	"enum_in",
-	"enum_last",
-	"enum_out",
-	"enum_range",
-	"extract",
-	"format",
-	"generate_series",
-	"in_range",
-	"interval_in",
-	"interval_out",
-	"interval_pl_timestamptz",
-	"json_agg",
-	"json_agg_strict",
-	"json_build_array",
-	"json_build_object",
-	"json_object_agg",
-	"json_object_agg_strict",
-	"json_object_agg_unique",
-	"json_object_agg_unique_strict",
-	"json_populate_record",
-	"json_populate_recordset",
-	"json_to_record",
-	"json_to_recordset",
-	"jsonb_agg",
-	"jsonb_agg_strict",
-	"jsonb_build_array",
-	"jsonb_build_object",
-	"jsonb_object_agg",
-	"jsonb_object_agg_strict",
-	"jsonb_object_agg_unique",
-	"jsonb_object_agg_unique_strict",
-	"jsonb_path_exists_tz",
-	"jsonb_path_match_tz",
-	"jsonb_path_query_array_tz",
-	"jsonb_path_query_first_tz",
-	"jsonb_path_query_tz",
-	"jsonb_populate_record",
-	"jsonb_populate_recordset",
-	"jsonb_to_record",
-	"jsonb_to_recordset",
-	"length",
-	"make_timestamptz",
-	"money",
-	"multirange_out",
-	"numeric",
-	"overlaps",
-	"quote_literal",
-	"quote_nullable",
-	"range_out",
-	"record_out",
-	"row_to_json",
-	"textanycat",
-	"time",
-	"timestamp",
-	"timestamp_cmp_timestamptz",
-	"timestamp_eq_timestamptz",
-	"timestamp_ge_timestamptz",
-	"timestamp_gt_timestamptz",
-	"timestamp_le_timestamptz",
-	"timestamp_lt_timestamptz",
+	"timestamp_cmp_timestamptz", "timestamp_eq_timestamptz",
+	"timestamp_ge_timestamptz", "timestamp_gt_timestamptz",
+	"timestamp_le_timestamptz", "timestamp_lt_timestamptz",
 	"timestamp_ne_timestamptz",
-	"timestamp_out",
-	"timestamptz",
-	"timestamptz_cmp_date",
-	"timestamptz_cmp_timestamp",
-	"timestamptz_eq_date",
-	"timestamptz_eq_timestamp",
-	"timestamptz_ge_date",
-	"timestamptz_ge_timestamp",
-	"timestamptz_gt_date",
-	"timestamptz_gt_timestamp",
-	"timestamptz_le_date",
-	"timestamptz_le_timestamp",
-	"timestamptz_lt_date",
-	"timestamptz_lt_timestamp",
-	"timestamptz_mi_interval",
+	"timestamptz_cmp_date", "timestamptz_eq_date", "timestamptz_ge_date",
+	"timestamptz_gt_date", "timestamptz_le_date", "timestamptz_lt_date",
 	"timestamptz_ne_date",
+	"timestamptz_cmp_timestamp", "timestamptz_eq_timestamp",
+	"timestamptz_ge_timestamp", "timestamptz_gt_timestamp",
+	"timestamptz_le_timestamp", "timestamptz_lt_timestamp",
 	"timestamptz_ne_timestamp",
-	"timestamptz_out",
-	"timestamptz_pl_interval",
-	"timetz",
-	"timezone",
-	"to_json",
-	"to_jsonb",
-	"xml",
-	"xml_in",
-	"xml_is_well_formed"
+	/* JSON */
+	"array_to_json", "json_agg", "json_agg_strict", "json_build_array",
+	"json_build_object", "json_object_agg", "json_object_agg_strict",
+	"json_object_agg_unique", "json_object_agg_unique_strict", "jsonb_agg",
+	"jsonb_agg_strict", "jsonb_build_array", "jsonb_build_object",
+	"jsonb_object_agg", "jsonb_object_agg_strict", "jsonb_object_agg_unique",
+	"jsonb_object_agg_unique_strict", "jsonb_path_exists_tz",
+	"jsonb_path_match_tz", "jsonb_path_query_array_tz",
+	"jsonb_path_query_first_tz", "jsonb_path_query_tz", "row_to_json",
+	"to_json", "to_jsonb"
 };
 
-/* Stable functions of the server that read the clock, or may do; sorted. */
+/* Stable functions of the server that read text as the type of their result. */
+static const char *const reading_functions[] = {
+	"json_populate_record", "json_populate_recordset", "json_to_record",
+	"json_to_recordset", "jsonb_populate_record", "jsonb_populate_recordset",
+	"jsonb_to_record", "jsonb_to_recordset"
+};
+
+/* Stable functions of the server that read the clock, or may do so. */
 static const char *const clock_functions[] = {
 	"age",						/* of one argument: the others are immutable */
-	"array_in",
-	"date_in",
-	"domain_in",
-	"multirange_in",
-	"now",
-	"range_in",
-	"record_in",
-	"statement_timestamp",
-	"time_in",
-	"timestamp_in",
-	"timestamptz_in",
-	"timetz_in",
-	"transaction_timestamp"
-};
-
-/* Functions of the server that read text as the type of their result; sorted. */
-static const char *const reading_functions[] = {
-	"json_populate_record",
-	"json_populate_recordset",
-	"json_to_record",
-	"json_to_recordset",
-	"jsonb_populate_record",
-	"jsonb_populate_recordset",
-	"jsonb_to_record",
-	"jsonb_to_recordset"
+	"array_in", "date_in", "domain_in", "multirange_in", "now", "range_in",
+	"record_in", "statement_timestamp", "time_in", "timestamp_in",
+	"timestamptz_in", "timetz_in", "transaction_timestamp"
 };
 
 /* Formatting functions: lc_time and lc_numeric count for some patterns. */
 static const char *const pattern_functions[] = {
-	"to_char",
-	"to_date",
-	"to_number",
-	"to_timestamp"
+	"to_char", "to_date", "to_number", "to_timestamp"
 };
 
-static int
-compare_names(const void *key, const void *element)
+static bool
+find_name(const char *name, const char *const *list, int n)
 {
-	return strcmp((const char *) key, *(const char *const *) element);
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(name, list[i]) == 0)
+			return true;
+	}
+	return false;
 }
 
-#define is_listed(name, list) \
-	(bsearch((name), (list), lengthof(list), sizeof((list)[0]), \
-			 compare_names) != NULL)
+#define is_listed(name, list) find_name(name, list, lengthof(list))
 
 bool
 rtc_reads_its_type(Oid funcid)
@@ -293,10 +204,10 @@ rtc_judge_server_function(Oid funcid, const FuncExpr *call)
 		return RTC_UNCACHEABLE_TIME;
 	if (is_listed(name, pattern_functions))
 		return judge_pattern(call, name);
-	if (!is_listed(name, portable_functions) ||
-		(call == NULL && is_listed(name, reading_functions)))
-		return REASON_SESSION;
-	return NULL;
+	if (is_listed(name, portable_functions) ||
+		(call != NULL && is_listed(name, reading_functions)))
+		return NULL;
+	return REASON_SESSION;
 }
 
 bool

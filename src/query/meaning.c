@@ -270,25 +270,72 @@ describe_row(StringInfo buf, int cacheid, Oid objid)
 	ReleaseSysCache(tuple);
 }
 
-/* Appends all rows of a catalog that belong to a type. */
-static void
-describe_rows(StringInfo buf, Oid catalogid, Oid index, AttrNumber attnum,
-			  Oid typid)
+/*
+ * Does a row not count?  Schemas of temporary objects are those of one session.
+ * Types that belong to a table, and arrays, are made with it, but relations have
+ * the composite types as well; constraints of tables have no part in what a type
+ * is.
+ */
+static bool
+is_left_out(Oid catalog, HeapTuple tuple)
+{
+	if (catalog == NamespaceRelationId)
+	{
+		const char *name = NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname);
+
+		return strncmp(name, "pg_temp_", 8) == 0 ||
+			strncmp(name, "pg_toast_temp_", 14) == 0;
+	}
+	if (catalog == TypeRelationId)
+	{
+		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
+
+		return form->typtype == TYPTYPE_COMPOSITE || OidIsValid(form->typelem);
+	}
+	if (catalog == RelationRelationId)
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		return form->relkind != RELKIND_COMPOSITE_TYPE ||
+			isOtherTempNamespace(form->relnamespace);
+	}
+	return catalog == ConstraintRelationId &&
+		!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->contypid);
+}
+
+/*
+ * Hashes rows of a catalog on top of another hash: those of an index whose first
+ * column is (F_OIDEQ), or is not less than (F_OIDGE), an OID.
+ */
+static uint64
+hash_rows(Oid catalogid, Oid index, AttrNumber attnum, RegProcedure compare,
+		  Oid oid, uint64 hash)
 {
 	Relation	catalog = table_open(catalogid, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	uint64		hash = 0;
 
-	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(typid));
+	ScanKeyInit(&key, attnum, compare == F_OIDEQ ? BTEqualStrategyNumber :
+				BTGreaterEqualStrategyNumber, compare, ObjectIdGetDatum(oid));
 	scan = systable_beginscan(catalog, index, true, NULL, 1, &key);
 	while ((tuple = systable_getnext(scan)) != NULL)
-		hash = hash_row(tuple, hash);
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!is_left_out(catalogid, tuple))
+			hash = hash_row(tuple, hash);
+	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	append_hash(buf, hash);
+	return hash;
+}
+
+/* Appends all rows of a catalog that belong to a type. */
+static void
+describe_rows(StringInfo buf, Oid catalogid, Oid index, AttrNumber attnum,
+			  Oid typid)
+{
+	append_hash(buf, hash_rows(catalogid, index, attnum, F_OIDEQ, typid, 0));
 }
 
 /* Appends the names and types of columns. */
@@ -345,61 +392,6 @@ describe_type(StringInfo buf, Oid typid)
 	describe_row(buf, TYPEOID, typid);
 }
 
-/*
- * Does a row not count?  Schemas of temporary objects are those of one session.
- * Types that belong to a table, and arrays, are made with it, but relations have
- * the composite types as well; constraints of tables have no part in what a type
- * is.
- */
-static bool
-is_left_out(Oid catalog, HeapTuple tuple)
-{
-	if (catalog == NamespaceRelationId)
-	{
-		const char *name = NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname);
-
-		return strncmp(name, "pg_temp_", 8) == 0 ||
-			strncmp(name, "pg_toast_temp_", 14) == 0;
-	}
-	if (catalog == TypeRelationId)
-	{
-		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
-
-		return form->typtype == TYPTYPE_COMPOSITE || OidIsValid(form->typelem);
-	}
-	if (catalog == RelationRelationId)
-	{
-		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
-
-		return form->relkind != RELKIND_COMPOSITE_TYPE ||
-			isOtherTempNamespace(form->relnamespace);
-	}
-	return catalog == ConstraintRelationId &&
-		!OidIsValid(((Form_pg_constraint) GETSTRUCT(tuple))->contypid);
-}
-
-static uint64
-hash_part(const Part *part, uint64 hash)
-{
-	Relation	catalog = table_open(part->catalog, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, part->key, BTGreaterEqualStrategyNumber, F_OIDGE,
-				ObjectIdGetDatum(part->from));
-	scan = systable_beginscan(catalog, part->index, true, NULL, 1, &key);
-	while ((tuple = systable_getnext(scan)) != NULL)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!is_left_out(part->catalog, tuple))
-			hash = hash_row(tuple, hash);
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return hash;
-}
-
 /* Appends all that there is of a group. */
 static void
 describe_group(StringInfo buf, PartGroup group)
@@ -415,7 +407,8 @@ describe_group(StringInfo buf, PartGroup group)
 		for (int i = 0; i < lengthof(parts); i++)
 		{
 			if (parts[i].group == group)
-				hash = hash_part(&parts[i], hash);
+				hash = hash_rows(parts[i].catalog, parts[i].index,
+								 parts[i].key, F_OIDGE, parts[i].from, hash);
 		}
 		known->hash = hash;
 		known->changes = changes;

@@ -8,7 +8,7 @@
  *
  *		cache_get('hero:5', 'SELECT * FROM hero WHERE id = $1', '{5}')
  *
- * is that row, so it may be taken from there although no such query stored it,
+ * is that row.  So it may be taken from there although no such query stored it,
  * and it depends on nothing but its key.  This is so if
  *
  * -   the query selects the columns of the rule, in that order and under their
@@ -25,11 +25,11 @@
  *
  * -   no other rule can make this key, be it of this table or another,
  *
- * -   and if TRUNCATE is seen, then by a rule that deletes this key, always.  If
- *	   it is not, the table is not covered, and its answers live by their time to
- *	   live anyhow.
+ * -   if a rule sees TRUNCATE, one that does so always deletes this key.  If none
+ *	   does, the table is not covered, and its answers live by their time to live
+ *	   anyhow.
  *
- * MODEL: analyzed when a query is prepared; the result lives with its plan.
+ * Model: analyzed when a query is prepared; the result lives with its plan.
  * Asked when L1 does not have the answer.  Reads catalogs.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -67,23 +67,21 @@
 typedef struct OwnedColumn
 {
 	AttrNumber	attnum;
-	Oid			coltype;		/* its type, without domains */
-	Oid			valuetype;		/* that of the value, likewise */
-	RtcArg		arg;			/* where the value comes from, ... */
-	bool		isnull;			/* ... if it is no constant */
-	Datum		value;
+	RtcArg		arg;			/* the parameter; number 0 = a constant */
+	Datum		value;			/* the constant */
+	bool		isnull;			/* the constant is NULL */
 } OwnedColumn;
 
 struct RtcOwned
 {
-	Oid			tgoid;			/* the rule, ... */
-	TupleDesc	desc;			/* of the table */
-	RtcRule    *rule;			/* ... which makes the key */
+	MemoryContext context;		/* of all this */
+	Oid			tgoid;			/* the rule */
+	RtcTemplate *key;			/* its template, for rows of "desc" */
+	TupleDesc	desc;			/* of the table, but the columns have the
+								 * types of the values */
 	bool		sees_truncate;	/* there is a rule for TRUNCATE ... */
 	bool		forgets_all;	/* ... that deletes all keys */
-	List	   *forgets;		/* of RtcShape: or these, see rule.c */
-	bool		needs_pin;		/* settings must be pinned */
-	MemoryContext context;		/* of all this */
+	List	   *forgets;		/* RtcShape: or the keys of these shapes */
 	int			ncolumns;
 	OwnedColumn column[INDEX_MAX_KEYS];
 };
@@ -164,10 +162,16 @@ count_conditions(Node *quals)
 	return n;
 }
 
+/* Are values of two types that equal each other written alike? */
 static bool
-is_integer(Oid type)
+written_alike(Oid a, Oid b)
 {
-	return type == INT2OID || type == INT4OID || type == INT8OID;
+#define is_integer(type) \
+	((type) == INT2OID || (type) == INT4OID || (type) == INT8OID)
+#define is_text(type) ((type) == TEXTOID || (type) == VARCHAROID)
+
+	return a == b || (is_integer(a) && is_integer(b)) ||
+		(is_text(a) && is_text(b));
 }
 
 /* Are equal values of a column one and the same? */
@@ -192,53 +196,6 @@ equality_is_identity(Form_pg_attribute att)
 										  ObjectIdGetDatum(type->btree_opintype)));
 }
 
-/* Takes what a fact says of a column; false = it cannot be used. */
-static bool
-take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
-{
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel),
-										  fact->attnum - 1);
-	OwnedColumn *column;
-	Node	   *node;
-
-	if (fact->values == NULL || fact->values->is_array ||
-		list_length(fact->values->nodes) != 1 ||
-		owned->ncolumns == INDEX_MAX_KEYS || !equality_is_identity(att))
-		return false;
-	for (int i = 0; i < owned->ncolumns; i++)
-	{
-		if (owned->column[i].attnum == fact->attnum)
-			return false;
-	}
-
-	node = linitial(fact->values->nodes);
-	column = &owned->column[owned->ncolumns++];
-	column->attnum = fact->attnum;
-	column->coltype = getBaseType(att->atttypid);
-	column->valuetype = getBaseType(exprType(node));
-	owned->needs_pin |= rtc_type_needs_pin(column->coltype);
-	if (IsA(node, Const))
-	{
-		Const	   *constant = (Const *) node;
-		MemoryContext oldcontext = MemoryContextSwitchTo(owned->context);
-
-		column->isnull = constant->constisnull;
-		if (!column->isnull)
-			column->value = datumCopy(constant->constvalue,
-									  constant->constbyval,
-									  constant->constlen);
-		MemoryContextSwitchTo(oldcontext);
-	}
-	else
-		rtc_arg_init(&column->arg, (Param *) node, owned->context);
-
-	/* What is written must be what the trigger writes. */
-	return column->valuetype == column->coltype ||
-		(is_integer(column->valuetype) && is_integer(column->coltype)) ||
-		(column->valuetype == TEXTOID && column->coltype == VARCHAROID) ||
-		(column->valuetype == VARCHAROID && column->coltype == TEXTOID);
-}
-
 /* Is a column among those that the condition gives a value? */
 static bool
 has_column(const RtcOwned *owned, AttrNumber attnum)
@@ -249,6 +206,43 @@ has_column(const RtcOwned *owned, AttrNumber attnum)
 			return true;
 	}
 	return false;
+}
+
+/* Takes what a fact says of a column; false = it cannot be used. */
+static bool
+take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel),
+										  fact->attnum - 1);
+	OwnedColumn *column;
+	Node	   *node;
+	Oid			type;
+
+	if (fact->values == NULL || fact->values->is_array ||
+		list_length(fact->values->nodes) != 1 ||
+		has_column(owned, fact->attnum) ||
+		owned->ncolumns == INDEX_MAX_KEYS || !equality_is_identity(att))
+		return false;
+
+	node = linitial(fact->values->nodes);
+	type = getBaseType(exprType(node));
+	column = &owned->column[owned->ncolumns++];
+	column->attnum = fact->attnum;
+	TupleDescInitEntry(owned->desc, fact->attnum, NameStr(att->attname), type,
+					   -1, 0);
+	if (IsA(node, Const))
+	{
+		Const	   *constant = (Const *) node;
+
+		column->isnull = constant->constisnull;
+		if (!column->isnull)
+			column->value = datumCopy(constant->constvalue,
+									  constant->constbyval,
+									  constant->constlen);
+	}
+	else
+		rtc_arg_init(&column->arg, (Param *) node, owned->context);
+	return written_alike(type, getBaseType(att->atttypid));
 }
 
 /* Do the columns make a key of the table? */
@@ -341,16 +335,16 @@ take_rules(RtcOwned *owned, const Query *query, Relation rel)
 			if (trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
 				take_truncate(owned, &text, &names);
 		}
-		else if (owned->rule == NULL && rtc_rule_sees_rows(trigger) &&
+		else if (owned->key == NULL && rtc_rule_sees_rows(trigger) &&
 				 uses_columns(owned, rel, rule->key) &&
 				 selects_columns(query, rel, rule->row))
 		{
-			owned->rule = rule;
 			owned->tgoid = trigger->tgoid;
-			owned->needs_pin |= rtc_template_needs_pin(rule->key);
+			owned->key = rtc_template_parse(text.key, owned->desc, &names,
+											&fault);
 		}
 	}
-	return owned->rule != NULL;
+	return owned->key != NULL;
 }
 
 RtcOwned *
@@ -381,12 +375,12 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 		 find_inheritance_children(rte->relid, AccessShareLock) == NIL);
 	if (fits)
 	{
-		owned = MemoryContextAllocZero(context, sizeof(RtcOwned));
+		oldcontext = MemoryContextSwitchTo(context);
+		owned = palloc0(sizeof(RtcOwned));
 		owned->context = context;
+		owned->desc = CreateTupleDescCopy(RelationGetDescr(rel));
 		foreach(lc, facts)
 			fits = fits && take_column(owned, rel, lfirst(lc));
-		oldcontext = MemoryContextSwitchTo(context);
-		owned->desc = CreateTupleDescCopy(RelationGetDescr(rel));
 		fits = fits && is_unique(owned, rel) && take_rules(owned, query, rel);
 		MemoryContextSwitchTo(oldcontext);
 	}
@@ -426,36 +420,6 @@ has_rivals(const RtcOwned *owned, const char *key, size_t keylen)
 	return false;
 }
 
-/* The value of a column, as the column has it; false = it has none. */
-static bool
-get_value(OwnedColumn *column, ArrayType *args, Datum *value)
-{
-	int64		number;
-
-	*value = column->value;
-	if (column->isnull ||
-		(column->arg.number > 0 && !rtc_arg_read(&column->arg, args, value)))
-		return false;
-	if (column->valuetype == column->coltype || !is_integer(column->coltype))
-		return true;
-
-	number = column->valuetype == INT2OID ? DatumGetInt16(*value) :
-		column->valuetype == INT4OID ? DatumGetInt32(*value) :
-		DatumGetInt64(*value);
-	switch (column->coltype)
-	{
-		case INT2OID:
-			*value = Int16GetDatum((int16) number);
-			return number >= PG_INT16_MIN && number <= PG_INT16_MAX;
-		case INT4OID:
-			*value = Int32GetDatum((int32) number);
-			return number >= PG_INT32_MIN && number <= PG_INT32_MAX;
-		default:
-			*value = Int64GetDatum(number);
-			return true;
-	}
-}
-
 const char *
 rtc_owned_key(RtcOwned *owned, ArrayType *args, size_t *keylen)
 {
@@ -468,17 +432,20 @@ rtc_owned_key(RtcOwned *owned, ArrayType *args, size_t *keylen)
 
 	memset(isnull, true, natts * sizeof(bool));
 	initStringInfo(&key);
-	if (owned->needs_pin)
+	if (rtc_template_needs_pin(owned->key))
 		nestlevel = rtc_pin_query_settings(false);
 	for (int i = 0; i < owned->ncolumns && found; i++)
 	{
-		AttrNumber	attnum = owned->column[i].attnum;
+		OwnedColumn *column = &owned->column[i];
+		Datum	   *value = &values[column->attnum - 1];
 
-		found = get_value(&owned->column[i], args, &values[attnum - 1]);
-		isnull[attnum - 1] = false;
+		*value = column->value;
+		found = column->arg.number == 0 ? !column->isnull :
+			rtc_arg_read(&column->arg, args, value);
+		isnull[column->attnum - 1] = false;
 	}
 	found = found &&
-		rtc_template_render(owned->rule->key,
+		rtc_template_render(owned->key,
 							heap_form_tuple(owned->desc, values, isnull),
 							owned->desc, &key) &&
 		rtc_key_is_valid(key.data, key.len);
