@@ -3,27 +3,27 @@
  * plan.c
  *		The plans that a backend keeps.
  *
- * The plan of a query text is kept for the life of the backend, up to
- * MAX_PLANS of them, so that a lookup which finds its answer in a cache pays
- * for a hash of the text and not for parsing it.  The server's plan cache does
- * the keeping and tells by its invalidation when an object in the plan has
- * changed; catalog_watch.c tells when the names in the text may mean other
- * objects.  Then we start over from the text, because the types of parameters
- * and the verdict of cacheable.c may have changed as well.  If the text means the
- * same as before, its id is the same, and so are its answers in the caches.
+ * A backend keeps up to MAX_PLANS plans of query texts, for its life.  A lookup
+ * that finds its answer in a cache then pays for a hash of the text, not for
+ * parsing it.  The server's plan cache does the keeping: it invalidates a plan when
+ * an object in it changes.  catalog_watch.c tells when the names in the text may
+ * mean other objects.  Then we start over from the text, because the types of
+ * parameters and the verdict of cacheable.c may have changed too.  If the text
+ * means the same as before, its id is the same, and so are its answers in the
+ * caches.
  *
- * Plans are kept apart by user and search_path, so that nothing that was found
- * out for one user (privileges, row-level security, what a name means) is ever
- * used for another.
+ * Each user and search_path has its own plans.  So nothing that was found out for
+ * one user (privileges, row-level security, what a name means) is ever used for
+ * another.
  *
- * To find a plan locks nothing, so that a hit in L1 does not either.  What is
- * being changed then is as it was before; whoever is to run the query locks
- * first and looks again whether the plan is current.
+ * Finding a plan takes no lock, so a hit in L1 does not either.  A relation that
+ * somebody is changing then counts as it was before.  Whoever is to run the query
+ * locks first and then checks again whether the plan is current.
  *
- * MODEL: any backend, inside a transaction; backend-private state only.
- * A query may run functions that look something up themselves, even with the
- * same text, so a plan in use must not go away: query.c counts references.
- * Plans that are out of use are freed when the next one is looked for.
+ * Model: any backend, inside a transaction; backend-private state only.  A query
+ * may run functions that look something up themselves, even with the same text.
+ * So a plan in use must not go away: query.c counts references.  Plans that are
+ * out of use are freed when the next one is looked for.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -74,12 +74,13 @@ static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when
 static int	nplans;				/* in plans_by_use */
 static RtcKeptPlan *latest;		/* the one used last, not dropped; or NULL */
 
-/* Counts changes of relations. */
+/* Changes of relations that this backend has been told of. */
 static uint64 relation_changes;
 
 /*
- * A relation has changed: its columns, indexes, triggers, children.  That of
- * those in the query the server tells its plan; we look at others as well.
+ * A relation has changed: its columns, indexes, triggers, children.  The plan
+ * cache invalidates on changes of relations in the query; this also watches the
+ * others.
  */
 static void
 note_relation_change(Datum arg, Oid relid)
@@ -91,18 +92,9 @@ note_relation_change(Datum arg, Oid relid)
 	{
 		RtcKeptPlan *plan = dlist_container(RtcKeptPlan, node, iter.cur);
 
-		if (!OidIsValid(relid) ||
-			list_member_oid(plan->row_relations, relid) ||
-			(plan->deps != NULL &&
-			 list_member_oid(plan->deps->watched, relid)))
+		if (!OidIsValid(relid) || list_member_oid(plan->watched, relid))
 			plan->outdated = true;
 	}
-}
-
-uint64
-rtc_plan_relation_changes(void)
-{
-	return relation_changes;
 }
 
 static void
@@ -119,7 +111,6 @@ init_plans(void)
 	CacheRegisterRelcacheCallback(note_relation_change, (Datum) 0);
 }
 
-/* Takes a plan out of the cache; it stays in memory while it is in use. */
 void
 rtc_plan_drop(RtcKeptPlan *plan)
 {
@@ -288,47 +279,94 @@ compute_id(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 	memcpy(&plan->id, digest, sizeof(plan->id));
 }
 
-/* Parses, analyzes and keeps a query.  Locks what it reads. */
+/* Begins a plan, in a context of its own below the current one. */
 static RtcKeptPlan *
-make_plan(const RtcKeptKey *key, const char *text, int textlen)
+begin_plan(const RtcKeptKey *key, const char *text, int textlen)
 {
-	ErrorContextCallback callback;
-	MemoryContext context;
-	MemoryContext scratch;
-	MemoryContext oldcontext;
-	RtcKeptPlan *plan;
-	KeptEntry  *entry;
-	RawStmt    *statement;
-	List	   *queries;
-	const char *twice;
-	Oid		   *types = NULL;
-	int			ntypes = 0;
-	int			nestlevel;
-	uint64		before = relation_changes;
-	uint64		changes;
-	RtcMeaning	meaning;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "rtcache plan",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext oldcontext = MemoryContextSwitchTo(context);
+	RtcKeptPlan *plan = palloc0(sizeof(RtcKeptPlan));
 
-	/* Children of the caller's context, until all has gone well. */
-	context = AllocSetContextCreate(CurrentMemoryContext, "rtcache plan",
-									ALLOCSET_SMALL_SIZES);
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "rtcache parse",
-									ALLOCSET_DEFAULT_SIZES);
-
-	oldcontext = MemoryContextSwitchTo(context);
-	plan = palloc0(sizeof(RtcKeptPlan));
 	plan->key = *key;
 	plan->context = context;
 	plan->text = pnstrdup(text, textlen);
 	plan->textlen = textlen;
 	plan->search_path = pstrdup(namespace_search_path);
 	rtc_watch_text(&plan->watch, plan->text, context);
+	MemoryContextSwitchTo(oldcontext);
+	return plan;
+}
 
-	/* Literals are read by the parser. */
-	nestlevel = rtc_pin_query_settings(true);
-	rtc_plan_push_error_context(&callback, plan->text);
-	MemoryContextSwitchTo(scratch);
+/* Finds out what the answers depend on. */
+static void
+find_deps(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
+{
+	RtcDep		definition[RTC_MAX_MEANING_DEPS];
+	int			ndefinitions = rtc_meaning_deps(meaning, definition);
 
-	statement = parse_query(plan->text);
+	plan->deps = rtc_deps_analyze(queries, definition, ndefinitions,
+								  plan->context);
+	if (plan->deps == NULL)
+		plan->verdict.reason = RTC_UNCACHEABLE_RELATIONS;
+	else
+		plan->owned = rtc_owned_analyze(queries, plan->context);
+}
+
+/* Copies what the analysis has found into the context of the plan. */
+static void
+keep_findings(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
+{
+	MemoryContext oldcontext = MemoryContextSwitchTo(plan->context);
+	RtcVerdict *verdict = &plan->verdict;
+	const char *twice = name_used_twice(linitial_node(Query, queries));
+
+	plan->privileges = rtc_privileges_of(queries, verdict->functions);
+	plan->name_twice = twice != NULL ? pstrdup(twice) : NULL;
+	plan->watched = list_copy(meaning->row_relations);
+	if (plan->deps != NULL)
+		plan->watched = list_concat(plan->watched, plan->deps->watched);
+	verdict->reason = verdict->reason != NULL ? pstrdup(verdict->reason) : NULL;
+	verdict->relids = list_copy(verdict->relids);
+	verdict->lockmodes = list_copy(verdict->lockmodes);
+	verdict->functions = list_copy(verdict->functions);
+	verdict->called = NIL;
+	verdict->types = NIL;
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* Notes which parameters are of a type that has words like 'now'. */
+static void
+find_moments(RtcKeptPlan *plan, const Oid *types, int ntypes)
+{
+	for (int i = 0; i < ntypes; i++)
+	{
+		MemoryContext oldcontext;
+
+		if (!rtc_type_reads_moments(types[i]))
+			continue;
+		oldcontext = MemoryContextSwitchTo(plan->context);
+		plan->moments = bms_add_member(plan->moments, i);
+		MemoryContextSwitchTo(oldcontext);
+	}
+}
+
+/*
+ * Parses and analyzes the text of a plan, in the current memory context.  Locks
+ * what the query reads.
+ */
+static void
+analyze_plan(RtcKeptPlan *plan)
+{
+	RawStmt    *statement = parse_query(plan->text);
+	List	   *queries;
+	Oid		   *types = NULL;
+	int			ntypes = 0;
+	RtcMeaning	meaning;
+	uint64		before = relation_changes;
+	uint64		changes;
+
 	plan->source = CreateCachedPlan(statement, plan->text,
 									CreateCommandTag(statement->stmt));
 
@@ -337,14 +375,7 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 											   &ntypes, NULL);
 	check_query_tree(queries);
 	rtc_judge_query(queries, plan->text, &plan->verdict);
-	for (int i = 0; i < ntypes; i++)
-	{
-		if (!rtc_type_reads_moments(types[i]))
-			continue;
-		MemoryContextSwitchTo(context);
-		plan->moments = bms_add_member(plan->moments, i);
-		MemoryContextSwitchTo(scratch);
-	}
+	find_moments(plan, types, ntypes);
 
 	rtc_meaning_find(&meaning, plan->verdict.called, plan->verdict.types);
 	if (meaning.opaque || plan->verdict.names_literal ||
@@ -359,47 +390,48 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	/* The locks do not keep triggers and indexes from being made. */
 	changes = relation_changes;
 	if (plan->verdict.reason == NULL)
-	{
-		RtcDep		definition[RTC_MAX_MEANING_DEPS];
-		int			ndefinitions = rtc_meaning_deps(&meaning, definition);
-
-		plan->deps = rtc_deps_analyze(queries, definition, ndefinitions,
-									  context);
-		if (plan->deps == NULL)
-			plan->verdict.reason = RTC_UNCACHEABLE_RELATIONS;
-		else
-			plan->owned = rtc_owned_analyze(queries, context);
-	}
+		find_deps(plan, queries, &meaning);
 	PopActiveSnapshot();
 
 	CompleteCachedPlan(plan->source, queries, NULL, types, ntypes, NULL, NULL,
 					   CURSOR_OPT_PARALLEL_OK, false);
+	keep_findings(plan, queries, &meaning);
 
-	MemoryContextSwitchTo(context);
-	plan->privileges = rtc_privileges_of(queries, plan->verdict.functions);
-	plan->verdict.functions = list_copy(plan->verdict.functions);
-	plan->verdict.called = NIL;
-	plan->verdict.types = NIL;
-	if (plan->verdict.reason != NULL)
-		plan->verdict.reason = pstrdup(plan->verdict.reason);
-	plan->row_relations = list_copy(meaning.row_relations);
-	twice = name_used_twice(linitial_node(Query, queries));
-	plan->name_twice = twice != NULL ? pstrdup(twice) : NULL;
-	plan->verdict.relids = list_copy(plan->verdict.relids);
-	plan->verdict.lockmodes = list_copy(plan->verdict.lockmodes);
+	/* What row types look like is read by the analysis, from its beginning. */
+	plan->outdated = relation_changes !=
+		(meaning.row_relations != NIL ? before : changes);
+}
+
+/* Parses, analyzes and keeps a query.  Locks what it reads. */
+static RtcKeptPlan *
+make_plan(const RtcKeptKey *key, const char *text, int textlen)
+{
+	ErrorContextCallback callback;
+	MemoryContext scratch;
+	MemoryContext oldcontext;
+	RtcKeptPlan *plan;
+	KeptEntry  *entry;
+	int			nestlevel;
+
+	/* Both are children of the caller's context, until all has gone well. */
+	plan = begin_plan(key, text, textlen);
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "rtcache parse",
+									ALLOCSET_DEFAULT_SIZES);
+	oldcontext = MemoryContextSwitchTo(scratch);
+
+	/* Literals are read by the parser. */
+	nestlevel = rtc_pin_query_settings(true);
+	rtc_plan_push_error_context(&callback, plan->text);
+	analyze_plan(plan);
+	error_context_stack = callback.previous;
 
 	entry = hash_search(plans, key, HASH_ENTER, NULL);
 	entry->plan = plan;
 	SaveCachedPlan(plan->source);	/* cannot fail from here on */
-	MemoryContextSetParent(context, TopMemoryContext);
+	MemoryContextSetParent(plan->context, TopMemoryContext);
 	dlist_push_head(&plans_by_use, &plan->node);
 	nplans++;
 
-	/* What row types look like is read by the analysis, from its beginning. */
-	plan->outdated = relation_changes !=
-		(plan->row_relations != NIL ? before : changes);
-
-	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(oldcontext);
 	rtc_unpin_settings(nestlevel);
 	MemoryContextDelete(scratch);
@@ -409,7 +441,6 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	return plan;
 }
 
-/* Is what we know of the query still true? */
 bool
 rtc_plan_is_current(RtcKeptPlan *plan)
 {
@@ -419,7 +450,6 @@ rtc_plan_is_current(RtcKeptPlan *plan)
 		search_path_matches_compat(plan->source->search_path);
 }
 
-/* Locks the relations of a plan as the server's plan cache would. */
 void
 rtc_plan_lock(RtcKeptPlan *plan, bool acquire)
 {
@@ -445,10 +475,6 @@ is_plan_of(RtcKeptPlan *plan, const char *text, int textlen)
 		strcmp(plan->search_path, namespace_search_path) == 0;
 }
 
-/*
- * Finds or makes the plan of a query text.  *locked says whether what it reads
- * is locked.
- */
 RtcKeptPlan *
 rtc_plan_find(const char *text, int textlen, bool *locked)
 {

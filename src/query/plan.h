@@ -41,7 +41,8 @@ typedef struct RtcKeptPlan
 	const char *search_path;	/* the setting, not what it resolves to */
 	CachedPlanSource *source;
 	RtcCatalogWatch watch;		/* whether the text still means the same */
-	List	   *row_relations;	/* OIDs: their columns have a part in it */
+	List	   *watched;		/* OIDs of relations besides those in the
+								 * query: if one changes, the plan is outdated */
 	RtcVerdict	verdict;
 	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
 	RtcOwned   *owned;			/* NULL if no rule stores it */
@@ -51,7 +52,7 @@ typedef struct RtcKeptPlan
 	Bitmapset  *moments;		/* parameters that may be given as 'now', from
 								 * 0 on */
 	bool		access_checked; /* the user may run it */
-	bool		outdated;		/* what its deps are made of has changed */
+	bool		outdated;		/* a watched relation has changed */
 	bool		dropped;		/* in plans_dropped */
 	int			refcount;		/* calls that hold it */
 	dlist_node	node;			/* in plans_by_use or plans_dropped */
@@ -72,9 +73,6 @@ extern bool rtc_plan_is_current(RtcKeptPlan *plan);
 
 /* Locks the relations of a plan as the server's plan cache would. */
 extern void rtc_plan_lock(RtcKeptPlan *plan, bool acquire);
-
-/* Counts changes of relations that this backend has heard of. */
-extern uint64 rtc_plan_relation_changes(void);
 
 /* Shows where in the cached query an error is; the caller pops it. */
 extern void rtc_plan_push_error_context(ErrorContextCallback *callback,
