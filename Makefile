@@ -23,8 +23,11 @@ EXTENSION = rtcache
 MODULE_big = rtcache
 PGFILEDESC = "rtcache - coherent Redis cache"
 
+# Where this file is; with VPATH that is not where the objects go.
+top := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
+
 # (VERSION is that of PostgreSQL)
-EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(top)/$(EXTENSION).control)
 
 OWN_GOALS = check demo deps fuzz lint indent indent-check typedefs dist torture
 
@@ -78,11 +81,9 @@ dist:
 
 else
 
-# Where this file is: with VPATH it is not where the objects go.
-top := $(patsubst %/,%,$(dir $(firstword $(MAKEFILE_LIST))))
 OBJS = $(patsubst $(top)/%.c,%.o,$(sort $(wildcard $(top)/src/*.c $(top)/src/*/*.c)))
 
-DATA = $(wildcard sql/$(EXTENSION)--*.sql)
+DATA = $(patsubst $(top)/%,%,$(wildcard $(top)/sql/$(EXTENSION)--*.sql))
 
 # Compiling and linking
 
@@ -119,9 +120,9 @@ endif
 
 # Tests against a running server
 
-REGRESS = $(sort $(notdir $(basename $(wildcard test/sql/*.sql))))
+REGRESS = $(sort $(notdir $(basename $(wildcard $(top)/test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test --load-extension=$(EXTENSION)
-ISOLATION = $(sort $(notdir $(basename $(wildcard test/specs/*.spec))))
+ISOLATION = $(sort $(notdir $(basename $(wildcard $(top)/test/specs/*.spec))))
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
@@ -148,9 +149,11 @@ include $(PGXS)
 PG_PROVE_FLAGS += -I $(srcdir)/test/lib
 
 # Every object depends on every header: a build takes seconds.
-$(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h) $(EXTENSION).control Makefile | $(sort $(dir $(OBJS)))
+$(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h) $(EXTENSION).control Makefile
 
-$(sort $(dir $(OBJS))):
-	mkdir -p $@
+# With VPATH, make takes a directory of the sources for the one that is missing.
+ifneq ($(top),.)
+$(shell mkdir -p $(dir $(OBJS)))
+endif
 
 endif
