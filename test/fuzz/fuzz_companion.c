@@ -3,7 +3,7 @@
  * fuzz_companion.c
  *		Companions, and the privileges that they name: any text.
  *
- * rooms: read/companion base/key
+ * rooms: read/companion query/privileges base/key
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -18,6 +18,7 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
+#include "query/privileges.h"
 #include "read/companion.h"
 
 #define MAX_TAGS	4

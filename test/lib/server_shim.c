@@ -187,25 +187,53 @@ pg_free(void *pointer)
 
 /* ---------------- lists ---------------- */
 
+/* A list of this length, whose elements are not set. */
+static List *
+new_list(int length)
+{
+	List	   *list = palloc0(sizeof(List));
+
+	list->type = T_List;
+	list->length = list->max_length = length;
+	list->elements = palloc0(length * sizeof(ListCell));
+	return list;
+}
+
+List *
+list_concat_copy(const List *a, const List *b)
+{
+	List	   *list;
+
+	if (list_length(a) + list_length(b) == 0)
+		return NIL;
+	list = new_list(list_length(a) + list_length(b));
+	for (int i = 0; i < list_length(a); i++)
+		list->elements[i] = a->elements[i];
+	for (int i = 0; i < list_length(b); i++)
+		list->elements[list_length(a) + i] = b->elements[i];
+	return list;
+}
+
+List *
+list_copy(const List *list)
+{
+	return list_concat_copy(list, NIL);
+}
+
+/* Unlike the server, the next two leave the list as it was. */
 List *
 lappend(List *list, void *datum)
 {
-	if (list == NIL)
-	{
-		list = palloc0(sizeof(List));
-		list->type = T_List;
-	}
-	if (list->length == list->max_length)
-	{
-		ListCell   *cells = palloc((list->length + 1) * sizeof(ListCell));
+	List	   *one = new_list(1);
 
-		if (list->length > 0)
-			memcpy(cells, list->elements, list->length * sizeof(ListCell));
-		list->elements = cells;
-		list->max_length = list->length + 1;
-	}
-	list->elements[list->length++].ptr_value = datum;
-	return list;
+	one->elements[0].ptr_value = datum;
+	return list_concat_copy(list, one);
+}
+
+List *
+lcons(void *datum, List *list)
+{
+	return list_concat_copy(lappend(NIL, datum), list);
 }
 
 /* ---------------- errors ---------------- */

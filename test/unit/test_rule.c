@@ -115,17 +115,24 @@ test_others(void)
 	is_text(TRUNCATE("keys=all"), "22023 unrecognized option \"keys\" of rtcache_truncate", "another value");
 }
 
-/* Do these arguments, if they are read, forget all keys? */
+/* A rule with this argument, or with none. */
+static RtcRuleText *
+rule_of(RtcRuleKind kind, const char *arg)
+{
+	char	   *args[] = {unconstify(char *, arg)};
+	RtcRuleText *rule = palloc(sizeof(RtcRuleText));
+	RtcFault	fault;
+
+	MUST(rtc_rule_read(kind, arg != NULL, args, rule, &fault));
+	return rule;
+}
+
 static bool
 forgets_all(RtcRuleKind kind, const char *arg)
 {
 	RtcNames	names = {1, "public", "hero"};
-	char	   *args[] = {unconstify(char *, arg)};
-	RtcRuleText rule;
-	RtcFault	fault;
 
-	MUST(rtc_rule_read(kind, arg != NULL, args, &rule, &fault));
-	return rtc_rule_forgets_all(&rule, &names);
+	return rtc_rule_forgets_all(rule_of(kind, arg), &names);
 }
 
 static void
@@ -142,11 +149,22 @@ test_forgets_all(void)
 	ok(forgets_all(RTC_RULE_INVALIDATE, "tag=t:{id}"), "a tag with columns forgets all");
 }
 
+static void
+test_uses_names(void)
+{
+	ok(!rtc_rule_uses_names(rule_of(RTC_RULE_INVALIDATE, NULL)), "no template uses no names");
+	ok(!rtc_rule_uses_names(rule_of(RTC_RULE_WRITE_THROUGH, "hero:{id}")), "a column is no name");
+	ok(rtc_rule_uses_names(rule_of(RTC_RULE_WRITE_THROUGH, "{.table}:{id}")), "a key uses one");
+	ok(rtc_rule_uses_names(rule_of(RTC_RULE_INVALIDATE, "{.schema}:{id}")), "a key to delete does");
+	ok(rtc_rule_uses_names(rule_of(RTC_RULE_TRUNCATE, "tag={.table}")), "a tag does");
+}
+
 int
 main(void)
 {
 	test_write_through();
 	test_others();
 	test_forgets_all();
+	test_uses_names();
 	return done_testing();
 }
