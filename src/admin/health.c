@@ -38,7 +38,7 @@
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "relay/lag.h"
-#include "relay/policy.h"
+#include "relay/redis_info.h"
 #include "relay/status.h"
 #include "rule/coverage.h"
 #include "wal/queue.h"
@@ -305,9 +305,9 @@ report_relay(ReturnSetInfo *rsinfo, const RtcRelayInfo *info)
 		   info->last_error[0] != '\0' ? describe_error(info->last_error) :
 		   "The relay is not connected to Redis.");
 	report_slot(rsinfo, info);
-	report(rsinfo, "maxmemory_policy", rtc_policy_is_good(info->policy),
+	report(rsinfo, "maxmemory_policy", rtc_redis_policy_is_good(info->policy),
 		   info->policy[0] == '\0' ? "The maxmemory-policy of Redis is not known." :
-		   rtc_policy_is_good(info->policy) ?
+		   rtc_redis_policy_is_good(info->policy) ?
 		   psprintf("The maxmemory-policy of Redis is %s.", info->policy) :
 		   psprintf("The maxmemory-policy of Redis is %s, so it may evict what tells which values depend on what; use volatile-* or noeviction.",
 					info->policy));

@@ -4,12 +4,13 @@
  *		From the ops of a commit to Redis.
  *
  * Finds the prefix of the database that a message comes from, registering it
- * first if need be, and puts the ops into the batch.  What cannot go into an
- * EXEC, deletion by pattern, is done between two batches.  A transaction that
+ * first if need be, and puts the ops into the batch.  A deletion by pattern
+ * cannot go into an EXEC; it is done between two batches.  A transaction that
  * is larger than a batch goes out in several; the position stays in front of
  * it until the last one, so that all of it is done again if we are cut off.
  *
- * Model: used by stream.c alone, in the relay.
+ * Model: used by stream.c alone, in the relay.  Redis trouble is a result;
+ * damaged WAL and termination raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -23,13 +24,12 @@
 #include "base/clock.h"
 #include "base/inject.h"
 #include "redis/trust.h"
+#include "relay/apply.h"
+#include "relay/clear.h"
 #include "relay/closed.h"
-#include "relay/jobs.h"
 #include "relay/prefix.h"
 #include "relay/status.h"
-#include "relay/stream.h"
-#include "relay/stream_internal.h"
-#include "relay/suspect.h"
+#include "relay/store.h"
 #include "write/gone_rows.h"
 
 /* How to use one database's messages. */
@@ -48,54 +48,55 @@ typedef struct RtcPlace
 	char		prefix[RTC_MAX_PREFIX_LEN];
 } RtcPlace;
 
-static bool apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
-									 RtcGoneRows *rows),
-					  RtcGoneRows *rows, bool *gone);
-static bool take_back(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows);
-static bool apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows);
-static void add_to_batch(const RtcPlace *place, const RtcOp *op, RtcOpKind kind);
-static RtcTarget find_prefix(const RtcMessage *msg, char *prefix);
-static bool is_delete_only(Oid dboid, const RtcOp *op);
-static RtcTarget register_prefix(Oid dboid, const char *dbname,
-								 XLogRecPtr named_at, bool probe);
-static RtcTarget after_job(RtcJobResult result, const char *error);
-static void skip_database(const char *why);
-static bool delete_matching(const RtcPlace *place, const RtcOp *op);
+/* What is done with each op of a commit; false = down. */
+typedef bool (*ApplyFunction) (RtcStream *s, const RtcPlace *place,
+							   const RtcOp *op, RtcGoneRows *rows);
 
-/*
- * Puts the ops of a commit into the batch.  One that is larger than a batch
- * goes out in several; the position stays in front of it until the last.
- */
+static bool apply_ops(RtcStream *s, ApplyFunction apply, RtcGoneRows *rows,
+					  bool *gone);
+static bool take_back(RtcStream *s, const RtcPlace *place, const RtcOp *op,
+					  RtcGoneRows *rows);
+static bool apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
+					 RtcGoneRows *rows);
+static void add_to_batch(RtcStream *s, const RtcPlace *place, const RtcOp *op,
+						 RtcOpKind kind);
+static bool delete_matching(RtcStream *s, const RtcPlace *place,
+							const RtcOp *op);
+static RtcTarget find_prefix(RtcStream *s, const RtcMessage *msg,
+							 char *prefix);
+static RtcTarget register_prefix(RtcStream *s, Oid dboid, const char *dbname,
+								 XLogRecPtr named_at, bool probe);
+static RtcTarget after_job(RtcStream *s, RtcJobResult result);
+static void skip_database(RtcStream *s);
+
 bool
-rtc_stream_apply_commit(void)
+rtc_apply_commit(RtcStream *s)
 {
 	RtcGoneRows *rows = NULL;
 	bool		gone = false;
 	bool		ok = true;
 
 	/* before any of it is sent */
-	rtc_stream.pos.commit_lsn = Max(rtc_stream.pos.commit_lsn,
-									rtc_stream.event.lsn);
-	rtc_stream.batch_lsn = rtc_stream.event.lsn;
-	rtc_stream_mark();
-	if (rtc_wal_reader_has_gone(rtc_stream.reader))
+	rtc_progress_begin(&s->progress, s->event.lsn);
+	rtc_store_mark(s);
+	if (rtc_wal_reader_has_gone(s->reader))
 	{
-		rows = rtc_gone_rows_create(rtc_stream.work);
-		ok = apply_ops(take_back, rows, &gone);
-		rtc_wal_reader_rewind(rtc_stream.reader);
+		rows = rtc_gone_rows_create(s->work);
+		ok = apply_ops(s, take_back, rows, &gone);
+		rtc_wal_reader_rewind(s->reader);
 	}
 	if (ok && !gone)
-		ok = apply_ops(apply_op, rows, &gone);
+		ok = apply_ops(s, apply_op, rows, &gone);
 	if (rows != NULL)
 		rtc_gone_rows_destroy(rows);
 	if (!ok)
 		return false;
 	if (gone)
-		return rtc_stream_clear("WAL that was not applied has been removed");
+		return rtc_clear(s, "WAL that was not applied has been removed");
 
-	rtc_wal_reader_done(rtc_stream.reader);
-	rtc_stream.done_lsn = rtc_stream.event.lsn;
-	rtc_stream.replayed++;
+	rtc_wal_reader_done(s->reader);
+	rtc_progress_done(&s->progress, s->event.lsn);
+	s->replayed++;
 	rtc_relay_count(0, 1, 0);
 	return true;
 }
@@ -105,9 +106,7 @@ rtc_stream_apply_commit(void)
  * has been removed.
  */
 static bool
-apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
-						 RtcGoneRows *rows),
-		  RtcGoneRows *rows, bool *gone)
+apply_ops(RtcStream *s, ApplyFunction apply, RtcGoneRows *rows, bool *gone)
 {
 	RtcOp		op;
 	const RtcMessage *msg;
@@ -115,7 +114,7 @@ apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
 	uint64		seq = 0;
 	RtcTarget	target = RTC_TARGET_NONE;
 
-	while (rtc_wal_reader_next_op(rtc_stream.reader, &op, &msg, gone))
+	while (rtc_wal_reader_next_op(s->reader, &op, &msg, gone))
 	{
 		CHECK_FOR_INTERRUPTS();
 		place.nth++;
@@ -123,16 +122,16 @@ apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
 		{
 			place.dboid = msg->dboid;
 			seq = msg->first_seq;
-			target = find_prefix(msg, place.prefix);
+			target = find_prefix(s, msg, place.prefix);
 			if (target == RTC_TARGET_DOWN)
 				return false;
 		}
 		if (target == RTC_TARGET_NONE)
 			continue;
-		if (!apply(&place, &op, rows))
+		if (!apply(s, &place, &op, rows))
 			return false;
-		if (rtc_batch_full(rtc_stream.batch, rtc_suspect_limit()) &&
-			!rtc_stream_send())
+		if (rtc_batch_full(s->batch, rtc_suspect_limit(s->suspect)) &&
+			!rtc_store_batch(s))
 			return false;
 	}
 	return true;
@@ -145,12 +144,13 @@ apply_ops(bool (*apply) (const RtcPlace *place, const RtcOp *op,
  * deleted before anything is stored, and the versions that have gone are noted.
  */
 static bool
-take_back(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
+take_back(RtcStream *s, const RtcPlace *place, const RtcOp *op,
+		  RtcGoneRows *rows)
 {
 	if (RtcOpHasRow(op->kind))
 	{
 		rtc_gone_rows_add(rows, op, RTC_GONE_BY_UNKNOWN);
-		add_to_batch(place, op, RTC_OP_DEL);
+		add_to_batch(s, place, op, RTC_OP_DEL);
 	}
 	return true;
 }
@@ -159,7 +159,8 @@ take_back(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
  * Applies an op.  Of rows that have gone nothing is stored.
  */
 static bool
-apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
+apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
+		 RtcGoneRows *rows)
 {
 	uint32		by;
 
@@ -168,8 +169,8 @@ apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
 		(rows != NULL && rtc_gone_rows_has(rows, op, &by)))
 		return true;
 	if (RtcOpHasKey(op->kind) || op->kind == RTC_OP_TAG)
-		add_to_batch(place, op, op->kind);
-	else if (!rtc_stream_send() || !delete_matching(place, op))
+		add_to_batch(s, place, op, op->kind);
+	else if (!rtc_store_batch(s) || !delete_matching(s, place, op))
 		return false;
 	RTC_INJECT("op_batched");
 	return true;
@@ -179,24 +180,46 @@ apply_op(const RtcPlace *place, const RtcOp *op, RtcGoneRows *rows)
  * Puts an op into the batch, as one of this kind.
  */
 static void
-add_to_batch(const RtcPlace *place, const RtcOp *op, RtcOpKind kind)
+add_to_batch(RtcStream *s, const RtcPlace *place, const RtcOp *op,
+			 RtcOpKind kind)
 {
+	XLogRecPtr	lsn = s->event.lsn;
 	RtcOp		as = *op;
 
 	as.kind = kind;
-	rtc_batch_add(rtc_stream.batch, place->dboid, place->prefix, &as,
-				  rtc_stream.pos.horizon != 0 || rtc_stream.full ||
-				  is_delete_only(place->dboid, op));
+	rtc_batch_add(s->batch, place->dboid, place->prefix, &as, lsn,
+				  s->progress.horizon != 0 || s->full ||
+				  rtc_jobs_delete_only(s->jobs, place->dboid, lsn) ||
+				  rtc_suspect_is_refused(s->suspect, place->dboid, op, lsn));
 }
+
+/*
+ * Applies a PATTERN or CLEAR, which cannot go into an EXEC, or leaves it for
+ * later.
+ */
+static bool
+delete_matching(RtcStream *s, const RtcPlace *place, const RtcOp *op)
+{
+	MemoryContext old = MemoryContextSwitchTo(s->replies);
+	RtcJobResult result;
+
+	MemoryContextReset(s->replies);
+	result = rtc_jobs_delete(s->jobs, place->dboid, place->prefix, op,
+							 s->event.lsn, place->nth);
+	MemoryContextSwitchTo(old);
+	return result != RTC_JOB_DOWN || rtc_stream_down(s);
+}
+
+/* ---------------- prefixes ---------------- */
 
 /*
  * Finds the prefix for a message, registering it if need be.
  */
 static RtcTarget
-find_prefix(const RtcMessage *msg, char *prefix)
+find_prefix(RtcStream *s, const RtcMessage *msg, char *prefix)
 {
-	XLogRecPtr	lsn = rtc_stream.event.lsn;
-	RtcTarget	target;
+	XLogRecPtr	lsn = s->event.lsn;
+	RtcTarget	target = RTC_TARGET_NONE;
 
 	if (rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
 		return RTC_TARGET_OK;
@@ -205,15 +228,11 @@ find_prefix(const RtcMessage *msg, char *prefix)
 		return RTC_TARGET_NONE;
 
 	/* what is in the batch must not come behind the clearing */
-	if (!rtc_stream.full && !rtc_stream_send())
+	if (!s->full && !rtc_store_batch(s))
 		return RTC_TARGET_DOWN;
-	if (rtc_stream.full)
-	{
-		/* it is registered when there is memory, and cleared then */
-		rtc_closed_left_out(msg->dboid);
-		return RTC_TARGET_NONE;
-	}
-	target = register_prefix(msg->dboid, msg->dbname, lsn, false);
+	/* without memory in Redis, it is registered later, and cleared then */
+	if (!s->full)
+		target = register_prefix(s, msg->dboid, msg->dbname, lsn, false);
 	/* it may have been renamed meanwhile */
 	if (target == RTC_TARGET_OK &&
 		!rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
@@ -228,24 +247,24 @@ find_prefix(const RtcMessage *msg, char *prefix)
  * lease from before survives.
  */
 static RtcTarget
-register_prefix(Oid dboid, const char *dbname, XLogRecPtr named_at, bool probe)
+register_prefix(RtcStream *s, Oid dboid, const char *dbname,
+				XLogRecPtr named_at, bool probe)
 {
-	const char *error = "";
 	RtcJobResult result;
 
 	rtc_redis_close();
-	result = rtc_jobs_register(rtc_stream.conn, dboid, dbname, named_at,
-							   rtc_stream.done_lsn, probe, &error);
+	result = rtc_jobs_register(s->jobs, dboid, dbname, named_at,
+							   s->progress.done, probe);
 	if (result == RTC_JOB_SKIPPED && rtc_closed_is_given_up(dboid))
 		return RTC_TARGET_NONE;
-	return after_job(result, error);
+	return after_job(s, result);
 }
 
 /*
  * Does what the result of a job asks for.
  */
 static RtcTarget
-after_job(RtcJobResult result, const char *error)
+after_job(RtcStream *s, RtcJobResult result)
 {
 	switch (result)
 	{
@@ -253,97 +272,62 @@ after_job(RtcJobResult result, const char *error)
 		case RTC_JOB_LATER:
 			return RTC_TARGET_OK;
 		case RTC_JOB_DOWN:
-			rtc_stream_down();
+			rtc_stream_down(s);
 			return RTC_TARGET_DOWN;
 		case RTC_JOB_SKIPPED:
-			skip_database(error);
+			skip_database(s);
 			return RTC_TARGET_NONE;
 		case RTC_JOB_FULL:
-			return rtc_stream_delete_instead() ? RTC_TARGET_NONE :
-				RTC_TARGET_DOWN;
+			return rtc_store_deletes(s) ? RTC_TARGET_NONE : RTC_TARGET_DOWN;
 		case RTC_JOB_FENCED:
 			break;
 	}
-	rtc_stream_fail(error);
+	rtc_stream_fail(s, rtc_jobs_error(s->jobs));
 	rtc_relay_set_state(RTC_RELAY_FENCED);
 	return RTC_TARGET_DOWN;
-}
-
-/*
- * Is a SET of the commit at hand to be applied as a DEL?
- */
-static bool
-is_delete_only(Oid dboid, const RtcOp *op)
-{
-	return rtc_jobs_delete_only(dboid, rtc_stream.event.lsn) ||
-		rtc_suspect_is_refused(dboid, op, rtc_stream.event.lsn);
 }
 
 /*
  * Says, now and then, that a database does without Redis.
  */
 static void
-skip_database(const char *why)
+skip_database(RtcStream *s)
 {
-	static int64 last_said = 0;
-
-	if (!rtc_clock_is_due(&last_said, 60000))
+	if (!rtc_clock_is_due(&s->skipped_ms, 60000))
 		return;
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-			 errmsg("a database does without Redis: %s", why)));
+			 errmsg("a database does without Redis: %s",
+					rtc_jobs_error(s->jobs))));
 }
 
-/*
- * Registers what backends have asked for, and what is to be tried again.
- */
 bool
-rtc_stream_register_requested(void)
+rtc_apply_requests(RtcStream *s)
 {
 	Oid			dboid;
 	char		dbname[NAMEDATALEN];
 	XLogRecPtr	named_at;
 
-	while (!rtc_stream.full)
+	while (!s->full)
 	{
 		bool		closed = !rtc_prefix_requested(&dboid, dbname, &named_at);
 
 		if (closed && !rtc_closed_due(&dboid, dbname, &named_at))
 			break;
 		CHECK_FOR_INTERRUPTS();
-		if (!rtc_stream_send())
+		if (!rtc_store_batch(s))
 			return false;
-		if (!rtc_stream.full &&
-			register_prefix(dboid, dbname, named_at, closed) == RTC_TARGET_DOWN)
+		if (!s->full && register_prefix(s, dboid, dbname, named_at, closed) ==
+			RTC_TARGET_DOWN)
 			return false;
 	}
 	return true;
 }
 
 bool
-rtc_stream_step(void)
+rtc_apply_jobs(RtcStream *s)
 {
-	const char *error = "";
-
-	if (rtc_stream.full || !rtc_jobs_wait())
+	if (s->full || !rtc_jobs_wait(s->jobs))
 		return true;
-	return after_job(rtc_jobs_step(rtc_stream.conn, &error), error) !=
-		RTC_TARGET_DOWN;
-}
-
-/*
- * Applies a PATTERN or CLEAR, which cannot go into an EXEC, or leaves it for
- * later.
- */
-static bool
-delete_matching(const RtcPlace *place, const RtcOp *op)
-{
-	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
-	RtcJobResult result;
-
-	MemoryContextReset(rtc_stream.replies);
-	result = rtc_jobs_delete(rtc_stream.conn, place->dboid, place->prefix, op,
-							 rtc_stream.event.lsn, place->nth);
-	MemoryContextSwitchTo(old);
-	return result != RTC_JOB_DOWN || rtc_stream_down();
+	return after_job(s, rtc_jobs_step(s->jobs)) != RTC_TARGET_DOWN;
 }

@@ -100,6 +100,7 @@ struct RtcBatch
 	int			ntags;			/* of these are tag sets */
 	int			maxops;
 	Size		bytes;			/* of all ops added, replaced ones too */
+	XLogRecPtr	lsn;			/* of the newest commit that any is of */
 	bool		progressed;		/* tags were dropped, if only in part */
 };
 
@@ -135,12 +136,13 @@ rtc_batch_reset(RtcBatch *batch)
 	batch->nops = 0;
 	batch->ntags = 0;
 	batch->bytes = 0;
+	batch->lsn = InvalidXLogRecPtr;
 	batch->progressed = false;
 }
 
 void
 rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
-			  const RtcOp *op, bool delete_only)
+			  const RtcOp *op, XLogRecPtr lsn, bool delete_only)
 {
 	MemoryContext old;
 	size_t		prefixlen = strlen(prefix);
@@ -180,6 +182,7 @@ rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
 		memcpy(mine->value, op->value, op->vallen);
 		mine->ttl_ms = op->ttl_ms;
 	}
+	batch->lsn = lsn;
 	batch->bytes += sizeof(RtcBatchOp) + mine->keylen + mine->vallen;
 
 	slot = batch_insert(batch->by_key, mine, &found);
@@ -218,6 +221,12 @@ rtc_batch_ops(RtcBatch *batch)
 	return batch->nops;
 }
 
+XLogRecPtr
+rtc_batch_lsn(RtcBatch *batch)
+{
+	return batch->lsn;
+}
+
 bool
 rtc_batch_full(RtcBatch *batch, int limit)
 {
@@ -231,6 +240,7 @@ rtc_batch_culprit(RtcBatch *batch, RtcCulprit *culprit)
 
 	Assert(batch->nops == 1);
 	culprit->dboid = op->dboid;
+	culprit->lsn = batch->lsn;
 	culprit->key = op->key;
 	culprit->keylen = op->keylen;
 	culprit->prefixlen = op->prefixlen;
@@ -250,7 +260,7 @@ rtc_batch_sets_of(RtcBatch *batch, Oid dboid)
 }
 
 RtcBatchResult
-rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
+rtc_batch_execute(RtcBatch *batch, RtcConn *conn, RtcPosition *pos)
 {
 	RtcReply   *replies;
 	int			nreplies;
@@ -309,6 +319,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, const RtcPosition *pos)
 		return RTC_BATCH_LOST;
 	}
 	RTC_INJECT("batch_checked");
+	strlcpy(pos->held_by, pos->owner, sizeof(pos->held_by));
 	if (closed)
 		rtc_closed_noted();
 	count(batch);

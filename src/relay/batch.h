@@ -35,20 +35,24 @@ extern RtcBatch *rtc_batch_create(void);
 extern void rtc_batch_reset(RtcBatch *batch);
 
 /*
- * Adds a SET, DEL or TAG of a database, replacing what the batch has on the same
- * key.  Copies.  delete_only: SET becomes DEL.
+ * Adds a SET, DEL or TAG of a database, by a commit that ends at lsn, replacing
+ * what the batch has on the same key.  Copies.  delete_only: SET becomes DEL.
  */
 extern void rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
-						  const RtcOp *op, bool delete_only);
+						  const RtcOp *op, XLogRecPtr lsn, bool delete_only);
 
 /* Ops in the batch, each key once; and, at so many, is it time to send it? */
 extern int	rtc_batch_ops(RtcBatch *batch);
 extern bool rtc_batch_full(RtcBatch *batch, int limit);
 
+/* End of the newest commit in it; invalid if it is empty. */
+extern XLogRecPtr rtc_batch_lsn(RtcBatch *batch);
+
 /* The op of a batch that has only one.  Points into it. */
 typedef struct RtcCulprit
 {
 	Oid			dboid;
+	XLogRecPtr	lsn;			/* end of its commit */
 	const char *key;			/* in Redis, prefix included */
 	size_t		keylen;
 	size_t		prefixlen;
@@ -69,7 +73,7 @@ extern bool rtc_batch_sets_of(RtcBatch *batch, Oid dboid);
  * the position.
  */
 extern RtcBatchResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
-										const RtcPosition *pos);
+										RtcPosition *pos);
 
 /*
  * Deletes all keys of the batch and their leases, and drops tags, without the

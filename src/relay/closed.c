@@ -82,7 +82,7 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 				   const char *why)
 {
 	RtcPrefix  *entry;
-	char		dbname[NAMEDATALEN] = "";
+	char		dbname[NAMEDATALEN];
 	bool		news = false;
 	bool		first = false;
 
@@ -108,7 +108,6 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 		entry->retry_ms = rtc_clock_ms() +
 			Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
 		strlcpy(entry->why, why, sizeof(entry->why));
-		strlcpy(dbname, entry->dbname, sizeof(dbname));
 		rtc_prefix_moved();
 	}
 	rtc_prefix_unlock();
@@ -116,8 +115,7 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 		rtc_stat_inc(RTC_STAT_CLOSINGS);
 	if (!news)
 		return entry != NULL;
-	if (dbname[0] == '\0')
-		snprintf(dbname, sizeof(dbname), "%u", dboid);
+	rtc_prefix_database_name(dboid, dbname);
 	ereport(WARNING,
 			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 			 errmsg("the cache of database \"%s\" in Redis is closed: %s",

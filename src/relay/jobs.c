@@ -43,12 +43,8 @@
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "relay/closed.h"
-#include "relay/jobs.h"
-#include "relay/jobs_internal.h"
+#include "relay/jobs_list.h"
 #include "relay/prefix.h"
-#include "relay/redis_id.h"
-#include "relay/scan.h"
-#include "relay/suspect.h"
 #include "stats.h"
 #include "wal/queue.h"
 
@@ -63,95 +59,96 @@
 /* Failures at one place before it is given up. */
 #define RTC_JOB_TRIES		3
 
-static char server_id[RTC_REDIS_ID_LEN];	/* of the Redis they are about */
-static uint64 known_epoch;		/* of the position there, when it was read */
+static RtcScanResult run(RtcJobs *jobs, RtcJob *job, int64 until_us);
+static RtcJobResult complete(RtcJobs *jobs, RtcJob *job);
+static RtcJobResult as_result(RtcJobs *jobs, RtcPrefixResult result,
+							  const RtcRegistration *reg);
+static RtcJobResult failed(RtcJobs *jobs, RtcJob *job);
+static int64 patience(RtcJobs *jobs, XLogRecPtr lsn);
+static void make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos);
+static void make_clear_job(RtcJobs *jobs, Oid dboid, const char *prefix);
 
-static bool has_clear_jobs(void);
-static void make_clear_jobs(const RtcPosition *pos);
-static bool prefix_to_clear(const RtcPosition *pos, int n, Oid *dboid,
-							char prefix[RTC_MAX_PREFIX_LEN]);
-static RtcScanResult run(RtcConn *conn, RtcJob *job, int64 until_us);
-static RtcJobResult complete(RtcConn *conn, RtcJob *job, const char **error);
-static RtcJobResult as_result(RtcPrefixResult result);
-static void failed(RtcConn *conn, RtcJob *job);
-static int64 patience(XLogRecPtr lsn);
+RtcJobs *
+rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect)
+{
+	RtcJobs    *jobs = palloc0(sizeof(RtcJobs));
+
+	jobs->context = CurrentMemoryContext;
+	jobs->conn = conn;
+	jobs->suspect = suspect;
+	return jobs;
+}
 
 bool
-rtc_jobs_recognize(RtcConn *conn, const RtcPosition *pos, bool *same)
+rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos, bool *same)
 {
 	char		id[RTC_REDIS_ID_LEN];
 	ListCell   *lc;
 
-	if (!rtc_redis_id(conn, id))
+	if (!rtc_redis_id(jobs->conn, id))
 		return false;
 	/* the EXEC that claimed it may have been done without our hearing of it */
-	*same = id[0] != '\0' && strcmp(id, server_id) == 0 && pos->epoch != 0 &&
-		(pos->epoch == known_epoch ||
-		 pos->epoch == rtc_redis_epoch());
-	strlcpy(server_id, id, sizeof(server_id));
-	known_epoch = pos->epoch;
-	foreach(lc, rtc_jobs)
+	*same = id[0] != '\0' && strcmp(id, jobs->server_id) == 0 &&
+		pos->epoch != 0 &&
+		(pos->epoch == jobs->known_epoch || pos->epoch == rtc_redis_epoch());
+	strlcpy(jobs->server_id, id, sizeof(jobs->server_id));
+	jobs->known_epoch = pos->epoch;
+
+	/* a clear that is over must not pass for the next one */
+	if (!*same || pos->at.horizon == 0)
+		rtc_jobs_drop_all(jobs, &jobs->clear);
+	foreach(lc, jobs->clear)
+		((RtcJob *) lfirst(lc))->resumed++;
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
-		bool		dropped = !*same;
 
-		/* one that is over must not pass for the next one */
-		if (job->kind == RTC_JOB_CLEAR_ALL)
-			dropped = dropped || pos->horizon == 0;
-		/* the prefix may have been lost to another server */
-		else if (job->later)
-			dropped = dropped || !rtc_closed_is_clearing(job->dboid);
 		job->resumed++;
-		if (!dropped)
+		/* the prefix may have been lost to another server */
+		if (*same && (!job->later || rtc_closed_is_clearing(job->dboid)))
 			continue;
-		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
+		jobs->list = foreach_delete_current(jobs->list, lc);
 		MemoryContextDelete(job->context);
 	}
-	rtc_jobs_tell(true);
+	rtc_jobs_tell(jobs, true);
 	return true;
 }
 
 RtcJobResult
-rtc_jobs_delete(RtcConn *conn, Oid dboid, const char *prefix,
-				const RtcOp *op, XLogRecPtr lsn, uint64 nth)
+rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
+				XLogRecPtr lsn, uint64 nth)
 {
-	RtcJob	   *job = rtc_job_find_deletion(dboid, lsn, nth);
+	RtcJob	   *job = rtc_job_find_deletion(jobs, dboid, lsn, nth);
 	RtcOp		all = {.kind = RTC_OP_CLEAR};
-	bool		absorbs = false;
 
-	if (job == NULL && rtc_closed_is_clearing(dboid))
-	{
-		job = rtc_job_find_absorbing(dboid);
-		if (job != NULL)
-			job->lsn = Max(job->lsn, lsn);
-	}
-	if (job == NULL && list_length(rtc_jobs) >= RTC_MAX_JOBS &&
-		rtc_closed_is_clearing(dboid))
-	{
-		/* one clear for all of them, and for those to come */
-		rtc_jobs_drop_of(dboid);
-		op = &all;
-		absorbs = true;
-	}
 	if (job == NULL)
 	{
-		job = rtc_job_make(op->kind == RTC_OP_PATTERN ? RTC_JOB_PATTERN :
+		bool		later = rtc_closed_is_clearing(dboid);
+		bool		absorbs = later && list_length(jobs->list) >= RTC_MAX_JOBS;
+
+		/* one clear for all of them, and for those to come */
+		if (absorbs)
+		{
+			rtc_jobs_drop_of(jobs, dboid);
+			op = &all;
+		}
+		job = rtc_job_make(jobs, op->kind == RTC_OP_PATTERN ? RTC_JOB_PATTERN :
 						   RTC_JOB_CLEAR, dboid, lsn, nth);
 		rtc_job_add_scan(job, prefix, op);
-		job->later = rtc_closed_is_clearing(dboid);
+		job->later = later;
 		job->absorbs = absorbs;
 	}
+	job->lsn = Max(job->lsn, lsn);
 	if (job->later)
 		return RTC_JOB_LATER;
 
-	switch (run(conn, job, patience(lsn)))
+	switch (run(jobs, job, patience(jobs, lsn)))
 	{
 		case RTC_SCAN_DONE:
-			rtc_job_drop(job);
+			rtc_job_drop(jobs, job);
 			return RTC_JOB_DONE;
 		case RTC_SCAN_FAILED:
-			failed(conn, job);
-			return RTC_JOB_DOWN;
+			return failed(jobs, job);
 		case RTC_SCAN_MORE:
 			break;
 	}
@@ -161,35 +158,31 @@ rtc_jobs_delete(RtcConn *conn, Oid dboid, const char *prefix,
 }
 
 RtcJobResult
-rtc_jobs_register(RtcConn *conn, Oid dboid, const char *dbname,
-				  XLogRecPtr named_at, XLogRecPtr lsn, bool probe,
-				  const char **error)
+rtc_jobs_register(RtcJobs *jobs, Oid dboid, const char *dbname,
+				  XLogRecPtr named_at, XLogRecPtr lsn, bool probe)
 {
-	static RtcRegistration reg;
+	RtcRegistration reg;
 	RtcPrefixResult result;
 	RtcJob	   *job;
 
-	*error = reg.error;
-	result = rtc_prefix_begin(conn, dboid, dbname, named_at, &reg);
-	if (result != RTC_PREFIX_OK)
-		return as_result(result);
-	if (probe && reg.prefix[0] != '\0')
+	result = rtc_prefix_begin(jobs->conn, dboid, dbname, named_at, &reg);
+	if (result == RTC_PREFIX_OK && probe && reg.prefix[0] != '\0')
 	{
-		result = rtc_closed_probe(conn, reg.prefix, reg.error,
+		result = rtc_closed_probe(jobs->conn, reg.prefix, reg.error,
 								  sizeof(reg.error));
 		if (result != RTC_PREFIX_OK)
 			(void) rtc_closed_give_up(dboid, NULL, lsn,
 									  result == RTC_PREFIX_SKIP ?
-									  reg.error : rtc_conn_error(conn));
-		if (result != RTC_PREFIX_OK)
-			return as_result(result);
+									  reg.error : rtc_conn_error(jobs->conn));
 	}
+	if (result != RTC_PREFIX_OK)
+		return as_result(jobs, result, &reg);
 
-	job = rtc_job_find_registration(&reg);
+	job = rtc_job_find_registration(jobs, &reg);
 	if (job == NULL)
 	{
-		rtc_jobs_drop_of(dboid);
-		job = rtc_job_make(RTC_JOB_REGISTER, dboid, lsn, 0);
+		rtc_jobs_drop_of(jobs, dboid);
+		job = rtc_job_make(jobs, RTC_JOB_REGISTER, dboid, lsn, 0);
 		if (reg.prefix[0] != '\0')
 			rtc_job_add_scan(job, reg.prefix, NULL);
 		if (reg.old[0] != '\0')
@@ -198,45 +191,40 @@ rtc_jobs_register(RtcConn *conn, Oid dboid, const char *dbname,
 	job->reg = reg;
 	job->lsn = Max(job->lsn, lsn);
 	/* one without a prefix cannot be left for later: ops would find it */
-	switch (run(conn, job, reg.prefix[0] != '\0' ? patience(lsn) : PG_INT64_MAX))
+	switch (run(jobs, job, reg.prefix[0] != '\0' ? patience(jobs, lsn) :
+				PG_INT64_MAX))
 	{
 		case RTC_SCAN_DONE:
-			return complete(conn, job, error);
+			return complete(jobs, job);
 		case RTC_SCAN_FAILED:
-			failed(conn, job);
-			return RTC_JOB_DOWN;
+			return failed(jobs, job);
 		case RTC_SCAN_MORE:
 			break;
 	}
-	result = rtc_prefix_apply_early(conn, &reg, lsn);
+	result = rtc_prefix_apply_early(jobs->conn, &reg, lsn);
 	if (result != RTC_PREFIX_OK)
-		return as_result(result);
+		return as_result(jobs, result, &reg);
 	job->later = true;
 	return RTC_JOB_LATER;
 }
 
 RtcJobResult
-rtc_jobs_step(RtcConn *conn, const char **error)
+rtc_jobs_step(RtcJobs *jobs)
 {
-	RtcJob	   *job = NULL;
-	ListCell   *lc;
+	RtcJob	   *job = rtc_job_find_later(jobs);
 
-	foreach(lc, rtc_jobs)
-		if (job == NULL && ((RtcJob *) lfirst(lc))->later)
-		job = lfirst(lc);
 	if (job == NULL)
 		return RTC_JOB_DONE;
 
 	/* then it is the turn of the others */
-	rtc_jobs = list_delete_ptr(rtc_jobs, job);
-	rtc_job_append(job);
-	switch (run(conn, job, rtc_clock_us() + RTC_JOB_SLICE))
+	if (list_length(jobs->list) > 1)
+		jobs->list = lappend(list_delete_ptr(jobs->list, job), job);
+	switch (run(jobs, job, rtc_clock_us() + RTC_JOB_SLICE))
 	{
 		case RTC_SCAN_DONE:
-			return complete(conn, job, error);
+			return complete(jobs, job);
 		case RTC_SCAN_FAILED:
-			failed(conn, job);
-			return RTC_JOB_DOWN;
+			return failed(jobs, job);
 		case RTC_SCAN_MORE:
 			break;
 	}
@@ -244,27 +232,27 @@ rtc_jobs_step(RtcConn *conn, const char **error)
 }
 
 bool
-rtc_jobs_wait(void)
+rtc_jobs_wait(const RtcJobs *jobs)
 {
-	ListCell   *lc;
+	return rtc_job_find_later(jobs) != NULL;
+}
 
-	foreach(lc, rtc_jobs)
-		if (((RtcJob *) lfirst(lc))->later)
-		return true;
-	return false;
+const char *
+rtc_jobs_error(const RtcJobs *jobs)
+{
+	return jobs->error;
 }
 
 bool
-rtc_jobs_delete_only(Oid dboid, XLogRecPtr lsn)
+rtc_jobs_delete_only(const RtcJobs *jobs, Oid dboid, XLogRecPtr lsn)
 {
 	ListCell   *lc;
 
-	foreach(lc, rtc_jobs)
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->dboid == dboid && job->kind != RTC_JOB_CLEAR_ALL &&
-			(job->absorbs || job->lsn >= lsn))
+		if (job->dboid == dboid && (job->absorbs || job->lsn >= lsn))
 			return true;
 	}
 	return false;
@@ -275,107 +263,70 @@ rtc_jobs_delete_only(Oid dboid, XLogRecPtr lsn)
  * it is over; so what was deleted stays deleted, and it goes on where it was.
  */
 RtcJobResult
-rtc_jobs_clear_all(RtcConn *conn, const RtcPosition *pos,
-				   bool (*still_alive) (void), uint64 *deleted)
+rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 {
 	ListCell   *lc;
 
 	/* they are all in this one, or the database is registered anew */
-	foreach(lc, rtc_jobs)
+	if (jobs->list != NIL)
+		rtc_jobs_drop_all(jobs, &jobs->list);
+	if (jobs->clear == NIL)
+		make_clear_jobs(jobs, pos);
+	*deleted = 0;
+	foreach(lc, jobs->clear)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->kind == RTC_JOB_CLEAR_ALL)
-			continue;
-		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
-		MemoryContextDelete(job->context);
-	}
-	if (rtc_jobs == NIL)
-		make_clear_jobs(pos);
-	foreach(lc, rtc_jobs)
-	{
-		RtcJob	   *job = lfirst(lc);
-
-		while (!job->done)
-		{
-			switch (run(conn, job, rtc_clock_us() + RTC_JOB_TELL))
-			{
-				case RTC_SCAN_DONE:
-					job->done = true;
-					break;
-				case RTC_SCAN_FAILED:
-					failed(conn, job);
-					return RTC_JOB_DOWN;
-				case RTC_SCAN_MORE:
-					if (!still_alive())
-						return RTC_JOB_DOWN;
-					break;
-			}
-		}
 		*deleted += job->scan[0].deleted;
+		if (job->done)
+			continue;
+		switch (run(jobs, job, rtc_clock_us() + RTC_JOB_TELL))
+		{
+			case RTC_SCAN_DONE:
+				job->done = true;
+				return RTC_JOB_LATER;
+			case RTC_SCAN_FAILED:
+				return failed(jobs, job);
+			case RTC_SCAN_MORE:
+				return RTC_JOB_LATER;
+		}
 	}
-	rtc_jobs_tell(true);
+	rtc_jobs_tell(jobs, true);
 	return RTC_JOB_DONE;
 }
 
 bool
-rtc_jobs_are_clearing(void)
+rtc_jobs_are_clearing(const RtcJobs *jobs)
 {
-	return has_clear_jobs();
-}
-
-bool
-rtc_jobs_have_cleared(void)
-{
-	ListCell   *lc;
-
-	foreach(lc, rtc_jobs)
-	{
-		RtcJob	   *job = lfirst(lc);
-
-		if (job->kind == RTC_JOB_CLEAR_ALL && !job->done)
-			return false;
-	}
-	return has_clear_jobs();
+	return jobs->clear != NIL;
 }
 
 void
-rtc_jobs_end_clear(void)
+rtc_jobs_end_clear(RtcJobs *jobs)
 {
-	ListCell   *lc;
-
-	foreach(lc, rtc_jobs)
-	{
-		RtcJob	   *job = lfirst(lc);
-
-		if (job->kind != RTC_JOB_CLEAR_ALL)
-			continue;
-		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
-		MemoryContextDelete(job->context);
-	}
-	rtc_jobs_tell(true);
+	rtc_jobs_drop_all(jobs, &jobs->clear);
 }
 
 /* ---------------- at work ---------------- */
 
 static RtcScanResult
-run(RtcConn *conn, RtcJob *job, int64 until_us)
+run(RtcJobs *jobs, RtcJob *job, int64 until_us)
 {
 	/* what takes no time is nothing to tell about */
 	if (!job->counted && job->scan[0].steps > 0)
 	{
 		job->counted = true;
-		job->total = rtc_redis_keys(conn);
+		job->total = rtc_redis_keys(jobs->conn);
 	}
 	while (job->current < job->nscans)
 	{
 		RtcScan    *scan = &job->scan[job->current];
 		uint64		before = scan->deleted;
-		RtcScanResult result = rtc_scan_run(conn, scan, rtc_command_timeout,
-											until_us);
+		RtcScanResult result = rtc_scan_run(jobs->conn, scan,
+											rtc_command_timeout, until_us);
 
 		rtc_stat_add(RTC_STAT_PATTERN_DELS, scan->deleted - before);
-		rtc_jobs_tell(false);
+		rtc_jobs_tell(jobs, false);
 		if (result != RTC_SCAN_DONE)
 			return result;
 		job->current++;
@@ -388,15 +339,15 @@ run(RtcConn *conn, RtcJob *job, int64 until_us)
  * be deleted.  The job stays until Redis has confirmed it.
  */
 static RtcJobResult
-complete(RtcConn *conn, RtcJob *job, const char **error)
+complete(RtcJobs *jobs, RtcJob *job)
 {
-	static char text[RTC_ERROR_LEN];
 	RtcPrefixResult result = RTC_PREFIX_OK;
+	RtcJobResult done;
 	bool		others = false;
 	ListCell   *lc;
 
 	/* what is not for later is over, or WAL brings it again */
-	foreach(lc, rtc_jobs)
+	foreach(lc, jobs->list)
 	{
 		const RtcJob *other = lfirst(lc);
 
@@ -406,28 +357,33 @@ complete(RtcConn *conn, RtcJob *job, const char **error)
 	if (job->kind == RTC_JOB_REGISTER && others)
 	{
 		/* the position must not say yet that it is in use */
-		result = rtc_prefix_apply_early(conn, &job->reg, job->lsn);
+		result = rtc_prefix_apply_early(jobs->conn, &job->reg, job->lsn);
 		job->later = job->later || result == RTC_PREFIX_OK;
-		return result == RTC_PREFIX_OK ? RTC_JOB_LATER : as_result(result);
+		return result == RTC_PREFIX_OK ? RTC_JOB_LATER :
+			as_result(jobs, result, &job->reg);
 	}
 	if (job->kind == RTC_JOB_REGISTER)
-		result = rtc_prefix_finish(conn, &job->reg, job->scan[0].deleted +
+		result = rtc_prefix_finish(jobs->conn, &job->reg,
+								   job->scan[0].deleted +
 								   job->scan[1].deleted);
 	else if (!others)
-		result = rtc_prefix_reopen(conn, job->dboid);
-	strlcpy(text, job->reg.error, sizeof(text));
-	*error = text;
-	if (result == RTC_PREFIX_OK || result == RTC_PREFIX_SKIP)
+		result = rtc_prefix_reopen(jobs->conn, job->dboid);
+	done = as_result(jobs, result, &job->reg);
+	if (done == RTC_JOB_DONE || done == RTC_JOB_SKIPPED)
 	{
-		rtc_job_drop(job);
+		rtc_job_drop(jobs, job);
 		rtc_queue_broadcast();
 	}
-	return as_result(result);
+	return done;
 }
 
+/*
+ * What the result about a prefix means for a job; keeps what there is to say.
+ */
 static RtcJobResult
-as_result(RtcPrefixResult result)
+as_result(RtcJobs *jobs, RtcPrefixResult result, const RtcRegistration *reg)
 {
+	strlcpy(jobs->error, reg->error, sizeof(jobs->error));
 	switch (result)
 	{
 		case RTC_PREFIX_OK:
@@ -448,8 +404,8 @@ as_result(RtcPrefixResult result)
  * The connection was lost.  If that happens at the same place several times, it
  * is refused.
  */
-static void
-failed(RtcConn *conn, RtcJob *job)
+static RtcJobResult
+failed(RtcJobs *jobs, RtcJob *job)
 {
 	const RtcScan *scan = &job->scan[job->current];
 	char		place[RTC_CURSOR_LEN + 16];
@@ -462,106 +418,71 @@ failed(RtcConn *conn, RtcJob *job)
 	if (strcmp(place, job->tried_at) != 0)
 		job->tries = 0;
 	strlcpy(job->tried_at, place, sizeof(job->tried_at));
-	rtc_suspect_learned();
+	rtc_suspect_learned(jobs->suspect);
 	if (++job->tries < RTC_JOB_TRIES)
-		return;
+		return RTC_JOB_DOWN;
 	snprintf(why, sizeof(why), "its keys cannot be deleted: %s",
-			 rtc_conn_error(conn));
+			 rtc_conn_error(jobs->conn));
 	job->tries = 0;
-	if (job->kind != RTC_JOB_CLEAR_ALL)
+	if (job->kind == RTC_JOB_CLEAR_ALL)
+		job->done = rtc_closed_give_up(dboid, job->reg.prefix, lsn, why);
+	else
 	{
-		rtc_jobs_drop_of(dboid);
+		rtc_jobs_drop_of(jobs, dboid);
 		(void) rtc_closed_give_up(dboid, NULL, lsn, why);
 	}
-	else if (rtc_closed_give_up(dboid, job->reg.prefix, lsn, why))
-		job->done = true;
+	return RTC_JOB_DOWN;
 }
 
 /*
- * Until when others may have to wait for rtc_jobs of this commit.
+ * Until when others may have to wait for jobs of this commit.
  */
 static int64
-patience(XLogRecPtr lsn)
+patience(RtcJobs *jobs, XLogRecPtr lsn)
 {
-	static XLogRecPtr last = InvalidXLogRecPtr;
-	static int64 until = 0;
-
-	if (until == 0 || last != lsn)
+	if (jobs->patient_until == 0 || jobs->patient_lsn != lsn)
 	{
-		last = lsn;
-		until = rtc_clock_us() + RTC_JOB_PATIENCE;
+		jobs->patient_lsn = lsn;
+		jobs->patient_until = rtc_clock_us() + RTC_JOB_PATIENCE;
 	}
-	return until;
+	return jobs->patient_until;
 }
 
-static bool
-has_clear_jobs(void)
+/*
+ * Makes a job for each prefix that is ours, by the position or by shared
+ * memory.  A database that is closed is cleared before it is used, anyway.
+ */
+static void
+make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos)
 {
-	ListCell   *lc;
+	for (int i = 0; i < pos->nprefixes; i++)
+		if (!pos->prefix_closed[i] &&
+			!rtc_closed_is_given_up(pos->prefix_dboid[i]))
+			make_clear_job(jobs, pos->prefix_dboid[i], pos->prefix[i]);
+	rtc_prefix_lock(LW_SHARED);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		const RtcPrefix *entry = &rtc_prefixes->entry[i];
 
-	foreach(lc, rtc_jobs)
-		if (((RtcJob *) lfirst(lc))->kind == RTC_JOB_CLEAR_ALL)
-		return true;
-	return false;
+		if (entry->state != RTC_PREFIX_FREE && entry->state != RTC_PREFIX_CLOSED)
+			make_clear_job(jobs, entry->dboid, entry->prefix);
+	}
+	rtc_prefix_unlock();
 }
 
 static void
-make_clear_jobs(const RtcPosition *pos)
+make_clear_job(RtcJobs *jobs, Oid dboid, const char *prefix)
 {
-	Oid			dboid;
-	char		prefix[RTC_MAX_PREFIX_LEN];
+	RtcJob	   *job;
+	ListCell   *lc;
 
-	for (int i = 0; prefix_to_clear(pos, i, &dboid, prefix); i++)
-	{
-		/* an empty one would be everybody's keys */
-		bool		known = prefix[0] == '\0';
-		RtcJob	   *job;
-		ListCell   *lc;
-
-		foreach(lc, rtc_jobs)
-			known = known ||
-			strcmp(((RtcJob *) lfirst(lc))->reg.prefix, prefix) == 0;
-		if (known || rtc_closed_is_given_up(dboid))
-			continue;
-		job = rtc_job_make(RTC_JOB_CLEAR_ALL, dboid, InvalidXLogRecPtr, 0);
-		strlcpy(job->reg.prefix, prefix, sizeof(job->reg.prefix));
-		rtc_job_add_scan(job, prefix, NULL);
-	}
-}
-
-/*
- * The prefix of the nth database that a clear has to care for, by the position
- * or by shared memory, or the old one of it; false = there is none any more.
- * *dboid is invalid, and the prefix "", if there is nothing to be cleared.
- */
-static bool
-prefix_to_clear(const RtcPosition *pos, int n, Oid *dboid,
-				char prefix[RTC_MAX_PREFIX_LEN])
-{
-	RtcPrefix  *entry;
-
-	*dboid = InvalidOid;
-	prefix[0] = '\0';
-	if (n < pos->nprefixes)
-	{
-		/* one that is closed is cleared before it is used, anyway */
-		if (!pos->prefix_closed[n])
-		{
-			*dboid = pos->prefix_dboid[n];
-			strlcpy(prefix, pos->prefix[n], RTC_MAX_PREFIX_LEN);
-		}
-		return true;
-	}
-	n -= pos->nprefixes;
-	if (n >= RTC_MAX_PREFIXES)
-		return false;
-	entry = &rtc_prefixes->entry[n];
-	rtc_prefix_lock(LW_SHARED);
-	if (entry->state != RTC_PREFIX_FREE && entry->state != RTC_PREFIX_CLOSED)
-	{
-		*dboid = entry->dboid;
-		strlcpy(prefix, entry->prefix, RTC_MAX_PREFIX_LEN);
-	}
-	rtc_prefix_unlock();
-	return true;
+	/* an empty one would be everybody's keys */
+	if (prefix[0] == '\0')
+		return;
+	foreach(lc, jobs->clear)
+		if (strcmp(((RtcJob *) lfirst(lc))->reg.prefix, prefix) == 0)
+		return;
+	job = rtc_job_make(jobs, RTC_JOB_CLEAR_ALL, dboid, InvalidXLogRecPtr, 0);
+	strlcpy(job->reg.prefix, prefix, sizeof(job->reg.prefix));
+	rtc_job_add_scan(job, prefix, NULL);
 }

@@ -17,6 +17,7 @@
 #include "op.h"
 #include "redis/conn.h"
 #include "relay/position.h"
+#include "relay/suspect.h"
 
 typedef enum RtcJobResult
 {
@@ -29,61 +30,66 @@ typedef enum RtcJobResult
 	RTC_JOB_FENCED				/* another server owns the prefix */
 } RtcJobResult;
 
+typedef struct RtcJobs RtcJobs;
+
+/*
+ * Makes an empty list in the current memory context, for this connection.
+ */
+extern RtcJobs *rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect);
+
 /*
  * Finds out, after a connect, whether this is the Redis that was there before,
  * process and data, so that jobs go on where they are.  Otherwise forgets them: the
  * position tells what has to be done.  False = the connection is closed.
  */
-extern bool rtc_jobs_recognize(RtcConn *conn, const RtcPosition *pos,
+extern bool rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos,
 							   bool *same);
 
 /*
  * Deletes what a PATTERN or CLEAR says, the nth op of the commit that ends at
  * lsn.  May be asked for again, when WAL is read again.
  */
-extern RtcJobResult rtc_jobs_delete(RtcConn *conn, Oid dboid,
+extern RtcJobResult rtc_jobs_delete(RtcJobs *jobs, Oid dboid,
 									const char *prefix, const RtcOp *op,
 									XLogRecPtr lsn, uint64 nth);
 
 /*
  * Registers the prefix of a database.  All commits up to lsn have been read.
- * probe: Redis has refused something before.  *error tells why it was skipped,
- * or fenced.
+ * probe: Redis has refused something before.
  */
-extern RtcJobResult rtc_jobs_register(RtcConn *conn, Oid dboid,
+extern RtcJobResult rtc_jobs_register(RtcJobs *jobs, Oid dboid,
 									  const char *dbname,
 									  XLogRecPtr named_at, XLogRecPtr lsn,
-									  bool probe, const char **error);
+									  bool probe);
 
-/*
- * Does a little of what was left for later.  DONE = there is nothing.
- */
-extern RtcJobResult rtc_jobs_step(RtcConn *conn, const char **error);
+/* Does a little of what was left for later.  DONE = there is nothing. */
+extern RtcJobResult rtc_jobs_step(RtcJobs *jobs);
 
 /* Is there anything for that to do? */
-extern bool rtc_jobs_wait(void);
+extern bool rtc_jobs_wait(const RtcJobs *jobs);
+
+/* Why the last one was SKIPPED, or FENCED. */
+extern const char *rtc_jobs_error(const RtcJobs *jobs);
 
 /*
  * Must SETs of a commit be applied as DELs?  A job that deletes what was there
  * at a later moment may have been past their keys, when WAL is read again.
  */
-extern bool rtc_jobs_delete_only(Oid dboid, XLogRecPtr lsn);
+extern bool rtc_jobs_delete_only(const RtcJobs *jobs, Oid dboid,
+								 XLogRecPtr lsn);
 
 /*
  * Deletes every key that the position or shared memory says is ours, however
- * often the connection is lost meanwhile, if it is the same Redis.  Stores the
- * position now and then.  Adds the keys to *deleted.
+ * often the connection is lost meanwhile, if it is the same Redis.  LATER = call
+ * again.  Sets *deleted when it is over.
  */
-extern RtcJobResult rtc_jobs_clear_all(RtcConn *conn, const RtcPosition *pos,
-									   bool (*still_alive) (void),
+extern RtcJobResult rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos,
 									   uint64 *deleted);
 
 /*
- * Is such a clear to be gone on with?  Is all deleted, so that it only waits for
- * transactions?  The third function says that it is over.
+ * Is such a clear to be gone on with?  The second function says that it is over.
  */
-extern bool rtc_jobs_are_clearing(void);
-extern bool rtc_jobs_have_cleared(void);
-extern void rtc_jobs_end_clear(void);
+extern bool rtc_jobs_are_clearing(const RtcJobs *jobs);
+extern void rtc_jobs_end_clear(RtcJobs *jobs);
 
 #endif							/* RTC_JOBS_H */

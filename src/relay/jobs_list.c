@@ -17,26 +17,18 @@
 
 #include "base/clock.h"
 #include "base/key.h"
-#include "relay/jobs_internal.h"
+#include "relay/jobs_list.h"
 
-List	   *rtc_jobs = NIL;
-
-void
-rtc_job_append(RtcJob *job)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-
-	rtc_jobs = lappend(rtc_jobs, job);
-	MemoryContextSwitchTo(old);
-}
+static int	describe(const List *list, RtcJobInfo *info, int n);
 
 RtcJob *
-rtc_job_make(RtcJobKind kind, Oid dboid, XLogRecPtr lsn, uint64 nth)
+rtc_job_make(RtcJobs *jobs, RtcJobKind kind, Oid dboid, XLogRecPtr lsn,
+			 uint64 nth)
 {
-	MemoryContext context = AllocSetContextCreate(TopMemoryContext,
-												  "rtcache job",
+	MemoryContext context = AllocSetContextCreate(jobs->context, "rtcache job",
 												  ALLOCSET_SMALL_SIZES);
 	RtcJob	   *job = MemoryContextAllocZero(context, sizeof(RtcJob));
+	MemoryContext old = MemoryContextSwitchTo(jobs->context);
 
 	job->context = context;
 	job->kind = kind;
@@ -44,7 +36,11 @@ rtc_job_make(RtcJobKind kind, Oid dboid, XLogRecPtr lsn, uint64 nth)
 	job->lsn = lsn;
 	job->nth = nth;
 	job->started_at = GetCurrentTimestamp();
-	rtc_job_append(job);
+	if (kind == RTC_JOB_CLEAR_ALL)
+		jobs->clear = lappend(jobs->clear, job);
+	else
+		jobs->list = lappend(jobs->list, job);
+	MemoryContextSwitchTo(old);
 	return job;
 }
 
@@ -70,54 +66,65 @@ rtc_job_add_scan(RtcJob *job, const char *prefix, const RtcOp *op)
 }
 
 void
-rtc_job_drop(RtcJob *job)
+rtc_job_drop(RtcJobs *jobs, RtcJob *job)
 {
-	rtc_jobs = list_delete_ptr(rtc_jobs, job);
+	jobs->list = list_delete_ptr(jobs->list, job);
 	MemoryContextDelete(job->context);
-	rtc_jobs_tell(true);
+	rtc_jobs_tell(jobs, true);
 }
 
 void
-rtc_jobs_drop_of(Oid dboid)
+rtc_jobs_drop_of(RtcJobs *jobs, Oid dboid)
 {
 	ListCell   *lc;
 
-	foreach(lc, rtc_jobs)
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->dboid != dboid || job->kind == RTC_JOB_CLEAR_ALL)
+		if (job->dboid != dboid)
 			continue;
-		rtc_jobs = foreach_delete_current(rtc_jobs, lc);
+		jobs->list = foreach_delete_current(jobs->list, lc);
 		MemoryContextDelete(job->context);
 	}
-	rtc_jobs_tell(true);
+	rtc_jobs_tell(jobs, true);
 }
 
-/* The one that an op has made before, when WAL was read for the first time. */
-RtcJob *
-rtc_job_find_deletion(Oid dboid, XLogRecPtr lsn, uint64 nth)
+void
+rtc_jobs_drop_all(RtcJobs *jobs, List **list)
 {
 	ListCell   *lc;
 
-	foreach(lc, rtc_jobs)
+	foreach(lc, *list)
+		MemoryContextDelete(((RtcJob *) lfirst(lc))->context);
+	list_free(*list);
+	*list = NIL;
+	rtc_jobs_tell(jobs, true);
+}
+
+RtcJob *
+rtc_job_find_deletion(const RtcJobs *jobs, Oid dboid, XLogRecPtr lsn,
+					  uint64 nth)
+{
+	ListCell   *lc;
+
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->dboid == dboid && job->lsn == lsn && job->nth == nth &&
-			(job->kind == RTC_JOB_CLEAR || job->kind == RTC_JOB_PATTERN))
+		if (job->dboid == dboid && job->kind != RTC_JOB_REGISTER &&
+			(job->absorbs || (job->lsn == lsn && job->nth == nth)))
 			return job;
 	}
 	return NULL;
 }
 
-/* One that was cut off. */
 RtcJob *
-rtc_job_find_registration(const RtcRegistration *reg)
+rtc_job_find_registration(const RtcJobs *jobs, const RtcRegistration *reg)
 {
 	ListCell   *lc;
 
-	foreach(lc, rtc_jobs)
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
@@ -130,35 +137,43 @@ rtc_job_find_registration(const RtcRegistration *reg)
 }
 
 RtcJob *
-rtc_job_find_absorbing(Oid dboid)
+rtc_job_find_later(const RtcJobs *jobs)
 {
 	ListCell   *lc;
 
-	foreach(lc, rtc_jobs)
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->dboid == dboid && job->absorbs)
+		if (job->later)
 			return job;
 	}
 	return NULL;
 }
 
-/*
- * Tells what goes on, now and then.
- */
 void
-rtc_jobs_tell(bool now)
+rtc_jobs_tell(RtcJobs *jobs, bool now)
 {
-	static int64 told_us = 0;
-	RtcJobInfo	jobs[RTC_MAX_JOBS] = {0};
-	ListCell   *lc;
-	int			n = 0;
+	RtcJobInfo	info[RTC_MAX_JOBS] = {0};
+	int			n;
 
-	if (!now && rtc_clock_us() - told_us < RTC_JOB_TELL)
+	if (!now && rtc_clock_us() - jobs->told_us < RTC_JOB_TELL)
 		return;
-	told_us = rtc_clock_us();
-	foreach(lc, rtc_jobs)
+	jobs->told_us = rtc_clock_us();
+	n = describe(jobs->clear, info, 0);
+	rtc_jobs_report(info, describe(jobs->list, info, n));
+}
+
+/*
+ * Describes a list behind n jobs that are described already.  Returns how many
+ * there are then.
+ */
+static int
+describe(const List *list, RtcJobInfo *jobs, int n)
+{
+	ListCell   *lc;
+
+	foreach(lc, list)
 	{
 		const RtcJob *job = lfirst(lc);
 		const RtcScan *scan;
@@ -187,5 +202,5 @@ rtc_jobs_tell(bool now)
 		info->resumed = job->resumed;
 		info->started_at = job->started_at;
 	}
-	rtc_jobs_report(jobs, n);
+	return n;
 }

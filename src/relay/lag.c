@@ -33,36 +33,39 @@
 #include "wal/reader.h"
 #include "wal/slot.h"
 
-/* The relay writes it. */
-typedef struct RtcLag
+/* What others see; the relay writes it. */
+typedef struct RtcLagShared
 {
 	pg_atomic_uint64 behind_since;	/* rtc_clock_ms() when the oldest commit
 									 * that is not applied was made; 0 = there
 									 * is none */
 	pg_atomic_uint64 restart_lsn;	/* where to look for it while Redis is
 									 * away; 0 = not known */
-} RtcLag;
+} RtcLagShared;
 
-static RtcLag *shared = NULL;
+static RtcLagShared *shared = NULL;
 
-/* Is the commit that was published applied, or none of our business? */
-static bool is_applied = true;
-static TimestampTz newest = 0;	/* commit time of the last commit read; 0 =
+struct RtcLag
+{
+	bool		is_applied;		/* is the commit that was published applied,
+								 * or none of our business? */
+	TimestampTz newest;			/* commit time of the last commit read; 0 =
 								 * none since WAL was read to its end */
 
-/* The search while Redis is away. */
-static RtcWalReader *reader = NULL;
-static bool looking = false;	/* it has begun */
-static bool by_slot;			/* where the slot says */
-static XLogRecPtr skip_lsn;		/* commits up to here are applied */
+	/* the search while Redis is away */
+	RtcWalReader *reader;
+	bool		looking;		/* it has begun */
+	bool		by_slot;		/* where the slot says */
+	XLogRecPtr	skip_lsn;		/* commits up to here are applied */
+};
 
 static void publish(TimestampTz commit_time);
-static void begin_look(void);
+static void begin_look(RtcLag *lag);
 
 static Size
 size(void)
 {
-	return sizeof(RtcLag);
+	return sizeof(RtcLagShared);
 }
 
 static void
@@ -77,6 +80,16 @@ attach(void *place, LWLockPadded *locks, bool found)
 
 const RtcSharedRoom rtc_lag_room = {"rtcache_lag", 0, size, attach};
 
+RtcLag *
+rtc_lag_create(void)
+{
+	RtcLag	   *lag = palloc0(sizeof(RtcLag));
+
+	lag->is_applied = true;
+	lag->reader = rtc_wal_reader_create();
+	return lag;
+}
+
 int64
 rtc_lag_ms(void)
 {
@@ -86,29 +99,29 @@ rtc_lag_ms(void)
 }
 
 void
-rtc_lag_commit(TimestampTz commit_time)
+rtc_lag_commit(RtcLag *lag, TimestampTz commit_time)
 {
-	newest = commit_time;
-	if (is_applied)
+	lag->newest = commit_time;
+	if (lag->is_applied)
 		publish(commit_time);
-	is_applied = false;
+	lag->is_applied = false;
 }
 
 void
-rtc_lag_applied(void)
+rtc_lag_applied(RtcLag *lag)
 {
-	if (!is_applied)
-		publish(newest);
-	is_applied = true;
+	if (!lag->is_applied)
+		publish(lag->newest);
+	lag->is_applied = true;
 }
 
 void
-rtc_lag_none(void)
+rtc_lag_none(RtcLag *lag)
 {
-	is_applied = true;
-	if (newest != 0)
-		rtc_relay_last_commit(newest);
-	newest = 0;
+	lag->is_applied = true;
+	if (lag->newest != 0)
+		rtc_relay_last_commit(lag->newest);
+	lag->newest = 0;
 	if (pg_atomic_read_u64(&shared->behind_since) != 0)
 		pg_atomic_write_u64(&shared->behind_since, 0);
 }
@@ -120,34 +133,34 @@ rtc_lag_keep(XLogRecPtr restart)
 }
 
 void
-rtc_lag_connected(void)
+rtc_lag_connected(RtcLag *lag)
 {
-	is_applied = true;
-	looking = false;
+	lag->is_applied = true;
+	lag->looking = false;
 }
 
 bool
-rtc_lag_look(void)
+rtc_lag_look(RtcLag *lag)
 {
 	RtcWalEvent event;
 
-	if (!is_applied)
+	if (!lag->is_applied)
 		return false;
-	if (!looking)
-		begin_look();
-	rtc_wal_reader_next(reader, &event);
+	if (!lag->looking)
+		begin_look(lag);
+	rtc_wal_reader_next(lag->reader, &event);
 	switch (event.kind)
 	{
 		case RTC_WAL_COMMIT:
-			rtc_wal_reader_done(reader);
-			if (event.lsn > skip_lsn)
-				rtc_lag_commit(event.commit_time);
+			rtc_wal_reader_done(lag->reader);
+			if (event.lsn > lag->skip_lsn)
+				rtc_lag_commit(lag, event.commit_time);
 			return true;
 
 		case RTC_WAL_SETTLED:
 			/* an abort has no time */
-			if (by_slot && event.commit_time != 0)
-				rtc_lag_commit(event.commit_time);
+			if (lag->by_slot && event.commit_time != 0)
+				rtc_lag_commit(lag, event.commit_time);
 			return true;
 
 		case RTC_WAL_GAP:
@@ -161,7 +174,7 @@ rtc_lag_look(void)
 
 		case RTC_WAL_GONE:
 			/* go on behind the hole; Redis will be cleared */
-			rtc_wal_reader_seek(reader, rtc_wal_insert_end());
+			rtc_wal_reader_seek(lag->reader, rtc_wal_insert_end());
 			return false;
 	}
 	return false;
@@ -172,21 +185,19 @@ rtc_lag_look(void)
  * reached, it is the present end of WAL.
  */
 static void
-begin_look(void)
+begin_look(RtcLag *lag)
 {
 	XLogRecPtr	applied = rtc_queue_applied();
 	XLogRecPtr	restart = pg_atomic_read_u64(&shared->restart_lsn);
 
-	if (reader == NULL)
-		reader = rtc_wal_reader_create();
-	by_slot = XLogRecPtrIsInvalid(restart);
-	if (by_slot)
+	lag->by_slot = XLogRecPtrIsInvalid(restart);
+	if (lag->by_slot)
 		restart = rtc_slot_applied();
 	if (XLogRecPtrIsInvalid(restart))
 		restart = rtc_wal_insert_end();
-	skip_lsn = Max(applied, restart);
-	rtc_wal_reader_seek(reader, restart);
-	looking = true;
+	lag->skip_lsn = Max(applied, restart);
+	rtc_wal_reader_seek(lag->reader, restart);
+	lag->looking = true;
 }
 
 /*

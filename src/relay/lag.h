@@ -19,17 +19,22 @@
 
 extern const RtcSharedRoom rtc_lag_room;
 
+typedef struct RtcLag RtcLag;
+
+/* Makes one in the current memory context. */
+extern RtcLag *rtc_lag_create(void);
+
 /* The age in ms; 0 = every commit is applied.  For any process. */
 extern int64 rtc_lag_ms(void);
 
 /* The relay has read the commit that it will apply next. */
-extern void rtc_lag_commit(TimestampTz commit_time);
+extern void rtc_lag_commit(RtcLag *lag, TimestampTz commit_time);
 
 /* All commits that it has read are applied. */
-extern void rtc_lag_applied(void);
+extern void rtc_lag_applied(RtcLag *lag);
 
 /* And there are no more in WAL. */
-extern void rtc_lag_none(void);
+extern void rtc_lag_none(RtcLag *lag);
 
 /*
  * The relay is connected, and reading WAL from "restart" finds all that is not
@@ -38,12 +43,12 @@ extern void rtc_lag_none(void);
 extern void rtc_lag_keep(XLogRecPtr restart);
 
 /* It has connected anew: the next commit that it reads is the oldest one. */
-extern void rtc_lag_connected(void);
+extern void rtc_lag_connected(RtcLag *lag);
 
 /*
  * It is not connected: looks a little further in WAL for the first commit that
  * is not applied.  Returns true if it should be called again at once.
  */
-extern bool rtc_lag_look(void);
+extern bool rtc_lag_look(RtcLag *lag);
 
 #endif							/* RTC_LAG_H */

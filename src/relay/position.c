@@ -17,18 +17,7 @@
  * applied in it has nothing missing, be it that of a replica which was
  * promoted.
  *
- * The decision, made at every (re)connect:
- *
- *		resume	WAL has everything from restart_lsn on, and the position's
- *				timeline is ours, and we wrote it, or left ours behind its LSN
- *				(and WAL has the record that was marked there: a data
- *				directory that was put back from a snapshot goes on
- *				within its timeline)
- *		clear	otherwise: Redis may hold writes that this database never
- *				had, or may miss some that cannot be read any more
- *		fenced	the position was written lately by somebody else, on our
- *				timeline (a copy of this server) or a younger one (we were
- *				replaced)
+ * What follows from it at each connect stands in decision.c.
  *
  * Model: called by the relay alone.  Redis trouble is a result, not an error.
  *
@@ -71,26 +60,24 @@
 
 static bool read_hash(RtcConn *conn, const RtcReply **hash,
 					  const char **foreign);
-static bool is_alive(const RtcPosition *pos);
 static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
 static XLogRecPtr parse_lsn(const char *text);
 
 RtcConnResult
-rtc_position_load(RtcConn *conn, RtcPosition *pos)
+rtc_position_load(RtcConn *conn, RtcPositionMemory *memory, RtcPosition *pos)
 {
-	static bool too_large = false;
 	const RtcReply *hash = NULL;
 	RtcReply   *replies;
 	int			nreplies;
 	const char *foreign = NULL;
 
 	/* one that could not be read has cost the connection */
-	if (too_large)
+	if (memory->too_large)
 		foreign = "it is too large";
 	else if (!read_hash(conn, &hash, &foreign))
 	{
-		too_large = rtc_conn_reply_was_too_large(conn);
+		memory->too_large = rtc_conn_reply_was_too_large(conn);
 		return RTC_CONN_FAILED;
 	}
 	if (foreign != NULL)
@@ -103,7 +90,7 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 							  &nreplies) != RTC_CONN_OK ||
 			rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 			return RTC_CONN_FAILED;
-		too_large = false;
+		memory->too_large = false;
 		ereport(LOG,
 				(errmsg("deleted key \"%s\" in Redis, which is no position of this server: %s",
 						rtc_position_key(), foreign),
@@ -132,9 +119,9 @@ rtc_position_load(RtcConn *conn, RtcPosition *pos)
 
 	/* half a hash, after somebody's FLUSHALL or HDEL, is none */
 	pos->found = pos->timeline != 0 &&
-		!XLogRecPtrIsInvalid(pos->lsn) &&
-		!XLogRecPtrIsInvalid(pos->verified_lsn) &&
-		!XLogRecPtrIsInvalid(pos->restart_lsn);
+		!XLogRecPtrIsInvalid(pos->at.lsn) &&
+		!XLogRecPtrIsInvalid(pos->at.verified_lsn) &&
+		!XLogRecPtrIsInvalid(pos->at.restart_lsn);
 	return RTC_CONN_OK;
 }
 
@@ -199,7 +186,8 @@ read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
 }
 
 RtcConnResult
-rtc_position_succeed(RtcConn *conn, RtcPosition *pos)
+rtc_position_succeed(RtcConn *conn, RtcPositionMemory *memory,
+					 RtcPosition *pos)
 {
 	TimeLineID	tli = GetWALInsertionTimeLine();
 	RtcReply   *replies;
@@ -224,7 +212,7 @@ rtc_position_succeed(RtcConn *conn, RtcPosition *pos)
 		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
 	RTC_INJECT("successor_told");
-	return rtc_position_load(conn, pos);
+	return rtc_position_load(conn, memory, pos);
 }
 
 void
@@ -243,100 +231,34 @@ rtc_position_claim(RtcPosition *pos)
 	rtc_redis_set_epoch(pos->epoch);
 }
 
-RtcDecision
-rtc_position_decide(const RtcPosition *pos, bool cleared, char *reason,
-					size_t size)
+bool
+rtc_position_is_alive(RtcPositionMemory *memory, const RtcPosition *pos)
+{
+	if (rtc_unix_ms() - pos->seen_ms >= RTC_OWNER_SILENCE)
+		return false;
+	if (memory->seen_ms != pos->seen_ms ||
+		strcmp(memory->owner, pos->owner) != 0)
+	{
+		strlcpy(memory->owner, pos->owner, sizeof(memory->owner));
+		memory->seen_ms = pos->seen_ms;
+		memory->since_ms = rtc_clock_ms();
+	}
+	return rtc_clock_ms() - memory->since_ms < RTC_OWNER_WATCHED;
+}
+
+void
+rtc_position_history(const RtcPosition *pos, XLogRecPtr *begin,
+					 XLogRecPtr *end)
 {
 	TimeLineID	tli = GetWALInsertionTimeLine();
 	List	   *history = readTimeLineHistory(tli);
-	bool		alive = is_alive(pos);
-	bool		mine = strcmp(pos->owner, rtc_position_owner()) == 0;
-	XLogRecPtr	end;
-	XLogRecPtr	newest;
 
-	reason[0] = '\0';
-	if (!pos->found)
-	{
-		snprintf(reason, size, "Redis holds no position of this server");
-		return RTC_DECIDE_CLEAR;
-	}
-	if (!mine && alive && pos->timeline >= tli)
-	{
-		snprintf(reason, size,
-				 pos->timeline > tli
-				 ? "a server on timeline %u, younger than ours, has taken over"
-				 : "a copy of this server on the same timeline %u is in charge",
-				 pos->timeline);
-		return RTC_DECIDE_FENCED;
-	}
-	if (pos->successor > tli && alive)
-	{
-		snprintf(reason, size,
-				 "a server on timeline %u, younger than ours, is taking over",
-				 pos->successor);
-		return RTC_DECIDE_FENCED;
-	}
-	if (!mine && pos->timeline == tli)
-	{
-		/*
-		 * A copy, or another standby that was promoted to the same number:
-		 * from where it left our history on its LSNs mean something else.
-		 */
-		snprintf(reason, size,
-				 "another data directory has written to it on timeline %u", tli);
-		return RTC_DECIDE_CLEAR;
-	}
-	if (strcmp(pos->key_id, rtc_seal_key_id()) != 0)
-	{
-		snprintf(reason, size, "the key of WAL messages is a new one");
-		return RTC_DECIDE_CLEAR;
-	}
-	if (pos->horizon != 0 && !cleared)
-	{
-		snprintf(reason, size, "an earlier clear was not finished");
-		return RTC_DECIDE_CLEAR;
-	}
-
-	/* Did the database have everything that Redis has? */
+	*begin = rtc_timeline_begin(pos->timeline, history);
+	*end = InvalidXLogRecPtr;
 	if (pos->timeline == tli)
-	{
-		if (pos->timeline_begin != rtc_timeline_begin(tli, history))
-		{
-			snprintf(reason, size,
-					 "Redis follows another timeline %u than ours", tli);
-			return RTC_DECIDE_CLEAR;
-		}
-		end = GetFlushRecPtr(NULL);
-	}
-	else
-	{
-		end = InvalidXLogRecPtr;
-		if (tliInHistory(pos->timeline, history))
-			end = tliSwitchPoint(pos->timeline, history, NULL);
-		if (XLogRecPtrIsInvalid(end) ||
-			pos->timeline_begin != rtc_timeline_begin(pos->timeline, history))
-		{
-			snprintf(reason, size,
-					 "timeline %u of Redis is not in the history of ours",
-					 pos->timeline);
-			return RTC_DECIDE_CLEAR;
-		}
-	}
-	newest = Max(pos->lsn, pos->commit_lsn);
-	if (newest > end)
-	{
-		snprintf(reason, size,
-				 "Redis holds writes up to %X/%X, which this database has lost",
-				 LSN_FORMAT_ARGS(newest));
-		return RTC_DECIDE_CLEAR;
-	}
-	if (!rtc_wal_available(pos->restart_lsn))
-	{
-		snprintf(reason, size, "WAL from %X/%X on has been removed",
-				 LSN_FORMAT_ARGS(pos->restart_lsn));
-		return RTC_DECIDE_CLEAR;
-	}
-	return RTC_DECIDE_RESUME;
+		*end = GetFlushRecPtr(NULL);
+	else if (tliInHistory(pos->timeline, history))
+		*end = tliSwitchPoint(pos->timeline, history, NULL);
 }
 
 void
@@ -349,14 +271,14 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 
 	snprintf(number[0], 32, "%u", pos->timeline);
 	snprintf(number[1], 32, INT64_FORMAT, rtc_unix_ms());
-	snprintf(number[2], 32, UINT64_FORMAT, pos->horizon);
+	snprintf(number[2], 32, UINT64_FORMAT, pos->at.horizon);
 	snprintf(lsn[0], 32, "%X/%X", LSN_FORMAT_ARGS(pos->timeline_begin));
-	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->lsn));
-	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->verified_lsn));
-	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->restart_lsn));
-	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->commit_lsn));
-	snprintf(mark, 32, "%X/%X:%08x", LSN_FORMAT_ARGS(pos->mark.lsn),
-			 pos->mark.crc);
+	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.lsn));
+	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.verified_lsn));
+	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.restart_lsn));
+	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.commit_lsn));
+	snprintf(mark, 32, "%X/%X:%08x", LSN_FORMAT_ARGS(pos->at.mark.lsn),
+			 pos->at.mark.crc);
 	rtc_epoch_text(pos->epoch, epoch);
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
 							"timeline", number[0],
@@ -398,28 +320,6 @@ rtc_unix_ms(void)
 }
 
 /*
- * Is the one who wrote the position still there?  The clock that it wrote it by
- * is not ours: so if nothing changes while we watch, it is gone as well.
- */
-static bool
-is_alive(const RtcPosition *pos)
-{
-	static char owner[RTC_OWNER_LEN];
-	static int64 seen_ms;
-	static int64 since_ms;
-
-	if (rtc_unix_ms() - pos->seen_ms >= RTC_OWNER_SILENCE)
-		return false;
-	if (seen_ms != pos->seen_ms || strcmp(owner, pos->owner) != 0)
-	{
-		strlcpy(owner, pos->owner, sizeof(owner));
-		seen_ms = pos->seen_ms;
-		since_ms = rtc_clock_ms();
-	}
-	return rtc_clock_ms() - since_ms < RTC_OWNER_WATCHED;
-}
-
-/*
  * Takes one field of the hash.  What is malformed is as if it were not there.
  */
 static void
@@ -431,20 +331,20 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 	else if (strcmp(name, "timeline_begin") == 0)
 		pos->timeline_begin = parse_lsn(value);
 	else if (strcmp(name, "lsn") == 0)
-		pos->lsn = parse_lsn(value);
+		pos->at.lsn = parse_lsn(value);
 	else if (strcmp(name, "commit_lsn") == 0)
-		pos->commit_lsn = parse_lsn(value);
+		pos->at.commit_lsn = parse_lsn(value);
 	else if (strcmp(name, "verified_lsn") == 0)
-		pos->verified_lsn = parse_lsn(value);
+		pos->at.verified_lsn = parse_lsn(value);
 	else if (strcmp(name, "restart_lsn") == 0)
-		pos->restart_lsn = parse_lsn(value);
+		pos->at.restart_lsn = parse_lsn(value);
 	else if (strcmp(name, "mark") == 0)
 	{
-		if (sscanf(value, "%*X/%*X:%x", &pos->mark.crc) == 1)
-			pos->mark.lsn = parse_lsn(value);
+		if (sscanf(value, "%*X/%*X:%x", &pos->at.mark.crc) == 1)
+			pos->at.mark.lsn = parse_lsn(value);
 	}
 	else if (strcmp(name, "horizon") == 0)
-		pos->horizon = strtou64(value, NULL, 10);
+		pos->at.horizon = strtou64(value, NULL, 10);
 	else if (strcmp(name, "successor") == 0)
 		pos->successor = strtoul(value, NULL, 10);
 	else if (strcmp(name, "seen") == 0)

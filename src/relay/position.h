@@ -17,7 +17,7 @@
 
 #include "op.h"
 #include "redis/conn.h"
-#include "wal/reader.h"
+#include "relay/progress.h"
 #include "wal/seal.h"
 
 /*
@@ -35,18 +35,7 @@ typedef struct RtcPosition
 	bool		found;
 	TimeLineID	timeline;
 	XLogRecPtr	timeline_begin; /* where that timeline left its parent */
-	XLogRecPtr	lsn;			/* every commit up to here was sent, since the
-								 * relay has connected */
-	XLogRecPtr	commit_lsn;		/* newest commit of which Redis may have
-								 * anything: the first batches of a large one
-								 * are sent before lsn moves */
-	XLogRecPtr	verified_lsn;	/* and up to here every reply was checked */
-	XLogRecPtr	restart_lsn;	/* reading from here finds all behind
-								 * verified_lsn */
-	RtcWalMark	mark;			/* the record that ends at the newest of
-								 * these, or before it */
-	uint64		horizon;		/* a clear is not over until all older
-								 * transactions are; full xid, 0 = none */
+	RtcStanding at;				/* what it says about WAL */
 	TimeLineID	successor;		/* who is on this one is about to take over; 0
 								 * = nobody */
 	int64		seen_ms;		/* when it was written, Unix time */
@@ -61,12 +50,14 @@ typedef struct RtcPosition
 	bool	   *prefix_closed;	/* readers have to stay away (closed.c) */
 } RtcPosition;
 
-typedef enum RtcDecision
+/* What the relay remembers of positions from one connection to the next. */
+typedef struct RtcPositionMemory
 {
-	RTC_DECIDE_RESUME,			/* read on from restart_lsn */
-	RTC_DECIDE_CLEAR,			/* what Redis holds cannot be repaired */
-	RTC_DECIDE_FENCED			/* somebody else owns it: hands off */
-} RtcDecision;
+	bool		too_large;		/* the last one was too large to be read */
+	char		owner[RTC_OWNER_LEN];	/* who wrote the one that is watched, */
+	int64		seen_ms;		/* when, as it says, */
+	int64		since_ms;		/* and since when we see that; monotonic */
+} RtcPositionMemory;
 
 /*
  * Reads the position and watches it (WATCH), so that the next EXEC fails if
@@ -76,14 +67,18 @@ typedef enum RtcDecision
  * fields, too large), that is deleted and logged, and there is no position.  A
  * reply that is too large costs the connection; the next call deletes it.
  */
-extern RtcConnResult rtc_position_load(RtcConn *conn, RtcPosition *pos);
+extern RtcConnResult rtc_position_load(RtcConn *conn,
+									   RtcPositionMemory *memory,
+									   RtcPosition *pos);
 
 /*
  * If it is that of a server on an older timeline, tells that one to stop, and
  * reads it again: else the other would write between our WATCH and our EXEC,
  * time and again, as long as it has anything to write.
  */
-extern RtcConnResult rtc_position_succeed(RtcConn *conn, RtcPosition *pos);
+extern RtcConnResult rtc_position_succeed(RtcConn *conn,
+										  RtcPositionMemory *memory,
+										  RtcPosition *pos);
 
 /*
  * Fills in what says that the position is ours, now, and begins a new epoch,
@@ -96,12 +91,18 @@ extern void rtc_position_claim(RtcPosition *pos);
 extern const char *rtc_position_owner(void);
 
 /*
- * Decides what to do with a Redis at this position.  cleared: the deletions of a
- * clear that is not over were done by this relay.  The reason, a clause for the
- * log, goes to reason.
+ * Is the server that wrote the position alive?  To be asked again and again:
+ * clocks differ, so it is gone, too, if it has been silent while we watched it.
  */
-extern RtcDecision rtc_position_decide(const RtcPosition *pos, bool cleared,
-									   char *reason, size_t size);
+extern bool rtc_position_is_alive(RtcPositionMemory *memory,
+								  const RtcPosition *pos);
+
+/*
+ * Where the timeline of the position left its parent, and how far our history
+ * follows it, both by our history; *end is invalid if it does not at all.
+ */
+extern void rtc_position_history(const RtcPosition *pos, XLogRecPtr *begin,
+								 XLogRecPtr *end);
 
 /* Appends the command that stores the position; for use inside MULTI. */
 extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);

@@ -144,6 +144,17 @@ rtc_prefix_is_unusable(Oid dboid, const char *dbname)
 		strcmp(entry.dbname, dbname) == 0;
 }
 
+void
+rtc_prefix_database_name(Oid dboid, char name[NAMEDATALEN])
+{
+	RtcPrefix	entry;
+
+	if (rtc_prefix_copy(dboid, &entry) && entry.dbname[0] != '\0')
+		strlcpy(name, entry.dbname, NAMEDATALEN);
+	else
+		snprintf(name, NAMEDATALEN, "%u", dboid);
+}
+
 bool
 rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 					 XLogRecPtr *named_at)

@@ -47,6 +47,9 @@ extern bool rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
 /* Is it known that this database can have no prefix? */
 extern bool rtc_prefix_is_unusable(Oid dboid, const char *dbname);
 
+/* The name of a database for people, or its oid. */
+extern void rtc_prefix_database_name(Oid dboid, char name[NAMEDATALEN]);
+
 /* Next database that wants its prefix registered; false = none. */
 extern bool rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 								 XLogRecPtr *named_at);

@@ -59,14 +59,13 @@
 #include "guc.h"
 #include "redis/conn.h"
 #include "redis/hint.h"
+#include "redis/trust.h"
 #include "relay/closed.h"
-#include "relay/lag.h"
+#include "relay/prefix.h"
 #include "relay/relay.h"
 #include "relay/standby_address.h"
 #include "relay/status.h"
 #include "relay/stream.h"
-#include "relay/suspect.h"
-#include "relay/tag_sweep.h"
 #include "wal/queue.h"
 #include "wal/slot.h"
 #include "write/commit_wait.h"
@@ -95,32 +94,46 @@
 /* Slot and position upkeep (ms). */
 #define RTC_UPKEEP_INTERVAL	1000
 
-/* Links to what this process was told last. */
-static char *url_in_use = NULL;
-static char *prefix_in_use = NULL;
+/* All that this process knows; the stream has the rest. */
+typedef struct RtcRelay
+{
+	RtcStream  *stream;
+	uint32		wait_event;
 
-static int64 retry_at = 0;		/* deadline of the next attempt to connect */
-static int	backoff = 0;
-static char said[RTC_ERROR_LEN];	/* the trouble that the log knows of */
-static FullTransactionId gate_xid;
-static int	nprepared = 0;		/* prepared transactions not settled */
+	/* what this process was told last */
+	char	   *url_in_use;
+	char	   *prefix_in_use;
 
-static void set_up(void);
-static void stand_by(void);
-static void begin_work(void);
-static void reload(void);
+	int64		retry_at;		/* deadline of the next attempt to connect */
+	int			backoff;		/* ms */
+	char		said[RTC_ERROR_LEN];	/* the trouble that the log knows of */
+
+	FullTransactionId gate_xid; /* the gate opens when all older ones are over */
+	int			nprepared;		/* prepared transactions not settled */
+	int64		kept_up_ms;		/* when upkeep() was done last; monotonic */
+
+	XLogRecPtr	invisible_lsn;	/* the reader stands behind a commit that is
+								 * not visible */
+	int64		invisible_since;	/* since then; monotonic, 0 = it is */
+} RtcRelay;
+
+static RtcRelay *set_up(void);
+static void stand_by(RtcRelay *r);
+static void reload(RtcRelay *r);
 static void at_exit(int code, Datum arg);
 static void absorb_invalidations(void);
-static void follow_settings(void);
+static void follow_settings(RtcRelay *r);
+static bool has_changed(char **in_use, const char *setting);
 static void switch_queue(void);
-static void open_gate(void);
-static void upkeep(void);
-static void try_connect(void);
-static void forget_trouble(void);
-static void went_down(void);
-static void wait(RtcStreamResult result);
-static void linger(uint32 wait_event);
-static long idle_timeout(void);
+static void open_gate(RtcRelay *r);
+static void upkeep(RtcRelay *r);
+static RtcStreamResult work(RtcRelay *r);
+static RtcStreamResult try_connect(RtcRelay *r);
+static void went_down(RtcRelay *r);
+static void wait(RtcRelay *r, RtcStreamResult result);
+static long invisible_timeout(RtcRelay *r);
+static void linger(RtcRelay *r);
+static long idle_timeout(RtcRelay *r);
 
 void
 rtc_relay_register(void)
@@ -143,40 +156,29 @@ rtc_relay_register(void)
 void
 rtc_relay_main(Datum arg)
 {
+	RtcRelay   *r = set_up();
 	RtcStreamResult result;
 
-	set_up();
-	stand_by();
-	begin_work();
+	if (RecoveryInProgress())
+		stand_by(r);
+	/* no transaction has an xid before recovery is over */
+	r->gate_xid = ReadNextFullTransactionId();
+	rtc_relay_set_state(RTC_RELAY_CONNECTING);
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
 		absorb_invalidations();
-		follow_settings();
-		open_gate();
-		upkeep();
+		follow_settings(r);
+		open_gate(r);
+		upkeep(r);
 
 		if (!RtcRedisConfigured())
 			result = RTC_STREAM_DOWN;
-		else if (rtc_stream_is_connected())
-		{
-			result = rtc_stream_work();
-			if (rtc_stream_is_proven())
-				forget_trouble();
-			if (result == RTC_STREAM_DOWN)
-			{
-				rtc_slot_save(rtc_queue_applied());
-				went_down();
-			}
-		}
+		else if (rtc_stream_is_connected(r->stream))
+			result = work(r);
 		else
-		{
-			if (rtc_deadline_left(retry_at) == 0)
-				try_connect();
-			result = rtc_stream_is_connected() || rtc_lag_look()
-				? RTC_STREAM_MORE : RTC_STREAM_DOWN;
-		}
-		wait(result);
+			result = try_connect(r);
+		wait(r, result);
 	}
 }
 
@@ -190,9 +192,11 @@ ignore(SIGNAL_ARGS)
  * Installs die() before signals are let in: the worker default would raise
  * inside the handler.
  */
-static void
+static RtcRelay *
 set_up(void)
 {
+	RtcRelay   *r;
+
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGINT, ignore);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -203,12 +207,14 @@ set_up(void)
 	MemoryContextSwitchTo(AllocSetContextCreate(TopMemoryContext,
 												"rtcache relay",
 												ALLOCSET_DEFAULT_SIZES));
-	rtc_stream_init();
-	before_shmem_exit(at_exit, 0);
+	r = palloc0(sizeof(RtcRelay));
+	r->stream = rtc_stream_create();
+	before_shmem_exit(at_exit, PointerGetDatum(r));
 
 	RTC_INJECT("relay_starts");
 	rtc_relay_started();
 	rtc_relay_latch_own();
+	return r;
 }
 
 /*
@@ -216,58 +222,47 @@ set_up(void)
  * must not keep WAL without bound meanwhile: nobody else moves it.
  */
 static void
-stand_by(void)
+stand_by(RtcRelay *r)
 {
+	RtcStandbyAddress *standby = rtc_standby_address_create();
 	uint32		wait_event = WaitEventExtensionNew_compat("RtcacheRelayStandby");
 
-	if (!RecoveryInProgress())
-		return;
 	rtc_relay_set_state(RTC_RELAY_STANDBY);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
 		absorb_invalidations();
-		reload();
+		reload(r);
 		if (RtcRedisConfigured())
 			rtc_slot_hold();
 		else
 			rtc_slot_drop();
-		rtc_standby_address_keep();
+		rtc_standby_address_keep(standby);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 RTC_WAIT_STANDBY, wait_event);
 		ResetLatch(MyLatch);
 	} while (RecoveryInProgress());
-	rtc_standby_address_end();
+	rtc_standby_address_end(standby);
 
 	/* now there is a timeline */
 	rtc_relay_started();
 }
 
 /*
- * No transaction has an xid before recovery is over.
- */
-static void
-begin_work(void)
-{
-	gate_xid = ReadNextFullTransactionId();
-	rtc_relay_set_state(RTC_RELAY_CONNECTING);
-}
-
-/*
  * Reloads the configuration if told to.
  */
 static void
-reload(void)
+reload(RtcRelay *r)
 {
 	if (!ConfigReloadPending)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
 	/* a new password or address may be what was missing */
-	retry_at = 0;
-	backoff = 0;
-	said[0] = '\0';
+	r->retry_at = 0;
+	r->backoff = 0;
+	r->said[0] = '\0';
 	rtc_closed_retry();
 }
 
@@ -281,7 +276,7 @@ at_exit(int code, Datum arg)
 	rtc_queue_linger(false);
 	rtc_slot_advance(InvalidXLogRecPtr,
 					 rtc_queue_applied());
-	rtc_stream_disconnect();
+	rtc_stream_disconnect(((RtcRelay *) DatumGetPointer(arg))->stream);
 	rtc_relay_stopped();
 	rtc_queue_broadcast();
 }
@@ -307,27 +302,37 @@ absorb_invalidations(void)
  * Reloads the configuration if told to, and acts on what has changed.
  */
 static void
-follow_settings(void)
+follow_settings(RtcRelay *r)
 {
-	reload();
-	if (url_in_use == NULL || strcmp(url_in_use, rtc_redis_url) != 0)
+	bool		first = r->prefix_in_use == NULL;
+
+	reload(r);
+	if (has_changed(&r->url_in_use, rtc_redis_url))
 	{
-		if (url_in_use != NULL)
-			pfree(url_in_use);
-		url_in_use = pstrdup(rtc_redis_url);
-		rtc_stream_disconnect();
+		rtc_stream_disconnect(r->stream);
 		rtc_relay_set_state(RtcRedisConfigured() ? RTC_RELAY_CONNECTING
 							: RTC_RELAY_OFF);
 		switch_queue();
 	}
-	if (prefix_in_use == NULL || strcmp(prefix_in_use, rtc_key_prefix) != 0)
+	if (has_changed(&r->prefix_in_use, rtc_key_prefix) && !first)
 	{
-		if (prefix_in_use != NULL)
-			rtc_stream_prefix_changed();
-		if (prefix_in_use != NULL)
-			pfree(prefix_in_use);
-		prefix_in_use = pstrdup(rtc_key_prefix);
+		rtc_redis_close();
+		rtc_prefix_template_changed();
 	}
+}
+
+/*
+ * Is a setting another one than that in use?  Then it is from now on.
+ */
+static bool
+has_changed(char **in_use, const char *setting)
+{
+	if (*in_use != NULL && strcmp(*in_use, setting) == 0)
+		return false;
+	if (*in_use != NULL)
+		pfree(*in_use);
+	*in_use = pstrdup(setting);
+	return true;
 }
 
 /*
@@ -354,16 +359,16 @@ switch_queue(void)
  * they wrote: their commit would go unnoticed by lookups.
  */
 static void
-open_gate(void)
+open_gate(RtcRelay *r)
 {
 	if (rtc_gate_is_open())
 		return;
 	if (TransactionIdPrecedes(GetOldestActiveTransactionId_compat(),
-							  XidFromFullTransactionId(gate_xid)))
+							  XidFromFullTransactionId(r->gate_xid)))
 		return;
 
 	/* what they committed has no stamp: Redis must have it first */
-	rtc_stream_fall_behind();
+	rtc_stream_fall_behind(r->stream);
 	RTC_INJECT("gate_opens");
 	rtc_gate_open();
 	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
@@ -373,24 +378,23 @@ open_gate(void)
  * Does what has to be done now and then, connected or not.
  */
 static void
-upkeep(void)
+upkeep(RtcRelay *r)
 {
-	static int64 last = 0;
-	bool		due = rtc_clock_is_due(&last, RTC_UPKEEP_INTERVAL);
+	XLogRecPtr	restart = rtc_stream_restart(r->stream);
+	bool		due = rtc_clock_is_due(&r->kept_up_ms, RTC_UPKEEP_INTERVAL);
 	const char *problem = "";
 
 	/* the stream settles what it sees; this is for when it does not */
-	if (nprepared > 0 || due)
-		nprepared = rtc_stamp_settle(InvalidTransactionId,
-									 InvalidXLogRecPtr);
+	if (r->nprepared > 0 || due)
+		r->nprepared = rtc_stamp_settle(InvalidTransactionId,
+										InvalidXLogRecPtr);
 
 	if (!due || !RtcRedisConfigured())
 		return;
 	if (rtc_slot_ensure(&problem))
-		rtc_slot_advance(rtc_stream_restart(),
-						 rtc_queue_applied());
-	if (rtc_stream_is_connected())
-		rtc_lag_keep(rtc_stream_restart());
+		rtc_slot_advance(restart, rtc_queue_applied());
+	if (rtc_stream_is_connected(r->stream))
+		rtc_lag_keep(restart);
 	if (rtc_relay_note_slot(problem) && problem[0] != '\0')
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -398,24 +402,43 @@ upkeep(void)
 				 errdetail("WAL may be removed before it is applied; the cache in Redis is then cleared.")));
 }
 
-static void
-try_connect(void)
+static RtcStreamResult
+work(RtcRelay *r)
 {
-	if (!rtc_stream_connect())
-		went_down();
-	else
-		rtc_lag_connected();
+	RtcStreamResult result = rtc_stream_work(r->stream);
+
+	/* Redis does what it is told: the next trouble is news */
+	if (r->stream->proven)
+	{
+		r->backoff = 0;
+		if (!rtc_suspect_is_searching(r->stream->suspect))
+			r->said[0] = '\0';
+	}
+	if (result == RTC_STREAM_DOWN)
+	{
+		rtc_slot_save(rtc_queue_applied());
+		went_down(r);
+	}
+	return result;
 }
 
 /*
- * Redis does what it is told: the next trouble is news.
+ * Connects, if it is time to; as long as that fails, looks how old the oldest
+ * commit is.
  */
-static void
-forget_trouble(void)
+static RtcStreamResult
+try_connect(RtcRelay *r)
 {
-	backoff = 0;
-	if (!rtc_suspect_is_searching())
-		said[0] = '\0';
+	if (rtc_deadline_left(r->retry_at) == 0)
+	{
+		if (rtc_stream_connect(r->stream))
+		{
+			rtc_lag_connected(r->stream->lag);
+			return RTC_STREAM_MORE;
+		}
+		went_down(r);
+	}
+	return rtc_lag_look(r->stream->lag) ? RTC_STREAM_MORE : RTC_STREAM_DOWN;
 }
 
 /*
@@ -424,31 +447,31 @@ forget_trouble(void)
  * fenced looks often.  The same trouble is told of once.
  */
 static void
-went_down(void)
+went_down(RtcRelay *r)
 {
+	const char *error = r->stream->error;
 	bool		fenced = rtc_relay_get_state() == RTC_RELAY_FENCED;
-	bool		again = strcmp(said, rtc_stream_error()) == 0;
-	bool		learned = rtc_suspect_has_learned();
-	const char *hint = rtc_redis_hint(rtc_stream_error());
+	bool		again = strcmp(r->said, error) == 0;
+	bool		learned = rtc_suspect_has_learned(r->stream->suspect);
+	const char *hint = rtc_redis_hint(error);
 	int			delay;
 
 	if (!learned)
-		backoff = backoff == 0 ? RTC_BACKOFF_MIN
-			: Min(2 * backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
-	delay = learned ? RTC_BACKOFF_LEARNED : backoff / 2 +
-		(int) (pg_prng_double(&pg_global_prng_state) * backoff);
-	retry_at = rtc_deadline_in(delay);
+		r->backoff = r->backoff == 0 ? RTC_BACKOFF_MIN
+			: Min(2 * r->backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);
+	delay = learned ? RTC_BACKOFF_LEARNED : r->backoff / 2 +
+		(int) (pg_prng_double(&pg_global_prng_state) * r->backoff);
+	r->retry_at = rtc_deadline_in(delay);
 
-	rtc_relay_note_error(rtc_stream_error());
+	rtc_relay_note_error(error);
 	if (!fenced)
 		rtc_relay_set_state(RTC_RELAY_CONNECTING);
-	strlcpy(said, rtc_stream_error(), sizeof(said));
+	strlcpy(r->said, error, sizeof(r->said));
 	ereport(again ? DEBUG1 : WARNING,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
 			 fenced
-			 ? errmsg("rtcache does not write to Redis: %s",
-					  rtc_stream_error())
-			 : errmsg("rtcache %s", rtc_stream_error()),
+			 ? errmsg("rtcache does not write to Redis: %s", error)
+			 : errmsg("rtcache %s", error),
 			 errdetail("Trying again in %d ms.", delay),
 			 hint == NULL ? 0 : errhint("%s", hint)));
 }
@@ -456,25 +479,21 @@ went_down(void)
 /* ---------------- waiting ---------------- */
 
 static void
-wait(RtcStreamResult result)
+wait(RtcRelay *r, RtcStreamResult result)
 {
-	static uint32 wait_event = 0;
-	static int64 invisible_since = 0;
-	static XLogRecPtr invisible_lsn = InvalidXLogRecPtr;
-	XLogRecPtr	read = rtc_queue_read();
-	int64		invisible;
 	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 	pgsocket	sock = PGINVALID_SOCKET;
 	long		timeout;
 
-	if (wait_event == 0)
-		wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
+	if (r->wait_event == 0)
+		r->wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
 
 	/* one after the other may be invisible, for a moment each */
-	if (result != RTC_STREAM_NOT_VISIBLE || read != invisible_lsn)
+	if (result != RTC_STREAM_NOT_VISIBLE ||
+		rtc_queue_read() != r->invisible_lsn)
 	{
-		invisible_since = 0;
-		invisible_lsn = read;
+		r->invisible_since = 0;
+		r->invisible_lsn = rtc_queue_read();
 		rtc_relay_waits(0);
 	}
 	switch (result)
@@ -484,39 +503,48 @@ wait(RtcStreamResult result)
 
 		case RTC_STREAM_LINGER:
 			if (rtc_batch_delay > 0)
-				linger(wait_event);
+				linger(r);
 			return;
 
 		case RTC_STREAM_NOT_VISIBLE:
-			/* the longer it has taken, the less does a little more matter */
-			if (invisible_since == 0)
-				invisible_since = rtc_clock_ms();
-			invisible = rtc_clock_ms() - invisible_since;
-			if (invisible >= RTC_TELL_INVISIBLE)
-				rtc_relay_waits(invisible);
-			timeout = Min(Max(invisible / 20, RTC_WAIT_INVISIBLE),
-						  RTC_WAIT_INVISIBLE_MAX);
+			timeout = invisible_timeout(r);
 			break;
 
 		case RTC_STREAM_IDLE:
-			timeout = idle_timeout();
-			sock = rtc_stream_socket();
+			timeout = idle_timeout(r);
+			sock = rtc_conn_socket(r->stream->conn);
 			break;
 
 		case RTC_STREAM_DOWN:
 		default:
-			timeout = idle_timeout();
+			timeout = idle_timeout(r);
 			if (RtcRedisConfigured())
-				timeout = Min(timeout, rtc_deadline_left(retry_at));
+				timeout = Min(timeout, rtc_deadline_left(r->retry_at));
 			break;
 	}
 
 	if (sock != PGINVALID_SOCKET)
 		(void) WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, sock,
-								 timeout, wait_event);
+								 timeout, r->wait_event);
 	else
-		(void) WaitLatch(MyLatch, events, timeout, wait_event);
+		(void) WaitLatch(MyLatch, events, timeout, r->wait_event);
 	ResetLatch(MyLatch);
+}
+
+/*
+ * The longer a commit has been invisible, the less does a little more matter.
+ */
+static long
+invisible_timeout(RtcRelay *r)
+{
+	int64		ms;
+
+	if (r->invisible_since == 0)
+		r->invisible_since = rtc_clock_ms();
+	ms = rtc_clock_ms() - r->invisible_since;
+	if (ms >= RTC_TELL_INVISIBLE)
+		rtc_relay_waits(ms);
+	return Min(Max(ms / 20, RTC_WAIT_INVISIBLE), RTC_WAIT_INVISIBLE_MAX);
 }
 
 /*
@@ -526,7 +554,7 @@ wait(RtcStreamResult result)
  * and a batch would carry two or three.
  */
 static void
-linger(uint32 wait_event)
+linger(RtcRelay *r)
 {
 	rtc_queue_linger(true);
 
@@ -536,7 +564,7 @@ linger(uint32 wait_event)
 	{
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 rtc_batch_delay, wait_event);
+						 rtc_batch_delay, r->wait_event);
 		ResetLatch(MyLatch);
 	}
 	/* then look at WAL, where those are who did not wake us */
@@ -544,17 +572,18 @@ linger(uint32 wait_event)
 }
 
 static long
-idle_timeout(void)
+idle_timeout(RtcRelay *r)
 {
-	if (rtc_stream_is_connected() &&
-		rtc_queue_is_unflushed())
+	bool		connected = rtc_stream_is_connected(r->stream);
+
+	if (connected && rtc_queue_is_unflushed())
 		return RTC_WAIT_UNFLUSHED;
-	if (rtc_stream_is_connected() && rtc_stream_is_untold())
+	if (connected && rtc_stream_is_untold(r->stream))
 		return RTC_TELL_MS;
-	if (nprepared > 0 || rtc_stream_is_draining() ||
+	if (r->nprepared > 0 || r->stream->progress.horizon != 0 ||
 		!rtc_gate_is_open())
 		return RTC_WAIT_TRANSACTIONS;
-	if (rtc_stream_is_connected())
-		return Max(Min(RTC_WAIT_IDLE, rtc_sweep_due()), 1);
+	if (connected)
+		return Max(Min(RTC_WAIT_IDLE, rtc_sweep_due(r->stream->sweep)), 1);
 	return RTC_WAIT_IDLE;
 }

@@ -28,53 +28,65 @@
 /* After a failure, Redis is tried again so much later (ms). */
 #define RETRY_MS	1000
 
-static RtcConn *conn = NULL;
-static uint32 url = 0;			/* to which the connection was opened */
-static int64 tried_ms = 0;		/* when the last attempt began */
+struct RtcStandbyAddress
+{
+	RtcConn    *conn;
+	uint32		url;			/* to which it was opened */
+	int64		tried_ms;		/* when the last attempt began */
+	char		said[RTC_ERROR_LEN];	/* the failure that the log knows of */
+};
+
+static void note_failure(RtcStandbyAddress *standby);
+
+RtcStandbyAddress *
+rtc_standby_address_create(void)
+{
+	RtcStandbyAddress *standby = palloc0(sizeof(RtcStandbyAddress));
+
+	standby->conn = rtc_conn_create("rtcache-relay");
+	return standby;
+}
+
+void
+rtc_standby_address_keep(RtcStandbyAddress *standby)
+{
+	if (standby->url == rtc_redis_url_hash() && rtc_conn_check(standby->conn))
+		return;
+
+	rtc_standby_address_end(standby);
+	if (standby->url != rtc_redis_url_hash())
+		standby->tried_ms = 0;	/* another one may answer at once */
+	standby->url = rtc_redis_url_hash();
+	if (!RtcRedisConfigured() ||
+		!rtc_clock_is_due(&standby->tried_ms, RETRY_MS))
+		return;
+	if (rtc_session_open(standby->conn, NULL) == RTC_CONN_OK)
+		rtc_relay_connected(rtc_conn_peer(standby->conn));
+	else
+		note_failure(standby);
+}
+
+void
+rtc_standby_address_end(RtcStandbyAddress *standby)
+{
+	rtc_relay_lost();
+	rtc_conn_close(standby->conn);
+}
 
 /*
  * Notes why Redis cannot be reached.
  */
 static void
-note_failure(void)
+note_failure(RtcStandbyAddress *standby)
 {
-	static char said[RTC_ERROR_LEN];
+	const char *error = rtc_conn_error(standby->conn);
 
-	rtc_relay_note_error(rtc_conn_error(conn));
-	if (strcmp(said, rtc_conn_error(conn)) == 0)
+	rtc_relay_note_error(error);
+	if (strcmp(standby->said, error) == 0)
 		return;
-	strlcpy(said, rtc_conn_error(conn), sizeof(said));
+	strlcpy(standby->said, error, sizeof(standby->said));
 	ereport(LOG,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 errmsg("rtcache cannot reach Redis from this standby: %s", said)));
-}
-
-void
-rtc_standby_address_keep(void)
-{
-	if (conn == NULL)
-		conn = rtc_conn_create("rtcache-relay");
-	if (url == rtc_redis_url_hash() && rtc_conn_check(conn))
-		return;
-
-	rtc_relay_lost();
-	rtc_conn_close(conn);
-	if (url != rtc_redis_url_hash())
-		tried_ms = 0;			/* another one may answer at once */
-	url = rtc_redis_url_hash();
-	if (!RtcRedisConfigured() || !rtc_clock_is_due(&tried_ms, RETRY_MS))
-		return;
-	if (rtc_session_open(conn, NULL) == RTC_CONN_OK)
-		rtc_relay_connected(rtc_conn_peer(conn));
-	else
-		note_failure();
-}
-
-void
-rtc_standby_address_end(void)
-{
-	if (conn == NULL)
-		return;
-	rtc_relay_lost();
-	rtc_conn_close(conn);
+			 errmsg("rtcache cannot reach Redis from this standby: %s",
+					error)));
 }

@@ -36,9 +36,7 @@ typedef struct RtcStatus
 static RtcStatus *shared = NULL;
 static LWLock *lock = NULL;
 
-/* What was told last. */
-static RtcRelayState state = RTC_RELAY_STOPPED;
-static int64 waits_since = 0;
+static bool note(char *place, size_t size, const char *text);
 
 static Size
 size(void)
@@ -112,15 +110,14 @@ rtc_relay_stopped(void)
 RtcRelayState
 rtc_relay_get_state(void)
 {
-	return state;
+	return shared->info.state;
 }
 
 void
 rtc_relay_set_state(RtcRelayState new_state)
 {
-	if (state == new_state)
+	if (shared->info.state == new_state)
 		return;
-	state = new_state;
 	LWLockAcquire(lock, LW_EXCLUSIVE);
 	shared->info.state = new_state;
 	if (new_state == RTC_RELAY_CONNECTING || new_state == RTC_RELAY_OFF ||
@@ -191,11 +188,10 @@ rtc_relay_last_commit(TimestampTz commit_time)
 void
 rtc_relay_waits(int64 ms)
 {
-	if ((waits_since == 0) == (ms == 0))
+	if ((shared->info.waits_since == 0) == (ms == 0))
 		return;
-	waits_since = ms == 0 ? 0 : rtc_clock_ms() - ms;
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	shared->info.waits_since = waits_since;
+	shared->info.waits_since = ms == 0 ? 0 : rtc_clock_ms() - ms;
 	LWLockRelease(lock);
 }
 
@@ -208,27 +204,28 @@ rtc_relay_note_error(const char *text)
 	LWLockRelease(lock);
 }
 
-/*
- * Notes what is wrong with the slot; true if that is news.
- */
 bool
 rtc_relay_note_slot(const char *problem)
 {
-	if (strcmp(shared->info.slot_problem, problem) == 0)
-		return false;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
-	strlcpy(shared->info.slot_problem, problem, RTC_ERROR_LEN);
-	LWLockRelease(lock);
-	return true;
+	return note(shared->info.slot_problem, RTC_ERROR_LEN, problem);
 }
 
 bool
 rtc_relay_note_policy(const char *policy)
 {
-	if (strcmp(shared->info.policy, policy) == 0)
+	return note(shared->info.policy, RTC_POLICY_LEN, policy);
+}
+
+/*
+ * Shares a text; true if that is news.
+ */
+static bool
+note(char *place, size_t size, const char *text)
+{
+	if (strcmp(place, text) == 0)
 		return false;
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	strlcpy(shared->info.policy, policy, RTC_POLICY_LEN);
+	strlcpy(place, text, size);
 	LWLockRelease(lock);
 	return true;
 }

@@ -7,10 +7,19 @@
  * its CRC.  LSNs alone do not tell a data directory that was put back from a
  * snapshot of its storage: it goes on within the same timeline, and its WAL may
  * have got beyond the position before Redis is looked at again.  With another
- * record in that place what Redis holds is cleared.  WAL is not kept for the mark:
- * it may begin in the segment before that in which reading goes on.
+ * record in that place Redis is cleared.  WAL is not kept for the mark: it may
+ * begin in the segment before the one in which reading goes on.
  *
- * Model: used by stream.c, apply.c and clear.c, in the relay.
+ * A Redis that is out of memory refuses the position, and with it the batch,
+ * but it still deletes.  Then all keys of the batch are deleted instead, the
+ * position stays where it is, and lookups stay away, until it is accepted
+ * again.  Nothing stale remains, and deleting may be what makes room.
+ *
+ * Lookups may use Redis when all that was in WAL at the time of connecting has
+ * been applied, and no clear is under way.
+ *
+ * Model: used by clear.c, apply.c and stream.c, in the relay.  Redis trouble
+ * is a result.  Replies live in a context that is reset with each batch.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -18,121 +27,100 @@
  */
 #include "postgres.h"
 
-#include "storage/condition_variable.h"
 #include "utils/memutils.h"
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "redis/conn.h"
 #include "redis/trust.h"
 #include "relay/status.h"
-#include "relay/stream.h"
-#include "relay/stream_internal.h"
-#include "relay/suspect.h"
+#include "relay/store.h"
 #include "wal/queue.h"
+#include "write/commit_wait.h"
 
-static void suspect(void);
+static bool failed(RtcStream *s);
 
-void
-rtc_stream_mark(void)
+bool
+rtc_store_batch(RtcStream *s)
 {
-	RtcWalMark	mark = {InvalidXLogRecPtr};
+	int			nops = rtc_batch_ops(s->batch);
+	bool		complete = rtc_progress_is_ahead(&s->progress);
 
-	/* a replay has to get to where the last one was first */
-	rtc_wal_reader_mark(rtc_stream.reader, &mark);
-	if (mark.lsn > rtc_stream.pos.mark.lsn)
-		rtc_stream.pos.mark = mark;
+	/* a commit that only deleted by pattern moves the position as well */
+	if (nops == 0 && !complete)
+		return true;
+	if (!rtc_store_position(s))
+		return false;
+	rtc_batch_reset(s->batch);
+	rtc_relay_count(1, 0, 0);
+	ereport(DEBUG1,
+			(errmsg_internal("rtcache: applied %d ops up to %X/%X", nops,
+							 LSN_FORMAT_ARGS(s->progress.done))));
+	if (!complete)
+		return true;
+	rtc_store_publish(s, s->progress.done);
+	rtc_lag_applied(s->lag);
+	return rtc_store_catch_up(s);
 }
 
-/*
- * Applies the batch, empty or not, and the position behind it.
- *
- * What the position says of itself is true of the last one that was checked:
- * its restart_lsn goes with its verified_lsn.
- */
 bool
-rtc_stream_store(void)
+rtc_store_position(RtcStream *s)
 {
-	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
-	RtcPosition next;
+	RtcProgress *p = &s->progress;
+	bool		has_ops = rtc_batch_ops(s->batch) > 0;
+	XLogRecPtr	restart;
+	MemoryContext old = MemoryContextSwitchTo(s->replies);
 	RtcBatchResult result;
 
-	MemoryContextReset(rtc_stream.replies);
+	MemoryContextReset(s->replies);
 
 	/* an idle position moves on with WAL, over what is not for us */
-	if (rtc_batch_ops(rtc_stream.batch) == 0 && rtc_stream.announced &&
-		!rtc_stream.have_event)
-		rtc_stream.done_lsn = Max(rtc_stream.done_lsn,
-								  rtc_wal_reader_lsn(rtc_stream.reader));
-	if (rtc_stream.done_lsn >= rtc_wal_reader_lsn(rtc_stream.reader))
-		rtc_stream_mark();
-	next = rtc_stream.pos;
-	next.lsn = Max(rtc_stream.done_lsn, rtc_stream.pos.lsn);
-
-	/* there is no reply to wait for if nothing is sent */
-	if (rtc_batch_ops(rtc_stream.batch) == 0 &&
-		rtc_stream.done_lsn > next.verified_lsn)
-	{
-		next.verified_lsn = rtc_stream.done_lsn;
-		next.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
-	}
-
-	result = rtc_batch_execute(rtc_stream.batch, rtc_stream.conn, &next);
+	if (!has_ops && s->announced && !s->have_event)
+		rtc_progress_done(p, rtc_wal_reader_lsn(s->reader));
+	if (p->done >= rtc_wal_reader_lsn(s->reader))
+		rtc_store_mark(s);
+	restart = rtc_wal_reader_restart(s->reader);
+	rtc_progress_tell(p, has_ops, restart, &s->pos.at);
+	result = rtc_batch_execute(s->batch, s->conn, &s->pos);
 	MemoryContextSwitchTo(old);
 	if (result == RTC_BATCH_FULL)
-		return rtc_stream_delete_instead();
+		return rtc_store_deletes(s);
 	if (result == RTC_BATCH_FAILED)
-		suspect();
-	if (result != RTC_BATCH_APPLIED)
-		return rtc_stream_down();
-	rtc_stream.full = false;
+		return failed(s);
+	if (result == RTC_BATCH_LOST)
+		return rtc_stream_down(s);
 
-	strlcpy(rtc_stream.pos.held_by, rtc_stream.pos.owner,
-			sizeof(rtc_stream.pos.held_by));
-	rtc_stream.pos.lsn = next.lsn;
-	if (rtc_stream.done_lsn > rtc_stream.pos.verified_lsn)
-	{
-		rtc_stream.pos.verified_lsn = rtc_stream.done_lsn;
-		rtc_stream.pos.restart_lsn = rtc_wal_reader_restart(rtc_stream.reader);
-	}
-	rtc_suspect_applied(rtc_stream.batch, rtc_stream.pos.verified_lsn);
-	if (rtc_batch_ops(rtc_stream.batch) > 0)
-		rtc_stream.proven = true;
+	s->full = false;
+	s->proven = s->proven || has_ops;
+	s->stored_ms = rtc_clock_ms();
+	rtc_progress_stored(p, &s->pos.at, restart);
+	rtc_suspect_applied(s->suspect, s->batch, p->stored);
 	RTC_INJECT("applied");
-	rtc_stream.stored_ms = rtc_clock_ms();
-	rtc_stream.told_lsn = next.verified_lsn;
-	if (rtc_redis_set_stored(rtc_stream.pos.lsn))
+	if (rtc_redis_set_stored(p->stored))
 		rtc_queue_broadcast();
 	return true;
 }
 
-/*
- * Redis is out of memory: deletes the keys of the batch.
- */
 bool
-rtc_stream_delete_instead(void)
+rtc_store_deletes(RtcStream *s)
 {
-	MemoryContext old = MemoryContextSwitchTo(rtc_stream.replies);
+	MemoryContext old = MemoryContextSwitchTo(s->replies);
 	RtcConnResult result;
 
 	rtc_redis_close();
-	if (!rtc_stream.full)
+	if (!s->full)
 		ereport(WARNING,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
 				 errmsg("Redis is out of memory"),
 				 errdetail("Until it accepts writes again, keys are deleted instead of written, and lookups do without it."),
 				 errhint("Raise \"maxmemory\" of Redis or choose a \"maxmemory-policy\" of volatile-*.")));
-	rtc_stream.full = true;
-	rtc_stream.announced = false;
+	s->full = true;
+	s->announced = false;
 	rtc_relay_set_state(RTC_RELAY_FULL);
-	result = rtc_batch_unlink(rtc_stream.batch, rtc_stream.conn);
+	result = rtc_batch_unlink(s->batch, s->conn);
 	MemoryContextSwitchTo(old);
 	if (result != RTC_CONN_OK)
-	{
-		suspect();
-		return rtc_stream_down();
-	}
-	rtc_stream.stored_ms = rtc_clock_ms();
+		return failed(s);
+	s->stored_ms = rtc_clock_ms();
 	return true;
 }
 
@@ -140,10 +128,68 @@ rtc_stream_delete_instead(void)
  * A batch was not applied.  The connection was good: each begins by storing the
  * position.
  */
-static void
-suspect(void)
+static bool
+failed(RtcStream *s)
 {
-	if (rtc_batch_ops(rtc_stream.batch) > 0)
-		rtc_suspect_failed(rtc_stream.batch, rtc_stream.batch_lsn,
-						   rtc_conn_error(rtc_stream.conn));
+	if (rtc_batch_ops(s->batch) > 0)
+		rtc_suspect_failed(s->suspect, s->batch, rtc_conn_error(s->conn));
+	return rtc_stream_down(s);
+}
+
+bool
+rtc_store_catch_up(RtcStream *s)
+{
+	RtcProgress *p = &s->progress;
+	XLogRecPtr	floor_lsn;
+
+	if (s->full || !rtc_progress_is_caught_up(p))
+		return true;
+
+	/* from here on lookups ask for a position that has got there */
+	floor_lsn = rtc_progress_floor(p, rtc_wal_reader_lsn(s->reader));
+	if (p->stored < floor_lsn)
+	{
+		rtc_progress_done(p, floor_lsn);
+		if (!rtc_store_position(s))
+			return false;
+		if (s->full)
+			return true;
+	}
+	if (!s->announced)
+	{
+		/* who was verified against a position on the way asks again */
+		rtc_redis_new_server();
+		ereport(LOG,
+				(errmsg("Redis has caught up at %X/%X",
+						LSN_FORMAT_ARGS(p->applied)),
+				 errdetail("%llu commits were applied on the way.",
+						   (unsigned long long) s->replayed)));
+		s->announced = true;
+	}
+	rtc_redis_set_floor(floor_lsn);
+	s->proven = true;
+	RTC_INJECT("caught_up");
+	rtc_redis_open();
+	rtc_relay_set_state(RTC_RELAY_STREAMING);
+	return true;
+}
+
+void
+rtc_store_publish(RtcStream *s, XLogRecPtr lsn)
+{
+	rtc_progress_applied(&s->progress, lsn);
+	if (!rtc_queue_set_applied(lsn))
+		return;
+	RTC_INJECT("published");
+	rtc_queue_broadcast();
+	rtc_commit_wait_wake(lsn);
+}
+
+void
+rtc_store_mark(RtcStream *s)
+{
+	RtcWalMark	mark = {InvalidXLogRecPtr};
+
+	rtc_wal_reader_mark(s->reader, &mark);
+	rtc_progress_mark(&s->progress, &mark);
 }

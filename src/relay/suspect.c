@@ -19,8 +19,8 @@
  *
  * Batches grow again when all that was sent with the failed one is verified.
  *
- * Model: the relay alone; nothing outlives it.  What is remembered is bounded: a
- * database with too many refused SETs is given up.  Raises out of memory.
+ * Model: the relay alone; nothing outlives it.  Memory is bounded: a database
+ * with too many refused SETs is given up.  Raises out of memory.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -34,8 +34,8 @@
 
 #include "guc.h"
 #include "op.h"
-#include "redis/prefix_table.h"
 #include "relay/closed.h"
+#include "relay/prefix.h"
 #include "relay/suspect.h"
 #include "stats.h"
 
@@ -57,109 +57,120 @@ typedef struct Refused
 {
 	Oid			dboid;
 	XLogRecPtr	lsn;			/* if its commit ends here, or before */
-	char	   *key;			/* without prefix */
 	size_t		keylen;
+	char		key[FLEXIBLE_ARRAY_MEMBER]; /* without prefix */
 } Refused;
 
-static MemoryContext context = NULL;	/* holds the list and its members */
-static List *refused = NIL;		/* of Refused */
-static Oid	refused_dboid = InvalidOid; /* the database of the last one */
-static int	refused_in_row = 0; /* and none of its SETs went well since */
+struct RtcSuspect
+{
+	MemoryContext context;		/* holds all of it */
+	List	   *refused;		/* of Refused */
+	Oid			refused_dboid;	/* the database of the last one */
+	int			refused_in_row; /* and none of its SETs went well since */
 
-static int	limit = 0;			/* ops in a batch; 0 = no other than usual */
-static XLogRecPtr until = InvalidXLogRecPtr;	/* at least up to here */
-static int	good = 0;			/* batches that went well since then */
+	int			limit;			/* ops in a batch; 0 = no other than usual */
+	XLogRecPtr	until;			/* at least up to here */
+	int			good;			/* batches that went well since then */
+	bool		searching;		/* that has not been reached */
+	bool		learned;		/* something else is tried next */
 
-/* The op that failed alone. */
-static char *alone = NULL;		/* its full name */
-static size_t alonelen;
-static bool alone_is_set;
-static int	tries;
+	/* the op that failed alone */
+	StringInfoData key;			/* its full name; empty = none has */
+	bool		is_set;
+	int			tries;			/* it has failed so often */
+};
 
-static bool searching = false;	/* "until" has not been reached */
-static bool learned = false;
-
-static bool is_the_same(const RtcCulprit *culprit);
-static void remember(const RtcCulprit *culprit);
-static void forget(void);
-static int	count_refused(Oid dboid);
-static void refuse_set(const RtcCulprit *culprit, XLogRecPtr lsn,
+static void note_alone(RtcSuspect *suspect, const RtcCulprit *culprit);
+static void forget_alone(RtcSuspect *suspect);
+static bool has_too_many(const RtcSuspect *suspect);
+static void refuse_set(RtcSuspect *suspect, const RtcCulprit *culprit,
 					   const char *error);
-static void give_up(const RtcCulprit *culprit, XLogRecPtr lsn,
-					const char *error);
+static void give_up(const RtcCulprit *culprit, const char *error);
 static void append_key(StringInfo buf, const char *key, size_t len);
-static void database_name(Oid dboid, char name[NAMEDATALEN]);
+
+RtcSuspect *
+rtc_suspect_create(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "rtcache refused ops",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	RtcSuspect *suspect = palloc0(sizeof(RtcSuspect));
+
+	suspect->context = context;
+	initStringInfo(&suspect->key);
+	MemoryContextSwitchTo(old);
+	return suspect;
+}
 
 int
-rtc_suspect_limit(void)
+rtc_suspect_limit(const RtcSuspect *suspect)
 {
-	return limit > 0 ? Min(limit, rtc_batch_size) : rtc_batch_size;
+	return suspect->limit > 0 ? Min(suspect->limit, rtc_batch_size) :
+		rtc_batch_size;
 }
 
 void
-rtc_suspect_failed(RtcBatch *batch, XLogRecPtr lsn, const char *error)
+rtc_suspect_failed(RtcSuspect *suspect, RtcBatch *batch, const char *error)
 {
 	RtcCulprit	culprit;
 	int			nops = rtc_batch_ops(batch);
 
-	learned = true;
-	searching = true;
-	until = Max(until, lsn);
-	good = 0;
+	suspect->learned = true;
+	suspect->searching = true;
+	suspect->until = Max(suspect->until, rtc_batch_lsn(batch));
+	suspect->good = 0;
+	suspect->limit = Max(Min(nops, rtc_suspect_limit(suspect)) / 2, 1);
 	if (nops > 1)
-	{
-		limit = Max(Min(nops, rtc_suspect_limit()) / 2, 1);
 		return;
-	}
-	limit = 1;
 	rtc_batch_culprit(batch, &culprit);
-	/* a large tag set may take several connections */
-	if (!is_the_same(&culprit) || culprit.progressed)
-		remember(&culprit);
-	if (++tries < (culprit.is_set ? SET_TRIES : DEL_TRIES))
+	note_alone(suspect, &culprit);
+	if (suspect->tries < (culprit.is_set ? SET_TRIES : DEL_TRIES))
 		return;
 	if (culprit.is_set)
-		refuse_set(&culprit, lsn, error);
+		refuse_set(suspect, &culprit, error);
 	else
-		give_up(&culprit, lsn, error);
-	forget();
+		give_up(&culprit, error);
+	forget_alone(suspect);
 }
 
 void
-rtc_suspect_applied(RtcBatch *batch, XLogRecPtr verified)
+rtc_suspect_applied(RtcSuspect *suspect, RtcBatch *batch, XLogRecPtr stored)
 {
 	ListCell   *lc;
 
-	if (refused_in_row > 0 && rtc_batch_sets_of(batch, refused_dboid))
-		refused_in_row = 0;
-	foreach(lc, refused)
+	if (suspect->refused_in_row > 0 &&
+		rtc_batch_sets_of(batch, suspect->refused_dboid))
+		suspect->refused_in_row = 0;
+	foreach(lc, suspect->refused)
 	{
 		Refused    *it = lfirst(lc);
 
-		if (it->lsn > verified)
+		if (it->lsn > stored)
 			continue;
-		refused = foreach_delete_current(refused, lc);
-		pfree(it->key);
+		suspect->refused = foreach_delete_current(suspect->refused, lc);
 		pfree(it);
 	}
-	if (verified < until)
+	if (stored < suspect->until)
 		return;
-	searching = false;
-	forget();
-	if (limit == 0 || rtc_batch_ops(batch) == 0 || ++good < GOOD_BATCHES)
+	suspect->searching = false;
+	forget_alone(suspect);
+	if (suspect->limit == 0 || rtc_batch_ops(batch) == 0 ||
+		++suspect->good < GOOD_BATCHES)
 		return;
-	good = 0;
-	limit *= 2;
-	if (limit >= rtc_batch_size)
-		limit = 0;
+	suspect->good = 0;
+	suspect->limit *= 2;
+	if (suspect->limit >= rtc_batch_size)
+		suspect->limit = 0;
 }
 
 bool
-rtc_suspect_is_refused(Oid dboid, const RtcOp *op, XLogRecPtr lsn)
+rtc_suspect_is_refused(const RtcSuspect *suspect, Oid dboid, const RtcOp *op,
+					   XLogRecPtr lsn)
 {
 	ListCell   *lc;
 
-	foreach(lc, refused)
+	foreach(lc, suspect->refused)
 	{
 		Refused    *it = lfirst(lc);
 
@@ -171,105 +182,103 @@ rtc_suspect_is_refused(Oid dboid, const RtcOp *op, XLogRecPtr lsn)
 }
 
 void
-rtc_suspect_learned(void)
+rtc_suspect_learned(RtcSuspect *suspect)
 {
-	learned = true;
+	suspect->learned = true;
 }
 
 bool
-rtc_suspect_has_learned(void)
+rtc_suspect_has_learned(RtcSuspect *suspect)
 {
-	bool		result = learned;
+	bool		result = suspect->learned;
 
-	learned = false;
+	suspect->learned = false;
 	return result;
 }
 
 bool
-rtc_suspect_is_searching(void)
+rtc_suspect_is_searching(const RtcSuspect *suspect)
 {
-	return searching;
+	return suspect->searching;
 }
 
 /* ---------------- one op alone ---------------- */
 
-static bool
-is_the_same(const RtcCulprit *culprit)
+/*
+ * Counts how often this op has failed alone, without having done a part of it:
+ * a large tag set may take several connections.
+ */
+static void
+note_alone(RtcSuspect *suspect, const RtcCulprit *culprit)
 {
-	return alone != NULL && alonelen == culprit->keylen &&
-		alone_is_set == culprit->is_set &&
-		memcmp(alone, culprit->key, alonelen) == 0;
+	if (culprit->progressed || suspect->is_set != culprit->is_set ||
+		suspect->key.len != culprit->keylen ||
+		memcmp(suspect->key.data, culprit->key, culprit->keylen) != 0)
+	{
+		forget_alone(suspect);
+		appendBinaryStringInfo(&suspect->key, culprit->key, culprit->keylen);
+		suspect->is_set = culprit->is_set;
+	}
+	suspect->tries++;
 }
 
 static void
-remember(const RtcCulprit *culprit)
+forget_alone(RtcSuspect *suspect)
 {
-	forget();
-	alone = MemoryContextAlloc(TopMemoryContext, culprit->keylen);
-	memcpy(alone, culprit->key, culprit->keylen);
-	alonelen = culprit->keylen;
-	alone_is_set = culprit->is_set;
-}
-
-static void
-forget(void)
-{
-	if (alone != NULL)
-		pfree(alone);
-	alone = NULL;
-	tries = 0;
+	resetStringInfo(&suspect->key);
+	suspect->tries = 0;
 }
 
 /*
- * Refused SETs of a database that may have to be applied again.
+ * Are too many SETs refused of the database of the last one, in a row or of
+ * those that may have to be applied again?
  */
-static int
-count_refused(Oid dboid)
+static bool
+has_too_many(const RtcSuspect *suspect)
 {
 	ListCell   *lc;
 	int			n = 0;
 
-	foreach(lc, refused)
-		if (((Refused *) lfirst(lc))->dboid == dboid)
+	foreach(lc, suspect->refused)
+		if (((Refused *) lfirst(lc))->dboid == suspect->refused_dboid)
 		n++;
-	return n;
+	return Max(n, suspect->refused_in_row) >= MAX_REFUSED;
 }
 
 static void
-refuse_set(const RtcCulprit *culprit, XLogRecPtr lsn, const char *error)
+refuse_set(RtcSuspect *suspect, const RtcCulprit *culprit, const char *error)
 {
+	const char *key = culprit->key + culprit->prefixlen;
+	size_t		keylen = culprit->keylen - culprit->prefixlen;
 	MemoryContext old;
 	Refused    *it;
 	StringInfoData text;
 	char		dbname[NAMEDATALEN];
 
-	refused_in_row = culprit->dboid == refused_dboid ? refused_in_row + 1 : 1;
-	refused_dboid = culprit->dboid;
+	if (culprit->dboid != suspect->refused_dboid)
+		suspect->refused_in_row = 0;
+	suspect->refused_dboid = culprit->dboid;
+	suspect->refused_in_row++;
 	rtc_stat_inc(RTC_STAT_SETS_REFUSED);
-	if (refused_in_row >= MAX_REFUSED ||
-		count_refused(culprit->dboid) >= MAX_REFUSED)
+	if (has_too_many(suspect))
 	{
-		refused_in_row = 0;
-		give_up(culprit, lsn, error);
+		suspect->refused_in_row = 0;
+		give_up(culprit, error);
 		return;
 	}
 
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "rtcache refused ops",
-										ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	it = palloc(sizeof(Refused));
+	old = MemoryContextSwitchTo(suspect->context);
+	it = palloc(offsetof(Refused, key) + keylen);
 	it->dboid = culprit->dboid;
-	it->lsn = lsn;
-	it->keylen = culprit->keylen - culprit->prefixlen;
-	it->key = palloc(it->keylen);
-	memcpy(it->key, culprit->key + culprit->prefixlen, it->keylen);
-	refused = lappend(refused, it);
+	it->lsn = culprit->lsn;
+	it->keylen = keylen;
+	memcpy(it->key, key, keylen);
+	suspect->refused = lappend(suspect->refused, it);
 	MemoryContextSwitchTo(old);
 
 	initStringInfo(&text);
-	append_key(&text, it->key, it->keylen);
-	database_name(culprit->dboid, dbname);
+	append_key(&text, key, keylen);
+	rtc_prefix_database_name(culprit->dboid, dbname);
 	ereport(WARNING,
 			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 			 errmsg("Redis refuses the value of key \"%s\" of database \"%s\": %s",
@@ -280,7 +289,7 @@ refuse_set(const RtcCulprit *culprit, XLogRecPtr lsn, const char *error)
 }
 
 static void
-give_up(const RtcCulprit *culprit, XLogRecPtr lsn, const char *error)
+give_up(const RtcCulprit *culprit, const char *error)
 {
 	StringInfoData why;
 
@@ -291,7 +300,7 @@ give_up(const RtcCulprit *culprit, XLogRecPtr lsn, const char *error)
 	append_key(&why, culprit->key + culprit->prefixlen,
 			   culprit->keylen - culprit->prefixlen);
 	appendStringInfo(&why, "\": %s", error);
-	(void) rtc_closed_give_up(culprit->dboid, NULL, lsn, why.data);
+	(void) rtc_closed_give_up(culprit->dboid, NULL, culprit->lsn, why.data);
 	pfree(why.data);
 }
 
@@ -312,15 +321,4 @@ append_key(StringInfo buf, const char *key, size_t len)
 	}
 	if (len > SHOWN_KEY)
 		appendStringInfoString(buf, "...");
-}
-
-static void
-database_name(Oid dboid, char name[NAMEDATALEN])
-{
-	RtcPrefix	entry;
-
-	if (rtc_prefix_copy(dboid, &entry) && entry.dbname[0] != '\0')
-		strlcpy(name, entry.dbname, NAMEDATALEN);
-	else
-		snprintf(name, NAMEDATALEN, "%u", dboid);
 }

@@ -51,116 +51,120 @@
 /* Tag sets that are trimmed in one step. */
 #define TRIMS_PER_STEP		10
 
-/* Where the pass is. */
-typedef struct Sweep
+struct RtcSweep
 {
+	RtcConn    *conn;			/* the relay's */
 	MemoryContext context;		/* holds the names below */
 	bool		known;			/* the first pass has ended */
 	XLogRecPtr	known_lsn;		/* WAL ended here then */
 	bool		scanned;		/* this pass has no more to scan */
-	char		cursor[32];
+	char		cursor[RTC_CURSOR_LEN];
 	uint64		steps;			/* of this pass */
 	TimestampTz began_at;		/* the first pass */
 	bool		by_text;		/* Redis does not know the script */
-	int64		due_ms;			/* when the next step may be made */
+	int64		due_ms;			/* when the next step may be made; monotonic */
 	RtcTagName *tag;			/* found, to be trimmed */
 	int			ntags;
-} Sweep;
+};
 
-static Sweep sweep;
+static bool note_tags(RtcSweep *sweep, const RtcReply *keys);
+static void tell(const RtcSweep *sweep);
+static void begin_pass(RtcSweep *sweep);
 
-static bool note_tags(const RtcReply *keys);
-static void tell(void);
-static void end_pass(void);
+RtcSweep *
+rtc_sweep_create(RtcConn *conn)
+{
+	RtcSweep   *sweep = palloc0(sizeof(RtcSweep));
+
+	sweep->conn = conn;
+	sweep->context = AllocSetContextCreate(CurrentMemoryContext,
+										   "rtcache sweep",
+										   ALLOCSET_DEFAULT_SIZES);
+	return sweep;
+}
 
 void
-rtc_sweep_restart(void)
+rtc_sweep_restart(RtcSweep *sweep)
 {
 	rtc_interest_known(false);
-	sweep.known = false;
-	sweep.scanned = false;
-	sweep.steps = 0;
-	sweep.began_at = GetCurrentTimestamp();
-	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
-	sweep.due_ms = 0;
-	sweep.ntags = 0;
-	if (sweep.context == NULL)
-		sweep.context = AllocSetContextCreate(TopMemoryContext,
-											  "rtcache sweep",
-											  ALLOCSET_DEFAULT_SIZES);
-	tell();
+	sweep->known = false;
+	sweep->began_at = GetCurrentTimestamp();
+	sweep->ntags = 0;
+	begin_pass(sweep);
+	sweep->due_ms = 0;
+	tell(sweep);
 }
 
 bool
-rtc_sweep_covers(XLogRecPtr lsn)
+rtc_sweep_covers(const RtcSweep *sweep, XLogRecPtr lsn)
 {
-	return sweep.known && lsn > sweep.known_lsn;
+	return sweep->known && lsn > sweep->known_lsn;
 }
 
 int64
-rtc_sweep_due(void)
+rtc_sweep_due(const RtcSweep *sweep)
 {
-	return Max(sweep.due_ms - rtc_clock_ms(), 0);
+	return Max(sweep->due_ms - rtc_clock_ms(), 0);
 }
 
 RtcConnResult
-rtc_sweep_step(RtcConn *conn)
+rtc_sweep_step(RtcSweep *sweep)
 {
 	static const char glob[] = "*" RTC_TAG_INFIX "????????????????";
-	int			ntrims = Min(sweep.ntags, TRIMS_PER_STEP);
-	bool		scan = sweep.ntags == 0 && !sweep.scanned;
+	int			ntrims = Min(sweep->ntags, TRIMS_PER_STEP);
+	bool		scan = sweep->ntags == 0 && !sweep->scanned;
 	RtcReply   *replies;
 	int			nreplies;
 	int			left = 0;
 
-	sweep.due_ms = rtc_clock_ms() + (sweep.known ? REST_STEP :
-									 REST_FIRST_PASS);
+	sweep->due_ms = rtc_clock_ms() + (sweep->known ? REST_STEP :
+									  REST_FIRST_PASS);
 	for (int i = 0; i < ntrims; i++)
-		rtc_tags_append_trim(conn, &sweep.tag[i], sweep.by_text && i == 0);
-	sweep.by_text = false;
+		rtc_tags_append_trim(sweep->conn, &sweep->tag[i], sweep->by_text && i == 0);
+	sweep->by_text = false;
 	if (scan)
-		rtc_scan_append(conn, sweep.cursor, glob, strlen(glob));
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
+		rtc_scan_append(sweep->conn, sweep->cursor, glob, strlen(glob));
+	if (rtc_conn_exchange(sweep->conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
 
 	/* a set with many members to be taken out stays for the next step */
-	for (int i = 0; i < sweep.ntags; i++)
+	for (int i = 0; i < sweep->ntags; i++)
 	{
-		if (i < ntrims && rtc_script_is_unknown(&replies[i]))
-		{
-			sweep.by_text = true;
-			sweep.tag[left++] = sweep.tag[i];
-		}
-		else if (i >= ntrims || (replies[i].type == RTC_REPLY_INTEGER &&
-								 replies[i].integer >= RTC_TRIM_LIMIT))
-			sweep.tag[left++] = sweep.tag[i];
+		bool		unknown = i < ntrims && rtc_script_is_unknown(&replies[i]);
+
+		sweep->by_text = sweep->by_text || unknown;
+		if (i >= ntrims || unknown ||
+			(replies[i].type == RTC_REPLY_INTEGER &&
+			 replies[i].integer >= RTC_TRIM_LIMIT))
+			sweep->tag[left++] = sweep->tag[i];
 	}
-	sweep.ntags = left;
+	sweep->ntags = left;
 
 	if (scan)
 	{
-		if (!rtc_scan_read(conn, &replies[ntrims], sweep.cursor,
-						   sizeof(sweep.cursor)))
+		if (!rtc_scan_read(sweep->conn, &replies[ntrims], sweep->cursor,
+						   sizeof(sweep->cursor)))
 			return RTC_CONN_FAILED;
-		sweep.steps++;
-		sweep.scanned = strcmp(sweep.cursor, "0") == 0;
-		if (!note_tags(&replies[ntrims].elems[1]))
-			sweep.due_ms = rtc_clock_ms() + 1;
+		sweep->steps++;
+		sweep->scanned = strcmp(sweep->cursor, "0") == 0;
+		if (!note_tags(sweep, &replies[ntrims].elems[1]))
+			sweep->due_ms = rtc_clock_ms() + 1;
 	}
 	RTC_INJECT("swept");
-	if (sweep.scanned && !sweep.known)
+	if (!sweep->known)
 	{
-		RTC_INJECT("interest_known");
-		sweep.known_lsn = rtc_wal_insert_end();
-		rtc_interest_known(true);
-		sweep.known = true;
-		tell();
+		if (sweep->scanned)
+		{
+			RTC_INJECT("interest_known");
+			sweep->known_lsn = rtc_wal_insert_end();
+			rtc_interest_known(true);
+			sweep->known = true;
+		}
+		tell(sweep);
 	}
-	else if (!sweep.known)
-		tell();
-	if (sweep.scanned && sweep.ntags == 0)
-		end_pass();
+	if (sweep->scanned && sweep->ntags == 0)
+		begin_pass(sweep);
 	return RTC_CONN_OK;
 }
 
@@ -169,14 +173,14 @@ rtc_sweep_step(RtcConn *conn)
  * was nothing.
  */
 static bool
-note_tags(const RtcReply *keys)
+note_tags(RtcSweep *sweep, const RtcReply *keys)
 {
 	MemoryContext old;
 
-	MemoryContextReset(sweep.context);
-	old = MemoryContextSwitchTo(sweep.context);
-	sweep.ntags = 0;
-	sweep.tag = palloc(Max(keys->nelems, 1) * sizeof(RtcTagName));
+	MemoryContextReset(sweep->context);
+	old = MemoryContextSwitchTo(sweep->context);
+	sweep->ntags = 0;
+	sweep->tag = palloc(Max(keys->nelems, 1) * sizeof(RtcTagName));
 	for (int i = 0; i < keys->nelems; i++)
 	{
 		const RtcReply *key = &keys->elems[i];
@@ -190,31 +194,31 @@ note_tags(const RtcReply *keys)
 		rtc_interest_register(&dep, 1);
 		if (!rtc_prefix_is_ours(key->str, prefixlen))
 			continue;
-		sweep.tag[sweep.ntags].name = pnstrdup(key->str, key->len);
-		sweep.tag[sweep.ntags++].len = key->len;
+		sweep->tag[sweep->ntags].name = pnstrdup(key->str, key->len);
+		sweep->tag[sweep->ntags++].len = key->len;
 	}
 	MemoryContextSwitchTo(old);
-	return sweep.ntags > 0;
+	return sweep->ntags > 0;
 }
 
 /*
  * Tells people how far the first pass is.
  */
 static void
-tell(void)
+tell(const RtcSweep *sweep)
 {
 	RtcJobInfo	info = {RTC_JOB_SWEEP,.pass = 1,.passes = 1};
 
-	info.looked = sweep.steps * RTC_SCAN_COUNT;
-	info.started_at = sweep.began_at;
-	rtc_jobs_report_sweep(sweep.known ? NULL : &info);
+	info.looked = sweep->steps * RTC_SCAN_COUNT;
+	info.started_at = sweep->began_at;
+	rtc_jobs_report_sweep(sweep->known ? NULL : &info);
 }
 
 static void
-end_pass(void)
+begin_pass(RtcSweep *sweep)
 {
-	sweep.steps = 0;
-	strlcpy(sweep.cursor, "0", sizeof(sweep.cursor));
-	sweep.scanned = false;
-	sweep.due_ms = rtc_clock_ms() + REST_PASS;
+	sweep->steps = 0;
+	strlcpy(sweep->cursor, "0", sizeof(sweep->cursor));
+	sweep->scanned = false;
+	sweep->due_ms = rtc_clock_ms() + REST_PASS;
 }

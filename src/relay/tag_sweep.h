@@ -16,19 +16,24 @@
 
 #include "redis/conn.h"
 
+typedef struct RtcSweep RtcSweep;
+
+/* Makes one in the current memory context, for this connection. */
+extern RtcSweep *rtc_sweep_create(RtcConn *conn);
+
 /* Begins anew: after connecting, nothing is known of what is registered. */
-extern void rtc_sweep_restart(void);
+extern void rtc_sweep_restart(RtcSweep *sweep);
 
 /*
  * Did all tag sets that are in Redis count as registered before lsn?  If not,
  * writers may have left out TAG ops for them behind it.
  */
-extern bool rtc_sweep_covers(XLogRecPtr lsn);
+extern bool rtc_sweep_covers(const RtcSweep *sweep, XLogRecPtr lsn);
 
 /* Milliseconds until the next step is due. */
-extern int64 rtc_sweep_due(void);
+extern int64 rtc_sweep_due(const RtcSweep *sweep);
 
 /* Does one step, in one round trip. */
-extern RtcConnResult rtc_sweep_step(RtcConn *conn);
+extern RtcConnResult rtc_sweep_step(RtcSweep *sweep);
 
 #endif							/* RTC_TAG_SWEEP_H */

@@ -69,11 +69,12 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 void
 fuzz_one(const uint8 *data, size_t size)
 {
+	RtcPositionMemory memory = {0};
 	RtcPosition pos;
 
 	bytes = data;
 	nbytes = size;
-	if (size == 0 || rtc_position_load(NULL, &pos) != RTC_CONN_OK)
+	if (size == 0 || rtc_position_load(NULL, &memory, &pos) != RTC_CONN_OK)
 		return;
 	MUST(strnlen(pos.owner, sizeof(pos.owner)) < sizeof(pos.owner));
 	MUST(strnlen(pos.key_id, sizeof(pos.key_id)) < sizeof(pos.key_id));
@@ -85,5 +86,5 @@ fuzz_one(const uint8 *data, size_t size)
 		(void) pos.prefix_dboid[i];
 	}
 	if (pos.found)
-		MUST(pos.timeline != 0 && pos.lsn != 0 && pos.restart_lsn != 0);
+		MUST(pos.timeline != 0 && pos.at.lsn != 0 && pos.at.restart_lsn != 0);
 }

@@ -1,14 +1,14 @@
 /*-------------------------------------------------------------------------
  *
- * redis_id.h
- *		Which Redis is it, and how much does it hold?  See redis_id.c.
+ * redis_info.h
+ *		What Redis tells about itself: INFO.  See redis_info.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RTC_REDIS_ID_H
-#define RTC_REDIS_ID_H
+#ifndef RTC_REDIS_INFO_H
+#define RTC_REDIS_INFO_H
 
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 #define RTC_REDIS_ID_LEN	96
 
 /*
- * Names the process of Redis and its data.  "" = that is not to be told; false =
+ * Names the process of Redis and its data.  "" = Redis does not tell; false =
  * the connection is closed.
  */
 extern bool rtc_redis_id(RtcConn *conn, char id[RTC_REDIS_ID_LEN]);
@@ -28,4 +28,10 @@ extern bool rtc_redis_id(RtcConn *conn, char id[RTC_REDIS_ID_LEN]);
  */
 extern uint64 rtc_redis_keys(RtcConn *conn);
 
-#endif							/* RTC_REDIS_ID_H */
+/* Notes the maxmemory-policy of Redis (status.h), and warns of a bad one. */
+extern RtcConnResult rtc_redis_ask_policy(RtcConn *conn);
+
+/* Is this a policy that never evicts tag sets and positions? */
+extern bool rtc_redis_policy_is_good(const char *policy);
+
+#endif							/* RTC_REDIS_INFO_H */

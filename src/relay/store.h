@@ -1,0 +1,46 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *		The batch on its way to Redis, and the position with it.  See store.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_STORE_H
+#define RTC_STORE_H
+
+#include "postgres.h"
+
+#include "relay/stream_state.h"
+
+/* All of these return false if the stream is down. */
+
+/* Sends the batch, if there is anything in it, and says what is applied. */
+extern bool rtc_store_batch(RtcStream *s);
+
+/* Sends the batch, empty or not, and the position behind it. */
+extern bool rtc_store_position(RtcStream *s);
+
+/*
+ * Redis is out of memory: says so, and deletes the keys of the batch.  The
+ * position stays where it is.
+ */
+extern bool rtc_store_deletes(RtcStream *s);
+
+/*
+ * If all is applied that lookups wait for, and no clear is under way, opens
+ * the way for them.
+ */
+extern bool rtc_store_catch_up(RtcStream *s);
+
+/* No commit up to lsn is left to be applied: tells everybody. */
+extern void rtc_store_publish(RtcStream *s, XLogRecPtr lsn);
+
+/*
+ * Notes the record just read in the position, which is about to move to its
+ * end.
+ */
+extern void rtc_store_mark(RtcStream *s);
+
+#endif							/* RTC_STORE_H */
