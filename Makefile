@@ -102,7 +102,7 @@ PG_CFLAGS = $(WARNINGS) $(SHADOW_$(if $(findstring clang,$(shell $(CC) --version
 PKG_CONFIG ?= pkg-config
 HIREDIS = hiredis
 # The headers of PostgreSQL are not ours to warn about.
-PG_CPPFLAGS = -I$(top)/src -isystem $(shell $(PG_CONFIG) --includedir-server) \
+PG_CPPFLAGS = -I$(top)/src -Isrc -isystem $(shell $(PG_CONFIG) --includedir-server) \
 	-DRTCACHE_VERSION='"$(EXTVERSION)"'
 # TLS needs both: the certificate's host name is checked with OpenSSL itself.
 ifeq ($(shell $(PKG_CONFIG) --exists hiredis_ssl openssl 2>/dev/null && echo yes),yes)
@@ -127,7 +127,7 @@ ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 TAP_TESTS = 1
 PROVE_TESTS = test/t/*.pl
 
-EXTRA_CLEAN = test/torture/torture test/torture/*.o $(EXTENSION)-*.zip typedefs.new src/*.bc src/*/*.bc results
+EXTRA_CLEAN = src/redis/lua_scripts.inc test/torture/torture test/torture/*.o $(EXTENSION)-*.zip typedefs.new src/*.bc src/*/*.bc results
 
 # Say what is missing before the compiler does.
 
@@ -155,5 +155,20 @@ $(OBJS): $(wildcard $(top)/src/*.h $(top)/src/*/*.h) $(EXTENSION).control Makefi
 ifneq ($(top),.)
 $(shell mkdir -p $(dir $(OBJS)))
 endif
+
+# The scripts as C strings, without comments and indentation, and the hashes by
+# which Redis knows them.
+LUA = $(sort $(wildcard $(top)/src/redis/lua/*.lua))
+
+src/redis/script.o src/redis/script.bc: src/redis/lua_scripts.inc
+
+src/redis/lua_scripts.inc: $(LUA) Makefile | src/redis/
+	for file in $(LUA); do \
+		text=`sed '/^[[:blank:]]*--/d; s/^[[:blank:]]*//; /^$$/d' $$file` && \
+		sha=`printf '%s\n' "$$text" | sha1sum | cut -c 1-40` && \
+		printf 'RTC_LUA(%s, "%s",\n' `basename $$file .lua` $$sha && \
+		printf '%s\n' "$$text" | sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' && \
+		echo ')' || exit 1; \
+	done >$@
 
 endif

@@ -25,7 +25,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "op.h"
-#include "redis/conn.h"
+#include "redis/tls.h"
 #include "redis/url.h"
 
 int			rtc_batch_delay = RTC_BATCH_DELAY_DEFAULT;
@@ -378,14 +378,15 @@ static bool
 check_redis_url(char **newval, void **extra, GucSource source)
 {
 	RtcRedisUrl url;
-	const char *detail;
+	RtcUrlError error;
 
 	if ((*newval)[0] == '\0')
 		return true;
-	if (!rtc_redis_url_parse(*newval, &url, &detail))
+	error = rtc_redis_url_parse(*newval, &url);
+	if (error != RTC_URL_OK)
 	{
-		GUC_check_errdetail("%s", _(detail));
-		if (strstr(detail, "assword") != NULL)
+		GUC_check_errdetail("%s", _(rtc_redis_url_detail(error)));
+		if (error == RTC_URL_PASSWORD)
 			GUC_check_errhint("Put the password into a file and set \"%s\" to its name.",
 							  "rtcache.redis_password_file");
 		return false;

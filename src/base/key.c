@@ -1,9 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * key.c
- *		Cache keys: percent-encoding, what a key may be, names in Redis, prefix.
+ *		Cache keys: percent-encoding, what a key may be, globs, the prefix.
  *
- * MODEL: pure functions on memory of the caller; every process may use them.
+ * Model: pure functions on memory of the caller; every process may use them.
  * The prefix functions neither allocate nor raise: check hooks and the relay
  * use them.
  *
@@ -118,76 +118,6 @@ rtc_key_check(const char *key, size_t len)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cache key is reserved"),
 				 errdetail("Keys that begin with \"~\" or end in \"~lease\" or \"~query\" are used by rtcache itself.")));
-}
-
-/*
- * The lease and the companion must hash to the Redis Cluster slot of their
- * key.  Redis hashes what is between the first '{' and the first '}' after it,
- * unless that is nothing; a key without such a tag is made the tag of its
- * lease.  No prefix begins with '{', so the two forms cannot meet.  A script
- * in tag_drop.c does the same.
- */
-static void
-append_beside(StringInfo buf, const char *key, size_t len,
-			  const char *suffix)
-{
-	const char *open = memchr(key, '{', len);
-	const char *close = NULL;
-
-	if (open != NULL)
-		close = memchr(open + 1, '}', len - (open + 1 - key));
-
-	if (close != NULL && close > open + 1)
-		appendBinaryStringInfo(buf, key, len);
-	else
-	{
-		appendStringInfoChar(buf, '{');
-		appendBinaryStringInfo(buf, key, len);
-		appendStringInfoChar(buf, '}');
-	}
-	appendStringInfoString(buf, suffix);
-}
-
-void
-rtc_lease_name(StringInfo buf, const char *key, size_t len)
-{
-	append_beside(buf, key, len, RTC_LEASE_SUFFIX);
-}
-
-void
-rtc_query_name(StringInfo buf, const char *key, size_t len)
-{
-	append_beside(buf, key, len, RTC_QUERY_SUFFIX);
-}
-
-void
-rtc_tag_name(StringInfo buf, const char *prefix, size_t prefixlen, RtcDep dep)
-{
-	appendBinaryStringInfo(buf, prefix, prefixlen);
-	appendStringInfo(buf, RTC_TAG_INFIX "%016llx", (unsigned long long) dep);
-}
-
-bool
-rtc_tag_parse(const char *name, size_t len, size_t *prefixlen, RtcDep *dep)
-{
-	size_t		tail = strlen(RTC_TAG_INFIX) + RTC_TAG_DIGITS;
-	const char *digits;
-
-	if (len <= tail ||
-		memcmp(name + len - tail, RTC_TAG_INFIX, strlen(RTC_TAG_INFIX)) != 0)
-		return false;
-	digits = name + len - RTC_TAG_DIGITS;
-	*dep = 0;
-	for (int i = 0; i < RTC_TAG_DIGITS; i++)
-	{
-		char		c = digits[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-			return false;
-		*dep = *dep << 4 | (c <= '9' ? c - '0' : c - 'a' + 10);
-	}
-	*prefixlen = len - tail;
-	return true;
 }
 
 bool

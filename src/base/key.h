@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * key.h
- *		Cache keys: percent-encoding, what a key may be, names in Redis, prefix.
+ *		Cache keys: percent-encoding, what a key may be, globs, the prefix.
  *		See key.c.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -15,15 +15,12 @@
 
 #include "lib/stringinfo.h"
 
-#include "dep/dep.h"
-
-/* What follows the name of a key to make that of its lease, and companion. */
+/*
+ * The names of leases and companions end in these (redis/names.c), so no key
+ * may.
+ */
 #define RTC_LEASE_SUFFIX	"~lease"
 #define RTC_QUERY_SUFFIX	"~query"
-
-/* What follows the prefix in the name of a tag set, before its 16 digits. */
-#define RTC_TAG_INFIX		"~tag:"
-#define RTC_TAG_DIGITS		16
 
 /* White space and control characters: refused in templates and prefixes. */
 static inline bool
@@ -47,26 +44,6 @@ extern bool rtc_key_is_encoded(unsigned char c);
 
 /* The same check without an error; for keys that templates made. */
 extern bool rtc_key_is_valid(const char *key, size_t len);
-
-/* Appends the name of the lease of a full key (prefix included). */
-extern void rtc_lease_name(StringInfo buf, const char *key, size_t len);
-
-/*
- * Appends the name of the companion of a full key: it tells which query the
- * value comes from.
- */
-extern void rtc_query_name(StringInfo buf, const char *key, size_t len);
-
-/* Appends the name of the set of keys that depend on something. */
-extern void rtc_tag_name(StringInfo buf, const char *prefix, size_t prefixlen,
-						 RtcDep dep);
-
-/*
- * Is this the name of a tag set, under some prefix?  If so, how long that is,
- * and the dependency.
- */
-extern bool rtc_tag_parse(const char *name, size_t len, size_t *prefixlen,
-						  RtcDep *dep);
 
 /*
  * Does a glob keep its meaning with something behind it?  Not if a bracket

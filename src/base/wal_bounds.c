@@ -74,6 +74,21 @@ rtc_wal_disk_end(void)
 	return Max(GetWalRcvFlushRecPtr(NULL, NULL), GetXLogReplayRecPtr(NULL));
 }
 
+XLogRecPtr
+rtc_timeline_begin(TimeLineID tli, List *history)
+{
+	ListCell   *lc;
+
+	foreach(lc, history)
+	{
+		TimeLineHistoryEntry *entry = lfirst(lc);
+
+		if (entry->tli == tli)
+			return entry->begin;
+	}
+	return InvalidXLogRecPtr;
+}
+
 int
 rtc_wal_read_page(XLogReaderState *state, XLogRecPtr page_ptr, int req_len,
 				  XLogRecPtr target, char *page)

@@ -15,6 +15,7 @@
 #include "access/xlogdefs.h"
 #include "access/xlogreader.h"
 #include "access/xlogutils.h"
+#include "nodes/pg_list.h"
 
 /*
  * Is the WAL from lsn on still there, as far as one can tell, in the files from
@@ -27,6 +28,9 @@ extern XLogRecPtr rtc_wal_insert_end(void);
 
 /* End of the WAL that is on disk; also in recovery. */
 extern XLogRecPtr rtc_wal_disk_end(void);
+
+/* Where a timeline left its parent, by a history; 0/0 for the first one. */
+extern XLogRecPtr rtc_timeline_begin(TimeLineID tli, List *history);
 
 /* What the page-read callback tells; first member as the server wants it. */
 typedef struct RtcReadPrivate

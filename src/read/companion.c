@@ -19,9 +19,9 @@
 #include "access/relation.h"
 #include "utils/rel.h"
 
-#include "base/key.h"
 #include "query/privileges.h"
 #include "read/companion.h"
+#include "redis/names.h"
 #include "rule/rule_catalog.h"
 #include "rule/rule_keys.h"
 

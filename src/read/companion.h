@@ -17,9 +17,6 @@
 
 #include "dep/dep.h"
 
-/* The companion of a value that a user stores: no question, no privileges. */
-#define RTC_USERS_COMPANION "00000000000000000000000000000000 - "
-
 /* Writes the companion of a value that a lookup stores. */
 extern void rtc_companion_write(StringInfo buf, const char *fingerprint,
 								const char *privileges, const RtcDep *tags,

@@ -176,7 +176,7 @@ peek_ttl(FunctionCallInfo fcinfo)
 	if (!rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
 						 &reason))
 		return TTL_UNKNOWN;
-	ttl_ms = rtc_cmd_pttl(trust.name.data, trust.name.len);
+	ttl_ms = rtc_cmd_pttl(trust.name.data);
 	return rtc_trust_holds(&trust) ? ttl_ms : TTL_UNKNOWN;
 }
 

@@ -33,7 +33,7 @@
 #include "guc.h"
 #include "read/redis_backend.h"
 #include "redis/breaker.h"
-#include "redis/conn.h"
+#include "redis/names.h"
 #include "redis/session.h"
 #include "redis/trust.h"
 #include "stats.h"
@@ -62,28 +62,12 @@ static int64 conn_checked = 0;	/* monotonic us; when it was looked at */
 static int64 distrust_until = 0;	/* monotonic ms */
 static uint64 distrust_generation;
 
-static void disconnect(void);
 static bool is_alive(void);
+static bool open_session(uint32 url, const char *address);
 static Verdict verify_server(void);
-static bool position_is_good(const RtcReply *position, XLogRecPtr stored,
-							 uint64 epoch);
 static void report_failure(void);
 
-/*
- * Closes the connection, if there is one.
- */
-static void
-disconnect(void)
-{
-	if (conn != NULL)
-		rtc_conn_close(conn);
-}
-
-/*
- * Makes the connection ready for a command.  False = Redis cannot be used;
- * whatever had to be counted and reported has been.
- */
-bool
+RtcConn *
 rtc_backend_begin(void)
 {
 	uint32		url;
@@ -91,68 +75,53 @@ rtc_backend_begin(void)
 
 	if (!rtc_preloaded || !RtcRedisConfigured())
 	{
-		disconnect();
-		return false;
+		if (conn != NULL)
+			rtc_conn_close(conn);
+		return NULL;
 	}
 
-	if (rtc_backend_usable())
+	if (rtc_backend_usable() != NULL)
 	{
 		if (!rtc_breaker_allow())
-			return false;
+			return NULL;
 		if (is_alive())
-			return true;
+			return conn;
 		/* the server hung up while we were idle: connect anew */
 	}
 
 	/* These are not failures of Redis, and the breaker is not asked. */
 	if (RecoveryInProgress())
-		return false;
+		return NULL;
 	if (distrust_until > rtc_clock_ms() &&
 		distrust_generation == rtc_redis_server_generation())
-		return false;
+		return NULL;
 	url = rtc_redis_url_hash();
-	if (!rtc_redis_address(url, address))
-		return false;
-	if (!rtc_breaker_allow())
-		return false;
-
-	if (conn == NULL)
-		conn = rtc_conn_create("rtcache-backend");
-
-	/* What the server is verified against must be older than the answer. */
-	conn_generation = rtc_redis_server_generation();
-	conn_url = url;
-	conn_verified = false;
-	pg_memory_barrier();
-
-	if (rtc_session_open(conn, address) != RTC_CONN_OK)
-	{
-		report_failure();
-		return false;
-	}
+	if (!rtc_redis_address(url, address) || !rtc_breaker_allow() ||
+		!open_session(url, address))
+		return NULL;
 
 	switch (verify_server())
 	{
 		case VERDICT_TRUSTED:
 			/* it is the command that comes now which tells the breaker */
 			conn_verified = true;
-			return true;
+			return conn;
 		case VERDICT_DISTRUSTED:
 			elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
 			rtc_breaker_success();
 			distrust_generation = conn_generation;
 			distrust_until = rtc_clock_ms() + RTC_DISTRUST_MS;
-			return false;
+			break;
 		case VERDICT_FAILED:
-			return false;
+			break;
 	}
-	return false;
+	return NULL;
 }
 
 /*
  * The relay of a standby knows where Redis is, but verifies nothing.
  */
-bool
+RtcConn *
 rtc_backend_begin_standby(void)
 {
 	uint32		url = rtc_redis_url_hash();
@@ -160,34 +129,43 @@ rtc_backend_begin_standby(void)
 
 	if (!rtc_preloaded || !rtc_redis_address(url, address) ||
 		!rtc_breaker_allow())
-		return false;
+		return NULL;
 	if (conn != NULL && !conn_verified && conn_url == url &&
 		conn_generation == rtc_redis_server_generation() &&
-		rtc_conn_is_open(conn) && rtc_conn_check(conn))
-		return true;
+		rtc_conn_check(conn))
+		return conn;
+	return open_session(url, address) ? conn : NULL;
+}
+
+/*
+ * Opens the connection.  It is not verified: not at all on a standby, and then
+ * it does not count after a promotion.  The generation is noted first: what
+ * the server is verified against must be older than its answer.
+ */
+static bool
+open_session(uint32 url, const char *address)
+{
 	if (conn == NULL)
 		conn = rtc_conn_create("rtcache-backend");
-
-	/* after a promotion it does not count */
 	conn_verified = false;
 	conn_url = url;
 	conn_generation = rtc_redis_server_generation();
+	pg_memory_barrier();
 	if (rtc_session_open(conn, address) == RTC_CONN_OK)
 		return true;
 	report_failure();
 	return false;
 }
 
-/*
- * Is there a connection that was verified and still counts?
- */
-bool
+RtcConn *
 rtc_backend_usable(void)
 {
-	return rtc_preloaded && conn != NULL && conn_verified &&
+	if (rtc_preloaded && conn != NULL && conn_verified &&
 		rtc_conn_is_open(conn) &&
 		conn_generation == rtc_redis_server_generation() &&
-		conn_url == rtc_redis_url_hash();
+		conn_url == rtc_redis_url_hash())
+		return conn;
+	return NULL;
 }
 
 /*
@@ -213,20 +191,16 @@ is_alive(void)
 static Verdict
 verify_server(void)
 {
-	const char *hmget[] = {"HMGET", rtc_position_key(), "epoch", "lsn"};
-	size_t		hmgetlen[] = {5, strlen(rtc_position_key()), 5, 3};
-	const char *role[] = {"ROLE"};
-	size_t		rolelen[] = {4};
+	char		epoch[RTC_EPOCH_LEN];
 	XLogRecPtr	stored;
-	uint64		epoch;
 	RtcReply   *replies;
 
-	epoch = rtc_redis_epoch();
+	rtc_epoch_text(rtc_redis_epoch(), epoch);
 	stored = rtc_redis_stored();
 	pg_memory_barrier();
 
-	rtc_conn_append(conn, lengthof(hmget), hmget, hmgetlen);
-	rtc_conn_append(conn, lengthof(role), role, rolelen);
+	rtc_backend_append_position(conn);
+	rtc_conn_append_strings(conn, "ROLE", NULL);
 	replies = rtc_backend_ask(2);
 	if (replies == NULL)
 		return VERDICT_FAILED;
@@ -241,13 +215,13 @@ verify_server(void)
 	/* ROLE may be forbidden or renamed; what it says counts if it speaks. */
 	if (replies[1].type == RTC_REPLY_ARRAY && replies[1].nelems > 0 &&
 		replies[1].elems[0].type == RTC_REPLY_STRING &&
-		strcmp(replies[1].elems[0].str, "master") != 0)
+		!rtc_reply_is_text(&replies[1].elems[0], "master"))
 	{
 		rtc_conn_fail(conn, "server is a %s, not a master",
 					  replies[1].elems[0].str);
 		return VERDICT_DISTRUSTED;
 	}
-	if (!position_is_good(&replies[0], stored, epoch))
+	if (!rtc_backend_position_is_good(&replies[0], epoch, stored))
 	{
 		rtc_conn_fail(conn, "position of this database is absent, behind, or not our relay's");
 		return VERDICT_DISTRUSTED;
@@ -255,23 +229,20 @@ verify_server(void)
 	return VERDICT_TRUSTED;
 }
 
-/*
- * Is the position {epoch, lsn} that of our relay's connection, and not behind?
- */
-static bool
-position_is_good(const RtcReply *position, XLogRecPtr stored, uint64 epoch)
+void
+rtc_backend_append_position(RtcConn *to)
 {
-	const RtcReply *field = position->elems;
-	char		text[RTC_EPOCH_LEN];
+	rtc_conn_append_strings(to, "HMGET", rtc_position_key(), RTC_POS_EPOCH,
+							RTC_POS_LSN, NULL);
+}
 
-	if (position->type != RTC_REPLY_ARRAY || position->nelems != 2 ||
-		field[0].type != RTC_REPLY_STRING)
-		return false;
-
-	rtc_epoch_text(epoch, text);
-	if (strcmp(field[0].str, text) != 0)
-		return false;
-	return rtc_reply_lsn(&field[1]) >= stored;
+bool
+rtc_backend_position_is_good(const RtcReply *position, const char *epoch,
+							 XLogRecPtr lsn)
+{
+	return rtc_reply_is_array(position, 2) &&
+		rtc_reply_is_text(&position->elems[0], epoch) &&
+		rtc_reply_lsn(&position->elems[1]) >= lsn;
 }
 
 /*
@@ -285,12 +256,6 @@ rtc_backend_doubt(void)
 	rtc_conn_fail(conn, "position of this database is behind, or not our relay's");
 	elog(DEBUG1, "Redis is not trusted: %s", rtc_conn_error(conn));
 	rtc_breaker_success();
-}
-
-void
-rtc_backend_append(int argc, const char *const *argv, const size_t *argvlen)
-{
-	rtc_conn_append(conn, argc, argv, argvlen);
 }
 
 /*
@@ -311,13 +276,6 @@ rtc_backend_ask(int nexpected)
 	}
 	report_failure();
 	return NULL;
-}
-
-void
-rtc_backend_post(int argc, const char *const *argv, const size_t *argvlen)
-{
-	if (rtc_backend_usable())
-		rtc_conn_post(conn, argc, argv, argvlen);
 }
 
 /*

@@ -3,7 +3,7 @@
  * redis_backend.h
  *		This backend's connection to Redis.  See redis_backend.c.
  *
- * Private to redis_lookup.c; what others use is in redis_lookup.h.
+ * For redis_lookup.c and standby.c; others use what is in redis_lookup.h.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -14,27 +14,25 @@
 
 #include "postgres.h"
 
+#include "access/xlogdefs.h"
+
 #include "redis/conn.h"
 
 /*
- * Asks the breaker, then connects and verifies the server if need be.  False
- * means that Redis cannot be used now; a failure has been counted, told to
- * the breaker and reported.
+ * Asks the breaker, then connects and verifies the server if need be.  Returns
+ * the connection, to which commands may be appended then; NULL = Redis cannot be
+ * used now, and a failure has been counted, told to the breaker and reported.
  */
-extern bool rtc_backend_begin(void);
+extern RtcConn *rtc_backend_begin(void);
 
 /*
  * The same on a hot standby, where nobody vouches for the server: each answer
  * has to prove itself.
  */
-extern bool rtc_backend_begin_standby(void);
+extern RtcConn *rtc_backend_begin_standby(void);
 
-/* Is there a connection that was verified and still counts? */
-extern bool rtc_backend_usable(void);
-
-/* Appends a command; only after rtc_backend_begin() said yes. */
-extern void rtc_backend_append(int argc, const char *const *argv,
-							   const size_t *argvlen);
+/* Returns the connection if it is open, was verified and still counts. */
+extern RtcConn *rtc_backend_usable(void);
 
 /*
  * Sends what was appended and returns the replies, nexpected of them.  NULL
@@ -43,11 +41,12 @@ extern void rtc_backend_append(int argc, const char *const *argv,
 extern RtcReply *rtc_backend_ask(int nexpected);
 
 /*
- * Sends a command whose reply does not matter, on the connection that is there,
- * without waiting; nothing happens if there is none.  Raises nothing.
+ * Appends the question where Redis stands.  The second function judges the
+ * reply: is the position of this epoch, and not behind lsn?
  */
-extern void rtc_backend_post(int argc, const char *const *argv,
-							 const size_t *argvlen);
+extern void rtc_backend_append_position(RtcConn *to);
+extern bool rtc_backend_position_is_good(const RtcReply *position,
+										 const char *epoch, XLogRecPtr lsn);
 
 /*
  * Closes the connection: this is not, or no longer, the Redis that the relay

@@ -13,11 +13,10 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
-#include "lib/stringinfo.h"
 
 #include "dep/dep.h"
-#include "redis/conn.h"
-#include "redis/session.h"
+#include "redis/names.h"
+#include "redis/reply.h"
 
 /* Random lease token, as text, NUL included. */
 #define RTC_TOKEN_LEN 33
@@ -37,23 +36,21 @@ typedef enum RtcGetResult
 /* Longest text that tells one question from another, with its final blank. */
 #define RTC_MAX_FINGERPRINT 128
 
-/* What a lookup looks for.  Names are full names, prefix included. */
+/* What a lookup looks for; names are those in Redis, with the prefix. */
 typedef struct RtcWanted
 {
-	const char *key;
+	const char *key;			/* with a final NUL */
 	size_t		keylen;
-	const char *fingerprint;	/* with which the companion must begin, up to
-								 * and with the first blank; NULL = whatever
-								 * it is */
+	const char *fingerprint;	/* the companion must begin with it, up to and
+								 * with the first blank; NULL = any will do */
 	size_t		fingerprintlen;
-	bool		owned;			/* so is a value without companion */
+	bool		owned;			/* a row without a companion will do, too */
 	XLogRecPtr	lsn;			/* the position must not be behind this, */
 	char		epoch[RTC_EPOCH_LEN];	/* and of this epoch */
-	StringInfoData names;		/* the names below, one behind the other */
-	size_t		leaselen;
-	size_t		querylen;		/* of the companion */
+	char	   *lease;
+	char	   *companion;
 	int			ntags;
-	size_t		taglen;			/* of each tag set */
+	char	  **tag;			/* the tag sets of what the value depends on */
 } RtcWanted;
 
 /*
@@ -68,6 +65,10 @@ typedef struct RtcValue
 	size_t		companionlen;
 	int64		ttl_ms;			/* remaining; -1 = does not expire */
 } RtcValue;
+
+/* Makes one of the replies of Redis; a companion that is no string is none. */
+extern void rtc_value_take(RtcValue *value, const RtcReply *text,
+						   const RtcReply *companion, int64 ttl_ms);
 
 /*
  * Names a key of which the first prefixlen bytes are the prefix, and the tag
@@ -124,6 +125,6 @@ extern bool rtc_cmd_drop(const char *key, size_t keylen, const char *value,
 						 size_t vallen);
 
 /* Remaining time: >= 0 ms, -1 no expiry, -2 no such key, -3 failed. */
-extern int64 rtc_cmd_pttl(const char *key, size_t keylen);
+extern int64 rtc_cmd_pttl(const char *key);
 
 #endif							/* RTC_REDIS_LOOKUP_H */

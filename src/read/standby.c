@@ -42,19 +42,22 @@
 #include "miscadmin.h"
 
 #include "base/key.h"
+#include "base/wal_bounds.h"
 #include "compat.h"
 #include "guc.h"
+#include "op.h"
 #include "read/redis_backend.h"
 #include "read/standby.h"
 #include "redis/breaker.h"
-#include "redis/session.h"
-#include "relay/position.h"
+#include "redis/names.h"
 
-static RtcReply *ask(const char *key, uint32 keylen, const char *field);
+static RtcReply *ask(RtcConn *conn, const char *key, const char *field);
 static bool position_fits(const RtcReply *position, TimeLineID tli,
 						  XLogRecPtr begin);
-static bool reply_is(const RtcReply *reply, const char *text);
 static XLogRecPtr timeline_begin(TimeLineID tli);
+
+/* The fields that are asked for, in this order; the last is the prefix's. */
+#define NFIELDS		6
 
 bool
 rtc_standby_get(const char *key, uint32 keylen, RtcValue *value)
@@ -62,29 +65,25 @@ rtc_standby_get(const char *key, uint32 keylen, RtcValue *value)
 	TimeLineID	tli;
 	XLogRecPtr	begin = GetCurrentReplayRecPtr(&tli);
 	char		prefix[RTC_MAX_PREFIX_LEN];
-	char		field[RTC_MAX_PREFIX_LEN + 8];
 	char	   *dbname = get_database_name(MyDatabaseId);
-	StringInfoData name;
+	RtcConn    *conn;
 	RtcReply   *exec;
 
 	if (!RtcRedisConfigured() || dbname == NULL ||
-		!rtc_prefix_expand(rtc_key_prefix, dbname, prefix) ||
-		!rtc_backend_begin_standby())
+		!rtc_prefix_expand(rtc_key_prefix, dbname, prefix))
+		return false;
+	conn = rtc_backend_begin_standby();
+	if (conn == NULL)
 		return false;
 
-	snprintf(field, sizeof(field), "prefix:%s", prefix);
-	initStringInfo(&name);
-	appendStringInfoString(&name, prefix);
-	appendBinaryStringInfo(&name, key, keylen);
-	exec = ask(name.data, name.len, field);
+	exec = ask(conn, psprintf("%s%.*s", prefix, (int) keylen, key),
+			   psprintf(RTC_POS_PREFIX "%s", prefix));
 	if (exec == NULL || !position_fits(&exec->elems[0], tli, begin) ||
 		exec->elems[1].type != RTC_REPLY_STRING)
 		return false;
-	value->value = exec->elems[1].str;
-	value->len = exec->elems[1].len;
-	value->ttl_ms = exec->elems[2].integer;
-	value->companion = NULL;
-	value->companionlen = 0;
+	/* no companion was asked for */
+	rtc_value_take(value, &exec->elems[1], &exec->elems[2],
+				   exec->elems[2].integer);
 	return true;
 }
 
@@ -93,29 +92,19 @@ rtc_standby_get(const char *key, uint32 keylen, RtcValue *value)
  * Redis did not answer as it should, which is counted.
  */
 static RtcReply *
-ask(const char *key, uint32 keylen, const char *field)
+ask(RtcConn *conn, const char *key, const char *field)
 {
-	const char *multi[] = {"MULTI"};
-	const char *hmget[] = {"HMGET", rtc_position_key(), "verified_lsn",
-	"commit_lsn", "timeline", "timeline_begin", "horizon", field};
-	const char *get[] = {"GET", key};
-	const char *pttl[] = {"PTTL", key};
-	const char *exec[] = {"EXEC"};
-	size_t		multilen[] = {5};
-	size_t		hmgetlen[lengthof(hmget)];
-	size_t		getlen[] = {3, keylen};
-	size_t		pttllen[] = {4, keylen};
-	size_t		execlen[] = {4};
 	RtcReply   *replies;
 	RtcReply   *reply;
 
-	for (int i = 0; i < lengthof(hmget); i++)
-		hmgetlen[i] = strlen(hmget[i]);
-	rtc_backend_append(1, multi, multilen);
-	rtc_backend_append(lengthof(hmget), hmget, hmgetlen);
-	rtc_backend_append(2, get, getlen);
-	rtc_backend_append(2, pttl, pttllen);
-	rtc_backend_append(1, exec, execlen);
+	rtc_conn_append_strings(conn, "MULTI", NULL);
+	rtc_conn_append_strings(conn, "HMGET", rtc_position_key(),
+							RTC_POS_VERIFIED_LSN, RTC_POS_COMMIT_LSN,
+							RTC_POS_TIMELINE, RTC_POS_TIMELINE_BEGIN,
+							RTC_POS_HORIZON, field, NULL);
+	rtc_conn_append_strings(conn, "GET", key, NULL);
+	rtc_conn_append_strings(conn, "PTTL", key, NULL);
+	rtc_conn_append_strings(conn, "EXEC", NULL);
 	replies = rtc_backend_ask(5);
 	if (replies == NULL)
 		return NULL;
@@ -124,9 +113,8 @@ ask(const char *key, uint32 keylen, const char *field)
 	for (int i = 0; i < 4; i++)
 		if (replies[i].type == RTC_REPLY_ERROR)
 			reply = &replies[i];
-	if (reply->type != RTC_REPLY_ARRAY || reply->nelems != 3 ||
-		reply->elems[0].type != RTC_REPLY_ARRAY ||
-		reply->elems[0].nelems != lengthof(hmget) - 2 ||
+	if (!rtc_reply_is_array(reply, 3) ||
+		!rtc_reply_is_array(&reply->elems[0], NFIELDS) ||
 		reply->elems[2].type != RTC_REPLY_INTEGER)
 	{
 		rtc_backend_refuse(reply, "EXEC");
@@ -153,10 +141,10 @@ position_fits(const RtcReply *position, TimeLineID tli, XLogRecPtr begin)
 		return false;
 
 	snprintf(number, sizeof(number), "%u", tli);
-	if (!reply_is(&field[2], number) || !reply_is(&field[4], "0"))
+	if (!rtc_reply_is_text(&field[2], number) || !rtc_reply_is_text(&field[4], "0"))
 		return false;
 	snprintf(number, sizeof(number), "%u", MyDatabaseId);
-	if (!reply_is(&field[5], number))
+	if (!rtc_reply_is_text(&field[5], number))
 		return false;
 
 	/* two standbys may have made a timeline of the same number */
@@ -178,10 +166,4 @@ timeline_begin(TimeLineID tli)
 		known = tli;
 	}
 	return begin;
-}
-
-static bool
-reply_is(const RtcReply *reply, const char *text)
-{
-	return reply->type == RTC_REPLY_STRING && strcmp(reply->str, text) == 0;
 }

@@ -46,6 +46,9 @@
 /* Most bytes of commands that one exchange may send. */
 #define RTC_MAX_SEND_BYTES	MaxAllocSize
 
+/* Most arguments of a command of C strings, with the NULL behind them. */
+#define MAX_STRINGS			32
+
 /* Wait events, named on first use. */
 uint32		rtc_wait_redis_connect = 0;
 uint32		rtc_wait_redis_io = 0;
@@ -89,45 +92,6 @@ bool
 rtc_conn_reply_was_too_large(RtcConn *conn)
 {
 	return conn->sink.too_large;
-}
-
-void
-rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url)
-{
-	rtc_conn_close(conn);
-	rtc_redis_url_show(url, conn->where, sizeof(conn->where));
-	conn->connecting = true;
-}
-
-/*
- * Connects, replacing a connection that is open.
- */
-RtcConnResult
-rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
-			  const char *password, int timeout_ms)
-{
-	volatile bool ok = false;
-
-	rtc_conn_target(conn, url);
-	conn->pid = MyProcPid;
-	conn->error[0] = '\0';
-	conn->peer[0] = '\0';
-
-	PG_TRY();
-	{
-		ok = rtc_conn_connect(conn, url, address, password, timeout_ms);
-	}
-	PG_CATCH();
-	{
-		rtc_conn_close(conn);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-
-	if (!ok)
-		rtc_conn_close(conn);
-	conn->connecting = !ok;
-	return ok ? RTC_CONN_OK : RTC_CONN_FAILED;
 }
 
 const char *
@@ -258,12 +222,24 @@ rtc_conn_outstanding(RtcConn *conn)
 }
 
 /*
- * Appends a command.  On a connection that is not open this does nothing; the
- * exchange will say so.
+ * Takes C strings up to NULL; the arrays have room for MAX_STRINGS.
  */
-void
-rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
-				const size_t *argvlen)
+static int
+take_strings(va_list list, const char **argv, size_t *argvlen)
+{
+	int			argc = 0;
+
+	while ((argv[argc] = va_arg(list, const char *)) != NULL)
+	{
+		argvlen[argc] = strlen(argv[argc]);
+		argc++;
+		Assert(argc < MAX_STRINGS);
+	}
+	return argc;
+}
+
+static void
+append(RtcConn *conn, int argc, const char **argv, const size_t *argvlen)
 {
 	size_t		size = 0;
 
@@ -280,10 +256,7 @@ rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
 				 errmsg("commands for Redis exceed %zu bytes",
 						(size_t) RTC_MAX_SEND_BYTES)));
 	}
-
-	/* hiredis lacks a const that it means */
-	if (redisAppendCommandArgv(conn->redis, argc, (const char **) argv,
-							   argvlen) != REDIS_OK)
+	if (redisAppendCommandArgv(conn->redis, argc, argv, argvlen) != REDIS_OK)
 	{
 		rtc_conn_close(conn);
 		ereport(ERROR,
@@ -296,36 +269,47 @@ rtc_conn_append(RtcConn *conn, int argc, const char *const *argv,
 }
 
 void
-rtc_conn_append_strings(RtcConn *conn,...)
+rtc_conn_append(RtcConn *conn, const RtcArgs *args)
 {
-	const char *argv[32];
-	size_t		argvlen[32];
-	int			argc = 0;
-	const char *arg;
-	va_list		args;
+	const char **argv = palloc(args->n * sizeof(char *));
+	size_t	   *argvlen = palloc(args->n * sizeof(size_t));
 
-	va_start(args, conn);
-	while ((arg = va_arg(args, const char *)) != NULL)
-	{
-		if (argc == lengthof(argv))
-			elog(ERROR, "too many arguments of a command for Redis");
-		argv[argc] = arg;
-		argvlen[argc++] = strlen(arg);
-	}
-	va_end(args);
-	rtc_conn_append(conn, argc, argv, argvlen);
+	for (int i = 0; i < args->n; i++)
+		argv[i] = rtc_args_get(args, i, &argvlen[i]);
+	append(conn, args->n, argv, argvlen);
+	pfree(argv);
+	pfree(argvlen);
 }
 
 void
-rtc_conn_post(RtcConn *conn, int argc, const char *const *argv,
-			  const size_t *argvlen)
+rtc_conn_append_strings(RtcConn *conn,...)
 {
+	const char *argv[MAX_STRINGS];
+	size_t		argvlen[MAX_STRINGS];
+	int			argc;
+	va_list		list;
+
+	va_start(list, conn);
+	argc = take_strings(list, argv, argvlen);
+	va_end(list);
+	append(conn, argc, argv, argvlen);
+}
+
+void
+rtc_conn_post(RtcConn *conn,...)
+{
+	const char *argv[MAX_STRINGS];
+	size_t		argvlen[MAX_STRINGS];
+	int			argc;
 	int			sent = 0;
+	va_list		list;
 
 	if (!rtc_conn_is_open(conn) || conn->outstanding > 0)
 		return;
-	if (redisAppendCommandArgv(conn->redis, argc, (const char **) argv,
-							   argvlen) != REDIS_OK)
+	va_start(list, conn);
+	argc = take_strings(list, argv, argvlen);
+	va_end(list);
+	if (redisAppendCommandArgv(conn->redis, argc, argv, argvlen) != REDIS_OK)
 	{
 		rtc_conn_fail(conn, "out of memory");
 		return;
@@ -384,6 +368,18 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 		rtc_conn_close(conn);
 		return RTC_CONN_FAILED;
 	}
+	return RTC_CONN_OK;
+}
+
+RtcConnResult
+rtc_conn_judge(RtcConn *conn, const RtcReply *replies, int nreplies)
+{
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR)
+		{
+			rtc_conn_fail(conn, "%s", replies[i].str);
+			return RTC_CONN_FAILED;
+		}
 	return RTC_CONN_OK;
 }
 

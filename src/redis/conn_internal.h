@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * conn_internal.h
- *		What conn.c and connect.c share, and nobody else sees.
+ *		What conn.c shares with connect.c, and with nobody else.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -14,13 +14,13 @@
 
 #include "storage/latch.h"
 
-#include "redis/conn.h"
 #include "redis/hiredis.h"
 #include "redis/reply.h"
 
 #define RTC_CONN_ERROR_LEN	512
 #define RTC_CONN_WHERE_LEN	192
 
+/* All fields belong to the process that opened the connection. */
 struct RtcConn
 {
 	char		who[64];		/* name for CLIENT LIST */
@@ -50,29 +50,21 @@ struct RtcConn
 extern uint32 rtc_wait_redis_connect;
 extern uint32 rtc_wait_redis_io;
 
-/*
- * Makes a new connection ready for use (connect.c).  False = failed,
- * with the error text set; what there is of a connection may be left open.
- */
-extern bool rtc_conn_connect(RtcConn *conn, const RtcRedisUrl *url,
-							 const char *address, const char *password,
-							 int timeout_ms);
-
-/* Makes the set that rtc_conn_wait() uses, for the socket. */
-extern void rtc_conn_make_waits(RtcConn *conn);
+/* Makes the set that rtc_conn_wait() uses, for the socket.  May raise. */
+extern void rtc_conn_make_waits(struct RtcConn *conn);
 
 /*
- * Waits for the socket; false when the deadline has passed.  Raises on query
- * cancel and termination.
+ * Waits until the socket is ready; false when the deadline (rtc_clock_us())
+ * has passed.  Raises on query cancel and termination.
  */
-extern bool rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
+extern bool rtc_conn_wait(struct RtcConn *conn, uint32 events, int64 deadline,
 						  uint32 wait_event);
 
 /*
  * Sends what was appended and reads nreplies replies into a zeroed array; on
  * failure the connection is closed.  Raises like rtc_conn_wait().
  */
-extern bool rtc_conn_run(RtcConn *conn, RtcReply *replies, int nreplies,
+extern bool rtc_conn_run(struct RtcConn *conn, RtcReply *replies, int nreplies,
 						 int64 deadline);
 
 #endif							/* RTC_CONN_INTERNAL_H */

@@ -32,6 +32,7 @@
 #include "base/clock.h"
 #include "redis/conn.h"
 #include "redis/conn_internal.h"
+#include "redis/connect.h"
 #include "redis/hiredis.h"
 #include "redis/tls.h"
 
@@ -49,18 +50,44 @@ static bool open_socket(RtcConn *conn, int family);
 static bool start_tls(RtcConn *conn, const char *host, int64 deadline);
 static bool introduce(RtcConn *conn, const RtcRedisUrl *url,
 					  const char *password, int64 deadline);
-static void append_words(RtcConn *conn, const char *w1, const char *w2,
-						 const char *w3);
 
-bool
-rtc_conn_connect(RtcConn *conn, const RtcRedisUrl *url, const char *address,
-				 const char *password, int timeout_ms)
+void
+rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url)
 {
+	rtc_conn_close(conn);
+	rtc_redis_url_show(url, conn->where, sizeof(conn->where));
+	conn->connecting = true;
+}
+
+RtcConnResult
+rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
+			  const char *password, int timeout_ms)
+{
+	volatile bool ok = false;
 	int64		deadline;
 
-	return connect_any(conn, url, address, timeout_ms, &deadline) &&
-		(!url->tls || start_tls(conn, url->host, deadline)) &&
-		introduce(conn, url, password, deadline);
+	rtc_conn_target(conn, url);
+	conn->pid = MyProcPid;
+	conn->error[0] = '\0';
+	conn->peer[0] = '\0';
+
+	PG_TRY();
+	{
+		ok = connect_any(conn, url, address, timeout_ms, &deadline) &&
+			(!url->tls || start_tls(conn, url->host, deadline)) &&
+			introduce(conn, url, password, deadline);
+	}
+	PG_CATCH();
+	{
+		rtc_conn_close(conn);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	if (!ok)
+		rtc_conn_close(conn);
+	conn->connecting = !ok;
+	return ok ? RTC_CONN_OK : RTC_CONN_FAILED;
 }
 
 /*
@@ -314,12 +341,13 @@ introduce(RtcConn *conn, const RtcRedisUrl *url, const char *password,
 	/* A user without a password is one that Redis lets in with any. */
 	if (url->user[0] != '\0')
 	{
-		append_words(conn, "AUTH", url->user, password ? password : "");
+		rtc_conn_append_strings(conn, "AUTH", url->user,
+								password ? password : "", NULL);
 		step[n++] = "could not authenticate";
 	}
 	else if (password != NULL)
 	{
-		append_words(conn, "AUTH", password, NULL);
+		rtc_conn_append_strings(conn, "AUTH", password, NULL);
 		step[n++] = "could not authenticate";
 	}
 	if (url->db != 0)
@@ -327,12 +355,12 @@ introduce(RtcConn *conn, const RtcRedisUrl *url, const char *password,
 		char		db[16];
 
 		snprintf(db, sizeof(db), "%d", url->db);
-		append_words(conn, "SELECT", db, NULL);
+		rtc_conn_append_strings(conn, "SELECT", db, NULL);
 		step[n++] = "could not select the database";
 	}
-	append_words(conn, "CLIENT", "SETNAME", conn->who);
+	rtc_conn_append_strings(conn, "CLIENT", "SETNAME", conn->who, NULL);
 	step[n++] = NULL;
-	append_words(conn, "PING", NULL, NULL);
+	rtc_conn_append_strings(conn, "PING", NULL);
 	step[n++] = "it is not usable";
 
 	if (!rtc_conn_run(conn, replies, n, deadline))
@@ -348,22 +376,4 @@ introduce(RtcConn *conn, const RtcRedisUrl *url, const char *password,
 		return false;
 	}
 	return true;
-}
-
-/*
- * Appends a command of one to three words.
- */
-static void
-append_words(RtcConn *conn, const char *w1, const char *w2, const char *w3)
-{
-	const char *argv[3] = {w1, w2, w3};
-	size_t		argvlen[3];
-	int			argc = 0;
-
-	while (argc < 3 && argv[argc] != NULL)
-	{
-		argvlen[argc] = strlen(argv[argc]);
-		argc++;
-	}
-	rtc_conn_append(conn, argc, argv, argvlen);
 }

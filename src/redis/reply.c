@@ -25,32 +25,33 @@
 #include "redis/hiredis.h"
 #include "redis/reply.h"
 
-static void *create_string(const redisReadTask *task, char *str, size_t len);
-static void *create_array(const redisReadTask *task,
-						  RtcRedisArrayLen_compat nelems);
-static void *create_integer(const redisReadTask *task, long long value);
-static void *create_nil(const redisReadTask *task);
-static void free_object(void *object);
-static RtcReply *reply_slot(const redisReadTask *task);
-static void *sink_alloc(RtcReplySink *sink, size_t size);
+/*
+ * Finds the place of the element that the task describes.
+ */
+static RtcReply *
+reply_slot(const redisReadTask *task)
+{
+	RtcReplySink *sink = task->privdata;
+
+	if (task->parent == NULL)
+		return sink->root;
+	return &((RtcReply *) task->parent->obj)->elems[task->idx];
+}
 
 /*
- * The types that only RESP3 has are never asked for; should one come, it
- * counts as NIL, which is what an untouched slot holds.
+ * Allocates within the bound of a reply; NULL if that is not possible.
  */
-static redisReplyObjectFunctions reply_functions = {
-	.createString = create_string,
-	.createArray = create_array,
-	.createInteger = create_integer,
-	.createNil = create_nil,
-	.freeObject = free_object
-};
-
-void
-rtc_reply_attach(redisReader *reader, RtcReplySink *sink)
+static void *
+sink_alloc(RtcReplySink *sink, size_t size)
 {
-	reader->fn = &reply_functions;
-	reader->privdata = sink;
+	if (size > sink->max_bytes - sink->bytes)
+	{
+		sink->too_large = true;
+		return NULL;
+	}
+	sink->bytes += size;
+	return MemoryContextAllocExtended(sink->context, size,
+									  MCXT_ALLOC_NO_OOM);
 }
 
 /*
@@ -69,12 +70,9 @@ create_string(const redisReadTask *task, char *str, size_t len)
 	memcpy(copy, str, len);
 	copy[len] = '\0';
 
-	if (task->type == REDIS_REPLY_ERROR)
-		reply->type = RTC_REPLY_ERROR;
-	else if (task->type == REDIS_REPLY_STATUS)
-		reply->type = RTC_REPLY_STATUS;
-	else
-		reply->type = RTC_REPLY_STRING;
+	reply->type = task->type == REDIS_REPLY_ERROR ? RTC_REPLY_ERROR :
+		task->type == REDIS_REPLY_STATUS ? RTC_REPLY_STATUS :
+		RTC_REPLY_STRING;
 	reply->str = copy;
 	reply->len = len;
 	return reply;
@@ -135,44 +133,22 @@ free_object(void *object)
 }
 
 /*
- * Finds the place of the element that the task describes.
+ * The types that only RESP3 has are never asked for; should one come, it
+ * counts as NIL, which is what an untouched slot holds.
  */
-static RtcReply *
-reply_slot(const redisReadTask *task)
-{
-	RtcReplySink *sink = task->privdata;
+static redisReplyObjectFunctions reply_functions = {
+	.createString = create_string,
+	.createArray = create_array,
+	.createInteger = create_integer,
+	.createNil = create_nil,
+	.freeObject = free_object
+};
 
-	if (task->parent == NULL)
-		return sink->root;
-	return &((RtcReply *) task->parent->obj)->elems[task->idx];
-}
-
-/*
- * Allocates within the bound of a reply; NULL if that is not possible.
- */
-static void *
-sink_alloc(RtcReplySink *sink, size_t size)
+void
+rtc_reply_attach(redisReader *reader, RtcReplySink *sink)
 {
-	if (size > sink->max_bytes - sink->bytes)
-	{
-		sink->too_large = true;
-		return NULL;
-	}
-	sink->bytes += size;
-	return MemoryContextAllocExtended(sink->context, size,
-									  MCXT_ALLOC_NO_OOM);
-}
-
-RtcConnResult
-rtc_conn_judge(RtcConn *conn, const RtcReply *replies, int nreplies)
-{
-	for (int i = 0; i < nreplies; i++)
-		if (replies[i].type == RTC_REPLY_ERROR)
-		{
-			rtc_conn_fail(conn, "%s", replies[i].str);
-			return RTC_CONN_FAILED;
-		}
-	return RTC_CONN_OK;
+	reader->fn = &reply_functions;
+	reader->privdata = sink;
 }
 
 bool
@@ -183,6 +159,18 @@ rtc_reply_is_error(const RtcReply *reply, const char *code)
 }
 
 bool
+rtc_reply_is_text(const RtcReply *reply, const char *text)
+{
+	return reply->type == RTC_REPLY_STRING && strcmp(reply->str, text) == 0;
+}
+
+bool
+rtc_reply_is_array(const RtcReply *reply, int nelems)
+{
+	return reply->type == RTC_REPLY_ARRAY && reply->nelems == nelems;
+}
+
+bool
 rtc_reply_is_full(const RtcReply *exec, const RtcReply *replies, int nreplies)
 {
 	if (exec->type != RTC_REPLY_ERROR)
@@ -190,20 +178,7 @@ rtc_reply_is_full(const RtcReply *exec, const RtcReply *replies, int nreplies)
 	if (strstr(exec->str, "OOM ") != NULL)
 		return true;
 	for (int i = 0; i < nreplies; i++)
-		if (replies[i].type == RTC_REPLY_ERROR &&
-			strncmp(replies[i].str, "OOM ", 4) == 0)
+		if (rtc_reply_is_error(&replies[i], "OOM "))
 			return true;
 	return false;
-}
-
-XLogRecPtr
-rtc_reply_lsn(const RtcReply *reply)
-{
-	uint32		high;
-	uint32		low;
-
-	if (reply->type != RTC_REPLY_STRING ||
-		sscanf(reply->str, "%X/%X", &high, &low) != 2)
-		return InvalidXLogRecPtr;
-	return ((uint64) high) << 32 | low;
 }

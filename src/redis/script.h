@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * script.h
- *		Lua scripts and the hashes by which Redis knows them.
- *		See script.c.
+ *		The Lua scripts.  See script.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -13,23 +12,19 @@
 
 #include "postgres.h"
 
-#include "common/sha1.h"
-
-#include "redis/conn.h"
-
 typedef struct RtcScript
 {
+	const char *sha;			/* by which Redis knows it once it has had the
+								 * text: EVALSHA; else it says NOSCRIPT */
 	const char *text;
-	char		sha[SHA1_DIGEST_LENGTH * 2 + 1];	/* "" = not computed yet */
 } RtcScript;
 
-/*
- * The name of a script for EVALSHA.  Redis answers NOSCRIPT if it has not been
- * given the text since its start.
- */
-extern const char *rtc_script_sha(RtcScript *script);
-
-/* Is that the reply? */
-extern bool rtc_script_is_unknown(const RtcReply *reply);
+/* The head of each file in lua/ tells its KEYS, its ARGV and what it returns. */
+extern const RtcScript rtc_script_drop;
+extern const RtcScript rtc_script_drop_tags;
+extern const RtcScript rtc_script_fill;
+extern const RtcScript rtc_script_lease;
+extern const RtcScript rtc_script_trim_tags;
+extern const RtcScript rtc_script_unlease;
 
 #endif							/* RTC_SCRIPT_H */

@@ -14,13 +14,6 @@
 
 #include "redis/conn.h"
 
-/* Name of the hash that holds this server's position in Redis. */
-extern const char *rtc_position_key(void);
-
-/* An epoch of the position as text, NUL included. */
-#define RTC_EPOCH_LEN 17
-extern void rtc_epoch_text(uint64 epoch, char text[RTC_EPOCH_LEN]);
-
 /*
  * Identifies rtcache.redis_url as this process sees it.  The relay publishes
  * it in RtcRelayInfo.url_hash for the URL it is connected to; a backend that

@@ -3,7 +3,7 @@
  * tls.h
  *		TLS on a connection to Redis.  See tls.c.
  *
- * Private to conn.c.
+ * For conn.c and connect.c, but for rtc_tls_supported().
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -14,10 +14,11 @@
 
 #include "postgres.h"
 
-#include "redis/conn.h"			/* rtc_tls_supported() */
-
 struct redisContext;
 struct ssl_st;
+
+/* Can this build talk TLS (rediss://)? */
+extern bool rtc_tls_supported(void);
 
 /* What the handshake needs before it can go on. */
 typedef enum RtcTlsStep

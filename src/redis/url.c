@@ -14,8 +14,8 @@
  * belong.  Whatever is not understood is refused too: a URL that is silently
  * half read would connect to the wrong database of the right server.
  *
- * Model: a pure function.  It allocates nothing, raises nothing and looks at
- * nothing but its argument, so a check hook may call it in any process.
+ * Model: pure functions, which allocate nothing and raise nothing: a check hook
+ * may call them in any process.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -34,18 +34,44 @@
 
 #define RTC_DEFAULT_PORT 6379
 
-static bool parse_authority(const char *start, const char *end,
-							RtcRedisUrl *url, const char **detail);
+static RtcUrlError parse_authority(const char *start, const char *end,
+								   RtcRedisUrl *url);
 static bool parse_ipv6(const char *start, const char *end, RtcRedisUrl *url);
-static bool parse_unix(const char *start, RtcRedisUrl *url,
-					   const char **detail);
-static bool parse_user(const char *start, const char *end,
-					   RtcRedisUrl *url, const char **detail);
+static RtcUrlError parse_unix(const char *start, RtcRedisUrl *url);
+static RtcUrlError parse_user(const char *start, const char *end,
+							  RtcRedisUrl *url);
 static bool parse_number(const char *start, const char *end, int min, int max,
 						 int *result);
 static bool decode(const char *start, const char *end, char *result,
 				   size_t size);
 static int	hex_value(char c);
+
+/* What is wrong, for people; untranslated. */
+static const char *const details[] = {
+	[RTC_URL_SCHEME] = "The URL must begin with redis://, rediss:// or unix://.",
+	[RTC_URL_TRAILER] = "Only a database number may follow host and port, as in redis://host:port/0.",
+	[RTC_URL_DATABASE] = "The database number must be an integer between 0 and 2147483647.",
+	[RTC_URL_BRACKETS] = "The brackets must enclose an IPv6 address, as in redis://[::1]:6379.",
+	[RTC_URL_BRACKETED_PORT] = "Only a port may follow the bracketed address.",
+	[RTC_URL_BARE_IPV6] = "An IPv6 address must be enclosed in brackets, as in redis://[::1]:6379.",
+	[RTC_URL_NO_HOST] = "The URL names no host.",
+	[RTC_URL_HOST_ENCODING] = "The host name is too long or contains an invalid percent-encoding.",
+	[RTC_URL_HOST] = "The host name contains an invalid character.",
+	[RTC_URL_PORT] = "The port must be an integer between 1 and 65535.",
+	[RTC_URL_RELATIVE_PATH] = "The path of the socket must be absolute, as in unix:///run/redis/redis.sock.",
+	[RTC_URL_PATH_ENCODING] = "The path of the socket is too long or contains an invalid percent-encoding.",
+	[RTC_URL_NO_PATH] = "The URL names no socket.",
+	[RTC_URL_PARAMETER] = "The only parameter of a unix:// URL is db, as in unix:///run/redis/redis.sock?db=1.",
+	[RTC_URL_PASSWORD] = "The URL must not contain a password.",
+	[RTC_URL_NO_USER] = "The user name before the @ is empty.",
+	[RTC_URL_USER_ENCODING] = "The user name is too long or contains an invalid percent-encoding."
+};
+
+const char *
+rtc_redis_url_detail(RtcUrlError error)
+{
+	return details[error];
+}
 
 void
 rtc_redis_url_show(const RtcRedisUrl *url, char *text, size_t size)
@@ -64,23 +90,20 @@ rtc_redis_url_show(const RtcRedisUrl *url, char *text, size_t size)
 				 v6 ? "[" : "", url->host, v6 ? "]" : "", url->port, url->db);
 }
 
-/*
- * Parses a URL.  On failure *url is undefined and *detail says what is wrong.
- */
-bool
-rtc_redis_url_parse(const char *text, RtcRedisUrl *url, const char **detail)
+RtcUrlError
+rtc_redis_url_parse(const char *text, RtcRedisUrl *url)
 {
 	const char *rest;
 	const char *end;
+	RtcUrlError error;
 
 	memset(url, 0, sizeof(*url));
 	url->port = RTC_DEFAULT_PORT;
-	*detail = NULL;
 
 	if (pg_strncasecmp(text, "unix://", 7) == 0)
 	{
 		url->is_unix = true;
-		return parse_unix(text + 7, url, detail);
+		return parse_unix(text + 7, url);
 	}
 	else if (pg_strncasecmp(text, "redis://", 8) == 0)
 		rest = text + 8;
@@ -90,38 +113,29 @@ rtc_redis_url_parse(const char *text, RtcRedisUrl *url, const char **detail)
 		rest = text + 9;
 	}
 	else
-	{
-		*detail = "The URL must begin with redis://, rediss:// or unix://.";
-		return false;
-	}
+		return RTC_URL_SCHEME;
 
 	end = rest + strcspn(rest, "/?#");
-	if (!parse_authority(rest, end, url, detail))
-		return false;
+	error = parse_authority(rest, end, url);
+	if (error != RTC_URL_OK)
+		return error;
 
 	if (*end == '?' || *end == '#')
-	{
-		*detail = "Only a database number may follow host and port, as in redis://host:port/0.";
-		return false;
-	}
+		return RTC_URL_TRAILER;
 
 	/* A lone slash at the end is what many programs write; it means 0. */
 	if (*end == '/' && end[1] != '\0' &&
 		!parse_number(end + 1, end + strlen(end), 0, INT_MAX, &url->db))
-	{
-		*detail = "The database number must be an integer between 0 and 2147483647.";
-		return false;
-	}
+		return RTC_URL_DATABASE;
 
-	return true;
+	return RTC_URL_OK;
 }
 
 /*
  * Parses [user@]host[:port].
  */
-static bool
-parse_authority(const char *start, const char *end, RtcRedisUrl *url,
-				const char **detail)
+static RtcUrlError
+parse_authority(const char *start, const char *end, RtcRedisUrl *url)
 {
 	const char *at = NULL;
 	const char *host_end;
@@ -134,8 +148,10 @@ parse_authority(const char *start, const char *end, RtcRedisUrl *url,
 	}
 	if (at != NULL)
 	{
-		if (!parse_user(start, at, url, detail))
-			return false;
+		RtcUrlError error = parse_user(start, at, url);
+
+		if (error != RTC_URL_OK)
+			return error;
 		start = at + 1;
 	}
 
@@ -144,16 +160,10 @@ parse_authority(const char *start, const char *end, RtcRedisUrl *url,
 		const char *bracket = memchr(start, ']', end - start);
 
 		if (bracket == NULL || !parse_ipv6(start + 1, bracket, url))
-		{
-			*detail = "The brackets must enclose an IPv6 address, as in redis://[::1]:6379.";
-			return false;
-		}
+			return RTC_URL_BRACKETS;
 		host_end = bracket + 1;
 		if (host_end < end && *host_end != ':')
-		{
-			*detail = "Only a port may follow the bracketed address.";
-			return false;
-		}
+			return RTC_URL_BRACKETED_PORT;
 	}
 	else
 	{
@@ -161,40 +171,25 @@ parse_authority(const char *start, const char *end, RtcRedisUrl *url,
 		if (host_end == NULL)
 			host_end = end;
 		else if (memchr(host_end + 1, ':', end - host_end - 1) != NULL)
-		{
-			*detail = "An IPv6 address must be enclosed in brackets, as in redis://[::1]:6379.";
-			return false;
-		}
+			return RTC_URL_BARE_IPV6;
 
 		if (host_end == start)
-		{
-			*detail = "The URL names no host.";
-			return false;
-		}
+			return RTC_URL_NO_HOST;
 		if (!decode(start, host_end, url->host, sizeof(url->host)))
-		{
-			*detail = "The host name is too long or contains an invalid percent-encoding.";
-			return false;
-		}
+			return RTC_URL_HOST_ENCODING;
 		for (const char *p = url->host; *p != '\0'; p++)
 		{
 			if ((unsigned char) *p <= ' ' || *p == 0x7f ||
 				strchr("/@[]\\", *p) != NULL)
-			{
-				*detail = "The host name contains an invalid character.";
-				return false;
-			}
+				return RTC_URL_HOST;
 		}
 	}
 
 	if (host_end < end &&
 		!parse_number(host_end + 1, end, 1, 65535, &url->port))
-	{
-		*detail = "The port must be an integer between 1 and 65535.";
-		return false;
-	}
+		return RTC_URL_PORT;
 
-	return true;
+	return RTC_URL_OK;
 }
 
 /*
@@ -225,74 +220,54 @@ parse_ipv6(const char *start, const char *end, RtcRedisUrl *url)
 /*
  * Parses [user@]/path[?db=n].
  */
-static bool
-parse_unix(const char *start, RtcRedisUrl *url, const char **detail)
+static RtcUrlError
+parse_unix(const char *start, RtcRedisUrl *url)
 {
 	const char *path = strchr(start, '/');
 	const char *end;
 
 	if (path == NULL ||
 		(path != start && path[-1] != '@'))
+		return RTC_URL_RELATIVE_PATH;
+	if (path != start)
 	{
-		*detail = "The path of the socket must be absolute, as in unix:///run/redis/redis.sock.";
-		return false;
+		RtcUrlError error = parse_user(start, path - 1, url);
+
+		if (error != RTC_URL_OK)
+			return error;
 	}
-	if (path != start && !parse_user(start, path - 1, url, detail))
-		return false;
 
 	end = path + strcspn(path, "?");
 	if (!decode(path, end, url->path, sizeof(url->path)) ||
 		strlen(url->path) >= UNIXSOCK_PATH_BUFLEN)
-	{
-		*detail = "The path of the socket is too long or contains an invalid percent-encoding.";
-		return false;
-	}
+		return RTC_URL_PATH_ENCODING;
 	if (url->path[1] == '\0')
-	{
-		*detail = "The URL names no socket.";
-		return false;
-	}
+		return RTC_URL_NO_PATH;
 
 	if (*end == '?')
 	{
 		if (strncmp(end, "?db=", 4) != 0)
-		{
-			*detail = "The only parameter of a unix:// URL is db, as in unix:///run/redis/redis.sock?db=1.";
-			return false;
-		}
+			return RTC_URL_PARAMETER;
 		if (!parse_number(end + 4, end + strlen(end), 0, INT_MAX, &url->db))
-		{
-			*detail = "The database number must be an integer between 0 and 2147483647.";
-			return false;
-		}
+			return RTC_URL_DATABASE;
 	}
 
-	return true;
+	return RTC_URL_OK;
 }
 
 /*
  * Parses what stands before the '@'.
  */
-static bool
-parse_user(const char *start, const char *end, RtcRedisUrl *url,
-		   const char **detail)
+static RtcUrlError
+parse_user(const char *start, const char *end, RtcRedisUrl *url)
 {
 	if (memchr(start, ':', end - start) != NULL)
-	{
-		*detail = "The URL must not contain a password.";
-		return false;
-	}
+		return RTC_URL_PASSWORD;
 	if (start == end)
-	{
-		*detail = "The user name before the @ is empty.";
-		return false;
-	}
+		return RTC_URL_NO_USER;
 	if (!decode(start, end, url->user, sizeof(url->user)))
-	{
-		*detail = "The user name is too long or contains an invalid percent-encoding.";
-		return false;
-	}
-	return true;
+		return RTC_URL_USER_ENCODING;
+	return RTC_URL_OK;
 }
 
 /*

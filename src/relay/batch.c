@@ -33,10 +33,8 @@
 #include "utils/memutils.h"
 
 #include "base/inject.h"
-#include "base/key.h"
 #include "guc.h"
-#include "read/companion.h"
-#include "redis/session.h"
+#include "redis/names.h"
 #include "relay/batch.h"
 #include "relay/closed.h"
 #include "relay/publish.h"
@@ -104,7 +102,6 @@ struct RtcBatch
 	bool		progressed;		/* tags were dropped, if only in part */
 };
 
-static RtcTagName *list_tags(RtcBatch *batch);
 static bool drop_tags(RtcBatch *batch, RtcConn *conn);
 static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
@@ -347,32 +344,22 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 	return RTC_CONN_OK;
 }
 
-/* The tag sets to be dropped. */
-static RtcTagName *
-list_tags(RtcBatch *batch)
-{
-	RtcTagName *tags = palloc(Max(batch->ntags, 1) * sizeof(RtcTagName));
-	int			n = 0;
-
-	for (int i = 0; i < batch->nops && n < batch->ntags; i++)
-		if (batch->op[i]->is_tag)
-		{
-			tags[n].name = batch->op[i]->key;
-			tags[n++].len = batch->op[i]->keylen;
-		}
-	return tags;
-}
-
 /* Drops all that is in the tag sets. */
 static bool
 drop_tags(RtcBatch *batch, RtcConn *conn)
 {
+	const char **tags;
 	uint64		dropped = 0;
+	int			n = 0;
 	RtcConnResult result;
 
 	if (batch->ntags == 0)
 		return true;
-	result = rtc_tags_drop(conn, list_tags(batch), batch->ntags, &dropped);
+	tags = palloc(batch->ntags * sizeof(char *));
+	for (int i = 0; i < batch->nops; i++)
+		if (batch->op[i]->is_tag)
+			tags[n++] = batch->op[i]->key;
+	result = rtc_tags_drop(conn, tags, n, &dropped);
 	rtc_stat_add(RTC_STAT_TAG_DROPS, dropped);
 	batch->progressed = dropped > 0;
 	return result == RTC_CONN_OK;
@@ -386,38 +373,42 @@ batch_timeout(RtcBatch *batch)
 	return (int) Min(timeouts * rtc_command_timeout, INT_MAX);
 }
 
+/* Completes a SET, to which the key was added, and appends it. */
+static void
+append_set(RtcConn *conn, RtcArgs *args, const char *value, size_t len,
+		   int64 ttl_ms)
+{
+	rtc_args_bytes(args, value, len);
+	if (ttl_ms > 0)
+	{
+		rtc_args_text(args, "PX");
+		rtc_args_number(args, ttl_ms);
+	}
+	rtc_conn_append(conn, args);
+}
+
 static void
 append_sets(RtcBatch *batch, RtcConn *conn)
 {
+	RtcArgs		args = {0};
+
 	for (int i = 0; i < batch->nops; i++)
 	{
 		RtcBatchOp *op = batch->op[i];
-		const char *argv[5] = {"SET", op->key, op->value, "PX", NULL};
-		size_t		argvlen[5] = {3, op->keylen, op->vallen, 2, 0};
-		char		ttl[32];
 
 		if (!op->is_set)
 			continue;
-		if (op->ttl_ms > 0)
-		{
-			argvlen[4] = snprintf(ttl, sizeof(ttl), INT64_FORMAT, op->ttl_ms);
-			argv[4] = ttl;
-		}
-		rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
-		if (op->is_put)
-		{
-			StringInfoData name;
-
-			initStringInfo(&name);
-			rtc_query_name(&name, op->key, op->keylen);
-			argv[1] = name.data;
-			argvlen[1] = name.len;
-			argv[2] = RTC_USERS_COMPANION;
-			argvlen[2] = strlen(argv[2]);
-			rtc_conn_append(conn, op->ttl_ms > 0 ? 5 : 3, argv, argvlen);
-			pfree(name.data);
-		}
+		rtc_args_begin(&args, "SET");
+		rtc_args_bytes(&args, op->key, op->keylen);
+		append_set(conn, &args, op->value, op->vallen, op->ttl_ms);
+		if (!op->is_put)
+			continue;
+		rtc_args_begin(&args, "SET");
+		rtc_query_name(rtc_args_next(&args), op->key, op->keylen);
+		append_set(conn, &args, RTC_USERS_COMPANION,
+				   strlen(RTC_USERS_COMPANION), op->ttl_ms);
 	}
+	rtc_args_free(&args);
 }
 
 /*
@@ -427,61 +418,30 @@ append_sets(RtcBatch *batch, RtcConn *conn)
 static void
 append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 {
-	const char *argv[RTC_UNLINK_CHUNK + 4];
-	size_t		argvlen[RTC_UNLINK_CHUNK + 4];
-	int			argc = 1;
-	int			start = 0;
-	StringInfoData names;
-	int		   *lease_end = palloc((batch->nops + 1) * sizeof(int));
-	int		   *query_end = palloc((batch->nops + 1) * sizeof(int));
+	RtcArgs		args = {0};
 
-	/* all names first: argv must not point into a moving buffer */
-	initStringInfo(&names);
+	rtc_args_begin(&args, "UNLINK");
 	for (int i = 0; i < batch->nops; i++)
 	{
 		RtcBatchOp *op = batch->op[i];
 
 		if (op->is_tag)
 			continue;
-		rtc_lease_name(&names, op->key, op->keylen);
-		lease_end[i] = names.len;
-		rtc_query_name(&names, op->key, op->keylen);
-		query_end[i] = names.len;
-	}
-
-	argv[0] = "UNLINK";
-	argvlen[0] = strlen(argv[0]);
-	for (int i = 0; i < batch->nops; i++)
-	{
-		RtcBatchOp *op = batch->op[i];
-
-		if (op->is_tag)
-			continue;
-		argv[argc] = names.data + start;
-		argvlen[argc++] = lease_end[i] - start;
+		rtc_lease_name(rtc_args_next(&args), op->key, op->keylen);
 		if (all || !op->is_put)
-		{
-			argv[argc] = names.data + lease_end[i];
-			argvlen[argc++] = query_end[i] - lease_end[i];
-		}
-		start = query_end[i];
+			rtc_query_name(rtc_args_next(&args), op->key, op->keylen);
 		if (all || !op->is_set)
-		{
-			argv[argc] = op->key;
-			argvlen[argc++] = op->keylen;
-		}
+			rtc_args_bytes(&args, op->key, op->keylen);
 
-		if (argc >= RTC_UNLINK_CHUNK)
+		if (args.n >= RTC_UNLINK_CHUNK)
 		{
-			rtc_conn_append(conn, argc, argv, argvlen);
-			argc = 1;
+			rtc_conn_append(conn, &args);
+			rtc_args_begin(&args, "UNLINK");
 		}
 	}
-	if (argc > 1)
-		rtc_conn_append(conn, argc, argv, argvlen);
-	pfree(names.data);
-	pfree(lease_end);
-	pfree(query_end);
+	if (args.n > 1)
+		rtc_conn_append(conn, &args);
+	rtc_args_free(&args);
 }
 
 static void

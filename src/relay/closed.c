@@ -26,13 +26,10 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "base/clock.h"
-#include "base/key.h"
 #include "guc.h"
+#include "redis/names.h"
 #include "redis/prefix_table.h"
-#include "redis/session.h"
 #include "relay/closed.h"
 #include "stats.h"
 
@@ -44,7 +41,6 @@
 #define FORGET_AFTER	600000
 
 static void note(RtcPrefix *entry);
-static void append_closed(RtcConn *conn, const char *prefix, Oid dboid);
 
 void
 rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
@@ -183,26 +179,18 @@ RtcPrefixResult
 rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
 				 size_t error_size)
 {
-	StringInfoData names;
-	size_t		keylen;
-	const char *argv[5] = {"SET", NULL, "1", "PX", "1"};
-	size_t		argvlen[5] = {3, 0, 1, 2, 1};
+	char		key[RTC_MAX_PREFIX_LEN + 8];
+	RtcArgs		args = {0};
 	RtcReply   *replies;
 	int			nreplies;
 
 	/* whatever has such a name is deleted next */
-	initStringInfo(&names);
-	appendStringInfo(&names, "%s~probe", prefix);
-	keylen = names.len;
-	rtc_lease_name(&names, names.data, keylen);
-	argv[1] = names.data;
-	argvlen[1] = keylen;
-	rtc_conn_append(conn, 5, argv, argvlen);
-	argv[0] = "UNLINK";
-	argvlen[0] = strlen(argv[0]);
-	argv[2] = names.data + keylen;
-	argvlen[2] = names.len - keylen;
-	rtc_conn_append(conn, 3, argv, argvlen);
+	snprintf(key, sizeof(key), "%s" RTC_PROBE_SUFFIX, prefix);
+	rtc_conn_append_strings(conn, "SET", key, "1", "PX", "1", NULL);
+	rtc_args_begin(&args, "UNLINK");
+	rtc_args_text(&args, key);
+	rtc_lease_name(rtc_args_next(&args), key, strlen(key));
+	rtc_conn_append(conn, &args);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
@@ -227,8 +215,10 @@ rtc_closed_append(RtcConn *conn)
 
 		if (!entry->unnoted)
 			continue;
-		append_closed(conn, entry->prefix, entry->dboid);
-		append_closed(conn, entry->old, entry->dboid);
+		if (entry->prefix[0] != '\0')
+			rtc_position_append_prefix(conn, entry->prefix, entry->dboid, true);
+		if (entry->old[0] != '\0')
+			rtc_position_append_prefix(conn, entry->old, entry->dboid, true);
 	}
 	return true;
 }
@@ -241,24 +231,6 @@ rtc_closed_noted(void)
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 		rtc_prefixes->entry[i].unnoted = false;
 	rtc_prefix_unlock();
-}
-
-/*
- * Appends what makes the position say that a prefix is closed; "" = none.
- */
-static void
-append_closed(RtcConn *conn, const char *prefix, Oid dboid)
-{
-	char		field[RTC_MAX_PREFIX_LEN + 16];
-	char		value[16];
-
-	if (prefix[0] == '\0')
-		return;
-	snprintf(field, sizeof(field), "prefix:%s", prefix);
-	rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-	snprintf(field, sizeof(field), "closed:%s", prefix);
-	snprintf(value, sizeof(value), "%u", dboid);
-	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
 }
 
 /*

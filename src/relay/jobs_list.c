@@ -60,7 +60,7 @@ rtc_job_add_scan(RtcJob *job, const char *prefix, const RtcOp *op)
 		appendBinaryStringInfo(&glob, op->key, op->keylen);
 	else
 		appendStringInfoChar(&glob, '*');
-	rtc_scan_begin(&job->scan[job->nscans++], glob.data, glob.len,
+	rtc_scan_begin(&job->scan[job->nscans++], glob.data,
 				   pattern ? strlen(prefix) : 0);
 	MemoryContextSwitchTo(old);
 }

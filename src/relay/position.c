@@ -41,13 +41,10 @@
 #include "base/inject.h"
 #include "base/wal_bounds.h"
 #include "guc.h"
+#include "redis/names.h"
 #include "redis/prefix_table.h"
-#include "redis/session.h"
 #include "redis/trust.h"
 #include "relay/position.h"
-
-#define PREFIX_FIELD	"prefix:"
-#define CLOSED_FIELD	"closed:"	/* of the same length */
 
 /*
  * A hash with more fields is not our position: a dozen of our own, and a prefix for
@@ -62,7 +59,6 @@ static bool read_hash(RtcConn *conn, const RtcReply **hash,
 					  const char **foreign);
 static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
-static XLogRecPtr parse_lsn(const char *text);
 
 RtcConnResult
 rtc_position_load(RtcConn *conn, RtcPositionMemory *memory, RtcPosition *pos)
@@ -202,7 +198,7 @@ rtc_position_succeed(RtcConn *conn, RtcPositionMemory *memory,
 	snprintf(number, sizeof(number), "%u", tli);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
-	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), "successor",
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), RTC_POS_SUCCESSOR,
 							number, NULL);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)
@@ -266,42 +262,70 @@ rtc_position_append(RtcConn *conn, const RtcPosition *pos)
 {
 	char		number[3][32];
 	char		epoch[RTC_EPOCH_LEN];
-	char		lsn[5][32];
+	char		lsn[5][RTC_LSN_LEN];
 	char		mark[32];
 
 	snprintf(number[0], 32, "%u", pos->timeline);
 	snprintf(number[1], 32, INT64_FORMAT, rtc_unix_ms());
 	snprintf(number[2], 32, UINT64_FORMAT, pos->at.horizon);
-	snprintf(lsn[0], 32, "%X/%X", LSN_FORMAT_ARGS(pos->timeline_begin));
-	snprintf(lsn[1], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.lsn));
-	snprintf(lsn[2], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.verified_lsn));
-	snprintf(lsn[3], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.restart_lsn));
-	snprintf(lsn[4], 32, "%X/%X", LSN_FORMAT_ARGS(pos->at.commit_lsn));
+	rtc_lsn_text(pos->timeline_begin, lsn[0]);
+	rtc_lsn_text(pos->at.lsn, lsn[1]);
+	rtc_lsn_text(pos->at.verified_lsn, lsn[2]);
+	rtc_lsn_text(pos->at.restart_lsn, lsn[3]);
+	rtc_lsn_text(pos->at.commit_lsn, lsn[4]);
 	snprintf(mark, 32, "%X/%X:%08x", LSN_FORMAT_ARGS(pos->at.mark.lsn),
 			 pos->at.mark.crc);
 	rtc_epoch_text(pos->epoch, epoch);
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(),
-							"timeline", number[0],
-							"timeline_begin", lsn[0],
-							"lsn", lsn[1],
-							"commit_lsn", lsn[4],
-							"verified_lsn", lsn[2],
-							"restart_lsn", lsn[3],
-							"mark", mark,
-							"horizon", number[2],
-							"successor", "0",
-							"seen", number[1],
-							"owner", pos->owner,
-							"epoch", epoch,
-							"key_id", pos->key_id,
+							RTC_POS_TIMELINE, number[0],
+							RTC_POS_TIMELINE_BEGIN, lsn[0],
+							RTC_POS_LSN, lsn[1],
+							RTC_POS_COMMIT_LSN, lsn[4],
+							RTC_POS_VERIFIED_LSN, lsn[2],
+							RTC_POS_RESTART_LSN, lsn[3],
+							RTC_POS_MARK, mark,
+							RTC_POS_HORIZON, number[2],
+							RTC_POS_SUCCESSOR, "0",
+							RTC_POS_SEEN, number[1],
+							RTC_POS_OWNER, pos->owner,
+							RTC_POS_EPOCH, epoch,
+							RTC_POS_KEY_ID, pos->key_id,
 							NULL);
+}
+
+void
+rtc_position_append_prefix(RtcConn *conn, const char *prefix, Oid dboid,
+						   bool closed)
+{
+	char		field[RTC_MAX_PREFIX_LEN + 8];
+	char		value[16];
+
+	snprintf(field, sizeof(field), "%s%s",
+			 closed ? RTC_POS_PREFIX : RTC_POS_CLOSED, prefix);
+	rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+	snprintf(field, sizeof(field), "%s%s",
+			 closed ? RTC_POS_CLOSED : RTC_POS_PREFIX, prefix);
+	snprintf(value, sizeof(value), "%u", dboid);
+	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value,
+							NULL);
+}
+
+void
+rtc_position_append_drop(RtcConn *conn, const char *prefix)
+{
+	char		field[2][RTC_MAX_PREFIX_LEN + 8];
+
+	snprintf(field[0], sizeof(field[0]), RTC_POS_PREFIX "%s", prefix);
+	snprintf(field[1], sizeof(field[1]), RTC_POS_CLOSED "%s", prefix);
+	rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field[0],
+							field[1], NULL);
 }
 
 void
 rtc_position_append_watch(RtcConn *conn)
 {
 	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
-	rtc_conn_append_strings(conn, "HGET", rtc_position_key(), "owner", NULL);
+	rtc_conn_append_strings(conn, "HGET", rtc_position_key(), RTC_POS_OWNER, NULL);
 }
 
 bool
@@ -326,57 +350,46 @@ static void
 set_field(RtcPosition *pos, const char *name, size_t namelen,
 		  const char *value)
 {
-	if (strcmp(name, "timeline") == 0)
+	if (strcmp(name, RTC_POS_TIMELINE) == 0)
 		pos->timeline = strtoul(value, NULL, 10);
-	else if (strcmp(name, "timeline_begin") == 0)
-		pos->timeline_begin = parse_lsn(value);
-	else if (strcmp(name, "lsn") == 0)
-		pos->at.lsn = parse_lsn(value);
-	else if (strcmp(name, "commit_lsn") == 0)
-		pos->at.commit_lsn = parse_lsn(value);
-	else if (strcmp(name, "verified_lsn") == 0)
-		pos->at.verified_lsn = parse_lsn(value);
-	else if (strcmp(name, "restart_lsn") == 0)
-		pos->at.restart_lsn = parse_lsn(value);
-	else if (strcmp(name, "mark") == 0)
+	else if (strcmp(name, RTC_POS_TIMELINE_BEGIN) == 0)
+		pos->timeline_begin = rtc_lsn_parse(value);
+	else if (strcmp(name, RTC_POS_LSN) == 0)
+		pos->at.lsn = rtc_lsn_parse(value);
+	else if (strcmp(name, RTC_POS_COMMIT_LSN) == 0)
+		pos->at.commit_lsn = rtc_lsn_parse(value);
+	else if (strcmp(name, RTC_POS_VERIFIED_LSN) == 0)
+		pos->at.verified_lsn = rtc_lsn_parse(value);
+	else if (strcmp(name, RTC_POS_RESTART_LSN) == 0)
+		pos->at.restart_lsn = rtc_lsn_parse(value);
+	else if (strcmp(name, RTC_POS_MARK) == 0)
 	{
 		if (sscanf(value, "%*X/%*X:%x", &pos->at.mark.crc) == 1)
-			pos->at.mark.lsn = parse_lsn(value);
+			pos->at.mark.lsn = rtc_lsn_parse(value);
 	}
-	else if (strcmp(name, "horizon") == 0)
+	else if (strcmp(name, RTC_POS_HORIZON) == 0)
 		pos->at.horizon = strtou64(value, NULL, 10);
-	else if (strcmp(name, "successor") == 0)
+	else if (strcmp(name, RTC_POS_SUCCESSOR) == 0)
 		pos->successor = strtoul(value, NULL, 10);
-	else if (strcmp(name, "seen") == 0)
+	else if (strcmp(name, RTC_POS_SEEN) == 0)
 		pos->seen_ms = strtoi64(value, NULL, 10);
-	else if (strcmp(name, "owner") == 0)
+	else if (strcmp(name, RTC_POS_OWNER) == 0)
 		strlcpy(pos->owner, value, sizeof(pos->owner));
-	else if (strcmp(name, "key_id") == 0)
+	else if (strcmp(name, RTC_POS_KEY_ID) == 0)
 		strlcpy(pos->key_id, value, sizeof(pos->key_id));
-	else if (strcmp(name, "epoch") == 0)
+	else if (strcmp(name, RTC_POS_EPOCH) == 0)
 		pos->epoch = strtoull(value, NULL, 16);
-	else if ((strncmp(name, PREFIX_FIELD, strlen(PREFIX_FIELD)) == 0 ||
-			  strncmp(name, CLOSED_FIELD, strlen(CLOSED_FIELD)) == 0) &&
-			 namelen > strlen(PREFIX_FIELD) &&
-			 namelen - strlen(PREFIX_FIELD) < RTC_MAX_PREFIX_LEN)
+	else if ((strncmp(name, RTC_POS_PREFIX, strlen(RTC_POS_PREFIX)) == 0 ||
+			  strncmp(name, RTC_POS_CLOSED, strlen(RTC_POS_CLOSED)) == 0) &&
+			 namelen > strlen(RTC_POS_PREFIX) &&
+			 namelen - strlen(RTC_POS_PREFIX) < RTC_MAX_PREFIX_LEN)
 	{
-		strlcpy(pos->prefix[pos->nprefixes], name + strlen(PREFIX_FIELD),
+		strlcpy(pos->prefix[pos->nprefixes], name + strlen(RTC_POS_PREFIX),
 				RTC_MAX_PREFIX_LEN);
 		pos->prefix_dboid[pos->nprefixes] = strtoul(value, NULL, 10);
-		pos->prefix_closed[pos->nprefixes] = name[0] == CLOSED_FIELD[0];
+		pos->prefix_closed[pos->nprefixes] = name[0] == RTC_POS_CLOSED[0];
 		pos->nprefixes++;
 	}
-}
-
-static XLogRecPtr
-parse_lsn(const char *text)
-{
-	uint32		hi,
-				lo;
-
-	if (sscanf(text, "%X/%X", &hi, &lo) != 2)
-		return InvalidXLogRecPtr;
-	return ((uint64) hi) << 32 | lo;
 }
 
 /*
@@ -402,19 +415,4 @@ rtc_position_owner(void)
 			 (unsigned long long) hash_bytes_extended((unsigned char *) where,
 													  strlen(where), 0));
 	return owner;
-}
-
-XLogRecPtr
-rtc_timeline_begin(TimeLineID tli, List *history)
-{
-	ListCell   *lc;
-
-	foreach(lc, history)
-	{
-		TimeLineHistoryEntry *entry = lfirst(lc);
-
-		if (entry->tli == tli)
-			return entry->begin;
-	}
-	return InvalidXLogRecPtr;
 }

@@ -13,7 +13,6 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
-#include "nodes/pg_list.h"
 
 #include "op.h"
 #include "redis/conn.h"
@@ -108,15 +107,20 @@ extern void rtc_position_history(const RtcPosition *pos, XLogRecPtr *begin,
 extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
 
 /*
+ * Append the commands that enter a prefix of a database in the position, or
+ * take it out; for use inside MULTI.  closed: readers have to stay away from it.
+ */
+extern void rtc_position_append_prefix(RtcConn *conn, const char *prefix,
+									   Oid dboid, bool closed);
+extern void rtc_position_append_drop(RtcConn *conn, const char *prefix);
+
+/*
  * Appends what watches the position for the next EXEC and asks, in the same
  * breath, whose it is now: between the last EXEC and the WATCH somebody else
  * may have taken it.  The second function judges the reply.
  */
 extern void rtc_position_append_watch(RtcConn *conn);
 extern bool rtc_position_is(const RtcReply *reply, const char *owner);
-
-/* Where a timeline left its parent, by a history; 0/0 for the first one. */
-extern XLogRecPtr rtc_timeline_begin(TimeLineID tli, List *history);
 
 /* Milliseconds of Unix time, for seen_ms. */
 extern int64 rtc_unix_ms(void);

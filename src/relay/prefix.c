@@ -28,7 +28,7 @@
 #include "base/inject.h"
 #include "base/key.h"
 #include "guc.h"
-#include "redis/session.h"
+#include "redis/names.h"
 #include "relay/prefix.h"
 #include "relay/prefix_owner.h"
 
@@ -354,7 +354,6 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 RtcConnResult
 rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 {
-	const char *mine = strrchr(rtc_position_key(), ':') + 1;
 	const RtcReply *owners;
 
 	if (pos->nprefixes == 0)
@@ -367,7 +366,7 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 		const char *owner = owners[i].type == RTC_REPLY_STRING
 		? owners[i].str : "";
 
-		if (strcmp(owner, mine) == 0)
+		if (strcmp(owner, rtc_system_name()) == 0)
 			continue;
 		ereport(LOG,
 				(errmsg("key prefix \"%s\" in Redis is not ours any more",
@@ -440,40 +439,25 @@ static RtcPrefixResult
 store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 			 bool closed)
 {
-	const char *mine = strrchr(rtc_position_key(), ':') + 1;
-	char		field[RTC_MAX_PREFIX_LEN + 16];
-	char		value[16];
 	RtcReply   *replies;
 	int			nreplies;
-	int			exec = 1;
+	int			exec;
 
-	snprintf(value, sizeof(value), "%u", dboid);
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	if (prefix[0] != '\0')
 	{
-		snprintf(field, sizeof(field), "%s:%s", closed ? "prefix" : "closed",
-				 prefix);
-		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-		snprintf(field, sizeof(field), "%s:%s", closed ? "closed" : "prefix",
-				 prefix);
-		rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
-		rtc_conn_append_strings(conn, "HSET", RTC_OWNERS_KEY, prefix, mine, NULL);
-		exec += 3;
+		rtc_position_append_prefix(conn, prefix, dboid, closed);
+		rtc_conn_append_strings(conn, "HSET", RTC_OWNERS_KEY, prefix,
+								rtc_system_name(), NULL);
 	}
-	if (old[0] != '\0')
+	if (old[0] != '\0' && closed)
+		rtc_position_append_prefix(conn, old, dboid, true);
+	else if (old[0] != '\0')
 	{
-		snprintf(field, sizeof(field), "prefix:%s", old);
-		rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-		snprintf(field, sizeof(field), "closed:%s", old);
-		if (closed)
-			rtc_conn_append_strings(conn, "HSET", rtc_position_key(), field, value, NULL);
-		else
-		{
-			rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
-			rtc_conn_append_strings(conn, "HDEL", RTC_OWNERS_KEY, old, NULL);
-		}
-		exec += closed ? 2 : 3;
+		rtc_position_append_drop(conn, old);
+		rtc_conn_append_strings(conn, "HDEL", RTC_OWNERS_KEY, old, NULL);
 	}
+	exec = rtc_conn_outstanding(conn);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,

@@ -16,7 +16,7 @@
 #include "postgres.h"
 
 #include "guc.h"
-#include "redis/session.h"
+#include "redis/names.h"
 #include "relay/prefix_owner.h"
 
 /* Longest name of a database system, with its final NUL. */
@@ -40,8 +40,7 @@ find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
 	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
-	if (replies[0].type == RTC_REPLY_ERROR &&
-		strncmp(replies[0].str, "WRONGTYPE", strlen("WRONGTYPE")) == 0)
+	if (rtc_reply_is_error(&replies[0], "WRONGTYPE"))
 	{
 		/* somebody has stored something else there: it tells nothing */
 		rtc_conn_append_strings(conn, "UNLINK", RTC_OWNERS_KEY, NULL);
@@ -57,23 +56,18 @@ find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
 const RtcReply *
 rtc_owners_of(RtcConn *conn, const RtcPosition *pos)
 {
-	int			argc = pos->nprefixes + 2;
-	const char **argv = palloc(argc * sizeof(char *));
-	size_t	   *argvlen = palloc(argc * sizeof(size_t));
+	RtcArgs		args = {0};
 	RtcReply   *replies;
 	int			nreplies;
 
-	argv[0] = "HMGET";
-	argv[1] = RTC_OWNERS_KEY;
+	rtc_args_begin(&args, "HMGET");
+	rtc_args_text(&args, RTC_OWNERS_KEY);
 	for (int i = 0; i < pos->nprefixes; i++)
-		argv[i + 2] = pos->prefix[i];
-	for (int i = 0; i < argc; i++)
-		argvlen[i] = strlen(argv[i]);
-	rtc_conn_append(conn, argc, argv, argvlen);
+		rtc_args_text(&args, pos->prefix[i]);
+	rtc_conn_append(conn, &args);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
 		return NULL;
-	if (replies[0].type != RTC_REPLY_ARRAY ||
-		replies[0].nelems != pos->nprefixes)
+	if (!rtc_reply_is_array(&replies[0], pos->nprefixes))
 	{
 		rtc_conn_fail(conn, "unexpected reply to HMGET");
 		return NULL;
@@ -84,7 +78,6 @@ rtc_owners_of(RtcConn *conn, const RtcPosition *pos)
 RtcPrefixResult
 rtc_owner_check(RtcConn *conn, const char *prefix, char *error, size_t error_size)
 {
-	const char *mine = strrchr(rtc_position_key(), ':') + 1;
 	RtcReply   *replies;
 	int			nreplies;
 	char		key[128];
@@ -96,11 +89,11 @@ rtc_owner_check(RtcConn *conn, const char *prefix, char *error, size_t error_siz
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK ||
 		find_owner(conn, prefix, other) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
-	if (other[0] == '\0' || strcmp(other, mine) == 0)
+	if (other[0] == '\0' || strcmp(other, rtc_system_name()) == 0)
 		return RTC_PREFIX_OK;
 
-	snprintf(key, sizeof(key), "rtcache:position:%s", other);
-	rtc_conn_append_strings(conn, "HGET", key, "seen", NULL);
+	snprintf(key, sizeof(key), RTC_POSITION_KEY "%s", other);
+	rtc_conn_append_strings(conn, "HGET", key, RTC_POS_SEEN, NULL);
 	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	seen_ms = replies[0].type == RTC_REPLY_STRING

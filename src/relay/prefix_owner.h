@@ -16,8 +16,6 @@
 #include "relay/position.h"
 #include "relay/prefix.h"
 
-#define RTC_OWNERS_KEY	"rtcache:owners"
-
 /*
  * Which database systems have the prefixes of the position?  One reply for each;
  * NULL = failed, and the connection is closed.

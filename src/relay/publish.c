@@ -38,19 +38,16 @@ rtc_publish_key(RtcConn *conn, const char *key, size_t keylen)
 		return false;
 	initStringInfo(&escaped);
 	rtc_glob_escape(&escaped, key, keylen);
-	rtc_publish_glob(conn, escaped.data, escaped.len);
+	rtc_publish_glob(conn, escaped.data);
 	pfree(escaped.data);
 	return true;
 }
 
 bool
-rtc_publish_glob(RtcConn *conn, const char *glob, size_t globlen)
+rtc_publish_glob(RtcConn *conn, const char *glob)
 {
-	const char *argv[] = {"PUBLISH", rtc_publish, glob};
-	size_t		argvlen[] = {7, strlen(rtc_publish), globlen};
-
 	if (rtc_publish[0] == '\0')
 		return false;
-	rtc_conn_append(conn, lengthof(argv), argv, argvlen);
+	rtc_conn_append_strings(conn, "PUBLISH", rtc_publish, glob, NULL);
 	return true;
 }

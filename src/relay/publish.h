@@ -19,6 +19,6 @@
  * next; does nothing, and returns false, if rtcache.publish is empty.
  */
 extern bool rtc_publish_key(RtcConn *conn, const char *key, size_t keylen);
-extern bool rtc_publish_glob(RtcConn *conn, const char *glob, size_t globlen);
+extern bool rtc_publish_glob(RtcConn *conn, const char *glob);
 
 #endif							/* RTC_PUBLISH_H */

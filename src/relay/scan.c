@@ -31,13 +31,9 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "base/key.h"
-#include "redis/conn.h"
+#include "redis/names.h"
 #include "relay/publish.h"
 #include "relay/scan.h"
-
-/* What follows a key in the names of its lease and companion, as a glob. */
-#define RTC_BESIDE_GLOB		"~[lq][eu][ae][sr][ey]"
 
 /* Most keys of one UNLINK. */
 #define RTC_UNLINK_CHUNK	500
@@ -45,31 +41,22 @@
 /* Instead of the length of a prefix: all tag sets stay. */
 #define RTC_ALL_TAGS		SIZE_MAX
 
-static RtcConnResult publish(RtcConn *conn, const char *glob, size_t globlen,
-							 int timeout_ms);
 static RtcScanResult run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms,
-							  int64 until_us);
-static RtcScanResult run_steps(RtcConn *conn, RtcScan *scan, const char *glob,
-							   size_t globlen, int timeout_ms, int64 until_us,
-							   MemoryContext step);
+							  int64 until_us, MemoryContext step);
 static void move_to(RtcScan *scan, const char *cursor);
-static int	append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep);
-static bool is_kept(const RtcReply *key, size_t keep);
+static void append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep);
 
 void
-rtc_scan_begin(RtcScan *scan, const char *glob, size_t globlen, size_t keep)
+rtc_scan_begin(RtcScan *scan, const char *glob, size_t keep)
 {
 	memset(scan, 0, sizeof(*scan));
-	scan->glob = pnstrdup(glob, globlen);
-	scan->globlen = globlen;
+	scan->glob = pstrdup(glob);
 	scan->keep = keep;
 	strlcpy(scan->cursor, "0", sizeof(scan->cursor));
 }
 
 /*
- * Deletes matching keys with their leases and companions, which are named
- * {key}~lease, or key~lease if the key has a hash tag of its own, and likewise
- * (see key.c).
+ * Deletes matching keys with their leases and companions.
  *
  * All leases go before the first value.  The other way round, a reader from
  * before could store its value behind the scan of the values and have its
@@ -77,110 +64,86 @@ rtc_scan_begin(RtcScan *scan, const char *glob, size_t globlen, size_t keep)
  *
  * Tag sets, if they go, are the last: as long as a value is there, a drop finds
  * it.
+ *
+ * In the end subscribers are told, whether or not anything was there: they may
+ * know keys that Redis has not had for long.
  */
 RtcScanResult
 rtc_scan_run(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
 {
+	RtcReply   *replies;
+	int			nreplies;
+
 	while (scan->pass < RTC_SCAN_PASSES)
 	{
-		RtcScanResult result = run_pass(conn, scan, timeout_ms, until_us);
+		if (scan->pass < RTC_SCAN_PASSES - 1 || scan->keep == 0)
+		{
+			MemoryContext step = AllocSetContextCreate(CurrentMemoryContext,
+													   "rtcache scan step",
+													   ALLOCSET_DEFAULT_SIZES);
+			RtcScanResult result = run_pass(conn, scan, timeout_ms, until_us,
+											step);
 
-		if (result != RTC_SCAN_DONE)
-			return result;
+			MemoryContextDelete(step);
+			if (result != RTC_SCAN_DONE)
+				return result;
+		}
 		scan->pass++;
 		scan->steps = 0;
 		strlcpy(scan->cursor, "0", sizeof(scan->cursor));
 		if (scan->pass == 2)
 			RTC_INJECT("scan_leases_deleted");
 	}
-	return publish(conn, scan->glob, scan->globlen, timeout_ms) == RTC_CONN_OK ?
-		RTC_SCAN_DONE : RTC_SCAN_FAILED;
+	if (rtc_publish_glob(conn, scan->glob) &&
+		(rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies) != RTC_CONN_OK ||
+		 rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK))
+		return RTC_SCAN_FAILED;
+	return RTC_SCAN_DONE;
 }
 
 /*
- * Tells subscribers what was deleted, whether or not it was there: they may
- * know keys that Redis has not had for long.
- */
-static RtcConnResult
-publish(RtcConn *conn, const char *glob, size_t globlen, int timeout_ms)
-{
-	RtcReply   *replies;
-	int			nreplies;
-
-	if (!rtc_publish_glob(conn, glob, globlen))
-		return RTC_CONN_OK;
-	if (rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	if (replies[0].type != RTC_REPLY_ERROR)
-		return RTC_CONN_OK;
-	rtc_conn_fail(conn, "%s", replies[0].str);
-	return RTC_CONN_FAILED;
-}
-
-/*
- * Goes on with the pass that the scan is in.
+ * Goes on with the pass that the scan is in.  Each step brings keys while those
+ * of the one before are unlinked.  The scan's cursor moves when that is
+ * confirmed.
  */
 static RtcScanResult
-run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
-{
-	MemoryContext step;
-	StringInfoData glob;
-	RtcScanResult result;
-
-	if (scan->pass == RTC_SCAN_PASSES - 1 && scan->keep > 0)
-		return RTC_SCAN_DONE;
-	step = AllocSetContextCreate(CurrentMemoryContext, "rtcache scan step",
-								 ALLOCSET_DEFAULT_SIZES);
-	initStringInfo(&glob);
-	if (scan->pass == 0)
-		appendStringInfoChar(&glob, '{');
-	appendBinaryStringInfo(&glob, scan->glob, scan->globlen);
-	if (scan->pass == 0)
-		appendStringInfoChar(&glob, '}');
-	if (scan->pass < 2)
-		appendStringInfoString(&glob, RTC_BESIDE_GLOB);
-	result = run_steps(conn, scan, glob.data, glob.len, timeout_ms, until_us,
-					   step);
-	pfree(glob.data);
-	MemoryContextDelete(step);
-	return result;
-}
-
-/*
- * Makes steps, each of which brings keys while those of the one before are
- * unlinked.  The scan's cursor moves when that is confirmed.
- */
-static RtcScanResult
-run_steps(RtcConn *conn, RtcScan *scan, const char *glob, size_t globlen,
-		  int timeout_ms, int64 until_us, MemoryContext step)
+run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us,
+		 MemoryContext step)
 {
 	size_t		keep = 0;
+	StringInfoData glob;
 	char		next[RTC_CURSOR_LEN];
-	int			nunlinks = 0;
 	bool		asked = true;
-	bool		ended = false;
 
+	initStringInfo(&glob);
+	if (scan->pass < 2)
+		rtc_beside_glob(&glob, scan->glob, scan->pass == 0);
+	else
+		appendStringInfoString(&glob, scan->glob);
 	if (scan->pass == 2)
 		keep = scan->keep > 0 ? scan->keep : RTC_ALL_TAGS;
+
 	strlcpy(next, scan->cursor, sizeof(next));
-	rtc_scan_append(conn, next, glob, globlen);
-	for (;;)
+	rtc_scan_append(conn, next, glob.data);
+	do
 	{
 		MemoryContext old;
 		RtcReply   *replies;
-		int			nreplies;
+		int			nunlinks;
 		RtcConnResult result;
 
 		CHECK_FOR_INTERRUPTS();
 
 		MemoryContextReset(step);
 		old = MemoryContextSwitchTo(step);
-		result = rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies);
+		result = rtc_conn_exchange(conn, timeout_ms, &replies, &nunlinks);
 		MemoryContextSwitchTo(old);
 		if (result != RTC_CONN_OK)
 			return RTC_SCAN_FAILED;
 
 		/* First the unlinks of the step before, then this step. */
+		if (asked)
+			nunlinks--;
 		for (int i = 0; i < nunlinks; i++)
 		{
 			if (replies[i].type != RTC_REPLY_INTEGER)
@@ -194,25 +157,25 @@ run_steps(RtcConn *conn, RtcScan *scan, const char *glob, size_t globlen,
 		}
 		move_to(scan, next);
 		if (!asked)
-			return ended ? RTC_SCAN_DONE : RTC_SCAN_MORE;
+			break;
 
 		if (!rtc_scan_read(conn, &replies[nunlinks], next, sizeof(next)))
 			return RTC_SCAN_FAILED;
-		nunlinks = append_unlinks(conn, &replies[nunlinks].elems[1], keep);
+		append_unlinks(conn, &replies[nunlinks].elems[1], keep);
 		RTC_INJECT("scan_step");
-		ended = strcmp(next, "0") == 0;
-		asked = !ended && rtc_clock_us() < until_us;
+		asked = strcmp(next, "0") != 0 && rtc_clock_us() < until_us;
 		if (asked)
-			rtc_scan_append(conn, next, glob, globlen);
-		else if (nunlinks == 0)
-		{
-			move_to(scan, next);
-			return ended ? RTC_SCAN_DONE : RTC_SCAN_MORE;
-		}
-	}
+			rtc_scan_append(conn, next, glob.data);
+	} while (rtc_conn_outstanding(conn) > 0);
+
+	move_to(scan, next);
+	pfree(glob.data);
+	return strcmp(next, "0") == 0 ? RTC_SCAN_DONE : RTC_SCAN_MORE;
 }
 
-/* All that is before the cursor is deleted. */
+/*
+ * Notes that all that is before the cursor is deleted.
+ */
 static void
 move_to(RtcScan *scan, const char *cursor)
 {
@@ -229,12 +192,9 @@ bool
 rtc_scan_read(RtcConn *conn, const RtcReply *reply, char *cursor,
 			  size_t cursorlen)
 {
-	if (reply->type == RTC_REPLY_ERROR)
-	{
-		rtc_conn_fail(conn, "%s", reply->str);
+	if (rtc_conn_judge(conn, reply, 1) != RTC_CONN_OK)
 		return false;
-	}
-	if (reply->type != RTC_REPLY_ARRAY || reply->nelems != 2 ||
+	if (!rtc_reply_is_array(reply, 2) ||
 		reply->elems[0].type != RTC_REPLY_STRING ||
 		reply->elems[0].len == 0 || reply->elems[0].len >= cursorlen ||
 		reply->elems[1].type != RTC_REPLY_ARRAY)
@@ -246,51 +206,6 @@ rtc_scan_read(RtcConn *conn, const RtcReply *reply, char *cursor,
 	return true;
 }
 
-/*
- * Appends UNLINK commands for an array of keys; returns how many.
- */
-static int
-append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep)
-{
-	const char *argv[RTC_UNLINK_CHUNK + 1];
-	size_t		argvlen[RTC_UNLINK_CHUNK + 1];
-	int			argc = 1;
-	int			ncommands = 0;
-
-	argv[0] = "UNLINK";
-	argvlen[0] = 6;
-	for (int i = 0; i < keys->nelems; i++)
-	{
-		const RtcReply *key = &keys->elems[i];
-
-		if (key->type == RTC_REPLY_STRING && !is_kept(key, keep))
-		{
-			argv[argc] = key->str;
-			argvlen[argc] = key->len;
-			argc++;
-		}
-		if (argc > RTC_UNLINK_CHUNK || (argc > 1 && i == keys->nelems - 1))
-		{
-			rtc_conn_append(conn, argc, argv, argvlen);
-			ncommands++;
-			argc = 1;
-		}
-	}
-	return ncommands;
-}
-
-void
-rtc_scan_append(RtcConn *conn, const char *cursor, const char *glob,
-				size_t globlen)
-{
-	const char *argv[] = {"SCAN", cursor, "MATCH", glob, "COUNT",
-	CppAsString2(RTC_SCAN_COUNT)};
-	size_t		argvlen[] = {4, strlen(cursor), 5, globlen, 5,
-	strlen(CppAsString2(RTC_SCAN_COUNT))};
-
-	rtc_conn_append(conn, lengthof(argv), argv, argvlen);
-}
-
 /* Is it a tag set that is to stay? */
 static bool
 is_kept(const RtcReply *key, size_t keep)
@@ -300,4 +215,37 @@ is_kept(const RtcReply *key, size_t keep)
 
 	return keep > 0 && rtc_tag_parse(key->str, key->len, &prefixlen, &dep) &&
 		(prefixlen == keep || keep == RTC_ALL_TAGS);
+}
+
+/*
+ * Appends UNLINK commands for an array of keys.
+ */
+static void
+append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep)
+{
+	RtcArgs		args = {0};
+
+	rtc_args_begin(&args, "UNLINK");
+	for (int i = 0; i < keys->nelems; i++)
+	{
+		const RtcReply *key = &keys->elems[i];
+
+		if (key->type == RTC_REPLY_STRING && !is_kept(key, keep))
+			rtc_args_bytes(&args, key->str, key->len);
+		if (args.n > RTC_UNLINK_CHUNK)
+		{
+			rtc_conn_append(conn, &args);
+			rtc_args_begin(&args, "UNLINK");
+		}
+	}
+	if (args.n > 1)
+		rtc_conn_append(conn, &args);
+	rtc_args_free(&args);
+}
+
+void
+rtc_scan_append(RtcConn *conn, const char *cursor, const char *glob)
+{
+	rtc_conn_append_strings(conn, "SCAN", cursor, "MATCH", glob, "COUNT",
+							CppAsString2(RTC_SCAN_COUNT), NULL);
 }

@@ -35,7 +35,6 @@
 typedef struct RtcScan
 {
 	char	   *glob;			/* a full glob, prefix included */
-	size_t		globlen;
 	size_t		keep;			/* length of the prefix whose tag sets stay,
 								 * since what they name is not all deleted; 0
 								 * = they go as well */
@@ -57,8 +56,7 @@ typedef enum RtcScanResult
  * Prepares a scan; the glob is copied into the current memory context.  For keep
  * see RtcScan.
  */
-extern void rtc_scan_begin(RtcScan *scan, const char *glob, size_t globlen,
-						   size_t keep);
+extern void rtc_scan_begin(RtcScan *scan, const char *glob, size_t keep);
 
 /*
  * Goes on until all is deleted, or until the monotonic clock is at until_us; at
@@ -69,7 +67,7 @@ extern RtcScanResult rtc_scan_run(RtcConn *conn, RtcScan *scan,
 
 /* Appends one step of a SCAN; the first has cursor "0". */
 extern void rtc_scan_append(RtcConn *conn, const char *cursor,
-							const char *glob, size_t globlen);
+							const char *glob);
 
 /*
  * Checks its reply, whose elems[1] are the keys, and takes the cursor of the

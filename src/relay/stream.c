@@ -45,7 +45,6 @@
 #include "relay/status.h"
 #include "relay/store.h"
 #include "relay/stream.h"
-#include "relay/tag_drop.h"
 #include "relay/decision.h"
 #include "wal/queue.h"
 
@@ -186,7 +185,6 @@ look(RtcStream *s, RtcPosition *pos)
 		rtc_position_succeed(s->conn, &s->memory, pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(s->conn, pos) == RTC_CONN_OK &&
 		rtc_jobs_recognize(s->jobs, pos, &s->same) &&
-		rtc_tags_load(s->conn) == RTC_CONN_OK &&
 		rtc_redis_ask_policy(s->conn) == RTC_CONN_OK;
 }
 

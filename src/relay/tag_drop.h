@@ -15,21 +15,12 @@
 
 #include "redis/conn.h"
 
-/* The name of a tag set; points to memory of whoever has it. */
-typedef struct RtcTagName
-{
-	const char *name;
-	size_t		len;
-} RtcTagName;
-
-/* Gives Redis the scripts, after connecting. */
-extern RtcConnResult rtc_tags_load(RtcConn *conn);
-
 /*
- * Deletes all keys that are in the sets, and the sets with them.  Shuffles the
- * array.  Adds the number of values deleted to *dropped.
+ * Deletes all keys that are in the sets, which are given by their names, and the
+ * sets with them.  Shuffles the array.  Adds the number of values deleted to
+ * *dropped.
  */
-extern RtcConnResult rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n,
+extern RtcConnResult rtc_tags_drop(RtcConn *conn, const char **tags, int n,
 								   uint64 *dropped);
 
 /*
@@ -38,7 +29,6 @@ extern RtcConnResult rtc_tags_drop(RtcConn *conn, RtcTagName *tags, int n,
  * script.
  */
 #define RTC_TRIM_LIMIT 250
-extern void rtc_tags_append_trim(RtcConn *conn, const RtcTagName *tag,
-								 bool by_text);
+extern void rtc_tags_append_trim(RtcConn *conn, const char *tag, bool by_text);
 
 #endif							/* RTC_TAG_DROP_H */

@@ -31,12 +31,10 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "base/key.h"
 #include "base/wal_bounds.h"
 #include "dep/interest.h"
 #include "guc.h"
-#include "redis/script.h"
-#include "redis/session.h"
+#include "redis/names.h"
 #include "relay/jobs_report.h"
 #include "relay/prefix.h"
 #include "relay/scan.h"
@@ -63,7 +61,7 @@ struct RtcSweep
 	TimestampTz began_at;		/* the first pass */
 	bool		by_text;		/* Redis does not know the script */
 	int64		due_ms;			/* when the next step may be made; monotonic */
-	RtcTagName *tag;			/* found, to be trimmed */
+	const char **tag;			/* found, to be trimmed */
 	int			ntags;
 };
 
@@ -110,7 +108,6 @@ rtc_sweep_due(const RtcSweep *sweep)
 RtcConnResult
 rtc_sweep_step(RtcSweep *sweep)
 {
-	static const char glob[] = "*" RTC_TAG_INFIX "????????????????";
 	int			ntrims = Min(sweep->ntags, TRIMS_PER_STEP);
 	bool		scan = sweep->ntags == 0 && !sweep->scanned;
 	RtcReply   *replies;
@@ -120,10 +117,11 @@ rtc_sweep_step(RtcSweep *sweep)
 	sweep->due_ms = rtc_clock_ms() + (sweep->known ? REST_STEP :
 									  REST_FIRST_PASS);
 	for (int i = 0; i < ntrims; i++)
-		rtc_tags_append_trim(sweep->conn, &sweep->tag[i], sweep->by_text && i == 0);
+		rtc_tags_append_trim(sweep->conn, sweep->tag[i],
+							 sweep->by_text && i == 0);
 	sweep->by_text = false;
 	if (scan)
-		rtc_scan_append(sweep->conn, sweep->cursor, glob, strlen(glob));
+		rtc_scan_append(sweep->conn, sweep->cursor, RTC_TAG_GLOB);
 	if (rtc_conn_exchange(sweep->conn, rtc_command_timeout, &replies,
 						  &nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
@@ -131,7 +129,8 @@ rtc_sweep_step(RtcSweep *sweep)
 	/* a set with many members to be taken out stays for the next step */
 	for (int i = 0; i < sweep->ntags; i++)
 	{
-		bool		unknown = i < ntrims && rtc_script_is_unknown(&replies[i]);
+		bool		unknown = i < ntrims &&
+		rtc_reply_is_error(&replies[i], "NOSCRIPT");
 
 		sweep->by_text = sweep->by_text || unknown;
 		if (i >= ntrims || unknown ||
@@ -180,7 +179,7 @@ note_tags(RtcSweep *sweep, const RtcReply *keys)
 	MemoryContextReset(sweep->context);
 	old = MemoryContextSwitchTo(sweep->context);
 	sweep->ntags = 0;
-	sweep->tag = palloc(Max(keys->nelems, 1) * sizeof(RtcTagName));
+	sweep->tag = palloc(keys->nelems * sizeof(char *));
 	for (int i = 0; i < keys->nelems; i++)
 	{
 		const RtcReply *key = &keys->elems[i];
@@ -194,8 +193,7 @@ note_tags(RtcSweep *sweep, const RtcReply *keys)
 		rtc_interest_register(&dep, 1);
 		if (!rtc_prefix_is_ours(key->str, prefixlen))
 			continue;
-		sweep->tag[sweep->ntags].name = pnstrdup(key->str, key->len);
-		sweep->tag[sweep->ntags++].len = key->len;
+		sweep->tag[sweep->ntags++] = pstrdup(key->str);
 	}
 	MemoryContextSwitchTo(old);
 	return sweep->ntags > 0;

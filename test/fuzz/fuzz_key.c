@@ -3,7 +3,7 @@
  * fuzz_key.c
  *		Keys, globs and prefixes made of any bytes.
  *
- * rooms: base/key
+ * rooms: base/key redis/names
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -13,6 +13,7 @@
 
 #include "base/key.h"
 #include "op.h"
+#include "redis/names.h"
 
 static int
 hex(char c)

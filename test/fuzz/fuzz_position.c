@@ -3,7 +3,7 @@
  * fuzz_position.c
  *		The position as Redis tells it: any reply.
  *
- * rooms: relay/position redis/reply
+ * rooms: relay/position redis/names redis/reply
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -11,6 +11,8 @@
  */
 #include "fuzz.h"
 #include "resp.h"
+
+#include "access/xlog.h"
 
 #include "relay/position.h"
 #include "op.h"
@@ -42,10 +44,19 @@ rtc_conn_reply_was_too_large(RtcConn *conn)
 	return false;
 }
 
-const char *
-rtc_position_key(void)
+RtcConnResult
+rtc_conn_judge(RtcConn *conn, const RtcReply *replies, int nreplies)
 {
-	return "rtcache:position:1";
+	for (int i = 0; i < nreplies; i++)
+		if (replies[i].type == RTC_REPLY_ERROR)
+			return RTC_CONN_FAILED;
+	return RTC_CONN_OK;
+}
+
+uint64
+GetSystemIdentifier(void)
+{
+	return 1;
 }
 
 RtcConnResult

@@ -16,11 +16,13 @@
 void
 fuzz_one(const uint8 *data, size_t size)
 {
-	const char *detail = NULL;
 	RtcRedisUrl url;
+	RtcUrlError error = rtc_redis_url_parse(fuzz_text(data, size), &url);
 
-	if (!rtc_redis_url_parse(fuzz_text(data, size), &url, &detail))
+	if (error != RTC_URL_OK)
 	{
+		const char *detail = rtc_redis_url_detail(error);
+
 		MUST(detail != NULL && detail[strlen(detail) - 1] == '.');
 		return;
 	}

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * test_key.c
- *		Keys: what they may be, and the names in Redis that are made of them.
+ *		Keys: what they may be, globs and prefixes.
  *
  * rooms: base/key
  *
@@ -35,16 +35,6 @@ escaped(const char *text)
 
 	initStringInfo(&buf);
 	rtc_glob_escape(&buf, text, strlen(text));
-	return buf.data;
-}
-
-static const char *
-lease(const char *key)
-{
-	StringInfoData buf;
-
-	initStringInfo(&buf);
-	rtc_lease_name(&buf, key, strlen(key));
 	return buf.data;
 }
 
@@ -121,36 +111,6 @@ test_checks(void)
 }
 
 static void
-test_names(void)
-{
-	StringInfoData buf;
-	RtcDep		dep;
-	size_t		prefixlen;
-
-	is_text(lease("db:a"), "{db:a}~lease", "a key becomes the hash tag of its lease");
-	is_text(lease("db:{a}:b"), "db:{a}:b~lease", "a key with a hash tag keeps it");
-	is_text(lease("db:{}a"), "{db:{}a}~lease", "an empty hash tag is none");
-	is_text(lease("db:a}{b"), "{db:a}{b}~lease", "nor is one without an end");
-	is_text(lease("db:}{a}"), "db:}{a}~lease", "a brace in front of it does not end it");
-	initStringInfo(&buf);
-	rtc_query_name(&buf, BYTES("db:a"));
-	is_text(buf.data, "{db:a}~query", "the companion has another suffix");
-
-	resetStringInfo(&buf);
-	rtc_tag_name(&buf, BYTES("db:"), UINT64CONST(0x0123456789abcdef));
-	is_text(buf.data, "db:~tag:0123456789abcdef", "the name of a tag set");
-	ok(rtc_tag_parse(BYTES(buf.data), &prefixlen, &dep), "is known as one");
-	is_int(prefixlen, 3, "its prefix comes back");
-	ok(dep == UINT64CONST(0x0123456789abcdef), "and its dependency");
-	ok(!rtc_tag_parse(BYTES("~tag:0123456789abcdef"), &prefixlen, &dep),
-	   "a tag set has a prefix");
-	ok(!rtc_tag_parse(BYTES("db:~tag:0123456789abcdeF"), &prefixlen, &dep),
-	   "and digits in lower case");
-	ok(!rtc_tag_parse(BYTES("db:~tag:0123456789abcde"), &prefixlen, &dep), "no fewer than 16");
-	ok(!rtc_tag_parse(BYTES("db:~tag:00123456789abcdef"), &prefixlen, &dep), "and no more");
-}
-
-static void
 test_globs(void)
 {
 	is_text(escaped("a*b?[c]\\"), "a\\*b\\?\\[c\\]\\\\", "what means something in a glob is escaped");
@@ -202,7 +162,6 @@ main(void)
 {
 	test_encoding();
 	test_checks();
-	test_names();
 	test_globs();
 	test_prefixes();
 	return done_testing();

@@ -20,10 +20,10 @@ meaning(const char *text)
 {
 	static char shown[1024];
 	RtcRedisUrl url;
-	const char *detail = NULL;
+	RtcUrlError error = rtc_redis_url_parse(text, &url);
 
-	if (!rtc_redis_url_parse(text, &url, &detail))
-		return detail;
+	if (error != RTC_URL_OK)
+		return rtc_redis_url_detail(error);
 	rtc_redis_url_show(&url, shown, sizeof(shown));
 	return shown;
 }
@@ -119,7 +119,6 @@ test_limits(void)
 {
 	RtcRedisUrl url;
 	char		shown[8];
-	const char *detail;
 
 	is_text(meaning(with("redis://", sizeof(url.host) - 1, "")),
 			with("redis://", sizeof(url.host) - 1, ":6379/0"), "the longest host name");
@@ -135,7 +134,7 @@ test_limits(void)
 	is_text(meaning(with("unix:///", 107, "")),
 			"The path of the socket is too long or contains an invalid percent-encoding.", "a longer one");
 
-	ok(rtc_redis_url_parse("redis://host", &url, &detail), "a URL");
+	ok(rtc_redis_url_parse("redis://host", &url) == RTC_URL_OK, "a URL");
 	rtc_redis_url_show(&url, shown, sizeof(shown));
 	is_text(shown, "redis:/", "what does not fit is cut off");
 }
