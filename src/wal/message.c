@@ -28,7 +28,12 @@
  * use the message again; the relay ignores a second message with the same
  * first_seq of the same transaction, so neither can this one.
  *
- * Messages of 1.0 were binary.  They are read as well (message_v1.c).
+ * Messages of 1.0 were binary.  After an update the relay may still meet some:
+ * of commits that were not applied before the server stopped, of transactions
+ * that were prepared before, or in WAL from a primary of 1.0.  Their ops are not
+ * read any more.  Such a message stands for a CLEAR of its database, in its
+ * transaction.  That is right whatever the ops are: a key that is missing is no
+ * wrong answer.
  *
  * Model: written by backends, before commit, where an error may be raised;
  * read by the relay.  Bytes that arrive here may be hostile: any role can
@@ -51,7 +56,6 @@
 #include "dep/dep.h"
 #include "stats.h"
 #include "wal/message.h"
-#include "wal/message_v1.h"
 #include "wal/seal.h"
 
 #define RTC_MESSAGE_VERSION 2
@@ -71,12 +75,33 @@
 /* The most bytes in front of the name: the seal and eight numbers. */
 #define RTC_MAX_HEADER		(RTC_SEAL_TEXT_LEN + 8 * RTC_MAX_DIGITS)
 
+/* What 1.0 wrote in front of the database's name and the ops. */
+#define V1_VERSION	1
+
+typedef struct V1Header
+{
+	uint8		seal[RTC_SEAL_LEN]; /* HMAC of all that follows */
+	uint8		version;		/* V1_VERSION */
+	uint8		kind;			/* RtcMessageKind */
+	uint16		dbnamelen;		/* bytes */
+	Oid			dboid;
+	uint64		fxid;			/* full xid of the writing (sub)transaction */
+	uint64		first_seq;
+	uint32		nops;
+	uint32		unused;			/* zero */
+} V1Header;
+
+/* What is read instead of its ops: a CLEAR, without a key. */
+static const char v1_ops[] = {RTC_DIGIT_LAST + RTC_OP_CLEAR, RTC_DIGIT_LAST};
+
 static char *put_row(char *p, const RtcRow *row);
 static bool get_row(const char **pos, const char *end, RtcRow *row);
 static bool get_place(const char **pos, const char *end, ItemPointer ctid);
 static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
 								size_t opslen, uint32 nops, uint64 first_seq,
 								uint32 flags);
+static bool is_v1(const char *data, size_t len);
+static bool parse_v1(const char *data, size_t len, RtcMessage *msg);
 static const char *my_database_name(void);
 static char *escape_name(char *p, const char *name);
 static bool unescape_name(const char *text, size_t len, char *name);
@@ -277,8 +302,8 @@ rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 	uint64		nops;
 	uint64		namelen;
 
-	if (rtc_message_v1_is(data, len))
-		return rtc_message_v1_parse(data, len, msg);
+	if (is_v1(data, len))
+		return parse_v1(data, len, msg);
 	memset(msg, 0, sizeof(*msg));
 	if (len < RTC_SEAL_TEXT_LEN ||
 		!rtc_get_number(&pos, end, &version) ||
@@ -305,15 +330,6 @@ rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 }
 
 bool
-rtc_message_next_op(const RtcMessage *msg, const char **pos, RtcOp *op)
-{
-	const char *end = msg->ops + msg->opslen;
-
-	return msg->is_v1 ? rtc_op_v1_decode(pos, end, op)
-		: rtc_op_decode(pos, end, op);
-}
-
-bool
 rtc_message_read(const char *data, size_t len, TransactionId xid, Oid dboid,
 				 bool transactional, RtcMessage *msg)
 {
@@ -322,9 +338,42 @@ rtc_message_read(const char *data, size_t len, TransactionId xid, Oid dboid,
 		msg->dboid == dboid &&
 		TransactionIdIsNormal(xid) &&
 		msg->fxid == U64FromFullTransactionId(rtc_full_xid(xid)) &&
-		(msg->is_v1 ? rtc_message_v1_verify(data, len)
-		 : rtc_seal_verify(data + RTC_SEAL_TEXT_LEN,
-						   len - RTC_SEAL_TEXT_LEN, data));
+		(is_v1(data, len) ?
+		 rtc_seal_verify_bytes(data + RTC_SEAL_LEN, len - RTC_SEAL_LEN,
+							   (const uint8 *) data) :
+		 rtc_seal_verify(data + RTC_SEAL_TEXT_LEN, len - RTC_SEAL_TEXT_LEN,
+						 data));
+}
+
+/* In messages of today there is a printable character in this place. */
+static bool
+is_v1(const char *data, size_t len)
+{
+	return len >= sizeof(V1Header) &&
+		data[offsetof(V1Header, version)] == V1_VERSION;
+}
+
+static bool
+parse_v1(const char *data, size_t len, RtcMessage *msg)
+{
+	V1Header	header;
+
+	memcpy(&header, data, sizeof(header));
+	if (header.kind < RTC_MESSAGE_OPS || header.kind > RTC_MESSAGE_OMITTED ||
+		header.dbnamelen == 0 || header.dbnamelen >= NAMEDATALEN ||
+		sizeof(header) + header.dbnamelen > len)
+		return false;
+
+	memset(msg, 0, sizeof(*msg));
+	msg->kind = (RtcMessageKind) header.kind;
+	msg->dboid = header.dboid;
+	memcpy(msg->dbname, data + sizeof(header), header.dbnamelen);
+	msg->fxid = header.fxid;
+	msg->first_seq = header.first_seq;
+	msg->nops = 1;
+	msg->ops = v1_ops;
+	msg->opslen = sizeof(v1_ops);
+	return true;
 }
 
 /*

@@ -25,13 +25,12 @@ typedef enum RtcMessageKind
 	RTC_MESSAGE_OMITTED = 3		/* TAG ops may be left out from here on */
 } RtcMessageKind;
 
-/* A message whose seal was checked.  Pointers go into the record. */
+/* A message whose seal was checked.  ops may point into the record. */
 typedef struct RtcMessage
 {
 	RtcMessageKind kind;
 	Oid			dboid;
 	char		dbname[NAMEDATALEN];
-	bool		is_v1;			/* 1.0 has written it */
 	uint64		fxid;			/* full xid of the (sub)transaction */
 	uint64		first_seq;		/* orders the messages of a transaction */
 	uint32		nops;
@@ -82,12 +81,5 @@ extern XLogRecPtr rtc_message_write_omitted(void);
 extern bool rtc_message_parse(const char *data, size_t len, RtcMessage *msg);
 extern bool rtc_message_read(const char *data, size_t len, TransactionId xid,
 							 Oid dboid, bool transactional, RtcMessage *msg);
-
-/*
- * Decodes the op at *pos in a message, and moves *pos behind it.  False when
- * the bytes are no op.
- */
-extern bool rtc_message_next_op(const RtcMessage *msg, const char **pos,
-								RtcOp *op);
 
 #endif							/* RTC_MESSAGE_H */

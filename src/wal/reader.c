@@ -200,15 +200,18 @@ bool
 rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 					   const RtcMessage **msg, bool *gone)
 {
+	const char *end;
+
 	*gone = false;
 	for (;;)
 	{
 		if (reader->msg_pos != NULL)
 		{
 			*msg = &reader->msg;
-			if (reader->msg_pos < reader->msg.ops + reader->msg.opslen)
+			end = reader->msg.ops + reader->msg.opslen;
+			if (reader->msg_pos < end)
 			{
-				if (rtc_message_next_op(&reader->msg, &reader->msg_pos, op))
+				if (rtc_op_decode(&reader->msg_pos, end, op))
 					return true;
 				ereport(ERROR,
 						(errcode(ERRCODE_DATA_CORRUPTED),
