@@ -75,7 +75,9 @@ typedef struct RtcMerge
 	const char *data;
 	const char *end;			/* of the ops */
 	bool		complete;		/* see rtc_op_merge() */
-	RtcMergedOps *to;
+	const RtcListedOp *ops;
+	uint8	   *kind;			/* RtcOpKind to write each op as; 0 = leave it
+								 * out */
 	RtcGoneRows *gone;			/* versions that ops seen so far have ended */
 } RtcMerge;
 
@@ -95,8 +97,6 @@ static bool same_op_key(const RtcMerge *merge, const char *a, const char *b);
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-static void find_ops(const char *data, uint32 from, uint32 end,
-					 RtcMergedOps *merged);
 static void decode(const RtcMerge *merge, const char *encoded, RtcOp *op);
 static RtcOpKind merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op,
 						   uint32 i);
@@ -110,32 +110,28 @@ static void leave_out_untouched(RtcMerge *merge, merged_hash * keys,
 								const RtcPutKeys *puts);
 static bool may_be_put(const RtcPutKeys *puts, const RtcOp *op);
 
-void
-rtc_op_merge(const char *data, uint32 from, uint32 end, bool complete,
-			 const RtcPutKeys *puts, RtcMergedOps *merged)
+uint8 *
+rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
+			 uint32 nops, bool complete, const RtcPutKeys *puts)
 {
-	RtcMerge	merge;
+	uint8	   *kind = palloc(Max(nops, 1));
+	RtcMerge	merge = {data, data + end, complete, ops, kind};
 	merged_hash *keys;
 	RtcOp		op;
 
-	find_ops(data, from, end, merged);
-	merge.data = data;
-	merge.end = data + end;
-	merge.complete = complete;
-	merge.to = merged;
 	merge.gone = rtc_gone_rows_create(CurrentMemoryContext);
-	keys = merged_create(CurrentMemoryContext, Min(merged->nops, 1024), &merge);
+	keys = merged_create(CurrentMemoryContext, Min(nops, 1024), &merge);
 
 	/* backwards, so that what has ended a version is known before its ROW */
-	for (uint32 i = merged->nops; i-- > 0;)
+	for (uint32 i = nops; i-- > 0;)
 	{
-		const char *encoded = data + merged->offset[i];
+		const char *encoded = data + ops[i].offset;
 		RtcMergedKey *key;
 		bool		found;
 
 		CHECK_FOR_INTERRUPTS();
 		decode(&merge, encoded, &op);
-		merged->kind[i] = op.kind;
+		kind[i] = op.kind;
 		if (!RtcOpHasKey(op.kind))
 			continue;
 		key = merged_insert(keys, encoded, &found);
@@ -150,38 +146,32 @@ rtc_op_merge(const char *data, uint32 from, uint32 end, bool complete,
 		}
 
 		if (key->decided)
-			merged->kind[i] = 0;
+			kind[i] = 0;
 		else if (op.kind == RTC_OP_ROW)
-			merged->kind[i] = merge_row(&merge, key, &op, i);
+			kind[i] = merge_row(&merge, key, &op, i);
 		else if (op.kind == RTC_OP_GONE)
-			merged->kind[i] = merge_gone(&merge, key, &op, i);
+			kind[i] = merge_gone(&merge, key, &op, i);
 		else
-			merged->kind[i] = merge_absolute(&merge, key, &op);
-		if (merged->kind[i] != 0)
+			kind[i] = merge_absolute(&merge, key, &op);
+		if (kind[i] != 0)
 			key->kept++;
 	}
 
 	leave_out_untouched(&merge, keys, puts);
-	for (uint32 i = 0; i < merged->nops; i++)
+	for (uint32 i = 0; i < nops; i++)
 	{
-		if (merged->kind[i] == RTC_OP_ROW && complete)
-			merged->kind[i] = RTC_OP_SET;
-		else if (merged->kind[i] == RTC_OP_GONE)
+		if (kind[i] == RTC_OP_ROW && complete)
+			kind[i] = RTC_OP_SET;
+		else if (kind[i] == RTC_OP_GONE)
 		{
-			decode(&merge, data + merged->offset[i], &op);
+			decode(&merge, data + ops[i].offset, &op);
 			if (complete || may_be_put(puts, &op))
-				merged->kind[i] = RTC_OP_DEL;
+				kind[i] = RTC_OP_DEL;
 		}
 	}
 	rtc_gone_rows_destroy(merge.gone);
 	merged_destroy(keys);
-}
-
-void
-rtc_op_merge_free(RtcMergedOps *merged)
-{
-	pfree(merged->offset);
-	pfree(merged->kind);
+	return kind;
 }
 
 /*
@@ -194,7 +184,7 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 
 	if (rtc_gone_rows_has(merge->gone, op, &by))
 	{
-		uint8	   *kind = merge->to->kind;
+		uint8	   *kind = merge->kind;
 
 		/*
 		 * The relay does not need to hear of a version that it never sees,
@@ -202,8 +192,8 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 		 */
 		if (!merge->complete && op->row.alone && by != RTC_GONE_BY_UNKNOWN &&
 			by != key->last && kind[by] == RTC_OP_GONE &&
-			same_op_key(merge, merge->data + merge->to->offset[by],
-						merge->data + merge->to->offset[i]))
+			same_op_key(merge, merge->data + merge->ops[by].offset,
+						merge->data + merge->ops[i].offset))
 		{
 			kind[by] = 0;
 			key->kept--;
@@ -217,7 +207,7 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 	if (merge->complete)
 	{
 		if (key->last != RTC_NO_OP)
-			merge->to->kind[key->last] = 0;
+			merge->kind[key->last] = 0;
 		key->decided = true;
 	}
 	else
@@ -295,7 +285,7 @@ leave_out_untouched(RtcMerge *merge, merged_hash * keys, const RtcPutKeys *puts)
 			continue;
 		decode(merge, key->op, &op);
 		if (merge->complete || !may_be_put(puts, &op))
-			merge->to->kind[key->last] = 0;
+			merge->kind[key->last] = 0;
 	}
 }
 
@@ -328,37 +318,6 @@ may_be_put(const RtcPutKeys *puts, const RtcOp *op)
 		return false;
 	bit = op_key_hash(op) % RTC_PUT_BITS;
 	return (puts->bits[bit / 8] & (1 << (bit % 8))) != 0;
-}
-
-/*
- * Finds the offsets of the ops, and of their end.
- */
-static void
-find_ops(const char *data, uint32 from, uint32 end, RtcMergedOps *merged)
-{
-	const char *pos = data + from;
-	uint32		n = 0;
-	uint32		max = 64;
-	uint32	   *offset = palloc(max * sizeof(uint32));
-	RtcOp		op;
-
-	for (;;)
-	{
-		if (n == max)
-		{
-			max *= 2;
-			offset = repalloc_huge(offset, max * sizeof(uint32));
-		}
-		offset[n] = pos - data;
-		if (pos == data + end)
-			break;
-		n++;
-		if (!rtc_op_decode(&pos, data + end, &op))
-			elog(ERROR, "cache op list is corrupted");
-	}
-	merged->nops = n;
-	merged->offset = offset;
-	merged->kind = palloc(Max(n, 1));
 }
 
 static void

@@ -14,13 +14,12 @@
 
 #include "op.h"
 
-/* Ops in a buffer, and what each is written as. */
-typedef struct RtcMergedOps
+/* An op of a transaction. */
+typedef struct RtcListedOp
 {
-	uint32		nops;
-	uint32	   *offset;			/* of each op, and of the end of the buffer */
-	uint8	   *kind;			/* RtcOpKind to write it as; 0 = leave it out */
-} RtcMergedOps;
+	uint32		offset;			/* where it begins in the buffer */
+	uint32		generation;		/* grows when ops are written to WAL */
+} RtcListedOp;
 
 /* Keys on which a transaction has made PUTs: a bit for each hash. */
 #define RTC_PUT_BITS		8192
@@ -35,17 +34,13 @@ typedef struct RtcPutKeys
 extern void rtc_op_note_put(RtcPutKeys *puts, const RtcOp *op);
 
 /*
- * Merges the encoded ops in data from "from" to "end".  Allocates the result
- * in the current memory context.
+ * Merges ops, which lie in wire form in "data" up to "end".  Returns as what
+ * kind each is to be written, 0 = not at all; in the current memory context.
  *
  * complete: no other ops of the transaction are in WAL, or will be.
  * puts: all PUTs of the transaction so far, here or elsewhere.
  */
-extern void rtc_op_merge(const char *data, uint32 from, uint32 end,
-						 bool complete, const RtcPutKeys *puts,
-						 RtcMergedOps *merged);
-
-/* Gives the result back. */
-extern void rtc_op_merge_free(RtcMergedOps *merged);
+extern uint8 *rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
+						   uint32 nops, bool complete, const RtcPutKeys *puts);
 
 #endif							/* RTC_OP_MERGE_H */

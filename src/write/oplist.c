@@ -3,32 +3,33 @@
  * oplist.c
  *		The ops of the current transaction.
  *
- * Ops are kept in wire form, one behind the other, in one growing buffer.
- * A savepoint is an offset into it (a mark): rolling back cuts the buffer
- * there, releasing hands the mark to the parent.  While a subtransaction
- * runs its parents add nothing, so the ops of the current level are always
- * the end of the buffer.
+ * Ops are kept in wire form, one behind the other, in one growing buffer, with
+ * a list of where they begin.  A savepoint is an index into that list (a mark):
+ * rolling back cuts the list there, releasing hands the mark to the parent.
+ * While a subtransaction runs its parents add nothing, so the ops of the
+ * current level are always the end of the list.
  *
- * When the buffer would grow above rtcache.xact_buffer, the ops of the
- * current level are written to WAL early, with the xid of the current
- * (sub)transaction, so that they count only if the commit record lists it.
- * The ops of the parents stay, although they are older; so each message says
- * with first_seq where it belongs, and the relay sorts.  For that the ranges
- * of two messages must never overlap: the buffer is divided into segments,
- * and a new one begins wherever something was written out in between.
+ * When the buffer would grow above rtcache.xact_buffer, the ops of the current
+ * level are written to WAL early, with the xid of the current (sub)transaction,
+ * so that they count only if the commit record lists it.  The ops of the parents
+ * stay, although they are older; so each message says with first_seq where it
+ * belongs, and the relay sorts.  For that the ranges of two messages must never
+ * overlap.  So a message holds only ops of one generation, and each writing
+ * begins a new one: of two ops of one generation the later one is written with
+ * the earlier one or before it, together with all that lies between them.
  *
  * Before the ops are written they are merged (op_merge.c).  A row that leaves
  * a key takes back only what was stored of that row, whatever the order in
  * which triggers fire: rows can exchange their keys.
  *
- * What the transaction changes without naming keys is in the set of changed_deps.c.
- * It becomes TAG ops at the very end, behind the barrier that makes the stamps
+ * What the transaction changes without naming keys is in the set of
+ * changed_deps.c.  It becomes TAG ops at the very end, when the stamps are
  * pending: only then can be known who depends on what (interest.c).  They need
  * no place in the order of the other ops, since what they delete is what was
  * filled from a query, and no fill comes through while stamps are pending.
  *
  * Model: per backend, no locks.  Memory belongs to TopTransactionContext.
- * Adding and flushing may raise; what the transaction callbacks use for
+ * Adding and writing may raise; what the transaction callbacks use for
  * COMMIT, ABORT and the end of a subtransaction neither allocates nor raises.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -64,16 +65,8 @@
 typedef struct RtcMark
 {
 	int			nestlevel;
-	int			offset;
-	uint64		seq;			/* next_seq at that time */
+	uint32		first;			/* index of its first op */
 } RtcMark;
-
-/* Ops from offset on were added when next_seq was first_seq or later. */
-typedef struct RtcSegment
-{
-	int			offset;
-	uint64		first_seq;
-} RtcSegment;
 
 /* The state of the current transaction; all zero when it has no ops. */
 typedef struct RtcOpList
@@ -81,57 +74,51 @@ typedef struct RtcOpList
 	bool		active;			/* ops were added in this transaction */
 	bool		logged;			/* some of them are in WAL */
 	bool		early;			/* some were written before PRE_COMMIT */
-	bool		flushed;		/* PRE_COMMIT is over: write through */
+	bool		closed;			/* PRE_COMMIT is over: write at once */
 	bool		unlogged;		/* ops were dropped: the queue was off */
 	bool		cleared;		/* a CLEAR stands for too many changes */
 	StringInfoData buf;			/* ops in wire form */
-	uint64		next_seq;		/* ops added so far; never goes back */
-	RtcMark    *mark;			/* by nest level and offset, ascending */
+	RtcListedOp *op;			/* where they begin */
+	uint32		nops;
+	uint32		maxops;
+	uint32		generation;		/* of what is added now */
+	RtcMark    *mark;			/* by nest level and index, ascending */
 	int			nmarks;
 	int			maxmarks;
-	RtcSegment *segment;		/* by offset, ascending; [0].offset is 0 */
-	int			nsegments;
-	int			maxsegments;
 	RtcPutKeys	puts;			/* rolled back or not */
 } RtcOpList;
 
 static RtcOpList list;
 
+static void check_may_write(void);
 static void begin_list(void);
-static int	level_start(uint64 *seq);
-static int	find_segment(int offset);
-static void write_out(int from, uint64 seq);
+static void push(const RtcOp *op);
+static uint32 level_start(void);
+static uint32 offset_of(uint32 i);
+static void cut(uint32 first);
+static void write_out(uint32 first);
 static bool queue_is_on(void);
-static void write_messages(int from, uint64 seq);
-static void append_op(StringInfo message, int begin, int end, RtcOpKind kind);
+static void write_messages(uint32 first);
+static void append_op(StringInfo message, uint32 i, RtcOpKind kind);
 static void touch_bucket(const RtcOp *op);
-static void add_tags(void);
-static void add_late(const RtcOp *op);
 
-/*
- * Adds an op; see oplist.h.
- */
 void
 rtc_oplist_add(const RtcOp *op)
 {
 	int			nestlevel = GetCurrentTransactionNestLevel();
 	Size		size = op->keylen + (Size) op->vallen + 64;
-	int			start;
-	uint64		seq;
+	uint32		start;
 
-	PreventCommandDuringRecovery("writing to the cache");
-	PreventCommandIfReadOnly("writing to the cache");
-	PreventCommandIfParallelMode("writing to the cache");
-
+	check_may_write();
 	if (!list.active)
 		begin_list();
 	touch_bucket(op);
 	rtc_op_note_put(&list.puts, op);
 
-	start = level_start(&seq);
-	if (list.buf.len - start >= RTC_MIN_WRITE_OUT &&
+	start = level_start();
+	if (list.buf.len - offset_of(start) >= RTC_MIN_WRITE_OUT &&
 		list.buf.len + size > rtc_xact_buffer * (Size) 1024)
-		write_out(start, seq);
+		write_out(start);
 
 	if (nestlevel > 1 &&
 		(list.nmarks == 0 ||
@@ -144,53 +131,65 @@ rtc_oplist_add(const RtcOp *op)
 			list.maxmarks *= 2;
 		}
 		list.mark[list.nmarks].nestlevel = nestlevel;
-		list.mark[list.nmarks].offset = list.buf.len;
-		list.mark[list.nmarks].seq = list.next_seq;
+		list.mark[list.nmarks].first = list.nops;
 		list.nmarks++;
 	}
-	rtc_op_encode(&list.buf, op);
-	list.next_seq++;
+	push(op);
 	RTC_INJECT("op_added");
 
 	/* another PRE_COMMIT callback has made an op behind ours */
-	if (list.flushed)
-		rtc_oplist_flush();
+	if (list.closed)
+		rtc_oplist_write();
 }
 
-/*
- * Adds a dependency; see oplist.h.
- */
 bool
 rtc_oplist_add_dep(RtcDep dep)
 {
-	PreventCommandDuringRecovery("writing to the cache");
-	PreventCommandIfReadOnly("writing to the cache");
-	PreventCommandIfParallelMode("writing to the cache");
-
+	check_may_write();
 	if (!rtc_depset_add(dep))
 		return false;
 
 	/* another PRE_COMMIT callback has changed something behind ours */
-	if (list.flushed)
-		rtc_oplist_flush();
+	if (list.closed)
+	{
+		rtc_oplist_add_tags();
+		rtc_oplist_write();
+	}
 	return true;
 }
 
 /*
- * Writes what is left, before the transaction commits or is prepared.
+ * They lie behind all others, at the outermost level.
  */
 void
-rtc_oplist_flush(void)
+rtc_oplist_add_tags(void)
 {
-	list.flushed = true;
-	rtc_stamp_raise();
-	RTC_INJECT("stamps_raised");
-	add_tags();
-	RTC_INJECT("tags_added");
+	RtcOp		clear = {.kind = RTC_OP_CLEAR};
+	RtcOp		tag = {.kind = RTC_OP_TAG};
+	uint32		pos = 0;
+
+	if (rtc_depset_overflowed())
+	{
+		if (!list.cleared)
+			push(&clear);
+		list.cleared = true;
+		return;
+	}
+	while (rtc_depset_next(&pos, &tag.dep))
+	{
+		if (rtc_depset_is_wanted(tag.dep))
+			push(&tag);
+	}
+}
+
+void
+rtc_oplist_write(void)
+{
+	list.closed = true;
 	if (!list.active)
 		return;
 	list.nmarks = 0;
-	write_out(0, list.segment[0].first_seq);
+	write_out(0);
 	RTC_INJECT("messages_written");
 
 	/*
@@ -223,21 +222,17 @@ rtc_oplist_reset(void)
 }
 
 /*
- * A subtransaction is about to end well.  A loop of many small ones never
- * fills the buffer at any one level, so the limit is kept here as well.
+ * A loop of many small subtransactions never fills the buffer at any one level,
+ * so the limit is kept here as well.
  */
 void
 rtc_oplist_pre_subcommit(void)
 {
-	uint64		seq;
-	int			start;
+	uint32		start = level_start();
 
-	if (!list.active)
-		return;
-	start = level_start(&seq);
-	if (list.buf.len > start &&
+	if (list.nops > start &&
 		list.buf.len > rtc_xact_buffer * (Size) 1024)
-		write_out(start, seq);
+		write_out(start);
 }
 
 void
@@ -262,19 +257,19 @@ rtc_oplist_subabort(int nestlevel)
 	while (list.nmarks > 0 &&
 		   list.mark[list.nmarks - 1].nestlevel >= nestlevel)
 	{
-		int			offset = list.mark[--list.nmarks].offset;
-
-		list.buf.len = offset;
-		list.buf.data[offset] = '\0';
-
-		/*
-		 * Segments that began behind the mark were begun by this
-		 * subtransaction's own early messages, which do not count any more.
-		 */
-		while (list.nsegments > 1 &&
-			   list.segment[list.nsegments - 1].offset > offset)
-			list.nsegments--;
+		list.nmarks--;
+		cut(list.mark[list.nmarks].first);
 	}
+}
+
+/* ---------------- parts ---------------- */
+
+static void
+check_may_write(void)
+{
+	PreventCommandDuringRecovery("writing to the cache");
+	PreventCommandIfReadOnly("writing to the cache");
+	PreventCommandIfParallelMode("writing to the cache");
 }
 
 static void
@@ -283,93 +278,90 @@ begin_list(void)
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 
 	initStringInfo(&list.buf);
+	list.maxops = 64;
+	list.op = palloc(list.maxops * sizeof(RtcListedOp));
 	list.maxmarks = 8;
 	list.mark = palloc(list.maxmarks * sizeof(RtcMark));
-	list.maxsegments = 8;
-	list.segment = palloc(list.maxsegments * sizeof(RtcSegment));
-	list.segment[0].offset = 0;
-	list.segment[0].first_seq = 0;
-	list.nsegments = 1;
 	list.active = true;
 	MemoryContextSwitchTo(old);
 }
 
 /*
- * Where the ops of the current nest level begin, those that may be written
- * with the current xid, and the number of the first of them.
- */
-static int
-level_start(uint64 *seq)
-{
-	int			nestlevel = GetCurrentTransactionNestLevel();
-	RtcMark    *top = list.nmarks > 0 ? &list.mark[list.nmarks - 1] : NULL;
-
-	if (top != NULL && top->nestlevel == nestlevel)
-	{
-		/* a segment begins at the mark if ops were written out from there */
-		*seq = Max(top->seq,
-				   list.segment[find_segment(top->offset)].first_seq);
-		return top->offset;
-	}
-	if (nestlevel <= 1)
-	{
-		*seq = list.segment[0].first_seq;
-		return 0;
-	}
-	*seq = list.next_seq;
-	return list.buf.len;
-}
-
-/*
- * Index of the segment that holds the op at offset.
- */
-static int
-find_segment(int offset)
-{
-	int			i = list.nsegments - 1;
-
-	while (list.segment[i].offset > offset)
-		i--;
-	return i;
-}
-
-/*
- * Writes the ops from an offset on to WAL and forgets them.  "seq" is the
- * number of the first of them.
+ * Puts an op behind all others.  It is in the list when nothing can raise any
+ * more.
  */
 static void
-write_out(int from, uint64 seq)
+push(const RtcOp *op)
 {
-	if (list.buf.len > from)
+	uint32		offset;
+
+	if (!list.active)
+		begin_list();
+	if (list.nops == list.maxops)
+	{
+		list.op = repalloc_huge(list.op,
+								2 * (Size) list.maxops * sizeof(RtcListedOp));
+		list.maxops *= 2;
+	}
+	offset = list.buf.len;
+	rtc_op_encode(&list.buf, op);
+	list.op[list.nops].offset = offset;
+	list.op[list.nops].generation = list.generation;
+	list.nops++;
+}
+
+/*
+ * Index of the first op of the current nest level: those that may be written
+ * with the current xid.
+ */
+static uint32
+level_start(void)
+{
+	int			nestlevel = GetCurrentTransactionNestLevel();
+
+	if (nestlevel <= 1)
+		return 0;
+	if (list.nmarks > 0 && list.mark[list.nmarks - 1].nestlevel == nestlevel)
+		return list.mark[list.nmarks - 1].first;
+	return list.nops;
+}
+
+/* Where an op begins, or the end of the buffer. */
+static uint32
+offset_of(uint32 i)
+{
+	return i < list.nops ? list.op[i].offset : list.buf.len;
+}
+
+/* Forgets the ops from an index on. */
+static void
+cut(uint32 first)
+{
+	list.buf.len = offset_of(first);
+	list.buf.data[list.buf.len] = '\0';
+	list.nops = first;
+}
+
+/*
+ * Writes the ops from an index on to WAL and forgets them.  What comes now
+ * belongs behind what was just written.
+ */
+static void
+write_out(uint32 first)
+{
+	if (list.nops > first)
 	{
 		if (queue_is_on())
 		{
-			write_messages(from, seq);
+			write_messages(first);
 			list.logged = true;
 		}
 		else
 			list.unlogged = true;
 		RTC_INJECT("ops_written");
 	}
-	list.buf.len = from;
-	list.buf.data[from] = '\0';
-
-	/* What comes now belongs behind what was just written. */
-	while (list.nsegments > 1 &&
-		   list.segment[list.nsegments - 1].offset >= from)
-		list.nsegments--;
-	if (list.segment[list.nsegments - 1].offset < from)
-	{
-		if (list.nsegments == list.maxsegments)
-		{
-			list.segment = repalloc(list.segment,
-									2 * list.maxsegments * sizeof(RtcSegment));
-			list.maxsegments *= 2;
-		}
-		list.nsegments++;
-	}
-	list.segment[list.nsegments - 1].offset = from;
-	list.segment[list.nsegments - 1].first_seq = list.next_seq;
+	cut(first);
+	list.generation++;
 }
 
 /*
@@ -386,74 +378,60 @@ queue_is_on(void)
 }
 
 /*
- * Writes the ops from an offset on as messages, each of one segment.
- *
- * An op's number is counted from the start of its segment.  A rollback in
- * between makes that less than its real number, but never less than that of
- * an op before it, nor more than that of one behind it in another message.
+ * Writes the ops from an index on as messages, each of one generation.
  */
 static void
-write_messages(int from, uint64 seq)
+write_messages(uint32 first)
 {
-	RtcMergedOps ops;
-	int			seg = find_segment(from);
-	uint64		message_seq = 0;
-	uint32		message_nops = 0;
+	uint8	   *kind;
+	uint32		in_message = 0; /* ops in the current message */
+	uint32		begin = first;	/* the first of them */
 	bool		has_gone = false;
 	StringInfoData message;
 
-	if (!list.flushed)
+	if (!list.closed)
 		list.early = true;
-	rtc_op_merge(list.buf.data, from, list.buf.len, !list.early, &list.puts,
-				 &ops);
+	kind = rtc_op_merge(list.buf.data, list.buf.len, &list.op[first],
+						list.nops - first, !list.early, &list.puts);
 	initStringInfo(&message);
-	for (uint32 i = 0; i < ops.nops; i++, seq++)
+	for (uint32 i = first; i <= list.nops; i++)
 	{
-		int			begin = ops.offset[i];
-		int			op_seg = find_segment(begin);
-
-		if (op_seg != seg)
-			seq = list.segment[op_seg].first_seq;
-		if (message_nops > 0 &&
-			(op_seg != seg || message.len >= RTC_MESSAGE_TARGET))
+		if (in_message > 0 &&
+			(i == list.nops || message.len >= RTC_MESSAGE_TARGET ||
+			 list.op[i].generation != list.op[begin].generation))
 		{
-			rtc_message_write(message.data, message.len, message_nops,
-							  message_seq, has_gone);
+			rtc_message_write(message.data, message.len, in_message,
+							  (uint64) list.op[begin].generation << 32 | begin,
+							  has_gone);
 			resetStringInfo(&message);
-			message_nops = 0;
+			in_message = 0;
 			has_gone = false;
 		}
-		seg = op_seg;
-		if (ops.kind[i] == 0)
+		if (i == list.nops || kind[i - first] == 0)
 			continue;
-		if (message_nops == 0)
-			message_seq = seq;
-		append_op(&message, begin, ops.offset[i + 1], ops.kind[i]);
-		has_gone |= ops.kind[i] == RTC_OP_GONE;
-		message_nops++;
+		if (in_message++ == 0)
+			begin = i;
+		append_op(&message, i, kind[i - first]);
+		has_gone |= kind[i - first] == RTC_OP_GONE;
 	}
-	if (message_nops > 0)
-		rtc_message_write(message.data, message.len, message_nops,
-						  message_seq, has_gone);
 	pfree(message.data);
-	rtc_op_merge_free(&ops);
+	pfree(kind);
 }
 
-/*
- * Appends the op between two offsets, as one of this kind.
- */
+/* Appends an op of the list, as one of this kind. */
 static void
-append_op(StringInfo message, int begin, int end, RtcOpKind kind)
+append_op(StringInfo message, uint32 i, RtcOpKind kind)
 {
-	const char *encoded = list.buf.data + begin;
+	const char *encoded = list.buf.data + list.op[i].offset;
+	const char *end = list.buf.data + offset_of(i + 1);
 	RtcOp		op;
 
 	if (rtc_op_kind(encoded) == kind)
 	{
-		appendBinaryStringInfo(message, encoded, end - begin);
+		appendBinaryStringInfo(message, encoded, end - encoded);
 		return;
 	}
-	if (!rtc_op_decode(&encoded, list.buf.data + end, &op))
+	if (!rtc_op_decode(&encoded, end, &op))
 		elog(ERROR, "cache op list is corrupted");
 	op.kind = kind;
 	rtc_op_encode(message, &op);
@@ -474,46 +452,4 @@ touch_bucket(const RtcOp *op)
 		rtc_stamp_touch(rtc_stamp_bucket(op->dep));
 	else
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
-}
-
-/*
- * Adds TAG ops for what the transaction has changed and anybody depends on in
- * Redis.  Stamps are pending by now, and there was a barrier behind that; who
- * registers only now sees them.
- */
-static void
-add_tags(void)
-{
-	uint32		pos = 0;
-	RtcDep		dep;
-
-	if (rtc_depset_overflowed())
-	{
-		RtcOp		op = {.kind = RTC_OP_CLEAR};
-
-		if (!list.cleared)
-			add_late(&op);
-		list.cleared = true;
-		return;
-	}
-
-	while (rtc_depset_next(&pos, &dep))
-	{
-		RtcOp		op = {.kind = RTC_OP_TAG,.dep = dep};
-
-		if (rtc_depset_is_wanted(dep))
-			add_late(&op);
-	}
-}
-
-/*
- * Adds an op behind all others, at the outermost level.
- */
-static void
-add_late(const RtcOp *op)
-{
-	if (!list.active)
-		begin_list();
-	rtc_op_encode(&list.buf, op);
-	list.next_seq++;
 }

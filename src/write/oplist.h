@@ -34,10 +34,18 @@ extern bool rtc_oplist_add_dep(RtcDep dep);
 /* ---- for xact.c only ---- */
 
 /*
- * PRE_COMMIT, PRE_PREPARE: writes what is left, and from now on every op at
- * once.  May raise.
+ * PRE_COMMIT, PRE_PREPARE, when the stamps are pending: adds TAG ops for what
+ * the transaction has changed and anybody depends on in Redis.  May write to WAL,
+ * and may raise.
  */
-extern void rtc_oplist_flush(void);
+extern void rtc_oplist_add_tags(void);
+
+/*
+ * PRE_COMMIT, PRE_PREPARE: writes the ops that are left to WAL, and from now on
+ * every op at once.  If the queue is off, it writes that there is a gap.  May
+ * raise.
+ */
+extern void rtc_oplist_write(void);
 
 /* Has this transaction had ops?  Changes nobody was told of are none. */
 extern bool rtc_oplist_is_active(void);
