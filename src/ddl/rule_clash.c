@@ -227,28 +227,25 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 				 errhint("Name the columns of a unique index in the template, unless the rows differ anyway.")));
 
 	other = find_clash(relid, tgoid, text, shape, &relation);
-	if (relation == RTC_SHAPES_SAME && strcmp(text, other->tmpl) == 0 &&
-		can_be_family(relid, other->relid))
+	if (relation == RTC_SHAPES_SAME)
 	{
-		if (elevel == WARNING)
-			ereport(WARNING,
-					(errcode(ERRCODE_WARNING),
+		/* it may be about to become a partition of the other, or its parent */
+		bool		family = strcmp(text, other->tmpl) == 0 &&
+		can_be_family(relid, other->relid);
+
+		if (!family || elevel == WARNING)
+			ereport(elevel,
+					(errcode(family ? ERRCODE_WARNING : ERRCODE_DUPLICATE_OBJECT),
 					 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",
 							shown(text), table, other->trigger,
 							table_name(other->relid)),
 					 errdetail("What one of them stores replaces what the other has stored."),
-					 errhint("Make one table a partition of the other, or put {.table} into the template.")));
+					 family ?
+					 errhint("Make one table a partition of the other, or put {.table} into the template.") :
+					 other->relid == relid ?
+					 errhint("Drop the other rule first.") :
+					 errhint("Put {.schema} or {.table} into the template.")));
 	}
-	else if (relation == RTC_SHAPES_SAME)
-		ereport(elevel,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",
-						shown(text), table, other->trigger,
-						table_name(other->relid)),
-				 errdetail("What one of them stores replaces what the other has stored."),
-				 other->relid == relid ?
-				 errhint("Drop the other rule first.") :
-				 errhint("Put {.schema} or {.table} into the template.")));
 	else if (relation == RTC_SHAPES_OVERLAP && elevel == WARNING)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),

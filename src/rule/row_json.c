@@ -47,19 +47,12 @@
 typedef enum ColumnKind
 {
 	COL_BOOL,
-	COL_DATE,
-	COL_FLOAT4,
-	COL_FLOAT8,
-	COL_INT2,
-	COL_INT4,
-	COL_INT8,
-	COL_JSON,
-	COL_JSONB,
+	COL_DATETIME,				/* date, timestamp, timestamptz */
+	COL_FLOAT,
+	COL_INTEGER,
+	COL_JSON,					/* json, jsonb: as the output function has it */
 	COL_NUMERIC,
 	COL_OUTPUT,					/* quoted text of the output function */
-	COL_TEXT,
-	COL_TIMESTAMP,
-	COL_TIMESTAMPTZ,
 	COL_TO_JSON					/* whatever to_json() makes of it */
 } ColumnKind;
 
@@ -67,10 +60,11 @@ typedef struct Column
 {
 	ColumnKind	kind;
 	AttrNumber	attnum;
-	bool		varlena;		/* may be large */
+	Oid			base;			/* type; under a domain, the one below */
+	int16		len;			/* of the type; -1 may be large */
 	const char *label;			/* '{"name":' or ',"name":' */
 	int			labellen;
-	FmgrInfo	func;			/* COL_OUTPUT, COL_NUMERIC, COL_TO_JSON */
+	FmgrInfo	func;			/* output function, or to_json() */
 } Column;
 
 struct RtcRowJson
@@ -97,7 +91,8 @@ init_column(Column *column, Form_pg_attribute att, bool first)
 	column->label = label.data;
 	column->labellen = label.len;
 	column->attnum = att->attnum;
-	column->varlena = (att->attlen == -1);
+	column->base = base;
+	column->len = att->attlen;
 
 	switch (base)
 	{
@@ -105,53 +100,40 @@ init_column(Column *column, Form_pg_attribute att, bool first)
 			column->kind = COL_BOOL;
 			return;
 		case DATEOID:
-			column->kind = COL_DATE;
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			column->kind = COL_DATETIME;
 			return;
 		case FLOAT4OID:
-			column->kind = COL_FLOAT4;
-			return;
 		case FLOAT8OID:
-			column->kind = COL_FLOAT8;
+			column->kind = COL_FLOAT;
 			return;
 		case INT2OID:
-			column->kind = COL_INT2;
-			return;
 		case INT4OID:
-			column->kind = COL_INT4;
-			return;
 		case INT8OID:
-			column->kind = COL_INT8;
+			column->kind = COL_INTEGER;
 			return;
 		case JSONOID:
-			column->kind = COL_JSON;
-			return;
 		case JSONBOID:
-			column->kind = COL_JSONB;
-			return;
-		case BPCHAROID:
-		case TEXTOID:
-		case VARCHAROID:
-			column->kind = COL_TEXT;
-			return;
-		case TIMESTAMPOID:
-			column->kind = COL_TIMESTAMP;
-			return;
-		case TIMESTAMPTZOID:
-			column->kind = COL_TIMESTAMPTZ;
-			return;
+			column->kind = COL_JSON;
+			break;
+		case NUMERICOID:
+			column->kind = COL_NUMERIC;
+			break;
 		default:
+			column->kind = base < FirstNormalObjectId && base != ANYARRAYOID &&
+				!type_is_array(base) && !type_is_rowtype(base) ?
+				COL_OUTPUT : COL_TO_JSON;
 			break;
 	}
 
-	if (base < FirstNormalObjectId && base != ANYARRAYOID &&
-		!type_is_array(base) && !type_is_rowtype(base))
+	if (column->kind != COL_TO_JSON)
 	{
 		Oid			func;
 		bool		isvarlena;
 
 		getTypeOutputInfo(base, &func, &isvarlena);
 		fmgr_info_cxt(func, &column->func, CurrentMemoryContext);
-		column->kind = base == NUMERICOID ? COL_NUMERIC : COL_OUTPUT;
 	}
 	else
 	{
@@ -163,7 +145,6 @@ init_column(Column *column, Form_pg_attribute att, bool first)
 
 		fmgr_info_cxt(F_TO_JSON, &column->func, CurrentMemoryContext);
 		fmgr_info_set_expr((Node *) call, &column->func);
-		column->kind = COL_TO_JSON;
 	}
 }
 
@@ -291,13 +272,21 @@ is_certainly_longer(const Column *column, Datum value, size_t limit)
 {
 	size_t		size;
 
-	if (!column->varlena)
+	if (column->len != -1)
 		return false;
 	size = toast_raw_datum_size(value) - VARHDRSZ;
 
-	/* No built-in type stores a byte of text in more than eight. */
-	return column->kind == COL_TEXT || column->kind == COL_JSON ?
-		size > limit : size / 8 > limit;
+	switch (column->base)
+	{
+		case BPCHAROID:
+		case JSONOID:
+		case TEXTOID:
+		case VARCHAROID:
+			return size > limit;
+		default:
+			/* No built-in type stores a byte of text in more than eight. */
+			return size / 8 > limit;
+	}
 }
 
 /* A date or time in the shape that JSON has in core, in UTC. */
@@ -309,16 +298,21 @@ append_datetime(StringInfo buf, Datum value, Oid typid)
 
 	JsonEncodeDateTime(str, value, typid,
 					   typid == TIMESTAMPTZOID ? &utc : NULL);
-	appendStringInfoChar(buf, '"');
-	appendStringInfoString(buf, str);
-	appendStringInfoChar(buf, '"');
+	appendStringInfo(buf, "\"%s\"", str);
 }
 
 /* Floating point as with extra_float_digits at its default. */
 static void
-append_float(StringInfo buf, const char *str, int len, double value)
+append_float(StringInfo buf, Datum value, Oid typid)
 {
-	if (isnan(value) || isinf(value))
+	char		str[64];
+	double		number = typid == FLOAT4OID ? DatumGetFloat4(value) :
+	DatumGetFloat8(value);
+	int			len = typid == FLOAT4OID ?
+	float_to_shortest_decimal_buf(DatumGetFloat4(value), str) :
+	double_to_shortest_decimal_buf(number, str);
+
+	if (isnan(number) || isinf(number))
 		appendStringInfo(buf, "\"%.*s\"", len, str);
 	else
 		appendBinaryStringInfo(buf, str, len);
@@ -327,86 +321,39 @@ append_float(StringInfo buf, const char *str, int len, double value)
 static void
 append_value(StringInfo buf, Column *column, Datum value)
 {
-	char		number[64];
+	char	   *str;
 
 	switch (column->kind)
 	{
 		case COL_BOOL:
 			appendStringInfoString(buf, DatumGetBool(value) ? "true" : "false");
 			break;
-		case COL_DATE:
-			append_datetime(buf, value, DATEOID);
+		case COL_DATETIME:
+			append_datetime(buf, value, column->base);
 			break;
-		case COL_FLOAT4:
-			append_float(buf, number,
-						 float_to_shortest_decimal_buf(DatumGetFloat4(value),
-													   number),
-						 DatumGetFloat4(value));
+		case COL_FLOAT:
+			append_float(buf, value, column->base);
 			break;
-		case COL_FLOAT8:
-			append_float(buf, number,
-						 double_to_shortest_decimal_buf(DatumGetFloat8(value),
-														number),
-						 DatumGetFloat8(value));
-			break;
-		case COL_INT2:
-			appendBinaryStringInfo(buf, number,
-								   pg_ltoa(DatumGetInt16(value), number));
-			break;
-		case COL_INT4:
-			appendBinaryStringInfo(buf, number,
-								   pg_ltoa(DatumGetInt32(value), number));
-			break;
-		case COL_INT8:
-			appendBinaryStringInfo(buf, number,
-								   pg_lltoa(DatumGetInt64(value), number));
+		case COL_INTEGER:
+			rtc_append_integer(buf, value, column->len);
 			break;
 		case COL_JSON:
-			{
-				text	   *t = DatumGetTextPP(value);
-
-				appendBinaryStringInfo(buf, VARDATA_ANY(t),
-									   VARSIZE_ANY_EXHDR(t));
-			}
-			break;
-		case COL_JSONB:
-			{
-				Jsonb	   *jb = DatumGetJsonbP(value);
-
-				JsonbToCString(buf, &jb->root, VARSIZE(jb));
-			}
+			appendStringInfoString(buf, OutputFunctionCall(&column->func,
+														   value));
 			break;
 		case COL_NUMERIC:
-			{
-				char	   *t = OutputFunctionCall(&column->func, value);
-				int			len = strlen(t);
-
-				if (IsValidJsonNumber(t, len))
-					appendBinaryStringInfo(buf, t, len);
-				else
-					escape_json(buf, t);
-			}
+			str = OutputFunctionCall(&column->func, value);
+			if (IsValidJsonNumber(str, strlen(str)))
+				appendStringInfoString(buf, str);
+			else
+				escape_json(buf, str);
 			break;
 		case COL_OUTPUT:
 			escape_json(buf, OutputFunctionCall(&column->func, value));
 			break;
-		case COL_TEXT:
-			escape_json(buf, TextDatumGetCString(value));
-			break;
-		case COL_TIMESTAMP:
-			append_datetime(buf, value, TIMESTAMPOID);
-			break;
-		case COL_TIMESTAMPTZ:
-			append_datetime(buf, value, TIMESTAMPTZOID);
-			break;
 		case COL_TO_JSON:
-			{
-				text	   *t = DatumGetTextPP(FunctionCall1(&column->func,
-															 value));
-
-				appendBinaryStringInfo(buf, VARDATA_ANY(t),
-									   VARSIZE_ANY_EXHDR(t));
-			}
+			str = TextDatumGetCString(FunctionCall1(&column->func, value));
+			appendStringInfoString(buf, str);
 			break;
 	}
 }

@@ -32,24 +32,13 @@
 #include "op.h"
 #include "rule/template.h"
 
-/* How the text of a column is made. */
-typedef enum PartKind
-{
-	PART_LITERAL,
-	PART_INT2,
-	PART_INT4,
-	PART_INT8,
-	PART_TEXT,					/* the bytes are the text */
-	PART_OTHER					/* by the output function */
-} PartKind;
-
 typedef struct Part
 {
-	PartKind	kind;
-	AttrNumber	attnum;			/* column; 0 for a literal */
+	AttrNumber	attnum;			/* column; 0 for literal text */
+	int16		intlen;			/* an integer of so many bytes; 0 = no integer */
 	const char *text;			/* literal text, NUL-terminated */
 	int			len;			/* its length in bytes */
-	FmgrInfo	output;			/* PART_OTHER */
+	FmgrInfo	output;			/* of a column that is no integer */
 } Part;
 
 struct RtcTemplate
@@ -134,49 +123,31 @@ find_column(const char *name, const char *text, TupleDesc desc,
 	return InvalidAttrNumber;
 }
 
-static void
-init_column_part(Part *part, AttrNumber attnum, Oid typid)
+/* The length of an integer type in bytes; 0 = it is none. */
+static int16
+integer_length(Oid typid)
 {
-	Oid			base = getBaseType(typid);
-
-	part->attnum = attnum;
-	switch (base)
+	switch (getBaseType(typid))
 	{
 		case INT2OID:
-			part->kind = PART_INT2;
-			break;
+			return 2;
 		case INT4OID:
-			part->kind = PART_INT4;
-			break;
+			return 4;
 		case INT8OID:
-			part->kind = PART_INT8;
-			break;
-		case TEXTOID:
-		case VARCHAROID:
-		case BPCHAROID:
-			part->kind = PART_TEXT;
-			break;
+			return 8;
 		default:
-			{
-				Oid			func;
-				bool		isvarlena;
-
-				getTypeOutputInfo(base, &func, &isvarlena);
-				fmgr_info_cxt(func, &part->output, CurrentMemoryContext);
-				part->kind = PART_OTHER;
-			}
-			break;
+			return 0;
 	}
 }
 
-/* Adds a part to the template. */
-static Part *
-add_part(RtcTemplate *tmpl, PartKind kind)
+void
+rtc_append_integer(StringInfo buf, Datum value, int16 len)
 {
-	Part	   *part = &tmpl->part[tmpl->nparts++];
+	char		digits[32];
+	int64		n = len == 2 ? DatumGetInt16(value) :
+	len == 4 ? DatumGetInt32(value) : DatumGetInt64(value);
 
-	part->kind = kind;
-	return part;
+	appendBinaryStringInfo(buf, digits, pg_lltoa(n, digits));
 }
 
 /*
@@ -214,22 +185,21 @@ rtc_template_parse(const char *text, TupleDesc desc, const RtcNames *names,
 	for (rtc_piece_next(&p, &piece); piece.kind != RTC_PIECE_END;
 		 rtc_piece_next(&p, &piece))
 	{
-		Part	   *part;
-		AttrNumber	attnum;
+		Part	   *part = &tmpl->part[tmpl->nparts++];
 		StringInfoData name;
 		const char *plain;
 		Oid			typid;
+		Oid			output;
+		bool		isvarlena;
 
 		switch (piece.kind)
 		{
 			case RTC_PIECE_LITERAL:
-				part = add_part(tmpl, PART_LITERAL);
 				part->len = piece.len;
 				part->text = pnstrdup(piece.text, piece.len);
 				break;
 			case RTC_PIECE_SCHEMA:
 			case RTC_PIECE_TABLE:
-				part = add_part(tmpl, PART_LITERAL);
 				plain = piece.kind == RTC_PIECE_SCHEMA ? names->schema :
 					names->table;
 				if (plain == NULL)
@@ -241,13 +211,14 @@ rtc_template_parse(const char *text, TupleDesc desc, const RtcNames *names,
 				part->text = name.data;
 				break;
 			case RTC_PIECE_COLUMN:
-				attnum = find_column(pnstrdup(piece.text, piece.len), text,
-									 desc, fault);
-				if (attnum == InvalidAttrNumber)
+				part->attnum = find_column(pnstrdup(piece.text, piece.len),
+										   text, desc, fault);
+				if (part->attnum == InvalidAttrNumber)
 					return NULL;
-				part = add_part(tmpl, PART_OTHER);
-				typid = TupleDescAttr(desc, attnum - 1)->atttypid;
-				init_column_part(part, attnum, typid);
+				typid = TupleDescAttr(desc, part->attnum - 1)->atttypid;
+				part->intlen = integer_length(typid);
+				getTypeOutputInfo(getBaseType(typid), &output, &isvarlena);
+				fmgr_info_cxt(output, &part->output, CurrentMemoryContext);
 				tmpl->needs_pin |= rtc_type_needs_pin(typid);
 				break;
 			case RTC_PIECE_MALFORMED:
@@ -269,14 +240,13 @@ rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple, TupleDesc desc,
 		Part	   *part = &tmpl->part[i];
 		Datum		value;
 		bool		isnull;
-		char		digits[32];
+		char	   *text;
 
-		if (part->kind == PART_LITERAL)
+		if (part->attnum == InvalidAttrNumber)
 		{
 			appendBinaryStringInfo(buf, part->text, part->len);
 			continue;
 		}
-
 		value = heap_getattr(tuple, part->attnum, desc, &isnull);
 		if (isnull)
 		{
@@ -286,39 +256,14 @@ rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple, TupleDesc desc,
 		}
 
 		/* Digits need no encoding. */
-		switch (part->kind)
+		if (part->intlen > 0)
 		{
-			case PART_INT2:
-				appendBinaryStringInfo(buf, digits,
-									   pg_ltoa(DatumGetInt16(value), digits));
-				break;
-			case PART_INT4:
-				appendBinaryStringInfo(buf, digits,
-									   pg_ltoa(DatumGetInt32(value), digits));
-				break;
-			case PART_INT8:
-				appendBinaryStringInfo(buf, digits,
-									   pg_lltoa(DatumGetInt64(value), digits));
-				break;
-			case PART_TEXT:
-				{
-					/* A key this long is refused by the caller: be brief. */
-					text	   *t = DatumGetTextPP(value);
-
-					rtc_key_encode(buf, VARDATA_ANY(t),
-								   Min(VARSIZE_ANY_EXHDR(t),
-									   RTC_MAX_KEY_LEN + 1));
-				}
-				break;
-			default:
-				{
-					char	   *t = OutputFunctionCall(&part->output, value);
-
-					rtc_key_encode(buf, t,
-								   Min(strlen(t), RTC_MAX_KEY_LEN + 1));
-				}
-				break;
+			rtc_append_integer(buf, value, part->intlen);
+			continue;
 		}
+		/* A key this long is refused by the caller: be brief. */
+		text = OutputFunctionCall(&part->output, value);
+		rtc_key_encode(buf, text, Min(strlen(text), RTC_MAX_KEY_LEN + 1));
 	}
 	return true;
 }
@@ -328,8 +273,7 @@ rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum)
 {
 	for (int i = 0; i < tmpl->nparts; i++)
 	{
-		if (tmpl->part[i].kind != PART_LITERAL &&
-			tmpl->part[i].attnum == attnum)
+		if (tmpl->part[i].attnum == attnum)
 			return true;
 	}
 	return false;

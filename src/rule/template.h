@@ -52,4 +52,7 @@ extern bool rtc_template_needs_pin(const RtcTemplate *tmpl);
  */
 extern bool rtc_type_needs_pin(Oid typid);
 
+/* Appends the text of an integer of 2, 4 or 8 bytes. */
+extern void rtc_append_integer(StringInfo buf, Datum value, int16 len);
+
 #endif							/* RTC_TEMPLATE_H */

@@ -113,11 +113,12 @@ static void watch_utility(PlannedStmt *pstmt, const char *queryString,
 						  DestReceiver *dest, QueryCompletion *qc);
 static WaitEnd wait_until_applied(XLogRecPtr lsn);
 static WaitEnd take_cancel(void);
-static bool absorb_barrier(void);
+static bool call_quietly(void (*function) (void *arg), void *arg);
+static void absorb_barrier(void *arg);
 static long patience(void);
 static void join_queue(XLogRecPtr lsn);
 static void leave_queue(void);
-static void warn(WaitEnd end);
+static void warn(void *arg);
 
 static Size
 size(void)
@@ -205,6 +206,7 @@ rtc_commit_wait_now(void)
 {
 	XLogRecPtr	lsn = wanted;
 	bool		wait = armed && !XLogRecPtrIsInvalid(lsn);
+	WaitEnd		end;
 
 	rtc_commit_wait_forget();
 	if (!wait || !rtc_queue_is_on())
@@ -214,7 +216,13 @@ rtc_commit_wait_now(void)
 	RTC_INJECT("wait_begins");
 	XLogFlush(lsn);
 	rtc_stat_inc(RTC_STAT_COMMIT_WAITS);
-	warn(wait_until_applied(lsn));
+	end = wait_until_applied(lsn);
+	if (end == END_APPLIED || end == END_OFF || end == END_POSTMASTER_DEATH)
+		return;
+
+	/* ereport() may be out of memory, and a hook of the log may raise, too */
+	rtc_stat_inc(RTC_STAT_COMMIT_WAITS_GIVEN_UP);
+	(void) call_quietly(warn, &end);
 }
 
 static WaitEnd
@@ -265,7 +273,7 @@ wait_until_applied(XLogRecPtr lsn)
 			break;
 		}
 		if (ProcSignalBarrierPending && absorb)
-			absorb = absorb_barrier();
+			absorb = call_quietly(absorb_barrier, NULL);
 		if (!rtc_queue_is_on())
 		{
 			end = END_OFF;
@@ -316,14 +324,11 @@ take_cancel(void)
 }
 
 /*
- * Does what a barrier asks for; false = it could not, and it is left to the
- * next CHECK_FOR_INTERRUPTS().
- *
- * It is safe: the locks are released, relations and buffers are closed, and
- * files that a barrier closes are opened again by who needs them.
+ * Calls a function; what it raises does not get out of here.  False = it has
+ * raised something.
  */
 static bool
-absorb_barrier(void)
+call_quietly(void (*function) (void *arg), void *arg)
 {
 	MemoryContext context = CurrentMemoryContext;
 	uint32		holdoff = InterruptHoldoffCount;
@@ -332,7 +337,7 @@ absorb_barrier(void)
 
 	PG_TRY();
 	{
-		ProcessProcSignalBarrier();
+		function(arg);
 		done = true;
 	}
 	PG_CATCH();
@@ -344,6 +349,19 @@ absorb_barrier(void)
 	}
 	PG_END_TRY();
 	return done;
+}
+
+/*
+ * Does what a barrier asks for; if it cannot, it is left to the next
+ * CHECK_FOR_INTERRUPTS().
+ *
+ * It is safe: the locks are released, relations and buffers are closed, and
+ * files that a barrier closes are opened again by who needs them.
+ */
+static void
+absorb_barrier(void *arg)
+{
+	ProcessProcSignalBarrier();
 }
 
 /*
@@ -444,45 +462,26 @@ rtc_is_applied(XLogRecPtr lsn)
 
 /* ---------------- what went wrong ---------------- */
 
-/*
- * Tells that the wait was in vain.  What ereport() raises, being out of memory
- * or whatever a hook of the log does, must not get out of here.
- */
+/* Tells how the wait, which was in vain, has ended (WaitEnd). */
 static void
-warn(WaitEnd end)
+warn(void *arg)
 {
-	MemoryContext context = CurrentMemoryContext;
-	uint32		holdoff = InterruptHoldoffCount;
-	uint32		cancel_holdoff = QueryCancelHoldoffCount;
+	WaitEnd		end = *(WaitEnd *) arg;
 
-	if (end == END_APPLIED || end == END_OFF || end == END_POSTMASTER_DEATH)
-		return;
-	rtc_stat_inc(RTC_STAT_COMMIT_WAITS_GIVEN_UP);
-	PG_TRY();
-	{
-		/* no context: its callbacks do not expect to be called here */
-		error_context_stack = NULL;
-		if (end == END_TERMINATE)
-			ereport(WARNING,
-					(errcode(ERRCODE_ADMIN_SHUTDOWN),
-					 errmsg("canceling the wait for Redis and terminating connection due to administrator command"),
-					 errdetail("The transaction has already committed, but Redis might not have it yet.")));
-		else
-			ereport(WARNING,
-					(errcode(ERRCODE_WARNING),
-					 end == END_CANCEL
-					 ? errmsg("canceling wait for Redis due to user request")
-					 : end == END_STATEMENT_TIMEOUT
-					 ? errmsg("canceling wait for Redis due to statement timeout")
-					 : errmsg("Redis does not have the transaction within \"rtcache.commit_wait_timeout\""),
-					 errdetail("The transaction has already committed, but Redis might not have it yet.")));
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		InterruptHoldoffCount = holdoff;
-		QueryCancelHoldoffCount = cancel_holdoff;
-	}
-	PG_END_TRY();
+	/* no context: its callbacks do not expect to be called here */
+	error_context_stack = NULL;
+	if (end == END_TERMINATE)
+		ereport(WARNING,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("canceling the wait for Redis and terminating connection due to administrator command"),
+				 errdetail("The transaction has already committed, but Redis might not have it yet.")));
+	else
+		ereport(WARNING,
+				(errcode(ERRCODE_WARNING),
+				 end == END_CANCEL
+				 ? errmsg("canceling wait for Redis due to user request")
+				 : end == END_STATEMENT_TIMEOUT
+				 ? errmsg("canceling wait for Redis due to statement timeout")
+				 : errmsg("Redis does not have the transaction within \"rtcache.commit_wait_timeout\""),
+				 errdetail("The transaction has already committed, but Redis might not have it yet.")));
 }
