@@ -16,6 +16,7 @@ use Test::More;
 use RtcNode;
 use RtcRedis;
 
+my $began = time;
 my $redis = RtcRedis->new('main');
 $redis->start;
 my $node = RtcNode->new('main', redis => $redis, conf => 'autovacuum = off');
@@ -251,7 +252,8 @@ ok($node->cache_wait);
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"Hedy"}', 'real messages are obeyed');
 my @warnings = slurp_file($node->logfile) =~
   /WARNING:  ignoring a WAL message with prefix "rtcache"/g;
-is(scalar @warnings, 1, 'the log tells once a minute');
+cmp_ok(scalar @warnings, '<=', 1 + (time - $began) / 60, 'the log tells once a minute');
+cmp_ok(scalar @warnings, '>=', 1, 'and it does tell');
 
 # The key file
 my $file = $node->data_dir . '/rtcache.key';
