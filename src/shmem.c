@@ -59,6 +59,12 @@ static const RtcSharedRoom *const rooms[] = {
 static shmem_request_hook_type prev_shmem_request_hook = NULL;
 static shmem_startup_hook_type prev_shmem_startup_hook = NULL;
 
+static Size
+size_of(const RtcSharedRoom *room)
+{
+	return room->size > 0 ? room->size : room->compute_size();
+}
+
 static void
 shmem_request(void)
 {
@@ -66,14 +72,28 @@ shmem_request(void)
 		prev_shmem_request_hook();
 	for (int i = 0; i < lengthof(rooms); i++)
 	{
-		Size		size = rooms[i]->size();
-
-		if (size == 0)
+		if (size_of(rooms[i]) == 0)
 			continue;
-		RequestAddinShmemSpace(size);
+		RequestAddinShmemSpace(size_of(rooms[i]));
 		if (rooms[i]->nlocks > 0)
 			RequestNamedLWLockTranche(rooms[i]->name, rooms[i]->nlocks);
 	}
+}
+
+static void
+set_up(const RtcSharedRoom *room)
+{
+	bool		found;
+	void	   *place = ShmemInitStruct(room->name, size_of(room), &found);
+
+	*(void **) room->place = place;
+	if (room->nlocks > 0)
+		*room->locks = GetNamedLWLockTranche(room->name);
+	if (found)
+		return;
+	memset(place, 0, room->size);
+	if (room->init != NULL)
+		room->init();
 }
 
 static void
@@ -84,18 +104,8 @@ shmem_startup(void)
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	for (int i = 0; i < lengthof(rooms); i++)
-	{
-		Size		size = rooms[i]->size();
-		bool		found;
-		void	   *place;
-
-		if (size == 0)
-			continue;
-		place = ShmemInitStruct(rooms[i]->name, size, &found);
-		rooms[i]->attach(place, rooms[i]->nlocks > 0
-						 ? GetNamedLWLockTranche(rooms[i]->name) : NULL,
-						 found);
-	}
+		if (size_of(rooms[i]) > 0)
+			set_up(rooms[i]);
 	LWLockRelease(AddinShmemInitLock);
 	rtc_preloaded = true;
 }

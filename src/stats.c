@@ -40,21 +40,18 @@ PG_FUNCTION_INFO_V1(rtcache_refusals);
 
 static void set_to_zero(void);
 
-static Size
-size(void)
-{
-	return sizeof(RtcStats);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (!found)
-		set_to_zero();
+	set_to_zero();
 }
 
-const RtcSharedRoom rtc_stats_room = {"rtcache_stats", 0, size, attach};
+const RtcSharedRoom rtc_stats_room = {
+	.name = "rtcache_stats",
+	.place = &shared,
+	.size = sizeof(RtcStats),
+	.init = init
+};
 
 void
 rtc_stat_add(RtcCounter counter, uint64 n)

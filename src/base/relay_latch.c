@@ -26,21 +26,11 @@ typedef struct RtcRelayLatch
 
 static RtcRelayLatch *shared = NULL;
 
-static Size
-size(void)
-{
-	return sizeof(RtcRelayLatch);
-}
-
-static void
-attach(void *place, LWLockPadded *locks, bool found)
-{
-	shared = place;
-	if (!found)
-		shared->latch = NULL;
-}
-
-const RtcSharedRoom rtc_relay_latch_room = {"rtcache_relay_latch", 0, size, attach};
+const RtcSharedRoom rtc_relay_latch_room = {
+	.name = "rtcache_relay_latch",
+	.place = &shared,
+	.size = sizeof(RtcRelayLatch)
+};
 
 void
 rtc_wake_relay(void)

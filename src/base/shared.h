@@ -23,15 +23,14 @@ typedef struct RtcSharedRoom
 {
 	const char *name;			/* of its memory and of its locks, in the
 								 * server's views */
-	int			nlocks;			/* LWLocks that it needs */
-	Size		(*size) (void); /* bytes; 0 = it is not used */
-
-	/*
-	 * Takes the memory over, and initializes it unless it was found so
-	 * (EXEC_BACKEND).  "locks" are nlocks of them, NULL if there are none.
-	 * Runs before anybody else can see the memory.
-	 */
-	void		(*attach) (void *place, LWLockPadded *locks, bool found);
+	void	   *place;			/* address of the pointer to its memory */
+	Size		size;			/* bytes, zero before init; 0 = computed */
+	Size		(*compute_size) (void); /* bytes, not zero before init; may be
+										 * 0: the room is not used */
+	LWLockPadded **locks;		/* pointer to its LWLocks; NULL = it has none */
+	int			nlocks;
+	void		(*init) (void); /* runs once, when place and locks are set,
+								 * before anybody else sees them; or NULL */
 } RtcSharedRoom;
 
 /*

@@ -42,24 +42,20 @@ typedef struct RtcInterest
 
 static RtcInterest *shared = NULL;
 
-static Size
-size(void)
-{
-	return sizeof(RtcInterest);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (found)
-		return;
 	pg_atomic_init_u32(&shared->everything, 1);
 	for (int i = 0; i < lengthof(shared->word); i++)
 		pg_atomic_init_u32(&shared->word[i], 0);
 }
 
-const RtcSharedRoom rtc_interest_room = {"rtcache_interest", 0, size, attach};
+const RtcSharedRoom rtc_interest_room = {
+	.name = "rtcache_interest",
+	.place = &shared,
+	.size = sizeof(RtcInterest),
+	.init = init
+};
 
 void
 rtc_interest_register(const RtcDep *deps, int n)

@@ -123,7 +123,7 @@ prepared_slots(void)
 }
 
 static Size
-size(void)
+compute_size(void)
 {
 	Size		size = MAXALIGN(sizeof(RtcStamps));
 
@@ -133,15 +133,12 @@ size(void)
 }
 
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (found)
-		return;
 	pg_atomic_init_u32(&shared->gate_open, 0);
 	shared->bucket_mask = bucket_count() - 1;
 	shared->nprepared = prepared_slots();
-	shared->bucket = (RtcBucket *) ((char *) place +
+	shared->bucket = (RtcBucket *) ((char *) shared +
 									MAXALIGN(sizeof(RtcStamps)));
 	shared->prepared = (RtcPreparedSlot *)
 		((char *) shared->bucket +
@@ -157,7 +154,12 @@ attach(void *place, LWLockPadded *locks, bool found)
 		pg_atomic_init_u32(&shared->prepared[i].xid, InvalidTransactionId);
 }
 
-const RtcSharedRoom rtc_stamps_room = {"rtcache_stamps", 0, size, attach};
+const RtcSharedRoom rtc_stamps_room = {
+	.name = "rtcache_stamps",
+	.place = &shared,
+	.compute_size = compute_size,
+	.init = init
+};
 
 uint32
 rtc_stamp_bucket(RtcDep dep)

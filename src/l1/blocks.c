@@ -87,7 +87,7 @@ rtc_l1_remove(Partition *p, BlockNo no, BlockNo *where)
 
 	if (where == NULL)
 	{
-		where = &rtc_l1_heads[(uint32) e->hash & rtc_l1->head_mask];
+		where = &rtc_l1->heads[(uint32) e->hash & rtc_l1->head_mask];
 		while (*where != no)
 			where = &entry(*where)->collision;
 	}

@@ -38,8 +38,6 @@
 
 RtcL1	   *rtc_l1 = NULL;
 LWLockPadded *rtc_l1_locks;
-BlockNo    *rtc_l1_heads;
-char	   *rtc_l1_blocks;
 
 /* ---------------- size and start ---------------- */
 
@@ -56,7 +54,7 @@ divide(uint32 *nblocks, uint32 *nheads)
 }
 
 static Size
-size(void)
+compute_size(void)
 {
 	return rtc_l1_size > 0 ?
 		add_size(mul_size((Size) rtc_l1_size, 1024 * 1024), PG_CACHE_LINE_SIZE)
@@ -64,32 +62,34 @@ size(void)
 }
 
 /*
- * Takes the memory over.  What is not set here is set when it is first used,
- * so that the memory of a large and idle cache is not touched.
+ * What is not set here is set when it is first used, so that the memory of a
+ * large and idle cache is not touched.
  */
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
 	uint32		nblocks;
 	uint32		nheads;
 
-	rtc_l1 = place;
-	rtc_l1_locks = locks;
 	divide(&nblocks, &nheads);
-	rtc_l1_heads = (BlockNo *) ((char *) place + MAXALIGN(sizeof(RtcL1)));
-	rtc_l1_blocks = (char *) TYPEALIGN(64, rtc_l1_heads + nheads);
-	if (found)
-		return;
-
 	memset(rtc_l1, 0, sizeof(RtcL1));
-	memset(rtc_l1_heads, 0, nheads * sizeof(BlockNo));
+	rtc_l1->heads = (BlockNo *) ((char *) rtc_l1 + MAXALIGN(sizeof(RtcL1)));
+	rtc_l1->blocks = (char *) TYPEALIGN(64, rtc_l1->heads + nheads);
+	memset(rtc_l1->heads, 0, nheads * sizeof(BlockNo));
 	rtc_l1->nblocks = nblocks;
 	rtc_l1->nunused = nblocks;
 	rtc_l1->head_mask = nheads - 1;
 	pg_atomic_init_u32(&rtc_l1->turn, 0);
 }
 
-const RtcSharedRoom rtc_l1_room = {"rtcache_l1", RTC_L1_LOCKS, size, attach};
+const RtcSharedRoom rtc_l1_room = {
+	.name = "rtcache_l1",
+	.place = &rtc_l1,
+	.compute_size = compute_size,
+	.locks = &rtc_l1_locks,
+	.nlocks = RTC_L1_LOCKS,
+	.init = init
+};
 
 bool
 rtc_l1_exists(void)
@@ -120,7 +120,7 @@ rtc_l1_question_hash(const RtcL1Question *q)
 static Entry *
 find(const RtcL1Question *q, BlockNo **where, Cursor *behind)
 {
-	*where = &rtc_l1_heads[(uint32) q->hash & rtc_l1->head_mask];
+	*where = &rtc_l1->heads[(uint32) q->hash & rtc_l1->head_mask];
 	while (**where != 0)
 	{
 		Entry	   *e = entry(**where);
@@ -379,7 +379,7 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 	{
 		if (old != 0)
 			rtc_l1_remove(p, old, where);
-		where = &rtc_l1_heads[(uint32) q->hash & rtc_l1->head_mask];
+		where = &rtc_l1->heads[(uint32) q->hash & rtc_l1->head_mask];
 		e->collision = *where;
 		*where = first;
 		e->newer = 0;

@@ -87,6 +87,8 @@ typedef struct RtcL1
 {
 	uint32		nblocks;
 	uint32		head_mask;		/* number of hash buckets - 1 */
+	BlockNo    *heads;			/* hash buckets, behind the struct */
+	char	   *blocks;			/* behind these */
 	pg_atomic_uint32 turn;		/* whose hand moves next */
 
 	/* Under the pool's lock. */
@@ -101,10 +103,8 @@ typedef struct RtcL1
 
 extern RtcL1 *rtc_l1;			/* NULL = off, or not preloaded */
 extern LWLockPadded *rtc_l1_locks;
-extern BlockNo *rtc_l1_heads;
-extern char *rtc_l1_blocks;
 
-#define block(no) ((Block *) (rtc_l1_blocks + ((Size) (no) - 1) * BLOCK_SIZE))
+#define block(no) ((Block *) (rtc_l1->blocks + ((Size) (no) - 1) * BLOCK_SIZE))
 #define entry(no) ((Entry *) block(no))
 #define partition_of(hash) ((uint32) (hash) % RTC_L1_PARTITIONS)
 #define partition_lock(n) (&rtc_l1_locks[n].lock)

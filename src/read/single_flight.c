@@ -53,18 +53,9 @@ static int	nheld = 0;
 
 #define slot_of(question) (&shared[(question) % RTC_FLIGHTS])
 
-static Size
-size(void)
-{
-	return RTC_FLIGHTS * sizeof(RtcFlight);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (found)
-		return;
 	for (int i = 0; i < RTC_FLIGHTS; i++)
 	{
 		pg_atomic_init_u64(&shared[i].question, 0);
@@ -74,7 +65,12 @@ attach(void *place, LWLockPadded *locks, bool found)
 	}
 }
 
-const RtcSharedRoom rtc_flight_room = {"rtcache_flight", 0, size, attach};
+const RtcSharedRoom rtc_flight_room = {
+	.name = "rtcache_flight",
+	.place = &shared,
+	.size = RTC_FLIGHTS * sizeof(RtcFlight),
+	.init = init
+};
 
 /* before_shmem_exit callback. */
 static void

@@ -57,25 +57,21 @@ static uint64 my_claim = 0;
 static bool am_prober(void);
 static uint64 next_cooldown(void);
 
-static Size
-size(void)
-{
-	return sizeof(RtcBreaker);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	breaker = place;
-	if (found)
-		return;
 	pg_atomic_init_u32(&breaker->state, RTC_BREAKER_CLOSED);
 	pg_atomic_init_u32(&breaker->failures, 0);
 	pg_atomic_init_u32(&breaker->trips, 0);
 	pg_atomic_init_u64(&breaker->retry_at, 0);
 }
 
-const RtcSharedRoom rtc_breaker_room = {"rtcache_breaker", 0, size, attach};
+const RtcSharedRoom rtc_breaker_room = {
+	.name = "rtcache_breaker",
+	.place = &breaker,
+	.size = sizeof(RtcBreaker),
+	.init = init
+};
 
 /*
  * May this process talk to Redis now?  The prober may until its claim lapses,

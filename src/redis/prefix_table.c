@@ -27,27 +27,23 @@
 #include "redis/prefix_table.h"
 
 RtcPrefixTable *rtc_prefixes = NULL;
-static LWLock *lock = NULL;
-
-static Size
-size(void)
-{
-	return sizeof(RtcPrefixTable);
-}
+static LWLockPadded *lock = NULL;
 
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	rtc_prefixes = place;
-	lock = &locks[0].lock;
-	if (found)
-		return;
-	memset(rtc_prefixes, 0, sizeof(*rtc_prefixes));
 	pg_atomic_init_u64(&rtc_prefixes->generation, 1);
 	pg_atomic_init_u32(&rtc_prefixes->nclearing, 0);
 }
 
-const RtcSharedRoom rtc_prefix_room = {"rtcache_prefixes", 1, size, attach};
+const RtcSharedRoom rtc_prefix_room = {
+	.name = "rtcache_prefixes",
+	.place = &rtc_prefixes,
+	.size = sizeof(RtcPrefixTable),
+	.locks = &lock,
+	.nlocks = 1,
+	.init = init
+};
 
 /* ---------------- readers ---------------- */
 
@@ -189,13 +185,13 @@ rtc_prefix_copy(Oid dboid, RtcPrefix *copy)
 void
 rtc_prefix_lock(LWLockMode mode)
 {
-	LWLockAcquire(lock, mode);
+	LWLockAcquire(&lock->lock, mode);
 }
 
 void
 rtc_prefix_unlock(void)
 {
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 RtcPrefix *

@@ -50,22 +50,11 @@ typedef struct RtcRedisTrust
 } RtcRedisTrust;
 
 static RtcRedisTrust *shared = NULL;
-static LWLock *lock = NULL;
-
-static Size
-size(void)
-{
-	return sizeof(RtcRedisTrust);
-}
+static LWLockPadded *lock = NULL;
 
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	lock = &locks[0].lock;
-	if (found)
-		return;
-	memset(shared, 0, sizeof(*shared));
 	pg_atomic_init_u64(&shared->generation, 0);
 	pg_atomic_init_u64(&shared->server, 0);
 	pg_atomic_init_u64(&shared->epoch, 0);
@@ -74,7 +63,14 @@ attach(void *place, LWLockPadded *locks, bool found)
 	pg_atomic_init_u64(&shared->floor_lsn, InvalidXLogRecPtr);
 }
 
-const RtcSharedRoom rtc_trust_room = {"rtcache_trust", 1, size, attach};
+const RtcSharedRoom rtc_trust_room = {
+	.name = "rtcache_trust",
+	.place = &shared,
+	.size = sizeof(RtcRedisTrust),
+	.locks = &lock,
+	.nlocks = 1,
+	.init = init
+};
 
 /* ---------------- readers ---------------- */
 
@@ -121,10 +117,10 @@ rtc_redis_address(uint32 url_hash, char address[RTC_ADDRESS_LEN])
 {
 	bool		connected;
 
-	LWLockAcquire(lock, LW_SHARED);
+	LWLockAcquire(&lock->lock, LW_SHARED);
 	connected = shared->connected && shared->url_hash == url_hash;
 	strlcpy(address, shared->address, RTC_ADDRESS_LEN);
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	return connected;
 }
 
@@ -182,11 +178,11 @@ rtc_redis_new_server(void)
 void
 rtc_redis_connected(const char *address, uint32 url_hash)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->connected = true;
 	shared->url_hash = url_hash;
 	strlcpy(shared->address, address, sizeof(shared->address));
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	rtc_redis_new_server();
 }
 
@@ -196,7 +192,7 @@ rtc_redis_lost(void)
 	/* only the relay writes it, and it asks often */
 	if (!shared->connected)
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->connected = false;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }

@@ -23,42 +23,33 @@ typedef struct RtcJobsReport
 } RtcJobsReport;
 
 static RtcJobsReport *shared = NULL;
-static LWLock *lock = NULL;
+static LWLockPadded *lock = NULL;
 
-static Size
-size(void)
-{
-	return sizeof(RtcJobsReport);
-}
-
-static void
-attach(void *place, LWLockPadded *locks, bool found)
-{
-	shared = place;
-	lock = &locks[0].lock;
-	if (!found)
-		memset(shared, 0, sizeof(*shared));
-}
-
-const RtcSharedRoom rtc_jobs_room = {"rtcache_jobs", 1, size, attach};
+const RtcSharedRoom rtc_jobs_room = {
+	.name = "rtcache_jobs",
+	.place = &shared,
+	.size = sizeof(RtcJobsReport),
+	.locks = &lock,
+	.nlocks = 1
+};
 
 void
 rtc_jobs_report(const RtcJobInfo *job, int njobs)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->njobs = njobs;
 	memcpy(shared->job, job, njobs * sizeof(RtcJobInfo));
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
 rtc_jobs_report_sweep(const RtcJobInfo *sweep)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->sweeping = sweep != NULL;
 	if (sweep != NULL)
 		shared->sweep = *sweep;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 int
@@ -66,11 +57,11 @@ rtc_jobs_reported(RtcJobInfo job[RTC_MAX_JOBS + 1])
 {
 	int			n;
 
-	LWLockAcquire(lock, LW_SHARED);
+	LWLockAcquire(&lock->lock, LW_SHARED);
 	n = shared->njobs;
 	memcpy(job, shared->job, n * sizeof(RtcJobInfo));
 	if (shared->sweeping)
 		job[n++] = shared->sweep;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	return n;
 }

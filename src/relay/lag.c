@@ -62,23 +62,19 @@ struct RtcLag
 static void publish(TimestampTz commit_time);
 static void begin_look(RtcLag *lag);
 
-static Size
-size(void)
-{
-	return sizeof(RtcLagShared);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (found)
-		return;
 	pg_atomic_init_u64(&shared->behind_since, 0);
 	pg_atomic_init_u64(&shared->restart_lsn, InvalidXLogRecPtr);
 }
 
-const RtcSharedRoom rtc_lag_room = {"rtcache_lag", 0, size, attach};
+const RtcSharedRoom rtc_lag_room = {
+	.name = "rtcache_lag",
+	.place = &shared,
+	.size = sizeof(RtcLagShared),
+	.init = init
+};
 
 RtcLag *
 rtc_lag_create(void)

@@ -34,37 +34,33 @@ typedef struct RtcStatus
 } RtcStatus;
 
 static RtcStatus *shared = NULL;
-static LWLock *lock = NULL;
+static LWLockPadded *lock = NULL;
 
 static bool note(char *place, size_t size, const char *text);
 
-static Size
-size(void)
-{
-	return sizeof(RtcStatus);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	lock = &locks[0].lock;
-	if (found)
-		return;
-	memset(shared, 0, sizeof(*shared));
 	pg_atomic_init_u64(&shared->batches, 0);
 	pg_atomic_init_u64(&shared->commits, 0);
 	pg_atomic_init_u64(&shared->ops, 0);
 }
 
-const RtcSharedRoom rtc_status_room = {"rtcache_status", 1, size, attach};
+const RtcSharedRoom rtc_status_room = {
+	.name = "rtcache_status",
+	.place = &shared,
+	.size = sizeof(RtcStatus),
+	.locks = &lock,
+	.nlocks = 1,
+	.init = init
+};
 
 void
 rtc_relay_get_info(RtcRelayInfo *info)
 {
-	LWLockAcquire(lock, LW_SHARED);
+	LWLockAcquire(&lock->lock, LW_SHARED);
 	*info = shared->info;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	if (info->pid == 0)
 		info->state = RTC_RELAY_STOPPED;
 	info->batches = pg_atomic_read_u64(&shared->batches);
@@ -86,23 +82,23 @@ rtc_relay_count(uint64 batches, uint64 commits, uint64 ops)
 void
 rtc_relay_started(void)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.pid = MyProcPid;
 	shared->info.timeline = RecoveryInProgress() ? 0 :
 		GetWALInsertionTimeLine();
 	shared->info.waits_since = 0;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
 rtc_relay_stopped(void)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.pid = 0;
 	shared->info.state = RTC_RELAY_STOPPED;
 	shared->info.connected_at = 0;
 	shared->info.waits_since = 0;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	rtc_redis_lost();
 	rtc_queue_set_down(true);
 }
@@ -118,12 +114,12 @@ rtc_relay_set_state(RtcRelayState new_state)
 {
 	if (shared->info.state == new_state)
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.state = new_state;
 	if (new_state == RTC_RELAY_CONNECTING || new_state == RTC_RELAY_OFF ||
 		new_state == RTC_RELAY_FENCED)
 		shared->info.connected_at = 0;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	if (shared->info.connected_at == 0)
 		rtc_redis_lost();
 
@@ -158,11 +154,11 @@ rtc_relay_set_state(RtcRelayState new_state)
 void
 rtc_relay_connected(const char *address)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.connected_at = GetCurrentTimestamp();
 	shared->info.timeline = RecoveryInProgress() ? 0 :
 		GetWALInsertionTimeLine();
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	rtc_redis_connected(address, rtc_redis_url_hash());
 }
 
@@ -172,17 +168,17 @@ rtc_relay_lost(void)
 	rtc_redis_lost();
 	if (shared->info.connected_at == 0)
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.connected_at = 0;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
 rtc_relay_last_commit(TimestampTz commit_time)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.last_commit_at = commit_time;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
@@ -190,18 +186,18 @@ rtc_relay_waits(int64 ms)
 {
 	if ((shared->info.waits_since == 0) == (ms == 0))
 		return;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	shared->info.waits_since = ms == 0 ? 0 : rtc_clock_ms() - ms;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
 rtc_relay_note_error(const char *text)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	strlcpy(shared->info.last_error, text, RTC_ERROR_LEN);
 	shared->info.last_error_at = GetCurrentTimestamp();
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 bool
@@ -224,8 +220,8 @@ note(char *place, size_t size, const char *text)
 {
 	if (strcmp(place, text) == 0)
 		return false;
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	strlcpy(place, text, size);
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 	return true;
 }

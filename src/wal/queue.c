@@ -62,18 +62,9 @@ typedef struct RtcQueue
 
 static RtcQueue *shared = NULL;
 
-static Size
-size(void)
-{
-	return sizeof(RtcQueue);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (found)
-		return;
 	/* from the first write on, ops are logged if there is a Redis */
 	pg_atomic_init_u32(&shared->on, RtcRedisConfigured() ? 1 : 0);
 	pg_atomic_init_u32(&shared->gap_logged, 0);
@@ -86,7 +77,12 @@ attach(void *place, LWLockPadded *locks, bool found)
 	ConditionVariableInit(&shared->moved);
 }
 
-const RtcSharedRoom rtc_queue_room = {"rtcache_queue", 0, size, attach};
+const RtcSharedRoom rtc_queue_room = {
+	.name = "rtcache_queue",
+	.place = &shared,
+	.size = sizeof(RtcQueue),
+	.init = init
+};
 
 /* ---------------- writers ---------------- */
 

@@ -54,23 +54,19 @@ static bool equal_in_constant_time(const void *a, const void *b, size_t len);
 static void hmac_sha256(const uint8 *key, const void *data, size_t len,
 						uint8 *digest);
 
-static Size
-size(void)
-{
-	return sizeof(RtcSeal);
-}
-
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	if (found)
-		return;
 	load_key(shared->key);
 	make_key_id(shared->key, shared->key_id);
 }
 
-const RtcSharedRoom rtc_seal_room = {"rtcache_seal", 0, size, attach};
+const RtcSharedRoom rtc_seal_room = {
+	.name = "rtcache_seal",
+	.place = &shared,
+	.size = sizeof(RtcSeal),
+	.init = init
+};
 
 const char *
 rtc_seal_key_id(void)

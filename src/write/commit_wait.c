@@ -99,7 +99,7 @@ typedef struct RtcWaiters
 } RtcWaiters;
 
 static RtcWaiters *shared = NULL;
-static LWLock *lock = NULL;
+static LWLockPadded *lock = NULL;
 
 static ProcessUtility_hook_type prev_utility_hook = NULL;
 
@@ -121,25 +121,28 @@ static void leave_queue(void);
 static void warn(void *arg);
 
 static Size
-size(void)
+compute_size(void)
 {
 	return add_size(offsetof(RtcWaiters, waiter),
 					mul_size(MaxBackends, sizeof(RtcWaiter)));
 }
 
 static void
-attach(void *place, LWLockPadded *locks, bool found)
+init(void)
 {
-	shared = place;
-	lock = &locks[0].lock;
-	if (found)
-		return;
-	memset(shared, 0, size());
+	memset(shared, 0, compute_size());
 	pg_atomic_init_u64(&shared->wait_lsn, InvalidXLogRecPtr);
 	dlist_init(&shared->queue);
 }
 
-const RtcSharedRoom rtc_commit_wait_room = {"rtcache_commit_wait", 1, size, attach};
+const RtcSharedRoom rtc_commit_wait_room = {
+	.name = "rtcache_commit_wait",
+	.place = &shared,
+	.compute_size = compute_size,
+	.locks = &lock,
+	.nlocks = 1,
+	.init = init
+};
 
 void
 rtc_commit_wait_init(void)
@@ -392,7 +395,7 @@ join_queue(XLogRecPtr lsn)
 	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
 	dlist_node *behind = &shared->queue.head;
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	self->lsn = lsn;
 	self->latch = MyLatch;
 	self->queued = true;
@@ -408,7 +411,7 @@ join_queue(XLogRecPtr lsn)
 			behind = dlist_prev_node(&shared->queue, behind);
 		}
 	dlist_insert_after(behind, &self->node);
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 static void
@@ -416,17 +419,17 @@ leave_queue(void)
 {
 	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
 
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	if (self->queued)
 		dlist_delete(&self->node);
 	self->queued = false;
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
 rtc_commit_wait_wake(XLogRecPtr applied)
 {
-	LWLockAcquire(lock, LW_EXCLUSIVE);
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	while (!dlist_is_empty(&shared->queue))
 	{
 		RtcWaiter  *first = dlist_head_element(RtcWaiter, node,
@@ -438,7 +441,7 @@ rtc_commit_wait_wake(XLogRecPtr applied)
 		first->queued = false;
 		SetLatch(first->latch);
 	}
-	LWLockRelease(lock);
+	LWLockRelease(&lock->lock);
 }
 
 void
