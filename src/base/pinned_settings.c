@@ -7,7 +7,7 @@
  * the meaning of a query, must not depend on the settings of the session that
  * happened to store it.
  *
- * MODEL: any backend, inside a transaction.  Pinning works like the SET
+ * Model: any backend, inside a transaction.  Pinning works like the SET
  * clause of a function: a GUC nest level that the caller undoes, or else the
  * abort of the (sub)transaction.  A setting that has the pinned value already
  * is left alone, and if all have it nothing is done at all: this runs for

@@ -11,7 +11,7 @@
  * column that a reader may name; or, if it cannot name rows,
  * rtc_dep_relation() and rtc_dep_bulk().
  *
- * MODEL: pure, but for MyDatabaseId, which is part of every hash.
+ * Model: pure, but for MyDatabaseId, which is part of every hash.
  *
  * Copyright (c) 2026, rtcache contributors
  *

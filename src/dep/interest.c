@@ -18,7 +18,7 @@
  * After a start nothing is known of what is registered in Redis; until the
  * relay has found out, everything counts as registered.
  *
- * MODEL: shared memory, atomics only, no errors, no allocation.
+ * Model: shared memory, atomics only, no errors, no allocation.
  *
  * Copyright (c) 2026, rtcache contributors
  *

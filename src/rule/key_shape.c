@@ -15,7 +15,7 @@
  * the last question has an answer: two shapes have a key in common if both can
  * be gone through side by side, byte by byte.
  *
- * MODEL: pure, but for the types of columns, which are looked up in the
+ * Model: pure, but for the types of columns, which are looked up in the
  * syscache.
  *
  * Copyright (c) 2026, rtcache contributors

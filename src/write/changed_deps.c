@@ -15,7 +15,7 @@
  * A savepoint that rolls back leaves its dependencies here.  One too many
  * costs a hit and never an answer.
  *
- * MODEL: per backend, no locks.  Adding and asking may raise; the rest neither
+ * Model: per backend, no locks.  Adding and asking may raise; the rest neither
  * raises nor allocates.  Memory belongs to TopTransactionContext, with which it
  * goes.
  *

@@ -7,7 +7,7 @@
  * The functions that write add ops to the op list of the transaction, as rules
  * do: they take effect at commit, in commit order, or not at all.
  *
- * MODEL: runs in backends.  All functions raise 55000 when rtcache is not
+ * Model: runs in backends.  All functions raise 55000 when rtcache is not
  * preloaded, but for cache_key, which is pure.
  *
  * Copyright (c) 2026, rtcache contributors

@@ -4,8 +4,8 @@
  *		The ops of the current transaction.
  *
  * Ops are kept in wire form, one behind the other, in one growing buffer, with
- * a list of where they begin.  A savepoint is an index into that list (a mark):
- * rolling back cuts the list there, releasing hands the mark to the parent.
+ * a list of where they begin.  A savepoint is an index into that list: rolling
+ * back cuts the list there, releasing hands the savepoint to the parent.
  * While a subtransaction runs its parents add nothing, so the ops of the
  * current level are always the end of the list.
  *
@@ -62,11 +62,11 @@
 #define RTC_MIN_WRITE_OUT	(32 * 1024)
 
 /* Where the ops of a subtransaction begin. */
-typedef struct RtcMark
+typedef struct RtcSavepoint
 {
 	int			nestlevel;
 	uint32		first;			/* index of its first op */
-} RtcMark;
+} RtcSavepoint;
 
 /* The state of the current transaction; all zero when it has no ops. */
 typedef struct RtcOpList
@@ -82,9 +82,9 @@ typedef struct RtcOpList
 	uint32		nops;
 	uint32		maxops;
 	uint32		generation;		/* of what is added now */
-	RtcMark    *mark;			/* by nest level and index, ascending */
-	int			nmarks;
-	int			maxmarks;
+	RtcSavepoint *savepoint;	/* by nest level and index, ascending */
+	int			nsavepoints;
+	int			maxsavepoints;
 	RtcPutKeys	puts;			/* rolled back or not */
 } RtcOpList;
 
@@ -121,18 +121,18 @@ rtc_oplist_add(const RtcOp *op)
 		write_out(start);
 
 	if (nestlevel > 1 &&
-		(list.nmarks == 0 ||
-		 list.mark[list.nmarks - 1].nestlevel < nestlevel))
+		(list.nsavepoints == 0 ||
+		 list.savepoint[list.nsavepoints - 1].nestlevel < nestlevel))
 	{
-		if (list.nmarks == list.maxmarks)
+		if (list.nsavepoints == list.maxsavepoints)
 		{
-			list.mark = repalloc(list.mark,
-								 2 * list.maxmarks * sizeof(RtcMark));
-			list.maxmarks *= 2;
+			list.savepoint = repalloc(list.savepoint,
+									  2 * list.maxsavepoints * sizeof(RtcSavepoint));
+			list.maxsavepoints *= 2;
 		}
-		list.mark[list.nmarks].nestlevel = nestlevel;
-		list.mark[list.nmarks].first = list.nops;
-		list.nmarks++;
+		list.savepoint[list.nsavepoints].nestlevel = nestlevel;
+		list.savepoint[list.nsavepoints].first = list.nops;
+		list.nsavepoints++;
 	}
 	push(op);
 	RTC_INJECT("op_added");
@@ -188,7 +188,7 @@ rtc_oplist_write(void)
 	list.closed = true;
 	if (!list.active)
 		return;
-	list.nmarks = 0;
+	list.nsavepoints = 0;
 	write_out(0);
 	RTC_INJECT("messages_written");
 
@@ -238,27 +238,27 @@ rtc_oplist_pre_subcommit(void)
 void
 rtc_oplist_subcommit(int nestlevel)
 {
-	RtcMark    *top;
+	RtcSavepoint *top;
 
-	if (list.nmarks == 0)
+	if (list.nsavepoints == 0)
 		return;
-	top = &list.mark[list.nmarks - 1];
+	top = &list.savepoint[list.nsavepoints - 1];
 	if (top->nestlevel < nestlevel)
 		return;
 	top->nestlevel = nestlevel - 1;
 	if (top->nestlevel <= 1 ||
-		(list.nmarks > 1 && top[-1].nestlevel == top->nestlevel))
-		list.nmarks--;
+		(list.nsavepoints > 1 && top[-1].nestlevel == top->nestlevel))
+		list.nsavepoints--;
 }
 
 void
 rtc_oplist_subabort(int nestlevel)
 {
-	while (list.nmarks > 0 &&
-		   list.mark[list.nmarks - 1].nestlevel >= nestlevel)
+	while (list.nsavepoints > 0 &&
+		   list.savepoint[list.nsavepoints - 1].nestlevel >= nestlevel)
 	{
-		list.nmarks--;
-		cut(list.mark[list.nmarks].first);
+		list.nsavepoints--;
+		cut(list.savepoint[list.nsavepoints].first);
 	}
 }
 
@@ -280,8 +280,8 @@ begin_list(void)
 	initStringInfo(&list.buf);
 	list.maxops = 64;
 	list.op = palloc(list.maxops * sizeof(RtcListedOp));
-	list.maxmarks = 8;
-	list.mark = palloc(list.maxmarks * sizeof(RtcMark));
+	list.maxsavepoints = 8;
+	list.savepoint = palloc(list.maxsavepoints * sizeof(RtcSavepoint));
 	list.active = true;
 	MemoryContextSwitchTo(old);
 }
@@ -321,8 +321,8 @@ level_start(void)
 
 	if (nestlevel <= 1)
 		return 0;
-	if (list.nmarks > 0 && list.mark[list.nmarks - 1].nestlevel == nestlevel)
-		return list.mark[list.nmarks - 1].first;
+	if (list.nsavepoints > 0 && list.savepoint[list.nsavepoints - 1].nestlevel == nestlevel)
+		return list.savepoint[list.nsavepoints - 1].first;
 	return list.nops;
 }
 
