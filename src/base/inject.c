@@ -23,8 +23,8 @@
  * and role is "relay", "backend" or "any".  Whoever comes first renames the
  * file to <point>.hit: a point acts once, and the test sees that it did.
  *
- * Model: called in any process, in COMMIT callbacks and under locks as well.
- * So it allocates nothing, takes no lock and raises only if told to.
+ * Model: called in any process, also in COMMIT callbacks and under locks.  So it
+ * allocates nothing, takes no lock and raises only if told to.
  *
  * Copyright (c) 2026, rtcache contributors
  *

@@ -3,9 +3,9 @@
  * pinned_settings.c
  *		Settings that answers must not depend on.
  *
- * What one session stores, all sessions read.  So the text of a value, and
- * the meaning of a query, must not depend on the settings of the session that
- * happened to store it.
+ * All sessions read what one session stores.  So the text of a value and the
+ * meaning of a query must not depend on the settings of the session that stores
+ * it.
  *
  * Model: any backend, inside a transaction.  Pinning works like the SET
  * clause of a function: a GUC nest level that the caller undoes, or else the

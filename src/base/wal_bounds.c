@@ -24,7 +24,7 @@
 
 /*
  * The server remembers which segment it removed last only since it started,
- * so look for the file as well.
+ * so look for the file, too.
  *
  * A segment is read from the file of one timeline: the one in our history to
  * which the end of the segment belongs, as XLogReadDetermineTimeline() has it.

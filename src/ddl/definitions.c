@@ -16,7 +16,7 @@
  *	   may be another one now.
  *
  * A relation whose row type is that of a column elsewhere, or of what a function
- * takes or gives, is a type as well.
+ * takes or gives, counts as a type.
  *
  * Functions in a temporary schema do not count: queries that call them are not
  * cached (cacheable.c), and everybody may make one.

@@ -359,7 +359,7 @@ forget_trigger(Oid tgoid, List **done)
  * rtcache_check_rules
  *		The event trigger function at ddl_command_end.
  *
- * What is done to functions, types and the like, is told in definitions.c.
+ * definitions.c tells about functions, types and the like.
  */
 Datum
 rtcache_check_rules(PG_FUNCTION_ARGS)
@@ -465,7 +465,7 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 		else if (object->classid == RelationRelationId &&
 				 SearchSysCacheExists1(RELOID, ObjectIdGetDatum(object->objid)))
 		{
-			/* a column, perhaps with its type and without an ALTER TABLE */
+			/* a column: it may go with its type, without an ALTER TABLE */
 			rtc_check_tables(object->objid, true);
 			note_row_type(&change, object->objid);
 			relation_changed(object->objid);

@@ -8,7 +8,7 @@
  * column or a malformed template is an error of CREATE TRIGGER, and dropping a
  * column that a rule uses an error of ALTER TABLE.
  *
- * What a rule must be, and why:
+ * A rule must be:
  *
  * - Made by somebody to whom the trigger function was granted: see
  *	 check_maker().
@@ -31,14 +31,14 @@
  *
  * A new rule is made ENABLE ALWAYS, so that it also fires where
  * session_replication_role is replica, as when logical replication applies
- * changes.  Who sets it otherwise afterwards has his way, and is warned: ENABLE
+ * changes.  A later ALTER TABLE may override it, with a warning: ENABLE
  * TRIGGER ALL, with which pg_restore --disable-triggers ends, is less than what
  * was there before.
  *
  * When a table that gives its name to keys is renamed, or its schema is, or the
- * table is moved as a part of an extension, the keys under the old name go.  Who
- * writes to it would go on to make such keys, so its writers, and those of its
- * descendants, are waited for.
+ * table is moved as a part of an extension, the keys under the old name go.  Its
+ * writers would go on to make such keys, so they and those of its descendants
+ * are waited for.
  *
  * Model: runs in the backend that issued the DDL, inside its transaction,
  * which holds a lock on the table.  Raises errors, that is its purpose.
@@ -236,8 +236,8 @@ check_events(Relation rel, const Trigger *trigger)
 
 /*
  * check_rule
- *		Checks one rule; raises if it is no good.  made: it has
- *		just been created, else its table has been altered.
+ *		Checks one rule, and raises what is wrong.  made: it has just been
+ *		created; else its table has been altered.
  */
 static void
 check_rule(Relation rel, const Trigger *trigger, RtcRuleKind kind,

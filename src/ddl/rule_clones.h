@@ -19,8 +19,8 @@
 /*
  * Makes room for the clones of a rule: drops triggers of the same name from the
  * descendants of a table, and from the table itself if itself, where they are
- * the same rule.  rule: what is to be cloned, of which name, function, type,
- * arguments, condition and columns count; relname: its table, for messages.
+ * the same rule.  rule: the rule to be cloned; its name, function, type,
+ * arguments, condition and columns count.  relname: its table, for messages.
  * The descendants get the lock.  Errors: 42710 a rule of this name is another
  * one.
  */

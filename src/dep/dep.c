@@ -4,9 +4,9 @@
  *		Dependencies: what a cached answer was computed from.
  *
  * A reader names what its answer depends on, a writer what it changes, and
- * they meet where both compute the same hash.  Who depends on all of a
- * relation names rtc_dep_relation(); who depends on rows with a certain value
- * in a column names rtc_dep_value() and rtc_dep_bulk().  A writer names, for
+ * they meet where both compute the same hash.  A reader that depends on all of
+ * a relation names rtc_dep_relation(); one that depends on rows with a certain
+ * value in a column names rtc_dep_value() and rtc_dep_bulk().  A writer names, for
  * each row, rtc_dep_relation() and the old and new rtc_dep_value() of each
  * column that a reader may name; or, if it cannot name rows,
  * rtc_dep_relation() and rtc_dep_bulk().

@@ -44,22 +44,22 @@ extern RtcDep rtc_dep_tag(const char *tag, size_t len);
 extern RtcDep rtc_dep_relation(Oid relid);
 
 /*
- * Whatever changes a relation otherwise than row by row: TRUNCATE, DDL, and
- * transactions that touch too many rows to name them.  Who depends on some
- * rows of a relation depends on this as well.
+ * Any change of a relation that is not one row by row: TRUNCATE, DDL, and
+ * transactions that touch too many rows to name them.  An answer that depends
+ * on some rows of a relation also depends on this.
  */
 extern RtcDep rtc_dep_bulk(Oid relid);
 
 /*
  * The definition of a function or a type (its catalog and OID), of any cast
  * (CastRelationId, 0), of what text search is made of (TSConfigRelationId, 0), or
- * of any of these (0, 0).  Whoever changes one names it, and the last as well.
+ * of any of these (0, 0).  A writer that changes one names it and the last.
  */
 extern RtcDep rtc_dep_definition(Oid classid, Oid objid);
 
 /*
- * The rows whose column has a value, of which "hash" is the type's extended
- * hash (seed 0, collation of the column).
+ * The rows whose column has a value.  hash: its extended hash by the type (seed
+ * 0, collation of the column).
  */
 extern RtcDep rtc_dep_value(Oid relid, AttrNumber attnum, uint64 hash);
 

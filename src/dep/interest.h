@@ -28,7 +28,7 @@ extern bool rtc_interest_exists(RtcDep dep);
 
 /*
  * The relay, when it has found and registered all tag sets in Redis; and when
- * it connects to a Redis of which it does not know them.
+ * it connects to a Redis whose tag sets it does not know.
  */
 extern void rtc_interest_known(bool known);
 

@@ -17,8 +17,8 @@
 
 /*
  * Why writes to a relation may go by unseen; NULL = none does.  with_children:
- * those that inherit from it are read as well; they are added to *watched, a
- * list of OIDs.  *has_rules: some are seen, perhaps.  The caller has locked the
+ * those that inherit from it are read, too; they are added to *watched, a
+ * list of OIDs.  *has_rules: it, or one of these, has a rule.  The caller has locked the
  * relation.
  */
 extern const char *rtc_uncovered(Oid relid, bool with_children,

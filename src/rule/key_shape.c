@@ -5,8 +5,8 @@
  *
  * A template is literal text and placeholders, {column}, {.schema} and
  * {.table}.  The names of a schema and of a table do not depend on the row, so
- * they are literal text as well once they are known.  What is left are places
- * where any text may stand that percent-encoding can give; for an integer,
+ * they become literal text once they are known.  The rest are places where any
+ * text may stand that percent-encoding can give; for an integer,
  * digits and a sign.
  *
  * That is the shape of a template.  It tells which keys to delete when a rule
@@ -206,7 +206,7 @@ unit_takes(uint16 unit, uint16 byte)
 /*
  * Tries every end of each column's text, the shortest first, going back no
  * further than to the last column: what a literal has matched once it matches
- * later as well.  A text of digits may end where more text could follow, so it
+ * later, too.  A text of digits may end where more text could follow, so it
  * goes for any text here.
  */
 bool

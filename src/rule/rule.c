@@ -12,13 +12,13 @@
  *		tag=template		a tag that the rows belong to; may be repeated
  *
  * Those of rtcache_invalidate and rtcache_truncate are key templates, and
- * "tag=template" as well.  Both track their table without any key, too: an
+ * "tag=template".  Both can track their table without any key: an
  * rtcache_invalidate without arguments, an rtcache_truncate with
  *
  *		keys=none			no key, where without arguments it means all
  *
- * What begins like an option, letters and underscores up to a "=", is never
- * taken for a key: an option that this version does not know must not quietly
+ * An argument that begins like an option, letters and underscores up to a "=",
+ * is never taken for a key: an option that this version does not know must not quietly
  * become a key that nobody reads.
  *
  * Arguments are read in two steps.  The first, from texts to RtcRuleText, needs

@@ -7,12 +7,12 @@
  * literal text stands for itself; a column is rendered by its type's output
  * function and then percent-encoded, so that no value can add a ':' of its
  * own, look like a glob, or forge the key of another row.  {.schema} and
- * {.table} are the names of the rule's table, encoded likewise; they are filled
+ * {.table} are the names of the rule's table, encoded like values; they are filled
  * in when the template is parsed.
  *
  * Model: a template belongs to a rule of this backend.  Parsing looks at the
  * catalogs (the syscache); rendering runs output functions, which may raise.
- * Whoever keeps a template forgets it when one of the names changes.
+ * The owner of a template forgets it when one of the names changes.
  *
  * Copyright (c) 2026, rtcache contributors
  *

@@ -25,7 +25,7 @@ typedef struct RtcTemplate RtcTemplate; /* parsed "hero:{id}" */
  * Parses a template against a row type, in the current memory context.  names:
  * those of the rule's table; they may be NULL if the template does not use
  * them.  Returns NULL and fills *fault (22023 malformed, 42703 unknown column,
- * 0A000 virtual generated column) when it is no good.
+ * 0A000 virtual generated column) when it is wrong.
  */
 extern RtcTemplate *rtc_template_parse(const char *text, TupleDesc desc,
 									   const RtcNames *names,

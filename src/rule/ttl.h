@@ -30,7 +30,7 @@ extern int64 rtc_ttl_ms(const Interval *ttl);
 
 /*
  * The same for the text of an interval, read the same way in every session.
- * Returns false and fills *fault when it is no good.
+ * Returns false and fills *fault when it is wrong.
  */
 extern bool rtc_ttl_parse(const char *text, int64 *ttl_ms, RtcFault *fault);
 

@@ -68,7 +68,8 @@ extern void rtc_message_write_gap(void);
 
 /*
  * Writes a message that says that TAG ops are left out from here on, for want
- * of interest; likewise.  Returns its end.
+ * of interest.  It counts whether or not this transaction commits.  Returns its
+ * end.
  */
 extern XLogRecPtr rtc_message_write_omitted(void);
 

@@ -13,8 +13,8 @@
  * which.  Then all that lay in the other storage counts as gone.
  *
  * Memory is bounded: what is too much for the table goes into a Bloom filter,
- * which may say of a version that it is gone although it is not.  Who asks must
- * be able to live with that: the key is then absent, not wrong.
+ * which may say of a version that it is gone although it is not.  The key is
+ * then absent, not wrong.
  *
  * Model: used by backends and the relay, each with sets of its own.
  *

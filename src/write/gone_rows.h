@@ -17,7 +17,7 @@
 
 typedef struct RtcGoneRows RtcGoneRows;
 
-/* "by" of a version of which it is not known which op has ended it. */
+/* "by" of a version if the op that has ended it is not known. */
 #define RTC_GONE_BY_UNKNOWN PG_UINT32_MAX
 
 /* Makes an empty set in a memory context, and gives it back. */

@@ -24,7 +24,7 @@
  *
  * What the transaction changes without naming keys is in the set of
  * changed_deps.c.  It becomes TAG ops at the very end, when the stamps are
- * pending: only then can be known who depends on what (interest.c).  They need
+ * pending: only then it is known who depends on what (interest.c).  They need
  * no place in the order of the other ops, since what they delete is what was
  * filled from a query, and no fill comes through while stamps are pending.
  *
@@ -57,7 +57,7 @@
 
 /*
  * Ops of a level that are worth a message of their own while the level still
- * runs.  When it ends, fewer are written as well.
+ * runs.  When it ends, fewer are written, too.
  */
 #define RTC_MIN_WRITE_OUT	(32 * 1024)
 
@@ -93,6 +93,8 @@ static RtcOpList list;
 static void check_may_write(void);
 static void begin_list(void);
 static void push(const RtcOp *op);
+static RtcSavepoint *last_savepoint(void);
+static void add_savepoint(int nestlevel);
 static uint32 level_start(void);
 static uint32 offset_of(uint32 i);
 static void cut(uint32 first);
@@ -107,6 +109,7 @@ rtc_oplist_add(const RtcOp *op)
 {
 	int			nestlevel = GetCurrentTransactionNestLevel();
 	Size		size = op->keylen + (Size) op->vallen + 64;
+	RtcSavepoint *top;
 	uint32		start;
 
 	check_may_write();
@@ -120,20 +123,9 @@ rtc_oplist_add(const RtcOp *op)
 		list.buf.len + size > rtc_xact_buffer * (Size) 1024)
 		write_out(start);
 
-	if (nestlevel > 1 &&
-		(list.nsavepoints == 0 ||
-		 list.savepoint[list.nsavepoints - 1].nestlevel < nestlevel))
-	{
-		if (list.nsavepoints == list.maxsavepoints)
-		{
-			list.savepoint = repalloc(list.savepoint,
-									  2 * list.maxsavepoints * sizeof(RtcSavepoint));
-			list.maxsavepoints *= 2;
-		}
-		list.savepoint[list.nsavepoints].nestlevel = nestlevel;
-		list.savepoint[list.nsavepoints].first = list.nops;
-		list.nsavepoints++;
-	}
+	top = last_savepoint();
+	if (nestlevel > 1 && (top == NULL || top->nestlevel < nestlevel))
+		add_savepoint(nestlevel);
 	push(op);
 	RTC_INJECT("op_added");
 
@@ -223,7 +215,7 @@ rtc_oplist_reset(void)
 
 /*
  * A loop of many small subtransactions never fills the buffer at any one level,
- * so the limit is kept here as well.
+ * so the limit is kept here, too.
  */
 void
 rtc_oplist_pre_subcommit(void)
@@ -238,12 +230,9 @@ rtc_oplist_pre_subcommit(void)
 void
 rtc_oplist_subcommit(int nestlevel)
 {
-	RtcSavepoint *top;
+	RtcSavepoint *top = last_savepoint();
 
-	if (list.nsavepoints == 0)
-		return;
-	top = &list.savepoint[list.nsavepoints - 1];
-	if (top->nestlevel < nestlevel)
+	if (top == NULL || top->nestlevel < nestlevel)
 		return;
 	top->nestlevel = nestlevel - 1;
 	if (top->nestlevel <= 1 ||
@@ -254,11 +243,12 @@ rtc_oplist_subcommit(int nestlevel)
 void
 rtc_oplist_subabort(int nestlevel)
 {
-	while (list.nsavepoints > 0 &&
-		   list.savepoint[list.nsavepoints - 1].nestlevel >= nestlevel)
+	RtcSavepoint *top;
+
+	while ((top = last_savepoint()) != NULL && top->nestlevel >= nestlevel)
 	{
 		list.nsavepoints--;
-		cut(list.savepoint[list.nsavepoints].first);
+		cut(top->first);
 	}
 }
 
@@ -310,6 +300,29 @@ push(const RtcOp *op)
 	list.nops++;
 }
 
+/* The innermost savepoint that has ops; NULL = none has. */
+static RtcSavepoint *
+last_savepoint(void)
+{
+	return list.nsavepoints == 0 ? NULL :
+		&list.savepoint[list.nsavepoints - 1];
+}
+
+/* The ops of this nest level begin here. */
+static void
+add_savepoint(int nestlevel)
+{
+	if (list.nsavepoints == list.maxsavepoints)
+	{
+		list.savepoint = repalloc(list.savepoint,
+								  2 * list.maxsavepoints * sizeof(RtcSavepoint));
+		list.maxsavepoints *= 2;
+	}
+	list.savepoint[list.nsavepoints].nestlevel = nestlevel;
+	list.savepoint[list.nsavepoints].first = list.nops;
+	list.nsavepoints++;
+}
+
 /*
  * Index of the first op of the current nest level: those that may be written
  * with the current xid.
@@ -318,12 +331,11 @@ static uint32
 level_start(void)
 {
 	int			nestlevel = GetCurrentTransactionNestLevel();
+	RtcSavepoint *top = last_savepoint();
 
 	if (nestlevel <= 1)
 		return 0;
-	if (list.nsavepoints > 0 && list.savepoint[list.nsavepoints - 1].nestlevel == nestlevel)
-		return list.savepoint[list.nsavepoints - 1].first;
-	return list.nops;
+	return top != NULL && top->nestlevel == nestlevel ? top->first : list.nops;
 }
 
 /* Where an op begins, or the end of the buffer. */

@@ -11,10 +11,10 @@
  *		the OLD and the NEW value of each column that leads an index
  *
  * and both again for each ancestor, partitioned table or inheritance parent,
- * under the ancestor's OID, column number, indexes and collation: whoever reads
- * the ancestor sees the row as well.  A column that an UPDATE leaves alone is
- * named too, for other columns of that row have changed.  NULL is not: equality
- * does not find it.
+ * under the ancestor's OID, column number, indexes and collation: a query of the
+ * ancestor sees the row, too.  A column that an UPDATE leaves alone is named,
+ * for other columns of that row have changed.  NULL is not named: equality does
+ * not find it.
  *
  * Any index counts, also one that is not valid yet, or not any more: an index
  * that readers may use must have been seen by all writers before, and is to be

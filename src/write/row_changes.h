@@ -40,8 +40,8 @@ extern void rtc_track_row(RtcTrack *track, const RtcRowChange *change);
 extern void rtc_track_all_rows(Oid relid);
 
 /*
- * A relation itself has changed (DDL), perhaps with its descendants, or has
- * been dropped by this transaction.
+ * DDL of this transaction has changed or dropped a relation; its descendants may
+ * have changed with it.
  */
 extern void rtc_track_ddl(Oid relid);
 

@@ -8,7 +8,7 @@
  *	UPDATE		ROW new key, GONE old if moved	DEL old and new keys
  *	DELETE		GONE old key					DEL old keys
  *
- * and write_through deletes the old and new keys of its del= options as well.
+ * and write_through deletes the old and new keys of its del= options, too.
  * A key with a NULL in it is no key, and its op is left out; so is a key that
  * is too long or reserved: cache_get() would refuse it, so nothing can be
  * stored under it.  A value above rtcache.max_value_size is not stored and its
@@ -152,7 +152,7 @@ same_key(const StringInfoData *a, const StringInfoData *b)
 
 /*
  * The old row has left the key, or the new one has come and is not stored.
- * What another row has under the key stays.  If the versions are not known the
+ * A value of another row stays under the key.  If the versions are not known the
  * key is deleted.
  */
 static void
