@@ -25,7 +25,6 @@
 #include "compat.h"
 #include "guc.h"
 #include "op.h"
-#include "redis/tls.h"
 #include "redis/url.h"
 
 int			rtc_batch_delay = RTC_BATCH_DELAY_DEFAULT;
@@ -391,10 +390,12 @@ check_redis_url(char **newval, void **extra, GucSource source)
 							  "rtcache.redis_password_file");
 		return false;
 	}
-	if (url.tls && !rtc_tls_supported())
+#ifndef RTC_HAVE_TLS
+	if (url.tls)
 	{
 		GUC_check_errdetail("\"rediss://\" needs a build of rtcache with TLS support.");
 		return false;
 	}
+#endif
 	return true;
 }

@@ -185,16 +185,9 @@ rtc_breaker_state(void)
 const char *
 rtc_breaker_state_name(RtcBreakerState state)
 {
-	switch (state)
-	{
-		case RTC_BREAKER_CLOSED:
-			return "closed";
-		case RTC_BREAKER_OPEN:
-			return "open";
-		case RTC_BREAKER_HALF_OPEN:
-			return "half-open";
-	}
-	return "unknown";
+	static const char *const names[] = {"closed", "open", "half-open"};
+
+	return names[state];
 }
 
 /*

@@ -3,11 +3,11 @@
  * conn.c
  *		One connection to Redis: non-blocking, with a deadline, cancellable.
  *
- * hiredis serves as formatter, buffer and parser only.  It never connects,
- * resolves or waits: its own ways of doing so can neither be cancelled nor
- * timed reliably in a process that gets signals.  Sockets are opened here,
- * all waiting is in rtc_conn_wait(), on the latch, the socket, and the
- * death of the postmaster, against a deadline of the monotonic clock.
+ * hiredis formats, buffers and parses.  It never resolves a name and never
+ * waits: its own ways of doing so can neither be cancelled nor timed reliably
+ * in a process that gets signals.  All waiting is in rtc_conn_wait(), on the
+ * latch, the socket, and the death of the postmaster, against a deadline of
+ * the monotonic clock.
  *
  * Model: a connection belongs to the process that opened it; a child that
  * inherits the object by fork forgets the connection without touching it.
@@ -53,8 +53,9 @@
 uint32		rtc_wait_redis_connect = 0;
 uint32		rtc_wait_redis_io = 0;
 
-static void forget_if_inherited(RtcConn *conn);
-static void set_error(RtcConn *conn, const char *what, const char *text);
+static void forget(RtcConn *conn);
+static void set_error(RtcConn *conn, const char *what, const char *fmt,
+					  va_list args) pg_attribute_printf(3, 0);
 static bool take_replies(RtcConn *conn, RtcReply *replies, int nreplies,
 						 int *taken);
 static void explain_broken(RtcConn *conn, RtcReply *replies, int nreplies,
@@ -67,7 +68,6 @@ rtc_conn_create(const char *who)
 
 	conn = MemoryContextAllocZero(TopMemoryContext, sizeof(RtcConn));
 	strlcpy(conn->who, who, sizeof(conn->who));
-	conn->sock = PGINVALID_SOCKET;
 	conn->pid = MyProcPid;
 	conn->sink.max_bytes = RTC_MAX_REPLY_BYTES;
 
@@ -100,10 +100,15 @@ rtc_conn_peer(RtcConn *conn)
 	return conn->peer;
 }
 
+/*
+ * A connection that a parent process opened is forgotten, without closing
+ * anything and without sending a byte: it is still the parent's.
+ */
 bool
 rtc_conn_is_open(RtcConn *conn)
 {
-	forget_if_inherited(conn);
+	if (conn->pid != MyProcPid)
+		forget(conn);
 	return conn->redis != NULL;
 }
 
@@ -113,21 +118,22 @@ rtc_conn_is_open(RtcConn *conn)
 void
 rtc_conn_close(RtcConn *conn)
 {
-	forget_if_inherited(conn);
-
+	if (!rtc_conn_is_open(conn))
+		return;
 	if (conn->waits != NULL)
 		FreeWaitEventSet(conn->waits);
-	if (conn->redis != NULL)
-		redisFree(conn->redis);
-	else if (conn->sock != PGINVALID_SOCKET)
-		closesocket(conn->sock);
-	if (conn->sock != PGINVALID_SOCKET)
-		ReleaseExternalFD();
+	redisFree(conn->redis);
+	ReleaseExternalFD();
+	forget(conn);
+}
 
+static void
+forget(RtcConn *conn)
+{
+	conn->pid = MyProcPid;
 	conn->waits = NULL;
 	conn->redis = NULL;
 	conn->ssl = NULL;
-	conn->sock = PGINVALID_SOCKET;
 	conn->outstanding = 0;
 	conn->unwanted = 0;
 	conn->unsent = 0;
@@ -151,7 +157,7 @@ rtc_conn_check(RtcConn *conn)
 
 	do
 	{
-		n = recv(conn->sock, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		n = recv(conn->redis->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -177,36 +183,55 @@ rtc_conn_check(RtcConn *conn)
 void
 rtc_conn_fail(RtcConn *conn, const char *fmt,...)
 {
-	char		text[RTC_CONN_ERROR_LEN];
-	int			save_errno = errno;
 	va_list		args;
 
 	va_start(args, fmt);
-	errno = save_errno;
-	vsnprintf(text, sizeof(text), fmt, args);
+	set_error(conn, conn->connecting ? "could not connect to " : "lost ", fmt,
+			  args);
 	va_end(args);
-
-	set_error(conn, conn->connecting ? "could not connect to " : "lost ", text);
 	rtc_conn_close(conn);
 }
 
 void
 rtc_conn_complain(RtcConn *conn, const char *fmt,...)
 {
-	char		text[RTC_CONN_ERROR_LEN];
 	va_list		args;
 
 	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
+	set_error(conn, "", fmt, args);
 	va_end(args);
+}
 
-	set_error(conn, "", text);
+/*
+ * Records a text, and where we were connected.  It may come from the peer and go
+ * to views and logs of any encoding, so only printable ASCII is kept.  Redis
+ * repeats the arguments of a command that it does not know, which may be a
+ * password.
+ */
+static void
+set_error(RtcConn *conn, const char *what, const char *fmt, va_list args)
+{
+	char		text[RTC_CONN_ERROR_LEN];
+	char	   *p;
+
+	vsnprintf(text, sizeof(text), fmt, args);
+	if (conn->where[0] == '\0')
+		strlcpy(conn->error, text, sizeof(conn->error));
+	else
+		snprintf(conn->error, sizeof(conn->error), "%sRedis at %s: %s", what,
+				 conn->where, text);
+	p = strstr(conn->error, ", with args beginning with");
+	if (p != NULL)
+		*p = '\0';
+	for (p = conn->error; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
 }
 
 pgsocket
 rtc_conn_socket(RtcConn *conn)
 {
-	return rtc_conn_is_open(conn) ? conn->sock : PGINVALID_SOCKET;
+	return rtc_conn_is_open(conn) ? conn->redis->fd : PGINVALID_SOCKET;
 }
 
 const char *
@@ -333,7 +358,7 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 	if (!rtc_conn_is_open(conn))
 	{
 		if (conn->error[0] == '\0')
-			set_error(conn, "lost ", "not connected");
+			rtc_conn_fail(conn, "not connected");
 		return RTC_CONN_FAILED;
 	}
 	if (conn->outstanding == 0)
@@ -363,12 +388,7 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 	}
 	PG_END_TRY();
 
-	if (!ok)
-	{
-		rtc_conn_close(conn);
-		return RTC_CONN_FAILED;
-	}
-	return RTC_CONN_OK;
+	return ok ? RTC_CONN_OK : RTC_CONN_FAILED;
 }
 
 RtcConnResult
@@ -381,53 +401,6 @@ rtc_conn_judge(RtcConn *conn, const RtcReply *replies, int nreplies)
 			return RTC_CONN_FAILED;
 		}
 	return RTC_CONN_OK;
-}
-
-/*
- * Drops a connection that a parent process opened, without closing anything
- * and without sending a byte: it is still the parent's.
- */
-static void
-forget_if_inherited(RtcConn *conn)
-{
-	if (conn->pid == MyProcPid)
-		return;
-
-	conn->pid = MyProcPid;
-	conn->waits = NULL;
-	conn->redis = NULL;
-	conn->ssl = NULL;
-	conn->sock = PGINVALID_SOCKET;
-	conn->outstanding = 0;
-	conn->unwanted = 0;
-	conn->unsent = 0;
-}
-
-/*
- * Records a text, and where we were connected.  It may come from the peer and go
- * to views and logs of any encoding, so only printable ASCII is kept.  To a
- * command that it does not know Redis says the arguments again, and these may be
- * a password.
- */
-static void
-set_error(RtcConn *conn, const char *what, const char *text)
-{
-	static const char args[] = ", with args beginning with";
-	char	   *p;
-
-	if (conn->where[0] == '\0')
-		strlcpy(conn->error, text, sizeof(conn->error));
-	else
-		snprintf(conn->error, sizeof(conn->error), "%sRedis at %s: %s", what,
-				 conn->where, text);
-	p = strstr(conn->error, args);
-	if (p != NULL)
-		*p = '\0';
-	for (p = conn->error; *p != '\0'; p++)
-	{
-		if (*p < ' ' || *p > '~')
-			*p = '?';
-	}
 }
 
 /*
@@ -555,9 +528,6 @@ explain_broken(RtcConn *conn, RtcReply *replies, int nreplies, int *taken)
 		rtc_conn_fail(conn, "%s", text);
 }
 
-/*
- * Makes the wait set for the connection's socket.  May raise.
- */
 void
 rtc_conn_make_waits(RtcConn *conn)
 {
@@ -569,13 +539,9 @@ rtc_conn_make_waits(RtcConn *conn)
 		AddWaitEventToSet(conn->waits, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
 						  NULL, NULL);
 	conn->sock_pos = AddWaitEventToSet(conn->waits, WL_SOCKET_READABLE,
-									   conn->sock, NULL, NULL);
+									   conn->redis->fd, NULL, NULL);
 }
 
-/*
- * Waits until the socket is ready; false when the deadline has passed.
- * Raises on query cancel and termination.
- */
 bool
 rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
 			  uint32 wait_event)

@@ -26,8 +26,8 @@ struct RtcConn
 	char		who[64];		/* name for CLIENT LIST */
 	int			pid;			/* process that opened the connection */
 
-	pgsocket	sock;			/* PGINVALID_SOCKET = not connected */
-	redisContext *redis;		/* owns sock once it is there */
+	redisContext *redis;		/* has the socket, which fd.c counts; NULL =
+								 * not open */
 	struct ssl_st *ssl;			/* part of redis; NULL = no TLS */
 
 	WaitEventSet *waits;		/* latch, postmaster, socket */

@@ -3,13 +3,13 @@
  * connect.c
  *		Opens a connection to Redis: address, socket, TLS, AUTH, database.
  *
- * The second half of conn.c, whose head comment holds here as well:
- * failures are results, with the error text set; query cancel, termination
- * and running out of memory raise, and rtc_conn_open() cleans up.
- *
- * Only the relay resolves a name, be it on a standby: the resolver blocks, and
+ * Only the relay resolves a name, also on a standby: the resolver blocks, and
  * nothing can cancel it.  The relay publishes the address that answered, and
  * sessions use that.
+ *
+ * Model: that of conn.c.  Failures are results, with the error text set; query
+ * cancel, termination and running out of memory raise, and rtc_conn_open()
+ * cleans up.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -22,7 +22,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/ip.h"
 #include "miscadmin.h"
@@ -42,11 +41,9 @@
 static bool connect_any(RtcConn *conn, const RtcRedisUrl *url,
 						const char *address, int timeout_ms,
 						int64 *deadline);
-static bool connect_list(RtcConn *conn, const struct addrinfo *list,
-						 int64 deadline);
-static bool connect_one(RtcConn *conn, const struct sockaddr *addr,
-						socklen_t addrlen, int64 deadline);
-static bool open_socket(RtcConn *conn, int family);
+static bool connect_one(RtcConn *conn, const RtcRedisUrl *url,
+						int64 deadline);
+static bool open_socket(RtcConn *conn, const RtcRedisUrl *url);
 static bool start_tls(RtcConn *conn, const char *host, int64 deadline);
 static bool introduce(RtcConn *conn, const RtcRedisUrl *url,
 					  const char *password, int64 deadline);
@@ -67,7 +64,6 @@ rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 	int64		deadline;
 
 	rtc_conn_target(conn, url);
-	conn->pid = MyProcPid;
 	conn->error[0] = '\0';
 	conn->peer[0] = '\0';
 
@@ -92,56 +88,56 @@ rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 
 /*
  * Connects the socket: to the path, to the numeric address, or to whichever
- * address of the host answers first.  Sets the deadline, which does not count
- * the time that the resolver takes: nothing could be done about it.
+ * address of the host answers first; one that does not answer must leave time
+ * for the others.  Sets the deadline, which does not count the time that the
+ * resolver takes: nothing could be done about it.
  */
 static bool
 connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 			int timeout_ms, int64 *deadline)
 {
-	struct addrinfo hint = {0};
+	struct addrinfo hint = {.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
 	volatile bool ok = false;
-	char		port[16];
+	int			nleft = 0;
 	int			rc;
 
+	*deadline = rtc_deadline_in(timeout_ms);
 	if (url->is_unix)
-	{
-		struct sockaddr_un un = {0};
-
-		un.sun_family = AF_UNIX;
-		strlcpy(un.sun_path, url->path, sizeof(un.sun_path));
-		*deadline = rtc_deadline_in(timeout_ms);
-		return connect_one(conn, (struct sockaddr *) &un, sizeof(un),
-						   *deadline);
-	}
+		return connect_one(conn, url, *deadline);
 
 	/* in a session this must not happen; if it does, it fails at once */
 	Assert(address != NULL || MyBackendType == B_BG_WORKER);
 	if (address == NULL ? MyBackendType != B_BG_WORKER : address[0] == '\0')
 		address = url->host;
-
-	hint.ai_family = AF_UNSPEC;
-	hint.ai_socktype = SOCK_STREAM;
-	hint.ai_flags = AI_NUMERICSERV;
 	if (address != NULL)
-		hint.ai_flags |= AI_NUMERICHOST;	/* never asks a resolver */
-	snprintf(port, sizeof(port), "%d", url->port);
+		hint.ai_flags = AI_NUMERICHOST; /* never asks a resolver */
+	else
+		address = url->host;
 
-	rc = pg_getaddrinfo_all(address != NULL ? address : url->host, port,
-							&hint, &list);
+	rc = pg_getaddrinfo_all(address, NULL, &hint, &list);
 	*deadline = rtc_deadline_in(timeout_ms);
 	if (rc != 0 || list == NULL)
 	{
-		rtc_conn_fail(conn, "could not resolve \"%s\": %s",
-					  address != NULL ? address : url->host,
+		rtc_conn_fail(conn, "could not resolve \"%s\": %s", address,
 					  gai_strerror(rc));
 		return false;
 	}
 
+	for (struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
+		nleft++;
 	PG_TRY();
 	{
-		ok = connect_list(conn, list, *deadline);
+		for (struct addrinfo *ai = list; ai != NULL && !ok; ai = ai->ai_next)
+		{
+			int64		now = rtc_clock_us();
+
+			if (pg_getnameinfo_all((struct sockaddr_storage *) ai->ai_addr,
+								   ai->ai_addrlen, conn->peer,
+								   sizeof(conn->peer), NULL, 0,
+								   NI_NUMERICHOST) == 0)
+				ok = connect_one(conn, url, now + (*deadline - now) / nleft--);
+		}
 	}
 	PG_FINALLY();
 	{
@@ -153,80 +149,40 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 }
 
 /*
- * Connects to the first address of a list that answers.  One that does not
- * answer must leave time for the others.
+ * Connects to the path, or to the address in conn->peer.
  */
 static bool
-connect_list(RtcConn *conn, const struct addrinfo *list, int64 deadline)
-{
-	int			nleft = 0;
-
-	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
-		nleft++;
-
-	for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next)
-	{
-		int64		now = rtc_clock_us();
-
-		if (connect_one(conn, ai->ai_addr, ai->ai_addrlen,
-						now + (deadline - now) / nleft--))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Connects to one address.
- */
-static bool
-connect_one(RtcConn *conn, const struct sockaddr *addr, socklen_t addrlen,
-			int64 deadline)
+connect_one(RtcConn *conn, const RtcRedisUrl *url, int64 deadline)
 {
 	int			error = 0;
 	socklen_t	errorlen = sizeof(error);
 
-	if (addr->sa_family == AF_UNIX)
-		conn->peer[0] = '\0';
-	else if (pg_getnameinfo_all((const struct sockaddr_storage *) addr,
-								addrlen, conn->peer, sizeof(conn->peer),
-								NULL, 0, NI_NUMERICHOST) != 0)
-		conn->peer[0] = '\0';
-
-	if (!open_socket(conn, addr->sa_family))
+	if (!open_socket(conn, url))
 		return false;
-
-	/* An interrupted connect goes on by itself. */
-	if (connect(conn->sock, addr, addrlen) < 0)
+	if (!rtc_conn_wait(conn, WL_SOCKET_CONNECTED, deadline,
+					   rtc_wait_redis_connect))
 	{
-		if (errno != EINPROGRESS && errno != EINTR)
-		{
-			rtc_conn_fail(conn, "%m");
-			return false;
-		}
-		if (!rtc_conn_wait(conn, WL_SOCKET_CONNECTED, deadline,
-						   rtc_wait_redis_connect))
-		{
-			rtc_conn_fail(conn, "timeout");
-			return false;
-		}
-		if (getsockopt(conn->sock, SOL_SOCKET, SO_ERROR, &error,
-					   &errorlen) < 0)
-			error = errno;
-		if (error != 0)
-		{
-			errno = error;
-			rtc_conn_fail(conn, "%m");
-			return false;
-		}
+		rtc_conn_fail(conn, "timeout");
+		return false;
+	}
+	if (getsockopt(conn->redis->fd, SOL_SOCKET, SO_ERROR, &error,
+				   &errorlen) < 0)
+		error = errno;
+	if (error != 0)
+	{
+		errno = error;
+		rtc_conn_fail(conn, "%m");
+		return false;
 	}
 	return true;
 }
 
 /*
- * Opens a socket, gives it to hiredis, and makes the wait set for it.
+ * Begins to connect, and makes the wait set for the socket.  hiredis is given
+ * numeric addresses only, which it need not resolve.
  */
 static bool
-open_socket(RtcConn *conn, int family)
+open_socket(RtcConn *conn, const RtcRedisUrl *url)
 {
 	/*
 	 * Two descriptors are needed, the second by the wait set, which raises
@@ -245,45 +201,40 @@ open_socket(RtcConn *conn, int family)
 	}
 	ReleaseExternalFD();
 
-	conn->sock = socket(family, SOCK_STREAM, 0);
-	if (conn->sock == PGINVALID_SOCKET)
+	conn->redis = url->is_unix ? redisConnectUnixNonBlock(url->path) :
+		redisConnectNonBlock(conn->peer, url->port);
+	if (conn->redis == NULL)
 	{
 		ReleaseExternalFD();
-		rtc_conn_fail(conn, "could not open a socket: %m");
+		rtc_conn_fail(conn, "out of memory");
 		return false;
 	}
-	if (fcntl(conn->sock, F_SETFD, FD_CLOEXEC) < 0 ||
-		!pg_set_noblock(conn->sock))
+	if (conn->redis->err != 0)
+	{
+		rtc_conn_fail(conn, "%s", conn->redis->errstr);
+		return false;
+	}
+	if (fcntl(conn->redis->fd, F_SETFD, FD_CLOEXEC) < 0)
 	{
 		rtc_conn_fail(conn, "could not prepare a socket: %m");
 		return false;
 	}
 
-	/* Only speed and the discovery of dead peers depend on these. */
-	if (family != AF_UNIX)
+	/* Only the discovery of dead peers depends on these. */
+	if (!url->is_unix)
 	{
 		int			on = 1;
 #ifdef TCP_KEEPIDLE
 		int			idle = RTC_KEEPALIVE_IDLE;
 
-		(void) setsockopt(conn->sock, IPPROTO_TCP, TCP_KEEPIDLE,
+		(void) setsockopt(conn->redis->fd, IPPROTO_TCP, TCP_KEEPIDLE,
 						  &idle, sizeof(idle));
 #endif
-		(void) setsockopt(conn->sock, SOL_SOCKET, SO_KEEPALIVE,
-						  &on, sizeof(on));
-		(void) setsockopt(conn->sock, IPPROTO_TCP, TCP_NODELAY,
+		(void) setsockopt(conn->redis->fd, SOL_SOCKET, SO_KEEPALIVE,
 						  &on, sizeof(on));
 	}
 
-	conn->redis = redisConnectFd(conn->sock);
-	if (conn->redis == NULL || conn->redis->err != 0)
-	{
-		rtc_conn_fail(conn, "out of memory");
-		return false;
-	}
-	conn->redis->flags &= ~REDIS_BLOCK;
 	rtc_reply_attach(conn->redis->reader, &conn->sink);
-
 	rtc_conn_make_waits(conn);
 	return true;
 }
@@ -370,7 +321,7 @@ introduce(RtcConn *conn, const RtcRedisUrl *url, const char *password,
 	{
 		if (replies[i].type != RTC_REPLY_ERROR || step[i] == NULL)
 			continue;
-		if (i == n - 1 && strncmp(replies[i].str, "NOPERM", 6) == 0)
+		if (i == n - 1 && rtc_reply_is_error(&replies[i], "NOPERM"))
 			continue;			/* an ACL without PING */
 		rtc_conn_fail(conn, "%s: %s", step[i], replies[i].str);
 		return false;

@@ -94,27 +94,18 @@ file_is_safe(const struct stat *st, char *error, size_t errorlen)
 }
 
 /*
- * Reads the file's only line.
+ * Reads the file's only line.  A regular file gives all that it has at once.
  */
 static bool
 read_password(int fd, char *password, char *error, size_t errorlen)
 {
-	size_t		len = 0;
-	ssize_t		n;
+	ssize_t		len = read(fd, password, RTC_MAX_PASSWORD_LEN);
 
-	do
+	if (len < 0)
 	{
-		n = read(fd, password + len, RTC_MAX_PASSWORD_LEN - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-		{
-			snprintf(error, errorlen, "could not read password file: %m");
-			return false;
-		}
-		len += n;
-	} while (n != 0 && len < RTC_MAX_PASSWORD_LEN);
-
+		snprintf(error, errorlen, "could not read password file: %m");
+		return false;
+	}
 	if (len == RTC_MAX_PASSWORD_LEN)
 	{
 		strlcpy(error, "password file is too long", errorlen);

@@ -13,8 +13,8 @@
  * Authorities are those that OpenSSL trusts by default on this system; the
  * variable SSL_CERT_FILE in the server's environment names others.
  *
- * Model: called by conn.c, in any process with a connection.  Nothing
- * here waits or raises.
+ * Model: called by conn.c and connect.c, in any process with a connection.
+ * Nothing here waits or raises.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -34,12 +34,6 @@
 static SSL_CTX *tls_context(void);
 static bool expect_host(SSL *ssl, const char *host);
 static void describe_failure(SSL *ssl, int code, char *error, size_t errorlen);
-
-bool
-rtc_tls_supported(void)
-{
-	return true;
-}
 
 SSL *
 rtc_tls_begin(redisContext *redis, const char *host,
@@ -199,46 +193,6 @@ describe_failure(SSL *ssl, int code, char *error, size_t errorlen)
 		strlcpy(error, "server closed the connection", errorlen);
 
 	ERR_clear_error();
-}
-
-#else							/* not RTC_HAVE_TLS */
-
-bool
-rtc_tls_supported(void)
-{
-	return false;
-}
-
-struct ssl_st *
-rtc_tls_begin(redisContext *redis, const char *host,
-			  char *error, size_t errorlen)
-{
-	strlcpy(error, "this build does not support TLS", errorlen);
-	return NULL;
-}
-
-RtcTlsStep
-rtc_tls_step(struct ssl_st *ssl, char *error, size_t errorlen)
-{
-	strlcpy(error, "this build does not support TLS", errorlen);
-	return RTC_TLS_FAILED;
-}
-
-void
-rtc_tls_before_io(struct ssl_st *ssl)
-{
-}
-
-bool
-rtc_tls_is_quiet(struct ssl_st *ssl, char *error, size_t errorlen)
-{
-	return true;
-}
-
-bool
-rtc_tls_wants_read(struct ssl_st *ssl)
-{
-	return false;
 }
 
 #endif							/* RTC_HAVE_TLS */

@@ -3,7 +3,8 @@
  * tls.h
  *		TLS on a connection to Redis.  See tls.c.
  *
- * For conn.c and connect.c, but for rtc_tls_supported().
+ * For conn.c and connect.c.  RTC_HAVE_TLS tells whether this build can talk TLS
+ * (rediss://).
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -17,9 +18,6 @@
 struct redisContext;
 struct ssl_st;
 
-/* Can this build talk TLS (rediss://)? */
-extern bool rtc_tls_supported(void);
-
 /* What the handshake needs before it can go on. */
 typedef enum RtcTlsStep
 {
@@ -28,6 +26,8 @@ typedef enum RtcTlsStep
 	RTC_TLS_WANT_WRITE,			/* the socket has to become writeable */
 	RTC_TLS_FAILED				/* the error text tells why */
 } RtcTlsStep;
+
+#ifdef RTC_HAVE_TLS
 
 /*
  * Starts TLS on a connected non-blocking socket.  The certificate must be
@@ -53,5 +53,17 @@ extern bool rtc_tls_is_quiet(struct ssl_st *ssl, char *error, size_t errorlen);
 
 /* Can a write that made no progress go on only after a read? */
 extern bool rtc_tls_wants_read(struct ssl_st *ssl);
+
+#else
+
+/* Then the URL is refused, and no connection has TLS. */
+#define rtc_tls_begin(redis, host, error, errorlen) \
+	(strlcpy((error), "this build does not support TLS", (errorlen)), NULL)
+#define rtc_tls_step(ssl, error, errorlen)		RTC_TLS_FAILED
+#define rtc_tls_before_io(ssl)					((void) 0)
+#define rtc_tls_is_quiet(ssl, error, errorlen)	true
+#define rtc_tls_wants_read(ssl)					false
+
+#endif							/* RTC_HAVE_TLS */
 
 #endif							/* RTC_TLS_H */
