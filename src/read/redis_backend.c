@@ -264,16 +264,14 @@ rtc_backend_doubt(void)
 RtcReply *
 rtc_backend_ask(int nexpected)
 {
-	RtcReply   *replies;
 	int			nreplies;
+	RtcReply   *replies = rtc_conn_exchange(conn, rtc_command_timeout,
+											&nreplies);
 
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) == RTC_CONN_OK)
-	{
-		if (nreplies == nexpected)
-			return replies;
+	if (replies != NULL && nreplies == nexpected)
+		return replies;
+	if (replies != NULL)
 		rtc_conn_fail(conn, "%d replies instead of %d", nreplies, nexpected);
-	}
 	report_failure();
 	return NULL;
 }

@@ -346,40 +346,32 @@ rtc_conn_post(RtcConn *conn,...)
 		conn->unwanted++;
 }
 
-RtcConnResult
-rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
-				  int *nreplies)
+RtcReply *
+rtc_conn_exchange(RtcConn *conn, int timeout_ms, int *nreplies)
 {
-	volatile bool ok = false;
-
-	*replies = NULL;
-	*nreplies = 0;
+	RtcReply   *volatile replies = NULL;
 
 	if (!rtc_conn_is_open(conn))
 	{
 		if (conn->error[0] == '\0')
 			rtc_conn_fail(conn, "not connected");
-		return RTC_CONN_FAILED;
+		return NULL;
 	}
+	if (nreplies != NULL)
+		*nreplies = conn->outstanding;
 	if (conn->outstanding == 0)
-		return RTC_CONN_OK;
+		return palloc0(sizeof(RtcReply));
 
 	PG_TRY();
 	{
 		int			skip = conn->unwanted;
 		int			n = skip + conn->outstanding;
-		RtcReply   *result = palloc0(mul_size(n, sizeof(RtcReply)));
+		RtcReply   *all = palloc0(mul_size(n, sizeof(RtcReply)));
 
 		conn->unwanted = 0;
 		conn->outstanding = n;
-
-		ok = rtc_conn_run(conn, result, n,
-						  rtc_deadline_in(timeout_ms));
-		if (ok)
-		{
-			*replies = result + skip;
-			*nreplies = n - skip;
-		}
+		if (rtc_conn_run(conn, all, n, rtc_deadline_in(timeout_ms)))
+			replies = all + skip;
 	}
 	PG_CATCH();
 	{
@@ -388,7 +380,20 @@ rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
 	}
 	PG_END_TRY();
 
-	return ok ? RTC_CONN_OK : RTC_CONN_FAILED;
+	return replies;
+}
+
+RtcReply *
+rtc_conn_ask(RtcConn *conn, int timeout_ms, int *nreplies)
+{
+	int			n;
+	RtcReply   *replies = rtc_conn_exchange(conn, timeout_ms, &n);
+
+	if (replies == NULL || rtc_conn_judge(conn, replies, n) != RTC_CONN_OK)
+		return NULL;
+	if (nreplies != NULL)
+		*nreplies = n;
+	return replies;
 }
 
 RtcConnResult

@@ -96,17 +96,18 @@ extern void rtc_conn_append_strings(RtcConn *conn,...);
 extern void rtc_conn_post(RtcConn *conn,...);
 
 /*
- * Sends what was appended and reads the replies of all commands appended
- * since the last exchange, in order, into *replies (palloc'd array of
- * *nreplies in the current memory context).  The whole exchange has timeout_ms.
- * Error replies are returned as such; only transport and protocol errors
- * and timeouts are RTC_CONN_FAILED.
+ * Sends what was appended; returns the replies of all commands appended since
+ * the last exchange, in order, in the current memory context, and sets their
+ * number unless nreplies is NULL.  The whole exchange has timeout_ms.  NULL is a
+ * failure: of the transport or the protocol, or a timeout.  Error replies are
+ * none; for rtc_conn_ask() they are.
  *
  * Waiting resets MyLatch: a process with other reasons to be woken must look
  * at them again afterwards.
  */
-extern RtcConnResult rtc_conn_exchange(RtcConn *conn, int timeout_ms,
-									   RtcReply **replies, int *nreplies);
+extern RtcReply *rtc_conn_exchange(RtcConn *conn, int timeout_ms,
+								   int *nreplies);
+extern RtcReply *rtc_conn_ask(RtcConn *conn, int timeout_ms, int *nreplies);
 
 /* Fails, with its text, if one of the replies is an error. */
 extern RtcConnResult rtc_conn_judge(RtcConn *conn, const RtcReply *replies,

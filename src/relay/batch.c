@@ -277,8 +277,8 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, RtcPosition *pos)
 	closed = rtc_closed_append(conn);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
-	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, batch_timeout(batch), &nreplies);
+	if (replies == NULL)
 		return RTC_BATCH_FAILED;
 
 	RTC_INJECT("batch_executed");
@@ -334,8 +334,8 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 	/* the tags were dropped when it was tried */
 	append_unlinks(batch, conn, true);
 	append_publish(batch, conn);
-	if (rtc_conn_exchange(conn, batch_timeout(batch), &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, batch_timeout(batch), &nreplies);
+	if (replies == NULL)
 		return RTC_CONN_FAILED;
 	for (int i = 0; i < nreplies; i++)
 		if (!reply_is_good(conn, &replies[i]))

@@ -191,8 +191,8 @@ rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
 	rtc_args_text(&args, key);
 	rtc_lease_name(rtc_args_next(&args), key, strlen(key));
 	rtc_conn_append(conn, &args);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, &nreplies);
+	if (replies == NULL)
 		return RTC_PREFIX_FAILED;
 	for (int i = 0; i < nreplies; i++)
 		if (replies[i].type == RTC_REPLY_ERROR)

@@ -64,8 +64,6 @@ RtcConnResult
 rtc_position_load(RtcConn *conn, RtcPositionMemory *memory, RtcPosition *pos)
 {
 	const RtcReply *hash = NULL;
-	RtcReply   *replies;
-	int			nreplies;
 	const char *foreign = NULL;
 
 	/* one that could not be read has cost the connection */
@@ -82,9 +80,7 @@ rtc_position_load(RtcConn *conn, RtcPositionMemory *memory, RtcPosition *pos)
 		rtc_conn_append_strings(conn, "MULTI", NULL);
 		rtc_conn_append_strings(conn, "EXEC", NULL);
 		rtc_conn_append_strings(conn, "UNLINK", rtc_position_key(), NULL);
-		if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-							  &nreplies) != RTC_CONN_OK ||
-			rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+		if (rtc_conn_ask(conn, rtc_command_timeout, NULL) == NULL)
 			return RTC_CONN_FAILED;
 		memory->too_large = false;
 		ereport(LOG,
@@ -133,15 +129,12 @@ static bool
 read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
 {
 	RtcReply   *replies;
-	int			nreplies;
 	size_t		limit;
-	RtcConnResult result;
 
 	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
 	rtc_conn_append_strings(conn, "HLEN", rtc_position_key(), NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK ||
-		rtc_conn_judge(conn, replies, 1) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
+	if (replies == NULL || rtc_conn_judge(conn, replies, 1) != RTC_CONN_OK)
 		return false;
 	if (rtc_reply_is_error(&replies[1], "WRONGTYPE"))
 		*foreign = "it is not a hash";
@@ -154,8 +147,8 @@ read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
 	/* of a few thousand fields, which is soon done */
 	rtc_conn_append_strings(conn, "MEMORY", "USAGE", rtc_position_key(),
 							"SAMPLES", "0", NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
+	if (replies == NULL)
 		return false;
 	if (replies[0].type == RTC_REPLY_INTEGER && replies[0].integer > MAX_BYTES)
 	{
@@ -165,12 +158,10 @@ read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
 
 	limit = rtc_conn_limit_replies(conn, MAX_BYTES);
 	rtc_conn_append_strings(conn, "HGETALL", rtc_position_key(), NULL);
-	result = rtc_conn_exchange(conn, rtc_command_timeout, &replies, &nreplies);
+	*hash = rtc_conn_ask(conn, rtc_command_timeout, NULL);
 	rtc_conn_limit_replies(conn, limit);
-	if (result != RTC_CONN_OK ||
-		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+	if (*hash == NULL)
 		return false;
-	*hash = &replies[nreplies - 1];
 	if ((*hash)->type != RTC_REPLY_ARRAY)
 	{
 		rtc_conn_fail(conn, "unexpected reply to HGETALL");
@@ -200,8 +191,8 @@ rtc_position_succeed(RtcConn *conn, RtcPositionMemory *memory,
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_conn_append_strings(conn, "HSET", rtc_position_key(), RTC_POS_SUCCESSOR,
 							number, NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, &nreplies);
+	if (replies == NULL)
 		return RTC_CONN_FAILED;
 	/* a Redis that is full can be taken over all the same, with some luck */
 	if (!rtc_reply_is_full(&replies[nreplies - 1], replies, nreplies) &&

@@ -460,8 +460,8 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 	exec = rtc_conn_outstanding(conn);
 	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_position_append_watch(conn);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, &nreplies);
+	if (replies == NULL)
 		return RTC_PREFIX_FAILED;
 	if (rtc_reply_is_full(&replies[exec], replies, nreplies))
 	{

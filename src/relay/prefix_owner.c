@@ -22,34 +22,27 @@
 /* Longest name of a database system, with its final NUL. */
 #define SYSID_LEN	64
 
-static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
-								char owner[SYSID_LEN]);
-static RtcConnResult ask(RtcConn *conn, RtcReply **replies, int *nreplies);
-
 /*
  * Which database system has the prefix?  "" = none.
  */
 static RtcConnResult
 find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
 {
-	RtcReply   *replies;
-	int			nreplies;
+	RtcReply   *reply;
 
 	owner[0] = '\0';
 	rtc_conn_append_strings(conn, "HGET", RTC_OWNERS_KEY, prefix, NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	if (rtc_reply_is_error(&replies[0], "WRONGTYPE"))
+	reply = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
+	if (reply != NULL && rtc_reply_is_error(reply, "WRONGTYPE"))
 	{
 		/* somebody has stored something else there: it tells nothing */
 		rtc_conn_append_strings(conn, "UNLINK", RTC_OWNERS_KEY, NULL);
-		return ask(conn, &replies, &nreplies);
+		reply = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
 	}
-	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+	if (reply == NULL || rtc_conn_judge(conn, reply, 1) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
-	if (replies[0].type == RTC_REPLY_STRING)
-		strlcpy(owner, replies[0].str, SYSID_LEN);
+	if (reply->type == RTC_REPLY_STRING)
+		strlcpy(owner, reply->str, SYSID_LEN);
 	return RTC_CONN_OK;
 }
 
@@ -57,36 +50,35 @@ const RtcReply *
 rtc_owners_of(RtcConn *conn, const RtcPosition *pos)
 {
 	RtcArgs		args = {0};
-	RtcReply   *replies;
-	int			nreplies;
+	RtcReply   *reply;
 
 	rtc_args_begin(&args, "HMGET");
 	rtc_args_text(&args, RTC_OWNERS_KEY);
 	for (int i = 0; i < pos->nprefixes; i++)
 		rtc_args_text(&args, pos->prefix[i]);
 	rtc_conn_append(conn, &args);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+	reply = rtc_conn_ask(conn, rtc_command_timeout, NULL);
+	if (reply == NULL)
 		return NULL;
-	if (!rtc_reply_is_array(&replies[0], pos->nprefixes))
+	if (!rtc_reply_is_array(reply, pos->nprefixes))
 	{
 		rtc_conn_fail(conn, "unexpected reply to HMGET");
 		return NULL;
 	}
-	return replies[0].elems;
+	return reply->elems;
 }
 
 RtcPrefixResult
 rtc_owner_check(RtcConn *conn, const char *prefix, char *error, size_t error_size)
 {
-	RtcReply   *replies;
-	int			nreplies;
+	RtcReply   *reply;
 	char		key[128];
 	char		other[SYSID_LEN];
 	int64		seen_ms;
 
 	/* two may look at the same time: the EXEC of the second one fails */
 	rtc_conn_append_strings(conn, "WATCH", RTC_OWNERS_KEY, NULL);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK ||
+	if (rtc_conn_ask(conn, rtc_command_timeout, NULL) == NULL ||
 		find_owner(conn, prefix, other) != RTC_CONN_OK)
 		return RTC_PREFIX_FAILED;
 	if (other[0] == '\0' || strcmp(other, rtc_system_name()) == 0)
@@ -94,26 +86,15 @@ rtc_owner_check(RtcConn *conn, const char *prefix, char *error, size_t error_siz
 
 	snprintf(key, sizeof(key), RTC_POSITION_KEY "%s", other);
 	rtc_conn_append_strings(conn, "HGET", key, RTC_POS_SEEN, NULL);
-	if (ask(conn, &replies, &nreplies) != RTC_CONN_OK)
+	reply = rtc_conn_ask(conn, rtc_command_timeout, NULL);
+	if (reply == NULL)
 		return RTC_PREFIX_FAILED;
-	seen_ms = replies[0].type == RTC_REPLY_STRING
-		? strtoi64(replies[0].str, NULL, 10) : 0;
+	seen_ms = reply->type == RTC_REPLY_STRING
+		? strtoi64(reply->str, NULL, 10) : 0;
 	if (rtc_unix_ms() - seen_ms >= RTC_OWNER_SILENCE)
 		return RTC_PREFIX_OK;
 	snprintf(error, error_size,
 			 "key prefix \"%s\" belongs to database system %s",
 			 prefix, other);
 	return RTC_PREFIX_REFUSED;
-}
-
-/*
- * Exchanges what was appended; an error reply is a failure.
- */
-static RtcConnResult
-ask(RtcConn *conn, RtcReply **replies, int *nreplies)
-{
-	if (rtc_conn_exchange(conn, rtc_command_timeout, replies,
-						  nreplies) != RTC_CONN_OK)
-		return RTC_CONN_FAILED;
-	return rtc_conn_judge(conn, *replies, *nreplies);
 }

@@ -34,11 +34,10 @@ static bool
 ask(RtcConn *conn, const char *section, const char **text)
 {
 	RtcReply   *replies;
-	int			nreplies;
 
 	rtc_conn_append_strings(conn, "INFO", section, NULL);
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
+	if (replies == NULL)
 		return false;
 	*text = replies[0].type == RTC_REPLY_STRING ? replies[0].str : NULL;
 	return true;

@@ -71,9 +71,6 @@ rtc_scan_begin(RtcScan *scan, const char *glob, size_t keep)
 RtcScanResult
 rtc_scan_run(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
 {
-	RtcReply   *replies;
-	int			nreplies;
-
 	while (scan->pass < RTC_SCAN_PASSES)
 	{
 		if (scan->pass < RTC_SCAN_PASSES - 1 || scan->keep == 0)
@@ -95,8 +92,7 @@ rtc_scan_run(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
 			RTC_INJECT("scan_leases_deleted");
 	}
 	if (rtc_publish_glob(conn, scan->glob) &&
-		(rtc_conn_exchange(conn, timeout_ms, &replies, &nreplies) != RTC_CONN_OK ||
-		 rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK))
+		rtc_conn_ask(conn, timeout_ms, NULL) == NULL)
 		return RTC_SCAN_FAILED;
 	return RTC_SCAN_DONE;
 }
@@ -130,15 +126,14 @@ run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us,
 		MemoryContext old;
 		RtcReply   *replies;
 		int			nunlinks;
-		RtcConnResult result;
 
 		CHECK_FOR_INTERRUPTS();
 
 		MemoryContextReset(step);
 		old = MemoryContextSwitchTo(step);
-		result = rtc_conn_exchange(conn, timeout_ms, &replies, &nunlinks);
+		replies = rtc_conn_exchange(conn, timeout_ms, &nunlinks);
 		MemoryContextSwitchTo(old);
-		if (result != RTC_CONN_OK)
+		if (replies == NULL)
 			return RTC_SCAN_FAILED;
 
 		/* First the unlinks of the step before, then this step. */

@@ -68,7 +68,6 @@ drop_some(RtcConn *conn, const char **tags, int nsent, bool *by_text,
 {
 	int			limit = Max(KEYS_PER_EXCHANGE / nsent, KEYS_PER_SET);
 	RtcReply   *replies;
-	int			nreplies;
 	int			left = 0;
 
 	/* the text, once, makes the script known for all that follow */
@@ -76,8 +75,8 @@ drop_some(RtcConn *conn, const char **tags, int nsent, bool *by_text,
 		append(conn, &rtc_script_drop_tags, *by_text && i == 0, tags[i],
 			   limit);
 	*by_text = false;
-	if (rtc_conn_exchange(conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
+	if (replies == NULL)
 		return -1;
 
 	for (int i = 0; i < nsent; i++)

@@ -111,7 +111,6 @@ rtc_sweep_step(RtcSweep *sweep)
 	int			ntrims = Min(sweep->ntags, TRIMS_PER_STEP);
 	bool		scan = sweep->ntags == 0 && !sweep->scanned;
 	RtcReply   *replies;
-	int			nreplies;
 	int			left = 0;
 
 	sweep->due_ms = rtc_clock_ms() + (sweep->known ? REST_STEP :
@@ -122,8 +121,8 @@ rtc_sweep_step(RtcSweep *sweep)
 	sweep->by_text = false;
 	if (scan)
 		rtc_scan_append(sweep->conn, sweep->cursor, RTC_TAG_GLOB);
-	if (rtc_conn_exchange(sweep->conn, rtc_command_timeout, &replies,
-						  &nreplies) != RTC_CONN_OK)
+	replies = rtc_conn_exchange(sweep->conn, rtc_command_timeout, NULL);
+	if (replies == NULL)
 		return RTC_CONN_FAILED;
 
 	/* a set with many members to be taken out stays for the next step */

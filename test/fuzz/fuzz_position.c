@@ -59,22 +59,31 @@ GetSystemIdentifier(void)
 	return 1;
 }
 
-RtcConnResult
-rtc_conn_exchange(RtcConn *conn, int timeout_ms, RtcReply **replies,
-				  int *nreplies)
+RtcReply *
+rtc_conn_exchange(RtcConn *conn, int timeout_ms, int *nreplies)
 {
 	RtcReplySink sink;
 	redisReader *reader = resp_reader(&sink);
+	RtcReply   *replies = palloc0(2 * sizeof(RtcReply));
 	bool		found;
 
-	*nreplies = 2;
-	*replies = palloc0(2 * sizeof(RtcReply));
-	(*replies)[0].type = RTC_REPLY_STATUS;
-	(*replies)[0].str = "OK";
-	(*replies)[0].len = 2;
-	found = resp_read(reader, &sink, bytes, nbytes, nbytes, &(*replies)[1]);
+	replies[0].type = RTC_REPLY_STATUS;
+	replies[0].str = "OK";
+	replies[0].len = 2;
+	found = resp_read(reader, &sink, bytes, nbytes, nbytes, &replies[1]);
 	redisReaderFree(reader);
-	return found ? RTC_CONN_OK : RTC_CONN_FAILED;
+	return found ? replies : NULL;
+}
+
+/* only HGETALL is one command */
+RtcReply *
+rtc_conn_ask(RtcConn *conn, int timeout_ms, int *nreplies)
+{
+	RtcReply   *replies = rtc_conn_exchange(conn, timeout_ms, nreplies);
+
+	if (replies == NULL || replies[1].type == RTC_REPLY_ERROR)
+		return NULL;
+	return &replies[1];
 }
 
 void
