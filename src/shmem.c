@@ -24,7 +24,7 @@
 #include "compat.h"
 #include "dep/interest.h"
 #include "dep/stamps.h"
-#include "l1/l1.h"
+#include "l1/blocks.h"
 #include "read/single_flight.h"
 #include "redis/breaker.h"
 #include "redis/prefix_table.h"

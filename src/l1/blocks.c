@@ -1,25 +1,31 @@
 /*-------------------------------------------------------------------------
  *
  * blocks.c
- *		The blocks of the cache in shared memory, and who has to give them up.
+ *		The memory of the cache in shared memory: its blocks, and eviction.
+ *
+ * Memory is a fixed number of blocks of one size.  An entry is a chain of as many
+ * as it needs.  So there is no fragmentation: as long as enough entries can be
+ * evicted there is room for the next one, whatever the sizes.
  *
  * Eviction is that of SIEVE (Zhang et al., "SIEVE is Simpler than LRU", NSDI
- * 2024): entries stay in the order in which they came; a hand moves from the
- * oldest towards the newest, spares those that were hit since it last came
- * by, and evicts the first that was not.  A hit only sets a flag, and only if
- * it is not set.  An entry that has expired, or whose versions have moved, is
- * not spared.  Each partition has a hand of its own, and they take turns.
+ * 2024).  Entries stay in the order in which they came.  A hand moves from the
+ * oldest towards the newest, spares those that were hit since it last came by,
+ * and evicts the first that was not.  A hit only sets a flag, if it is not set.
+ * An entry that has expired, or whose versions have moved, is not spared.  Each
+ * partition has a hand of its own, and they take turns.
  *
  * SIEVE bounds the steps of the hand on average, since each step takes back the
- * flag of a hit; but after a time of hits and no evictions one pass may be as long
- * as the list.  Nobody can use a partition while its hand moves, so a hand moves at
- * most MAX_SPARED entries at a time.  It stays where it got to, and another
- * partition's hand has to find a victim.  If none finds one, more than
- * RTC_L1_PARTITIONS * MAX_SPARED entries were hit since the hands last came by, and
- * there is hardly anything else: then one of these goes.  Which entry goes is a
- * question of speed only.
+ * flag of a hit.  But after a time of hits and no evictions one pass may be as
+ * long as the list, and nobody can use a partition while its hand moves.  So a
+ * hand moves at most MAX_SPARED entries at a time.  It stays where it got to, and
+ * another partition's hand has to find a victim.  If none finds one, more than
+ * RTC_L1_PARTITIONS * MAX_SPARED entries were hit since the hands last came by.
+ * Then one of these goes.  It matters only for speed which entry goes.
  *
- * MODEL: as l1.c.  Blocks on their way from one place to another belong to the
+ * Model: any backend, at any time.  Each partition has an LWLock: shared to read,
+ * exclusive to insert and to evict.  The pool of free blocks has another one.  No
+ * two of them are held together, and nothing happens under them that could take
+ * long or raise.  Blocks on their way from one place to another belong to the
  * process that moves them; it cannot be interrupted there.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -28,16 +34,73 @@
  */
 #include "postgres.h"
 
+#include "port/pg_bitutils.h"
+
 #include "base/clock.h"
-#include "l1/l1.h"
-#include "l1/l1_internal.h"
+#include "guc.h"
+#include "l1/blocks.h"
 
 /* Entries that a hand spares while it holds its partition's lock. */
 #define MAX_SPARED		32
 
-/* Gives a chain back.  The pool's lock must not be held. */
-void
-rtc_l1_free_chain(BlockNo first, BlockNo last, uint32 n)
+RtcL1	   *rtc_l1 = NULL;
+LWLockPadded *rtc_l1_locks;
+
+/* How the budget is divided. */
+static void
+divide(uint32 *nblocks, uint32 *nheads)
+{
+	Size		budget = (Size) rtc_l1_size * 1024 * 1024;
+
+	*nheads = pg_nextpower2_32(Max(budget / BLOCK_SIZE / 3,
+								   RTC_L1_PARTITIONS));
+	*nblocks = (budget - MAXALIGN(sizeof(RtcL1)) -
+				*nheads * sizeof(BlockNo)) / BLOCK_SIZE;
+}
+
+static Size
+compute_size(void)
+{
+	return rtc_l1_size > 0 ?
+		add_size(mul_size((Size) rtc_l1_size, 1024 * 1024), PG_CACHE_LINE_SIZE)
+		: 0;
+}
+
+/*
+ * What is not set here is set when it is first used, so that the memory of a
+ * large and idle cache is not touched.
+ */
+static void
+init(void)
+{
+	uint32		nblocks;
+	uint32		nheads;
+
+	divide(&nblocks, &nheads);
+	memset(rtc_l1, 0, sizeof(RtcL1));
+	rtc_l1->heads = (BlockNo *) ((char *) rtc_l1 + MAXALIGN(sizeof(RtcL1)));
+	rtc_l1->blocks = (char *) TYPEALIGN(64, rtc_l1->heads + nheads);
+	memset(rtc_l1->heads, 0, nheads * sizeof(BlockNo));
+	rtc_l1->nblocks = nblocks;
+	rtc_l1->nunused = nblocks;
+	rtc_l1->head_mask = nheads - 1;
+	pg_atomic_init_u32(&rtc_l1->turn, 0);
+}
+
+const RtcSharedRoom rtc_l1_room = {
+	.name = "rtcache_l1",
+	.place = &rtc_l1,
+	.compute_size = compute_size,
+	.locks = &rtc_l1_locks,
+	.nlocks = RTC_L1_PARTITIONS + 1,
+	.init = init
+};
+
+/* ---------------- free blocks ---------------- */
+
+/* Gives a chain of n blocks back. */
+static void
+free_chain(BlockNo first, BlockNo last, uint32 n)
 {
 	LWLockAcquire(pool_lock, LW_EXCLUSIVE);
 	block(last)->next = rtc_l1->free;
@@ -46,7 +109,13 @@ rtc_l1_free_chain(BlockNo first, BlockNo last, uint32 n)
 	LWLockRelease(pool_lock);
 }
 
-/* Adds free blocks to a chain until it has n; how many it has then. */
+void
+rtc_l1_free_entry(BlockNo no)
+{
+	free_chain(no, entry(no)->last, entry(no)->nblocks);
+}
+
+/* Adds free blocks to a chain until it has n.  Returns how many it has then. */
 static uint32
 take_free(BlockNo *first, BlockNo *last, uint32 has, uint32 n)
 {
@@ -76,21 +145,42 @@ take_free(BlockNo *first, BlockNo *last, uint32 has, uint32 n)
 	return has;
 }
 
-/*
- * Takes an entry out of table and list; its blocks are the caller's then.
- * Under the partition's lock, exclusive.
- */
+/* ---------------- table and list ---------------- */
+
+/* Where the hash bucket of an entry begins. */
+static BlockNo *
+head_of(Entry *e)
+{
+	return &rtc_l1->heads[(uint32) e->hash & rtc_l1->head_mask];
+}
+
 void
-rtc_l1_remove(Partition *p, BlockNo no, BlockNo *where)
+rtc_l1_insert(Partition *p, BlockNo no)
 {
 	Entry	   *e = entry(no);
+	BlockNo    *head = head_of(e);
 
-	if (where == NULL)
-	{
-		where = &rtc_l1->heads[(uint32) e->hash & rtc_l1->head_mask];
-		while (*where != no)
-			where = &entry(*where)->collision;
-	}
+	e->collision = *head;
+	*head = no;
+	e->newer = 0;
+	e->older = p->newest;
+	if (p->newest != 0)
+		entry(p->newest)->newer = no;
+	else
+		p->oldest = no;
+	p->newest = no;
+	p->nentries++;
+	p->nstored++;
+}
+
+void
+rtc_l1_remove(Partition *p, BlockNo no)
+{
+	Entry	   *e = entry(no);
+	BlockNo    *where = head_of(e);
+
+	while (*where != no)
+		where = &entry(*where)->collision;
 	*where = e->collision;
 	if (p->hand == no)
 		p->hand = e->newer;
@@ -105,24 +195,22 @@ rtc_l1_remove(Partition *p, BlockNo no, BlockNo *where)
 	p->nentries--;
 }
 
-/* Can nobody use the entry any more? */
 bool
 rtc_l1_is_dead(Entry *e, int64 now)
 {
+	RtcStampRead stamps;
 	Cursor		c;
-	Dep			dep;
 
 	if (e->expires_at != 0 && e->expires_at <= now)
 		return true;
+	stamps.n = e->nstamps;
 	cursor_begin(&c, e);
-	for (int i = 0; i < e->ndeps; i++)
-	{
-		cursor_get(&c, &dep, sizeof(dep));
-		if (rtc_stamp_version(dep.bucket) != dep.version)
-			return true;
-	}
-	return false;
+	cursor_get(&c, stamps.version, stamps.n * sizeof(uint64));
+	cursor_get(&c, stamps.bucket, stamps.n * sizeof(uint32));
+	return !rtc_stamp_read_valid(&stamps);
 }
+
+/* ---------------- eviction ---------------- */
 
 /*
  * Moves the hand of a partition that has entries.  Returns the entry to evict, or
@@ -169,21 +257,20 @@ evict_one(void)
 		if (victim != 0)
 		{
 			p->hand = victim;
-			rtc_l1_remove(p, victim, NULL);
+			rtc_l1_remove(p, victim);
 			p->nevicted++;
 		}
 		LWLockRelease(partition_lock(n));
 
 		if (victim != 0)
 		{
-			rtc_l1_free_chain(victim, entry(victim)->last, entry(victim)->nblocks);
+			rtc_l1_free_entry(victim);
 			return true;
 		}
 	}
 	return false;
 }
 
-/* Gets n blocks, evicting what it takes; 0 = not to be had. */
 BlockNo
 rtc_l1_get_chain(uint32 n, BlockNo *last)
 {
@@ -200,6 +287,6 @@ rtc_l1_get_chain(uint32 n, BlockNo *last)
 			break;
 	}
 	if (has > 0)
-		rtc_l1_free_chain(first, *last, has);
+		free_chain(first, *last, has);
 	return 0;
 }

@@ -1,24 +1,29 @@
 /*-------------------------------------------------------------------------
  *
- * l1_internal.h
- *		How the cache in shared memory is laid out.  See l1.c.
+ * blocks.h
+ *		The memory of the cache in shared memory.  See blocks.c.
  *
- * Private to l1.c, blocks.c and l1_view.c.
+ * For the wing l1 only.
  *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
-#ifndef RTC_L1_INTERNAL_H
-#define RTC_L1_INTERNAL_H
+#ifndef RTC_BLOCKS_H
+#define RTC_BLOCKS_H
 
 #include "postgres.h"
 
 #include "port/atomics.h"
+#include "storage/lwlock.h"
 
-#include "l1/l1.h"
+#include "base/shared.h"
+#include "dep/dep.h"
+#include "dep/stamps.h"
 
-/* Of an entry of 100 bytes, two or three; a multiple of a cache line. */
+#define RTC_L1_PARTITIONS	128
+
+/* Bytes, a multiple of a cache line: an answer of 100 bytes takes two or three. */
 #define BLOCK_SIZE		192
 
 /* No entry takes more than this part of the budget. */
@@ -32,18 +37,11 @@ typedef struct Block
 	char		payload[BLOCK_SIZE - sizeof(BlockNo)];
 } Block;
 
-/* One dependency, as stored. */
-typedef struct Dep
-{
-	uint64		version;
-	uint32		bucket;
-	uint32		unused;
-} Dep;
-
 /*
  * The first block of an entry.  Behind the fields, and on through the chain:
- * dependencies, key, arguments, privileges, answer.  Nothing but "visited" changes while
- * it is in the table, except under the partition's lock, exclusive.
+ * versions and buckets of its stamps, key, arguments, privileges, answer.  While
+ * it is in the table, nothing but "visited" changes, except under the exclusive
+ * lock of its partition.
  */
 typedef struct Entry
 {
@@ -53,7 +51,7 @@ typedef struct Entry
 	BlockNo		newer;			/* neighbours in the order of coming */
 	BlockNo		older;
 	uint32		nblocks;
-	uint64		hash;			/* of database and key */
+	RtcDep		hash;			/* of database and key */
 	RtcQueryId	id;
 	int64		expires_at;		/* rtc_clock_us(); 0 = never */
 	Oid			dboid;
@@ -61,26 +59,30 @@ typedef struct Entry
 	uint32		argslen;
 	uint32		privlen;		/* of the privileges, NUL included */
 	uint32		valuelen;		/* 0 = the query returned no row */
-	uint32		survived;		/* times the hand has spared it */
+	uint32		survived;		/* times that the hand has spared it */
 	pg_atomic_uint32 visited;	/* hit since the hand came by */
-	uint8		ndeps;
-	bool		one_row;
+	uint8		nstamps;
+	bool		one_row;		/* the answer of cache_get, not cache_list */
 	char		payload[FLEXIBLE_ARRAY_MEMBER];
 } Entry;
 
 #define ENTRY_HEADER	offsetof(Entry, payload)
 
-StaticAssertDecl(ENTRY_HEADER + sizeof(Dep) <= BLOCK_SIZE,
+/* Bytes that n stamps take in the payload. */
+#define STAMPS_SIZE(n)	((n) * (sizeof(uint64) + sizeof(uint32)))
+
+StaticAssertDecl(ENTRY_HEADER < BLOCK_SIZE,
 				 "header of an entry must fit into a block");
 
+/* Under the partition's lock. */
 typedef struct Partition
 {
 	BlockNo		newest;
 	BlockNo		oldest;
-	BlockNo		hand;			/* 0 = at the oldest */
+	BlockNo		hand;			/* where it stopped; 0 = at the oldest */
 	uint32		nentries;
-	uint64		nevicted;
-	uint64		nstored;
+	uint64		nevicted;		/* entries, ever */
+	uint64		nstored;		/* entries, ever */
 } Partition;
 
 typedef struct RtcL1
@@ -98,14 +100,16 @@ typedef struct RtcL1
 	uint64		nrefused;		/* entries for which there was no room */
 
 	Partition	partition[RTC_L1_PARTITIONS];
-	/* hash buckets (BlockNo) and blocks follow */
 } RtcL1;
 
 extern RtcL1 *rtc_l1;			/* NULL = off, or not preloaded */
-extern LWLockPadded *rtc_l1_locks;
+extern LWLockPadded *rtc_l1_locks;	/* of each partition, and of the pool */
+
+extern const RtcSharedRoom rtc_l1_room;
 
 #define block(no) ((Block *) (rtc_l1->blocks + ((Size) (no) - 1) * BLOCK_SIZE))
 #define entry(no) ((Entry *) block(no))
+#define block_no(e) ((BlockNo) (((char *) (e) - rtc_l1->blocks) / BLOCK_SIZE + 1))
 #define partition_of(hash) ((uint32) (hash) % RTC_L1_PARTITIONS)
 #define partition_lock(n) (&rtc_l1_locks[n].lock)
 #define pool_lock (&rtc_l1_locks[RTC_L1_PARTITIONS].lock)
@@ -141,71 +145,70 @@ cursor_span(Cursor *c, size_t len)
 	return Min(len, (size_t) (c->end - c->pos));
 }
 
-static inline void
-cursor_put(Cursor *c, const void *data, size_t len)
+/* What is done with bytes that a cursor passes. */
+typedef enum CursorOp
 {
-	const char *from = data;
+	CURSOR_SKIP,
+	CURSOR_GET,
+	CURSOR_PUT,
+	CURSOR_COMPARE
+}			CursorOp;
+
+/* Moves a cursor on.  False, if comparing: the bytes differ. */
+static pg_attribute_always_inline bool
+cursor_pass(Cursor *c, CursorOp op, void *data, size_t len)
+{
+	char	   *p = data;
 
 	while (len > 0)
 	{
 		size_t		n = cursor_span(c, len);
 
-		memcpy(c->pos, from, n);
-		c->pos += n;
-		from += n;
-		len -= n;
-	}
-}
-
-static inline void
-cursor_get(Cursor *c, void *data, size_t len)
-{
-	char	   *to = data;
-
-	while (len > 0)
-	{
-		size_t		n = cursor_span(c, len);
-
-		memcpy(to, c->pos, n);
-		c->pos += n;
-		to += n;
-		len -= n;
-	}
-}
-
-static inline bool
-cursor_equals(Cursor *c, const void *data, size_t len)
-{
-	const char *with = data;
-
-	while (len > 0)
-	{
-		size_t		n = cursor_span(c, len);
-
-		if (memcmp(c->pos, with, n) != 0)
+		if (op == CURSOR_GET)
+			memcpy(p, c->pos, n);
+		else if (op == CURSOR_PUT)
+			memcpy(c->pos, p, n);
+		else if (op == CURSOR_COMPARE && memcmp(c->pos, p, n) != 0)
 			return false;
+		if (op != CURSOR_SKIP)
+			p += n;
 		c->pos += n;
-		with += n;
 		len -= n;
 	}
 	return true;
 }
 
-/* ---- blocks.c; none of these may be called under a lock of ours, but ... ---- */
-
-/* Gets n blocks, evicting what it takes; 0 = not to be had. */
-extern BlockNo rtc_l1_get_chain(uint32 n, BlockNo *last);
-
-/* Gives a chain back. */
-extern void rtc_l1_free_chain(BlockNo first, BlockNo last, uint32 n);
+#define cursor_skip(c, len) ((void) cursor_pass(c, CURSOR_SKIP, NULL, len))
+#define cursor_get(c, data, len) ((void) cursor_pass(c, CURSOR_GET, data, len))
+#define cursor_put(c, data, len) \
+	((void) cursor_pass(c, CURSOR_PUT, (void *) (data), len))
+#define cursor_equals(c, data, len) \
+	cursor_pass(c, CURSOR_COMPARE, (void *) (data), len)
 
 /*
- * ... these, under that of the partition (exclusive to remove).  "where" is what
- * points to the entry, if known.
+ * Gets a chain of n blocks, evicting what it takes.  0 = not to be had.  No lock
+ * of this wing may be held.
  */
-extern void rtc_l1_remove(Partition *p, BlockNo no, BlockNo *where);
+extern BlockNo rtc_l1_get_chain(uint32 n, BlockNo *last);
 
-/* Can nobody use the entry any more? */
+/* Gives the chain of an entry back.  No lock of this wing may be held. */
+extern void rtc_l1_free_entry(BlockNo no);
+
+/*
+ * Puts an entry into table and list.  Under the exclusive lock of its partition.
+ */
+extern void rtc_l1_insert(Partition *p, BlockNo no);
+
+/*
+ * Takes an entry out of table and list; the caller then owns its blocks.  Under
+ * the exclusive lock of its partition.
+ */
+extern void rtc_l1_remove(Partition *p, BlockNo no);
+
+/*
+ * Can nobody use the entry, now or ever?  now: rtc_clock_us().  Under the lock of
+ * its partition.
+ */
 extern bool rtc_l1_is_dead(Entry *e, int64 now);
 
-#endif							/* RTC_L1_INTERNAL_H */
+#endif							/* RTC_BLOCKS_H */

@@ -7,18 +7,12 @@
  * together with the versions of its dependency buckets.  Whoever stores it has
  * taken these versions before the snapshot of the query; whoever finds it has
  * taken them again, pending first.  If they are equal, no writer has become
- * visible since.  So nothing has to be deleted here: an entry dies when a
- * writer moves a version.  lookup.c keeps the order of these steps.
+ * visible since.  So nothing has to be deleted here: an entry dies when a writer
+ * moves a version.  lookup.c keeps the order of these steps.
  *
- * Memory is a fixed number of blocks of the same size, and an entry a chain of
- * as many as it needs.  So there is no fragmentation: as long as enough
- * entries can be evicted there is room for the next, whatever the sizes.
+ * A key has one entry: another question under it replaces the answer.
  *
- * MODEL: any backend, at any time.  The hash table is divided into partitions,
- * each with its list, its hand and its LWLock: shared to read, exclusive to
- * insert and to evict.  Free blocks have another LWLock.  No two of these locks
- * are ever held together, and nothing happens under them that could take long
- * or raise.
+ * Model: as blocks.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -28,68 +22,11 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
-#include "port/pg_bitutils.h"
 
 #include "base/clock.h"
 #include "base/inject.h"
-#include "guc.h"
+#include "l1/blocks.h"
 #include "l1/l1.h"
-#include "l1/l1_internal.h"
-
-RtcL1	   *rtc_l1 = NULL;
-LWLockPadded *rtc_l1_locks;
-
-/* ---------------- size and start ---------------- */
-
-/* How the budget is divided. */
-static void
-divide(uint32 *nblocks, uint32 *nheads)
-{
-	Size		budget = (Size) rtc_l1_size * 1024 * 1024;
-
-	*nheads = pg_nextpower2_32(Max(budget / BLOCK_SIZE / 3,
-								   RTC_L1_PARTITIONS));
-	*nblocks = (budget - MAXALIGN(sizeof(RtcL1)) -
-				*nheads * sizeof(BlockNo)) / BLOCK_SIZE;
-}
-
-static Size
-compute_size(void)
-{
-	return rtc_l1_size > 0 ?
-		add_size(mul_size((Size) rtc_l1_size, 1024 * 1024), PG_CACHE_LINE_SIZE)
-		: 0;
-}
-
-/*
- * What is not set here is set when it is first used, so that the memory of a
- * large and idle cache is not touched.
- */
-static void
-init(void)
-{
-	uint32		nblocks;
-	uint32		nheads;
-
-	divide(&nblocks, &nheads);
-	memset(rtc_l1, 0, sizeof(RtcL1));
-	rtc_l1->heads = (BlockNo *) ((char *) rtc_l1 + MAXALIGN(sizeof(RtcL1)));
-	rtc_l1->blocks = (char *) TYPEALIGN(64, rtc_l1->heads + nheads);
-	memset(rtc_l1->heads, 0, nheads * sizeof(BlockNo));
-	rtc_l1->nblocks = nblocks;
-	rtc_l1->nunused = nblocks;
-	rtc_l1->head_mask = nheads - 1;
-	pg_atomic_init_u32(&rtc_l1->turn, 0);
-}
-
-const RtcSharedRoom rtc_l1_room = {
-	.name = "rtcache_l1",
-	.place = &rtc_l1,
-	.compute_size = compute_size,
-	.locks = &rtc_l1_locks,
-	.nlocks = RTC_L1_LOCKS,
-	.init = init
-};
 
 bool
 rtc_l1_exists(void)
@@ -100,13 +37,6 @@ rtc_l1_exists(void)
 /* ---------------- reading ---------------- */
 
 uint64
-rtc_l1_hash(const char *key, uint32 keylen)
-{
-	return hash_bytes_extended((const unsigned char *) key, keylen,
-							   MyDatabaseId);
-}
-
-uint64
 rtc_l1_question_hash(const RtcL1Question *q)
 {
 	return hash_bytes_extended((const unsigned char *) q->args, q->argslen,
@@ -114,33 +44,24 @@ rtc_l1_question_hash(const RtcL1Question *q)
 }
 
 /*
- * Finds the entry of a key.  "where" is what points to it; the cursor, if
- * given, is left behind the key.  Under the partition's lock.
+ * Finds the entry of a key; NULL = none.  The cursor is left behind the key.
+ * Under the partition's lock.
  */
 static Entry *
-find(const RtcL1Question *q, BlockNo **where, Cursor *behind)
+find(RtcDep hash, const char *key, uint32 keylen, Cursor *c)
 {
-	*where = &rtc_l1->heads[(uint32) q->hash & rtc_l1->head_mask];
-	while (**where != 0)
-	{
-		Entry	   *e = entry(**where);
-		Cursor		c;
-		Dep			dep;
+	BlockNo		no = rtc_l1->heads[(uint32) hash & rtc_l1->head_mask];
 
-		if (e->hash == q->hash && e->dboid == MyDatabaseId &&
-			e->keylen == q->keylen)
-		{
-			cursor_begin(&c, e);
-			for (int i = 0; i < e->ndeps; i++)
-				cursor_get(&c, &dep, sizeof(dep));
-			if (cursor_equals(&c, q->key, q->keylen))
-			{
-				if (behind != NULL)
-					*behind = c;
-				return e;
-			}
-		}
-		*where = &e->collision;
+	for (; no != 0; no = entry(no)->collision)
+	{
+		Entry	   *e = entry(no);
+
+		if (e->hash != hash || e->dboid != MyDatabaseId || e->keylen != keylen)
+			continue;
+		cursor_begin(c, e);
+		cursor_skip(c, STAMPS_SIZE(e->nstamps));
+		if (cursor_equals(c, key, keylen))
+			return e;
 	}
 	return NULL;
 }
@@ -150,53 +71,11 @@ static inline bool
 same_versions(Entry *e, const RtcStampRead *stamps)
 {
 	Cursor		c;
-	Dep			dep;
-
-	if (e->ndeps != stamps->n)
-		return false;
-	cursor_begin(&c, e);
-	for (int i = 0; i < stamps->n; i++)
-	{
-		cursor_get(&c, &dep, sizeof(dep));
-		if (dep.version != stamps->version[i] ||
-			dep.bucket != stamps->bucket[i])
-			return false;
-	}
-	return true;
-}
-
-/*
- * Is what it was stored with still the case?  Pending before version, as a
- * reader takes stamps.
- */
-static bool
-stamps_hold(Entry *e)
-{
-	Cursor		c;
-	Dep			dep;
 
 	cursor_begin(&c, e);
-	for (int i = 0; i < e->ndeps; i++)
-	{
-		cursor_get(&c, &dep, sizeof(dep));
-		if (!rtc_stamp_holds(dep.bucket, dep.version))
-			return false;
-	}
-	pg_read_barrier();
-	return true;
-}
-
-/* Moves the cursor on. */
-static void
-skip(Cursor *c, uint32 len)
-{
-	while (len > 0)
-	{
-		size_t		n = cursor_span(c, len);
-
-		c->pos += n;
-		len -= n;
-	}
+	return e->nstamps == stamps->n &&
+		cursor_equals(&c, stamps->version, stamps->n * sizeof(uint64)) &&
+		cursor_equals(&c, stamps->bucket, stamps->n * sizeof(uint32));
 }
 
 /*
@@ -232,45 +111,43 @@ take(Entry *e, Cursor *c, Jsonb **answer, int64 *ttl_ms)
 
 bool
 rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
-		   Jsonb **answer, int64 *ttl_ms)
+		   Jsonb **answer)
 {
 	LWLock	   *lock = partition_lock(partition_of(q->hash));
-	BlockNo    *where;
 	Cursor		c;
 	Entry	   *e;
 	bool		hit;
 
 	LWLockAcquire(lock, LW_SHARED);
-	e = find(q, &where, &c);
+	e = find(q->hash, q->key, q->keylen, &c);
 	hit = e != NULL && same_versions(e, stamps) &&
 		memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
 		e->one_row == q->one_row && e->argslen == q->argslen &&
 		cursor_equals(&c, q->args, q->argslen);
 	if (hit)
 	{
-		skip(&c, e->privlen);
-		hit = take(e, &c, answer, ttl_ms);
+		cursor_skip(&c, e->privlen);
+		hit = take(e, &c, answer, NULL);
 	}
 	LWLockRelease(lock);
 	return hit;
 }
 
 bool
-rtc_l1_peek(const RtcL1Question *q, char **privileges, Jsonb **answer,
-			int64 *ttl_ms)
+rtc_l1_peek(RtcDep hash, const char *key, uint32 keylen, char **privileges,
+			Jsonb **answer, int64 *ttl_ms)
 {
-	LWLock	   *lock = partition_lock(partition_of(q->hash));
-	BlockNo    *where;
+	LWLock	   *lock = partition_lock(partition_of(hash));
 	Cursor		c;
 	Entry	   *e;
 	bool		hit = false;
 
 	LWLockAcquire(lock, LW_SHARED);
-	e = find(q, &where, &c);
-	if (e != NULL && stamps_hold(e))
+	e = find(hash, key, keylen, &c);
+	if (e != NULL && !rtc_l1_is_dead(e, rtc_clock_us()))
 	{
 		/* the arguments, whatever they are, are in the way */
-		skip(&c, e->argslen);
+		cursor_skip(&c, e->argslen);
 		*privileges = palloc_extended(e->privlen, MCXT_ALLOC_NO_OOM);
 		if (*privileges != NULL)
 		{
@@ -283,26 +160,6 @@ rtc_l1_peek(const RtcL1Question *q, char **privileges, Jsonb **answer,
 }
 
 /* ---------------- storing ---------------- */
-
-/* Has the entry versions that are newer than these? */
-static bool
-is_newer(Entry *e, const RtcStampRead *stamps)
-{
-	Cursor		c;
-	Dep			dep;
-
-	if (e->ndeps != stamps->n)
-		return false;
-	cursor_begin(&c, e);
-	for (int i = 0; i < stamps->n; i++)
-	{
-		cursor_get(&c, &dep, sizeof(dep));
-		if (dep.bucket == stamps->bucket[i] &&
-			dep.version > stamps->version[i])
-			return true;
-	}
-	return false;
-}
 
 /* Writes an entry into its blocks, which nobody else sees yet. */
 static void
@@ -321,16 +178,12 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	e->valuelen = answer != NULL ? VARSIZE(answer) : 0;
 	e->survived = 0;
 	pg_atomic_init_u32(&e->visited, 0);
-	e->ndeps = stamps->n;
+	e->nstamps = stamps->n;
 	e->one_row = q->one_row;
 
 	cursor_begin(&c, e);
-	for (int i = 0; i < stamps->n; i++)
-	{
-		Dep			dep = {stamps->version[i], stamps->bucket[i], 0};
-
-		cursor_put(&c, &dep, sizeof(dep));
-	}
+	cursor_put(&c, stamps->version, stamps->n * sizeof(uint64));
+	cursor_put(&c, stamps->bucket, stamps->n * sizeof(uint32));
 	cursor_put(&c, q->key, q->keylen);
 	cursor_put(&c, q->args, q->argslen);
 	cursor_put(&c, q->privileges, e->privlen);
@@ -343,14 +196,14 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 {
 	uint32		n = partition_of(q->hash);
 	Partition  *p = &rtc_l1->partition[n];
-	Size		size = ENTRY_HEADER + stamps->n * sizeof(Dep) + q->keylen +
+	Size		size = ENTRY_HEADER + STAMPS_SIZE(stamps->n) + q->keylen +
 	q->argslen + strlen(q->privileges) + 1 + (answer != NULL ? VARSIZE(answer) : 0);
 	Size		nblocks = 1;
 	BlockNo		first;
 	BlockNo		last = 0;
-	BlockNo		old;
-	BlockNo    *where;
+	Cursor		c;
 	Entry	   *e;
+	Entry	   *old;
 
 	if (size > BLOCK_SIZE)
 		nblocks += (size - BLOCK_SIZE + sizeof(((Block *) 0)->payload) - 1) /
@@ -372,29 +225,13 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 
 	LWLockAcquire(partition_lock(n), LW_EXCLUSIVE);
 	RTC_INJECT("l1_store_locked");
-	old = find(q, &where, NULL) != NULL ? *where : 0;
-	if (old != 0 && is_newer(entry(old), stamps))
-		old = first;			/* somebody knows better */
-	else
-	{
-		if (old != 0)
-			rtc_l1_remove(p, old, where);
-		where = &rtc_l1->heads[(uint32) q->hash & rtc_l1->head_mask];
-		e->collision = *where;
-		*where = first;
-		e->newer = 0;
-		e->older = p->newest;
-		if (p->newest != 0)
-			entry(p->newest)->newer = first;
-		else
-			p->oldest = first;
-		p->newest = first;
-		p->nentries++;
-		p->nstored++;
-	}
+	old = find(q->hash, q->key, q->keylen, &c);
+	if (old != NULL)
+		rtc_l1_remove(p, block_no(old));
+	rtc_l1_insert(p, first);
 	LWLockRelease(partition_lock(n));
 
-	if (old != 0)
-		rtc_l1_free_chain(old, entry(old)->last, entry(old)->nblocks);
+	if (old != NULL)
+		rtc_l1_free_entry(block_no(old));
 	return true;
 }

@@ -12,65 +12,53 @@
 
 #include "postgres.h"
 
-#include "storage/lwlock.h"
 #include "utils/jsonb.h"
 
-#include "base/shared.h"
+#include "dep/dep.h"
 #include "dep/stamps.h"
-
-/* LWLocks: one of each partition, and that of the free blocks. */
-#define RTC_L1_PARTITIONS	128
-#define RTC_L1_LOCKS		(RTC_L1_PARTITIONS + 1)
 
 /* What is asked: the same question has the same answer, at the same time. */
 typedef struct RtcL1Question
 {
-	uint64		hash;			/* of database and key: rtc_l1_hash() */
+	RtcDep		hash;			/* rtc_dep_key() of the key */
 	const char *key;
 	uint32		keylen;
 	const RtcQueryId *id;
 	const char *args;			/* the query's arguments, as bytes */
 	uint32		argslen;
-	bool		one_row;
-	const char *privileges;		/* what the query needs: companion.h */
+	bool		one_row;		/* asked by cache_get, not cache_list */
+	const char *privileges;		/* what it takes to see the answer; no part of
+								 * the question */
 } RtcL1Question;
 
-/* Is there an L1 at all?  (The gate and the stamps are the caller's.) */
+/* Is there an L1 at all?  The caller looks at the gate and the stamps. */
 extern bool rtc_l1_exists(void);
-
-/* The hash of a key of the current database. */
-extern uint64 rtc_l1_hash(const char *key, uint32 keylen);
 
 /* A hash of the whole question. */
 extern uint64 rtc_l1_question_hash(const RtcL1Question *question);
 
 /*
  * Looks an answer up that was stored with exactly these versions.  A hit sets
- * *answer, in the current memory context (NULL = no row), and if ttl_ms is not
- * NULL what is left of its time to live (-1 = does not expire).
+ * *answer, in the current memory context; NULL = the query returned no row.
  */
 extern bool rtc_l1_get(const RtcL1Question *question,
-					   const RtcStampRead *stamps, Jsonb **answer,
-					   int64 *ttl_ms);
+					   const RtcStampRead *stamps, Jsonb **answer);
 
 /*
- * Looks for whatever answer is there under a key (only hash, key and keylen of
- * the question count), if nothing that it depends on is known to have been
- * written since.  Otherwise as rtc_l1_get().  *privileges: what the answer
- * was stored with.
+ * Looks for any answer under a key (hash: rtc_dep_key()), if nothing that it
+ * depends on is known to have been written since.  *answer as above; *privileges:
+ * what it was stored with; *ttl_ms, if that is not NULL: its remaining time to
+ * live, -1 = it does not expire.
  */
-extern bool rtc_l1_peek(const RtcL1Question *question, char **privileges,
-						Jsonb **answer, int64 *ttl_ms);
+extern bool rtc_l1_peek(RtcDep hash, const char *key, uint32 keylen,
+						char **privileges, Jsonb **answer, int64 *ttl_ms);
 
 /*
  * Stores an answer that was computed from a snapshot taken after the stamps.
- * ttl_ms: -1 or 0 = does not expire.  False = it was not stored.  Raises
- * nothing, for want of memory least of all.
+ * ttl_ms: -1 or 0 = does not expire.  False = there was no room.  Raises nothing.
  */
 extern bool rtc_l1_store(const RtcL1Question *question,
 						 const RtcStampRead *stamps, const Jsonb *answer,
 						 int64 ttl_ms);
-
-extern const RtcSharedRoom rtc_l1_room;
 
 #endif							/* RTC_L1_H */

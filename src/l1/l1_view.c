@@ -3,8 +3,8 @@
  * l1_view.c
  *		What people can see of the cache in shared memory.
  *
- * MODEL: backends.  Each partition is looked at under its lock, shared, one
- * after the other; so what is shown may be of slightly different moments.
+ * Model: backends.  Each partition is read under its lock, shared, one after the
+ * other, so what is shown may be of slightly different moments.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -21,8 +21,7 @@
 
 #include "base/clock.h"
 #include "guc.h"
-#include "l1/l1.h"
-#include "l1/l1_internal.h"
+#include "l1/blocks.h"
 
 PG_FUNCTION_INFO_V1(rtcache_l1);
 PG_FUNCTION_INFO_V1(cache_l1_keys);
@@ -134,7 +133,6 @@ cache_l1_keys(PG_FUNCTION_ARGS)
 			Entry	   *e = entry(no);
 			KeyInfo    *info;
 			Cursor		c;
-			Dep			dep;
 
 			if (e->dboid != MyDatabaseId || rtc_l1_is_dead(e, now))
 				continue;
@@ -151,8 +149,7 @@ cache_l1_keys(PG_FUNCTION_ARGS)
 			info->keylen = e->keylen;
 			info->key = palloc(e->keylen);
 			cursor_begin(&c, e);
-			for (int d = 0; d < e->ndeps; d++)
-				cursor_get(&c, &dep, sizeof(dep));
+			cursor_skip(&c, STAMPS_SIZE(e->nstamps));
 			cursor_get(&c, info->key, e->keylen);
 		}
 		LWLockRelease(partition_lock(i));

@@ -3,11 +3,11 @@
  * fetch.c
  *		The second half of the read path: the answer is not in L1.
  *
- * Redis is asked, if it can be trusted; else, or if it does not have the
- * answer, the query is run, and the answer is stored where it can be.  Why this
- * is right is told at the head of lookup.c, steps 3 and 4.
+ * Redis is asked, if it can be trusted.  Otherwise, or if it does not have the
+ * answer, the query is run, and the answer is stored where it can be.  The head of
+ * lookup.c, steps 3 and 4, tells why this is right.
  *
- * MODEL: as lookup.c, of which this is a part.
+ * Model: as lookup.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -31,7 +31,9 @@
 #include "dep/interest.h"
 #include "guc.h"
 #include "read/companion.h"
-#include "read/lookup_internal.h"
+#include "read/fetch.h"
+#include "read/lookup_trust.h"
+#include "read/redis_lookup.h"
 #include "read/standby.h"
 #include "rule/row_json.h"
 #include "rule/rule_keys.h"
@@ -44,70 +46,25 @@
 #define POLL_MIN_MS		1
 #define POLL_MAX_MS		50
 
-static char *append_hex(char *out, const void *bytes, size_t len);
-static void name_wanted(RtcLookup *l);
-static bool register_interest(RtcLookup *l);
-static bool may_fill(RtcLookup *l);
-static bool owned_fits(const Jsonb *answer);
-static bool ask_redis(RtcLookup *l, Jsonb **answer, bool *leased,
-					  RtcCounter *reason);
-static Jsonb *use_value(RtcLookup *l, const RtcValue *value);
-static Jsonb *run_with_lease(RtcLookup *l);
-static void fill(RtcLookup *l);
-static void store(RtcLookup *l, Jsonb *answer, int64 ttl_ms);
-
-/*
- * Gets the answer from Redis or from the query, and stores it.
- */
-Jsonb *
-rtc_lookup_fetch(RtcLookup *l)
+/* What Redis is asked for, and on what grounds it is believed. */
+typedef struct Request
 {
-	Jsonb	   *answer;
-	RtcCounter	reason;
-	bool		leased = false;
+	RtcTrust	trust;
+	RtcWanted	wanted;
+	char		fingerprint[RTC_MAX_FINGERPRINT];
+	char		token[RTC_TOKEN_LEN];	/* of the lease */
+	int64		leased_at_ms;	/* rtc_clock_ms() before it was asked for */
+	int			lease_ms;		/* how long it lasts */
+}			Request;
 
-	if (RecoveryInProgress())
-	{
-		RtcValue	value;
+/* ---------------- looking ---------------- */
 
-		/* only rules write what the position tells of */
-		if (l->owned &&
-			rtc_standby_get(l->question.key, l->question.keylen, &value) &&
-			rtc_is_row_text(value.value, value.len))
-		{
-			answer = use_value(l, &value);
-			if (answer != NULL)
-				return answer;
-		}
-		rtc_stat_inc(RTC_STAT_BYPASS_NOT_READY);
-		return rtc_lookup_run(l);
-	}
-	if (ask_redis(l, &answer, &leased, &reason))
-		return answer;
-
-	/* Without L1 there is no cache in this case. */
-	rtc_stat_inc(l->use_l1 ? RTC_STAT_MISSES : reason);
-	answer = leased ? run_with_lease(l) : rtc_lookup_run(l);
-	RTC_INJECT("l1_store_begins");
-	store(l, answer, l->ttl_ms);
-	return answer;
-}
-
-/*
- * Appends bytes in hexadecimal; returns the end.
- */
+/* Appends bytes in hexadecimal; returns the end. */
 static char *
 append_hex(char *out, const void *bytes, size_t len)
 {
-	static const char hex[] = "0123456789abcdef";
-	const uint8 *p = bytes;
-
-	for (size_t i = 0; i < len; i++)
-	{
-		*out++ = hex[p[i] >> 4];
-		*out++ = hex[p[i] & 15];
-	}
-	return out;
+	hex_encode(bytes, len, out);
+	return out + 2 * len;
 }
 
 /*
@@ -117,10 +74,12 @@ append_hex(char *out, const void *bytes, size_t len)
  * the rest of this.
  */
 static void
-name_wanted(RtcLookup *l)
+name_wanted(Request * request, const RtcQuestion * question,
+			const RtcLookupNames * names)
 {
-	const RtcL1Question *q = &l->question;
-	char	   *end = l->fingerprint;
+	const RtcL1Question *q = &question->l1;
+	const RtcTrust *trust = &request->trust;
+	char	   *end = request->fingerprint;
 
 	StaticAssertStmt(2 * (sizeof(RtcQueryId) +
 						  Max(MAX_PLAIN_ARGS, PG_SHA256_DIGEST_LENGTH)) + 4 <=
@@ -147,156 +106,12 @@ name_wanted(RtcLookup *l)
 	*end++ = ' ';
 	*end = '\0';
 
-	rtc_cmd_want(&l->wanted, l->trust.name.data, l->trust.name.len,
-				 l->trust.name.len - q->keylen, l->dep,
-				 l->owned ? 0 : l->ndeps, l->trust.lsn, l->trust.epoch);
-	l->wanted.fingerprint = l->fingerprint;
-	l->wanted.fingerprintlen = end - l->fingerprint;
-	l->wanted.owned = l->owned;
-}
-
-/*
- * Tells writers that what this answer depends on is registered in Redis, or
- * is about to be.  False = there may be one who did not get to know it.
- *
- * A writer raises its stamps and then looks whether anybody is interested; we
- * say that we are, and then look at the stamps again.  So it finds us, and its
- * drop, which the relay makes when its write is visible, deletes our lease; or
- * we find it pending; or it was over before we looked, and then the version
- * has moved unless it was over when we took the stamps, so that our snapshot
- * has its write.
- */
-static bool
-register_interest(RtcLookup *l)
-{
-	if (l->wanted.ntags == 0)
-		return true;
-	rtc_interest_register(l->dep, l->ndeps);
-	RTC_INJECT("interest_registered");
-	return rtc_stamp_read_valid(&l->stamps);
-}
-
-/*
- * May Redis be given what the query returns now?  Only if the position there
- * tells of every commit that the answer may show, those that had no op for
- * Redis as well.  Else the server could crash before such a commit is flushed,
- * or be replaced by one that does not have it, and the position would fit all
- * the same.
- *
- * What becomes visible later moves a version, and we do not fill.
- */
-static bool
-may_fill(RtcLookup *l)
-{
-	XLogRecPtr	lsn = rtc_stamp_read_commit(&l->stamps);
-
-	if (!rtc_trust_stored(lsn))
-		return false;
-	l->wanted.lsn = Max(l->wanted.lsn, lsn);
-	return true;
-}
-
-/*
- * Looks for the answer in Redis.  False = it is not there; leased: we may
- * store it; reason: what a lookup without L1 counts then.
- */
-static bool
-ask_redis(RtcLookup *l, Jsonb **answer, bool *leased, RtcCounter *reason)
-{
-	static uint32 wait_event = 0;
-	RtcTrust   *trust = &l->trust;
-	RtcWanted  *wanted = &l->wanted;
-	RtcGetResult found;
-	RtcValue	value;
-	int			delay = POLL_MIN_MS;
-	int			waited = 0;
-	bool		registered = false;
-
-	if (!rtc_trust_redis(trust, &l->stamps, l->question.key,
-						 l->question.keylen, reason))
-		return false;
-
-	RTC_INJECT("trusted");
-	name_wanted(l);
-	found = rtc_cmd_get(wanted, &value);
-	RTC_INJECT("got");
-	for (;;)
-	{
-		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
-		{
-			*answer = use_value(l, &value);
-			if (*answer != NULL)
-				return true;
-			rtc_cmd_drop(wanted->key, wanted->keylen, value.value, value.len);
-			found = RTC_GET_MISS;
-		}
-		else if (found == RTC_GET_CORRUPT)
-		{
-			rtc_stat_inc(RTC_STAT_CORRUPT);
-			if (!rtc_cmd_drop(wanted->key, wanted->keylen, NULL, 0))
-				break;
-			found = RTC_GET_MISS;
-		}
-
-		if (found == RTC_GET_BUSY)
-		{
-			if (waited == 0)
-				rtc_stat_inc(RTC_STAT_LEASE_BUSY);
-			if (waited >= rtc_fill_wait || !rtc_trust_holds(trust))
-				break;
-			if (wait_event == 0)
-				wait_event = WaitEventExtensionNew_compat("RtcacheFillPoll");
-			delay = Min(delay, rtc_fill_wait - waited);
-			(void) WaitLatch(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-							 delay, wait_event);
-			ResetLatch(MyLatch);
-			CHECK_FOR_INTERRUPTS();
-			waited += delay;
-			delay = Min(2 * delay, POLL_MAX_MS);
-		}
-		else if (found != RTC_GET_MISS)
-			break;
-
-		if (!registered && !may_fill(l))
-		{
-			*reason = RTC_STAT_BYPASS_LAG;
-			return false;
-		}
-		if (!registered && !register_interest(l))
-		{
-			*reason = RTC_STAT_BYPASS_PENDING;
-			return false;
-		}
-		registered = true;
-		l->lease_ms = rtc_lease_ttl;
-		l->leased_at_ms = rtc_clock_ms();
-		found = rtc_cmd_lease(wanted, l->token, l->lease_ms, l->ttl_ms,
-							  &value);
-		RTC_INJECT("leased");
-	}
-
-	*reason = RTC_STAT_MISSES;
-	if (found == RTC_GET_FAILED)
-		*reason = RTC_STAT_BYPASS_ERROR;
-	else if (!rtc_trust_holds(trust))
-	{
-		*reason = RTC_STAT_BYPASS_NOT_READY;
-		if (found == RTC_GET_LEASED)
-			rtc_cmd_unlease(wanted, l->token);
-	}
-	else
-		*leased = found == RTC_GET_LEASED;
-	return false;
-}
-
-/*
- * Can this be what the rule that owns the key has stored?
- */
-static bool
-owned_fits(const Jsonb *answer)
-{
-	return JB_ROOT_IS_OBJECT(answer);
+	rtc_cmd_want(&request->wanted, trust->name.data, trust->name.len,
+				 trust->name.len - q->keylen, names->dep,
+				 names->owned ? 0 : names->ndeps, trust->lsn, trust->epoch);
+	request->wanted.fingerprint = request->fingerprint;
+	request->wanted.fingerprintlen = end - request->fingerprint;
+	request->wanted.owned = names->owned;
 }
 
 /*
@@ -304,76 +119,191 @@ owned_fits(const Jsonb *answer)
  * what the query would raise if this user may not have the answer.
  */
 static Jsonb *
-use_value(RtcLookup *l, const RtcValue *value)
+read_value(const RtcQuestion * question, const RtcValue *value)
 {
 	Jsonb	   *answer;
+	bool		fits;
 
 	/* first of all: who may not read must not drop either */
-	rtc_query_check_access(l->query);
+	rtc_query_check_access(question->query);
 	rtc_stat_add(RTC_STAT_BYTES_READ, value->len);
 	answer = rtc_parse_value(value);
-	if (answer == NULL ||
-		(value->companion == NULL && !owned_fits(answer)) ||
-		(!l->one_row &&
-		 (!JB_ROOT_IS_ARRAY(answer) || JB_ROOT_IS_SCALAR(answer))))
-	{
-		/* A list is always an array. */
-		rtc_stat_inc(RTC_STAT_CORRUPT);
-		return NULL;
-	}
-	rtc_stat_inc(RTC_STAT_L2_HITS);
-	/* in its last millisecond Redis says 0, which for L1 is no end */
-	store(l, answer, value->ttl_ms == 0 ? 1 : value->ttl_ms);
-	return answer;
+	fits = answer != NULL &&
+		(value->companion != NULL || JB_ROOT_IS_OBJECT(answer)) &&
+		(question->l1.one_row ||
+		 (JB_ROOT_IS_ARRAY(answer) && !JB_ROOT_IS_SCALAR(answer)));
+	rtc_stat_inc(fits ? RTC_STAT_L2_HITS : RTC_STAT_CORRUPT);
+	return fits ? answer : NULL;
 }
 
 /*
- * Runs the query while we hold the lease, and stores the answer.
+ * Tells writers that what this answer depends on is registered in Redis, or
+ * is about to be.  False = there may be one who did not get to know it.
+ *
+ * A writer raises its stamps and then looks whether anybody is interested.  We
+ * say that we are, and then look at the stamps again.  So it finds us, and its
+ * drop, which the relay makes when its write is visible, deletes our lease; or
+ * we find it pending; or it was over before we looked.  Then the version has
+ * moved, unless it was over when we took the stamps, so that our snapshot has its
+ * write.
+ */
+static bool
+register_interest(const RtcWanted *wanted, const RtcLookupNames * names)
+{
+	if (wanted->ntags == 0)
+		return true;
+	rtc_interest_register(names->dep, names->ndeps);
+	RTC_INJECT("interest_registered");
+	return rtc_stamp_read_valid(&names->stamps);
+}
+
+/*
+ * May Redis be given what the query returns now?  Only if the position there
+ * tells of every commit that the answer may show, even of those that had no op
+ * for Redis.  Else the server could crash before such a commit is flushed, or be
+ * replaced by one that does not have it, and the position would fit all the same.
+ *
+ * What becomes visible later moves a version, and we do not fill.
+ */
+static bool
+may_fill(RtcWanted *wanted, const RtcLookupNames * names)
+{
+	XLogRecPtr	lsn = rtc_stamp_read_commit(&names->stamps);
+
+	if (!rtc_trust_stored(lsn))
+		return false;
+	wanted->lsn = Max(wanted->lsn, lsn);
+	return true;
+}
+
+/* Waits a while for another server's reader, longer each time; how long (ms). */
+static int
+wait_for_lease(int waited)
+{
+	static uint32 wait_event = 0;
+	int			delay = Min(waited + POLL_MIN_MS, POLL_MAX_MS);
+
+	delay = Min(delay, rtc_fill_wait - waited);
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheFillPoll");
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 delay, wait_event);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	return delay;
+}
+
+/*
+ * Asks for the lease, after all that has to be done before.  If that cannot be
+ * done, sets *reason to what a lookup without L1 counts, and returns FAILED.
+ */
+static RtcGetResult
+ask_lease(Request * request, const RtcQuestion * question,
+		  const RtcLookupNames * names, bool first, RtcValue *value,
+		  RtcCounter *reason)
+{
+	RtcGetResult found;
+
+	*reason = RTC_STAT_BYPASS_LAG;
+	if (first && !may_fill(&request->wanted, names))
+		return RTC_GET_FAILED;
+	*reason = RTC_STAT_BYPASS_PENDING;
+	if (first && !register_interest(&request->wanted, names))
+		return RTC_GET_FAILED;
+	*reason = RTC_STAT_BYPASS_ERROR;
+	request->lease_ms = rtc_lease_ttl;
+	request->leased_at_ms = rtc_clock_ms();
+	found = rtc_cmd_lease(&request->wanted, request->token, request->lease_ms,
+						  question->ttl_ms, value);
+	RTC_INJECT("leased");
+	return found;
+}
+
+/*
+ * Looks for the answer in Redis: a HIT sets *answer and its *ttl_ms; LEASED means
+ * that we may store it.  Otherwise *reason is what a lookup without L1 counts.
+ */
+static RtcGetResult
+ask_redis(Request * request, const RtcQuestion * question,
+		  const RtcLookupNames * names, Jsonb **answer, int64 *ttl_ms,
+		  RtcCounter *reason)
+{
+	const RtcTrust *trust = &request->trust;
+	const RtcWanted *wanted = &request->wanted;
+	RtcGetResult found;
+	RtcValue	value;
+	int			waited = 0;
+	bool		first = true;
+
+	if (!rtc_trust_redis(&request->trust, &names->stamps, question->l1.key,
+						 question->l1.keylen, reason))
+		return RTC_GET_FAILED;
+
+	RTC_INJECT("trusted");
+	name_wanted(request, question, names);
+	*reason = RTC_STAT_BYPASS_ERROR;
+	found = rtc_cmd_get(wanted, &value);
+	RTC_INJECT("got");
+	for (;; first = false)
+	{
+		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
+		{
+			*answer = read_value(question, &value);
+			if (*answer != NULL)
+			{
+				/* its last millisecond is 0 in Redis, which is no end for L1 */
+				*ttl_ms = value.ttl_ms == 0 ? 1 : value.ttl_ms;
+				return found;
+			}
+			rtc_cmd_drop(wanted->key, wanted->keylen, value.value, value.len);
+		}
+		else if (found == RTC_GET_CORRUPT)
+		{
+			rtc_stat_inc(RTC_STAT_CORRUPT);
+			if (!rtc_cmd_drop(wanted->key, wanted->keylen, NULL, 0))
+				break;
+		}
+		else if (found == RTC_GET_BUSY)
+		{
+			if (waited == 0)
+				rtc_stat_inc(RTC_STAT_LEASE_BUSY);
+			if (waited >= rtc_fill_wait || !rtc_trust_holds(trust))
+				break;
+			waited += wait_for_lease(waited);
+		}
+		else if (found != RTC_GET_MISS)
+			break;
+		found = ask_lease(request, question, names, first, &value, reason);
+	}
+
+	if (found == RTC_GET_FAILED)
+		return found;
+	*reason = RTC_STAT_MISSES;
+	if (rtc_trust_holds(trust))
+		return found;
+	*reason = RTC_STAT_BYPASS_NOT_READY;
+	if (found == RTC_GET_LEASED)
+		rtc_cmd_unlease(wanted, request->token);
+	return RTC_GET_FAILED;
+}
+
+/*
+ * Looks for the answer in Redis on a standby.  NULL = it is not there.
  */
 static Jsonb *
-run_with_lease(RtcLookup *l)
+ask_on_standby(const RtcQuestion * question, const RtcLookupNames * names)
 {
-	Jsonb	   *volatile answer = NULL;
-	StringInfoData text;
+	RtcValue	value;
 
-	initStringInfo(&text);
-	l->text = &text;
-	PG_TRY();
-	{
-		answer = rtc_lookup_run(l);
-	}
-	PG_CATCH();
-	{
-		/* lest the next lookup wait for it to expire */
-		rtc_cmd_unlease(&l->wanted, l->token);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-
-	RTC_INJECT("answer_computed");
-	if (rtc_clock_ms() - l->leased_at_ms >= l->lease_ms)
-		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
-	else if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-			 !rtc_query_is_current(l->query) ||
-			 !rtc_trust_holds(&l->trust) ||
-			 !rtc_stamp_read_valid(&l->stamps))
-	{
-		/*
-		 * The query has written, or its text came to mean something else
-		 * while it ran, or the relay would not vouch for this, or the answer
-		 * may show a commit from after may_fill(), which looked whether the
-		 * position covers all of before.
-		 */
-		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
-		rtc_cmd_unlease(&l->wanted, l->token);
-	}
-	else
-		fill(l);
-	RTC_INJECT("filled");
-	pfree(text.data);
-	l->text = NULL;
-	return answer;
+	/* only rules write what the position tells of */
+	if (names->owned &&
+		rtc_standby_get(question->l1.key, question->l1.keylen, &value) &&
+		rtc_is_row_text(value.value, value.len))
+		return read_value(question, &value);
+	return NULL;
 }
+
+/* ---------------- storing ---------------- */
 
 /*
  * Is this an answer that could be taken for a row that a rule has stored, under
@@ -381,77 +311,161 @@ run_with_lease(RtcLookup *l)
  * one: so those that are not that row are marked.
  */
 static bool
-needs_mark(const RtcLookup *l)
+needs_mark(const RtcQuestion * question, const RtcLookupNames * names,
+		   const StringInfo text)
 {
-	return !l->owned && rtc_is_row_text(l->text->data, l->text->len) &&
-		rtc_rules_that_make(l->question.key, l->question.keylen) != NIL;
+	return !names->owned && rtc_is_row_text(text->data, text->len) &&
+		rtc_rules_that_make(question->l1.key, question->l1.keylen) != NIL;
 }
 
 /*
  * Stores the text of an answer in Redis, if it is not too large and the lease is
- * still ours.
+ * still ours.  Returns whether it was.
  */
-static void
-fill(RtcLookup *l)
+static bool
+fill(const Request * request, const RtcQuestion * question,
+	 const RtcLookupNames * names, StringInfo text)
 {
-	StringInfo	text = l->text;
+	const RtcWanted *wanted = &request->wanted;
 	StringInfoData companion;
 	int			stored;
 
 	if (text->len == 0)
 		appendStringInfoString(text, "null");	/* there was no row */
-	if (needs_mark(l))
+	if (needs_mark(question, names, text))
 		appendStringInfoChar(text, RTC_NO_ROW_MARK);
 
 	RTC_INJECT("fill_begins");
 	if (text->len > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
-		rtc_cmd_unlease(&l->wanted, l->token);
+		rtc_cmd_unlease(wanted, request->token);
+		return false;
+	}
+
+	initStringInfo(&companion);
+	rtc_companion_write(&companion, request->fingerprint,
+						question->query->privileges, names->dep, wanted->ntags);
+	stored = rtc_cmd_fill(wanted, request->token, text->data, text->len,
+						  companion.data, companion.len, question->ttl_ms);
+	if (stored >= 0)
+		rtc_stat_inc(stored > 0 ? RTC_STAT_FILLS : RTC_STAT_FILLS_REFUSED);
+	if (stored > 0)
+		rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text->len);
+	return stored > 0;
+}
+
+/* May an answer that was just computed be stored, as far as the query goes? */
+static bool
+may_store(const RtcQuestion * question)
+{
+	/* it has not written, and its text means what it did */
+	return !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+		rtc_query_is_current(question->query);
+}
+
+/*
+ * Runs the query while we hold the lease, and stores the answer in Redis.
+ */
+static void
+run_with_lease(const Request * request, const RtcQuestion * question,
+			   const RtcLookupNames * names, RtcAnswer * answer)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	PG_TRY();
+	{
+		answer->value = rtc_question_run(question, &text);
+	}
+	PG_CATCH();
+	{
+		/* lest the next lookup wait for it to expire */
+		rtc_cmd_unlease(&request->wanted, request->token);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+
+	RTC_INJECT("answer_computed");
+	if (rtc_clock_ms() - request->leased_at_ms >= request->lease_ms)
+		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
+	else if (!may_store(question) ||
+			 !rtc_trust_holds(&request->trust) ||
+			 !rtc_stamp_read_valid(&names->stamps))
+	{
+		/*
+		 * The relay would not vouch for this any more, or the answer may show
+		 * a commit from after may_fill(), which looked whether the position
+		 * covers everything from before.
+		 */
+		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
+		rtc_cmd_unlease(&request->wanted, request->token);
 	}
 	else
-	{
-		initStringInfo(&companion);
-		rtc_companion_write(&companion, l->fingerprint,
-							l->query->privileges, l->dep,
-							l->wanted.ntags);
-		stored = rtc_cmd_fill(&l->wanted, l->token, text->data, text->len,
-							  companion.data, companion.len, l->ttl_ms);
-		if (stored > 0)
-		{
-			rtc_stat_inc(RTC_STAT_FILLS);
-			l->stored = true;
-			rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text->len);
-		}
-		else if (stored == 0)
-			rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
-	}
+		answer->in_redis = fill(request, question, names, &text);
+	RTC_INJECT("filled");
+	pfree(text.data);
 }
 
 /*
  * Stores an answer in L1.
  */
 static void
-store(RtcLookup *l, Jsonb *answer, int64 ttl_ms)
+store(const RtcQuestion * question, const RtcLookupNames * names,
+	  RtcAnswer * answer, int64 ttl_ms)
 {
-	if (!l->use_l1)
+	answer->in_vain = true;
+	if (!may_store(question))
 		return;
-
-	l->in_vain = true;
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
-		!rtc_query_is_current(l->query))
-		return;					/* it has written, or means something else */
-	if (answer != NULL && VARSIZE(answer) > RtcMaxValueBytes())
+	if (answer->value != NULL && VARSIZE(answer->value) > RtcMaxValueBytes())
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		return;
 	}
-	if (!rtc_stamp_read_valid(&l->stamps))
-		l->in_vain = false;		/* nobody could use it, now is another time */
-	else if (rtc_l1_store(&l->question, &l->stamps, answer, ttl_ms))
+	if (!rtc_stamp_read_valid(&names->stamps))
+		answer->in_vain = false;	/* nobody could use it, now is another
+									 * time */
+	else if (rtc_l1_store(&question->l1, &names->stamps, answer->value, ttl_ms))
 	{
-		l->in_vain = false;
-		if (!l->stored)
+		answer->in_vain = false;
+		if (!answer->in_redis)
 			rtc_stat_inc(RTC_STAT_FILLS);
 	}
+}
+
+void
+rtc_fetch(const RtcQuestion * question, const RtcLookupNames * names,
+		  bool use_l1, RtcAnswer * answer)
+{
+	Request		request;
+	RtcGetResult found;
+	RtcCounter	reason;
+	int64		ttl_ms = question->ttl_ms;
+
+	answer->in_redis = false;
+	answer->in_vain = false;
+	if (RecoveryInProgress())
+	{
+		answer->value = ask_on_standby(question, names);
+		if (answer->value != NULL)
+			return;
+		rtc_stat_inc(RTC_STAT_BYPASS_NOT_READY);
+		answer->value = rtc_question_run(question, NULL);
+		return;
+	}
+
+	found = ask_redis(&request, question, names, &answer->value, &ttl_ms,
+					  &reason);
+	if (found != RTC_GET_HIT)
+	{
+		/* Without L1 there is no cache in this case. */
+		rtc_stat_inc(use_l1 ? RTC_STAT_MISSES : reason);
+		if (found == RTC_GET_LEASED)
+			run_with_lease(&request, question, names, answer);
+		else
+			answer->value = rtc_question_run(question, NULL);
+		RTC_INJECT("l1_store_begins");
+	}
+	if (use_l1)
+		store(question, names, answer, ttl_ms);
 }

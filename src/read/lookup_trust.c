@@ -39,25 +39,6 @@
 /* How long the relay may take to store the position. */
 #define POSITION_WAIT_MS	50
 
-void
-rtc_stamps_of(RtcStampRead *stamps, const char *key, uint32 keylen,
-			  const RtcDep *deps, int ndeps)
-{
-	static bool known = false;
-	static uint32 database;		/* the bucket of ours */
-
-	if (!known)
-	{
-		database = rtc_stamp_bucket(rtc_dep_database());
-		known = true;
-	}
-	stamps->n = 0;
-	rtc_stamp_read_add(stamps, rtc_stamp_bucket(rtc_dep_key(key, keylen)));
-	rtc_stamp_read_add(stamps, database);
-	for (int i = 0; i < ndeps; i++)
-		rtc_stamp_read_add(stamps, rtc_stamp_bucket(deps[i]));
-}
-
 bool
 rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 				uint32 keylen, RtcCounter *reason)

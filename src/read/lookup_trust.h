@@ -29,10 +29,6 @@ typedef struct RtcTrust
 	uint64		epoch;			/* and of this epoch */
 } RtcTrust;
 
-/* What an answer under a key depends on: that, the database, and "deps". */
-extern void rtc_stamps_of(RtcStampRead *stamps, const char *key,
-						  uint32 keylen, const RtcDep *deps, int ndeps);
-
 /*
  * Establishes that Redis can be asked about a key whose stamps were taken, and
  * found quiet, before.  False: why not, as the counter of bypasses.

@@ -4,11 +4,11 @@
  *		cache_peek and its kin: what is cached under a key.
  *
  * They look where cache_get() would, in the same order and with the same
- * conditions, but have no query to compare with: whatever answer is there
- * counts, be it that of cache_get() or of cache_list().  It is shown to whoever
- * could have got it with a query: companion.c.
+ * conditions.  They have no query to compare with, so any answer that is there
+ * counts, that of cache_get() or of cache_list().  It is shown to whoever could
+ * have got it with a query: privileges.c, companion.c.
  *
- * MODEL: any backend, inside a transaction.  Redis is asked by redis_lookup.c,
+ * Model: any backend, inside a transaction.  Redis is asked by redis_lookup.c,
  * which raises for query cancel and termination only.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -26,10 +26,10 @@
 #include "utils/timestamp.h"
 
 #include "base/key.h"
-#include "dep/stamps.h"
 #include "l1/l1.h"
 #include "query/privileges.h"
 #include "read/companion.h"
+#include "read/lookup_names.h"
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
 #include "rule/row_json.h"
@@ -41,33 +41,73 @@ PG_FUNCTION_INFO_V1(cache_peek);
 PG_FUNCTION_INFO_V1(cache_exists);
 PG_FUNCTION_INFO_V1(cache_ttl);
 
-/*
- * Takes the key argument and its stamps; false = a writer is committing.
- */
+/* A look at one key. */
+typedef struct Peek
+{
+	const char *key;
+	uint32		keylen;
+	RtcDep		hash;			/* rtc_dep_key() */
+	RtcStampRead stamps;
+	RtcTrust	trust;			/* once Redis was asked */
+	RtcWanted	wanted;			/* once Redis was asked */
+}			Peek;
+
+/* Takes the key argument and its stamps; false = a writer is committing. */
 static bool
-get_key(FunctionCallInfo fcinfo, RtcL1Question *question,
-		RtcStampRead *stamps)
+begin(Peek * peek, FunctionCallInfo fcinfo)
 {
 	text	   *key = PG_GETARG_TEXT_PP(0);
 
 	rtc_require_preload();
-	memset(question, 0, sizeof(RtcL1Question));
-	question->key = VARDATA_ANY(key);
-	question->keylen = VARSIZE_ANY_EXHDR(key);
-	rtc_key_check(question->key, question->keylen);
-	question->hash = rtc_l1_hash(question->key, question->keylen);
-	rtc_stamps_of(stamps, question->key, question->keylen, NULL, 0);
-	return rtc_stamp_read_take(stamps);
+	peek->key = VARDATA_ANY(key);
+	peek->keylen = VARSIZE_ANY_EXHDR(key);
+	rtc_key_check(peek->key, peek->keylen);
+	peek->hash = rtc_dep_key(peek->key, peek->keylen);
+	rtc_stamps_of(&peek->stamps, peek->hash, NULL, 0);
+	return rtc_stamp_read_take(&peek->stamps);
 }
 
 /* Looks into L1; as rtc_l1_peek(). */
 static bool
-peek_l1(const RtcL1Question *question, char **privileges, Jsonb **answer,
-		int64 *ttl_ms)
+look_into_l1(const Peek * peek, char **privileges, Jsonb **answer,
+			 int64 *ttl_ms)
 {
-	return rtc_l1_exists() && !RecoveryInProgress() &&
-		rtc_gate_is_open() &&
-		rtc_l1_peek(question, privileges, answer, ttl_ms);
+	return rtc_l1_exists() && !RecoveryInProgress() && rtc_gate_is_open() &&
+		rtc_l1_peek(peek->hash, peek->key, peek->keylen, privileges, answer,
+					ttl_ms);
+}
+
+/* Can Redis be believed about the key? */
+static bool
+trust_redis(Peek * peek)
+{
+	RtcCounter	reason;
+
+	return rtc_trust_redis(&peek->trust, &peek->stamps, peek->key,
+						   peek->keylen, &reason);
+}
+
+/*
+ * Looks into Redis, for a value with this companion (NULL = whatever it is) that
+ * is a member of these tag sets.
+ */
+static bool
+look_into_redis(Peek * peek, const char *companion, const RtcDep *dep,
+				int ndeps, RtcValue *value)
+{
+	const RtcTrust *trust = &peek->trust;
+
+	if (!trust_redis(peek))
+		return false;
+	rtc_cmd_want(&peek->wanted, trust->name.data, trust->name.len,
+				 trust->name.len - peek->keylen, dep, ndeps, trust->lsn,
+				 trust->epoch);
+	if (companion != NULL)
+	{
+		peek->wanted.fingerprint = companion;
+		peek->wanted.fingerprintlen = strcspn(companion, " ") + 1;
+	}
+	return rtc_cmd_get(&peek->wanted, value) == RTC_GET_HIT;
 }
 
 /*
@@ -79,11 +119,9 @@ peek_l1(const RtcL1Question *question, char **privileges, Jsonb **answer,
  * and still a member of its tag sets.
  */
 static bool
-may_show(const RtcL1Question *question, RtcStampRead *stamps,
-		 RtcTrust *trust, RtcWanted *wanted, RtcValue *value)
+may_show(Peek * peek, RtcValue *value)
 {
-	RtcDep		dep[RTC_MAX_READ_DEPS - 2];
-	RtcCounter	reason;
+	RtcDep		dep[RTC_MAX_NAMED_DEPS];
 	char	   *privileges;
 	int			ndeps;
 
@@ -91,7 +129,7 @@ may_show(const RtcL1Question *question, RtcStampRead *stamps,
 	{
 		/* what no rule has written, or none that is left, could be anybody's */
 		return (rtc_is_row_text(value->value, value->len) &&
-				rtc_rules_check(question->key, question->keylen)) ||
+				rtc_rules_check(peek->key, peek->keylen)) ||
 			superuser();
 	}
 
@@ -102,56 +140,35 @@ may_show(const RtcL1Question *question, RtcStampRead *stamps,
 	if (ndeps == 0)
 		return true;
 
-	rtc_stamps_of(stamps, question->key, question->keylen, dep, ndeps);
-	if (!rtc_stamp_read_take(stamps) ||
-		!rtc_trust_redis(trust, stamps, question->key, question->keylen,
-						 &reason))
-		return false;
-	rtc_cmd_want(wanted, trust->name.data, trust->name.len,
-				 trust->name.len - question->keylen, dep, ndeps,
-				 trust->lsn, trust->epoch);
-	wanted->fingerprint = value->companion;
-	wanted->fingerprintlen = strcspn(value->companion, " ") + 1;
-	return rtc_cmd_get(wanted, value) == RTC_GET_HIT;
+	rtc_stamps_of(&peek->stamps, peek->hash, dep, ndeps);
+	return rtc_stamp_read_take(&peek->stamps) &&
+		look_into_redis(peek, value->companion, dep, ndeps, value);
 }
 
 /*
- * What is cached under a key; be it outdated or not there at all: NULL.  A
- * cached NULL is a JSON null here.
+ * What is cached under a key.  NULL = nothing, or it is outdated; a cached NULL is
+ * a JSON null here.
  */
 Datum
 cache_peek(PG_FUNCTION_ARGS)
 {
-	RtcL1Question question;
-	RtcStampRead stamps;
-	RtcTrust	trust;
-	RtcWanted	wanted;
-	RtcCounter	reason;
+	Peek		peek;
 	RtcValue	value;
 	char	   *privileges;
 	Jsonb	   *result = NULL;
 
-	if (!get_key(fcinfo, &question, &stamps))
+	if (!begin(&peek, fcinfo))
 		PG_RETURN_NULL();
-	if (peek_l1(&question, &privileges, &result, NULL))
+	if (look_into_l1(&peek, &privileges, &result, NULL))
 	{
 		if (!rtc_privileges_check(privileges))
 			PG_RETURN_NULL();
 		if (result == NULL)
 			return DirectFunctionCall1(jsonb_in, CStringGetDatum("null"));
-		PG_RETURN_JSONB_P(result);
 	}
-	if (rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
-						&reason))
-	{
-		rtc_cmd_want(&wanted, trust.name.data, trust.name.len,
-					 trust.name.len - question.keylen, NULL, 0,
-					 trust.lsn, trust.epoch);
-		if (rtc_cmd_get(&wanted, &value) == RTC_GET_HIT &&
-			may_show(&question, &stamps, &trust, &wanted, &value) &&
-			rtc_trust_holds(&trust))
-			result = rtc_parse_value(&value);
-	}
+	else if (look_into_redis(&peek, NULL, NULL, 0, &value) &&
+			 may_show(&peek, &value) && rtc_trust_holds(&peek.trust))
+		result = rtc_parse_value(&value);
 	if (result == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(result);
@@ -161,23 +178,19 @@ cache_peek(PG_FUNCTION_ARGS)
 static int64
 peek_ttl(FunctionCallInfo fcinfo)
 {
-	RtcL1Question question;
-	RtcStampRead stamps;
-	RtcTrust	trust;
-	RtcCounter	reason;
+	Peek		peek;
 	char	   *privileges;
 	Jsonb	   *answer;
 	int64		ttl_ms;
 
-	if (!get_key(fcinfo, &question, &stamps))
+	if (!begin(&peek, fcinfo))
 		return TTL_UNKNOWN;
-	if (peek_l1(&question, &privileges, &answer, &ttl_ms))
+	if (look_into_l1(&peek, &privileges, &answer, &ttl_ms))
 		return ttl_ms;
-	if (!rtc_trust_redis(&trust, &stamps, question.key, question.keylen,
-						 &reason))
+	if (!trust_redis(&peek))
 		return TTL_UNKNOWN;
-	ttl_ms = rtc_cmd_pttl(trust.name.data);
-	return rtc_trust_holds(&trust) ? ttl_ms : TTL_UNKNOWN;
+	ttl_ms = rtc_cmd_pttl(peek.trust.name.data);
+	return rtc_trust_holds(&peek.trust) ? ttl_ms : TTL_UNKNOWN;
 }
 
 /*
