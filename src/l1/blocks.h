@@ -152,7 +152,7 @@ typedef enum CursorOp
 	CURSOR_GET,
 	CURSOR_PUT,
 	CURSOR_COMPARE
-}			CursorOp;
+} CursorOp;
 
 /* Moves a cursor on.  False, if comparing: the bytes differ. */
 static pg_attribute_always_inline bool

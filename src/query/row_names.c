@@ -209,7 +209,7 @@ add_dep(RtcDep *dep, int n, int max, RtcDep new)
  * *isnull have room for one; more are palloc'd.
  */
 static int
-read_values(RtcPinItem * item, ArrayType *args, Datum **values, bool **isnull)
+read_values(RtcPinItem *item, ArrayType *args, Datum **values, bool **isnull)
 {
 	int			n = 1;
 

@@ -34,7 +34,7 @@ typedef struct RtcPinItem
 	bool		isnull;			/* constant: it is NULL */
 	RtcDep		dep;			/* constant: its rows */
 	const char *text;			/* constant: for people */
-}			RtcPinItem;
+} RtcPinItem;
 
 /* The rows of a relation whose column has one of some values. */
 typedef struct RtcPin

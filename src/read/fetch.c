@@ -55,7 +55,7 @@ typedef struct Request
 	char		token[RTC_TOKEN_LEN];	/* of the lease */
 	int64		leased_at_ms;	/* rtc_clock_ms() before it was asked for */
 	int			lease_ms;		/* how long it lasts */
-}			Request;
+} Request;
 
 /* ---------------- looking ---------------- */
 
@@ -74,8 +74,8 @@ append_hex(char *out, const void *bytes, size_t len)
  * the rest of this.
  */
 static void
-name_wanted(Request * request, const RtcQuestion * question,
-			const RtcLookupNames * names)
+name_wanted(Request *request, const RtcQuestion *question,
+			const RtcLookupNames *names)
 {
 	const RtcL1Question *q = &question->l1;
 	const RtcTrust *trust = &request->trust;
@@ -119,7 +119,7 @@ name_wanted(Request * request, const RtcQuestion * question,
  * what the query would raise if this user may not have the answer.
  */
 static Jsonb *
-read_value(const RtcQuestion * question, const RtcValue *value)
+read_value(const RtcQuestion *question, const RtcValue *value)
 {
 	Jsonb	   *answer;
 	bool		fits;
@@ -148,7 +148,7 @@ read_value(const RtcQuestion * question, const RtcValue *value)
  * write.
  */
 static bool
-register_interest(const RtcWanted *wanted, const RtcLookupNames * names)
+register_interest(const RtcWanted *wanted, const RtcLookupNames *names)
 {
 	if (wanted->ntags == 0)
 		return true;
@@ -166,7 +166,7 @@ register_interest(const RtcWanted *wanted, const RtcLookupNames * names)
  * What becomes visible later moves a version, and we do not fill.
  */
 static bool
-may_fill(RtcWanted *wanted, const RtcLookupNames * names)
+may_fill(RtcWanted *wanted, const RtcLookupNames *names)
 {
 	XLogRecPtr	lsn = rtc_stamp_read_commit(&names->stamps);
 
@@ -198,8 +198,8 @@ wait_for_lease(int waited)
  * done, sets *reason to what a lookup without L1 counts, and returns FAILED.
  */
 static RtcGetResult
-ask_lease(Request * request, const RtcQuestion * question,
-		  const RtcLookupNames * names, bool first, RtcValue *value,
+ask_lease(Request *request, const RtcQuestion *question,
+		  const RtcLookupNames *names, bool first, RtcValue *value,
 		  RtcCounter *reason)
 {
 	RtcGetResult found;
@@ -224,8 +224,8 @@ ask_lease(Request * request, const RtcQuestion * question,
  * that we may store it.  Otherwise *reason is what a lookup without L1 counts.
  */
 static RtcGetResult
-ask_redis(Request * request, const RtcQuestion * question,
-		  const RtcLookupNames * names, Jsonb **answer, int64 *ttl_ms,
+ask_redis(Request *request, const RtcQuestion *question,
+		  const RtcLookupNames *names, Jsonb **answer, int64 *ttl_ms,
 		  RtcCounter *reason)
 {
 	const RtcTrust *trust = &request->trust;
@@ -291,7 +291,7 @@ ask_redis(Request * request, const RtcQuestion * question,
  * Looks for the answer in Redis on a standby.  NULL = it is not there.
  */
 static Jsonb *
-ask_on_standby(const RtcQuestion * question, const RtcLookupNames * names)
+ask_on_standby(const RtcQuestion *question, const RtcLookupNames *names)
 {
 	RtcValue	value;
 
@@ -311,7 +311,7 @@ ask_on_standby(const RtcQuestion * question, const RtcLookupNames * names)
  * one: so those that are not that row are marked.
  */
 static bool
-needs_mark(const RtcQuestion * question, const RtcLookupNames * names,
+needs_mark(const RtcQuestion *question, const RtcLookupNames *names,
 		   const StringInfo text)
 {
 	return !names->owned && rtc_is_row_text(text->data, text->len) &&
@@ -323,8 +323,8 @@ needs_mark(const RtcQuestion * question, const RtcLookupNames * names,
  * still ours.  Returns whether it was.
  */
 static bool
-fill(const Request * request, const RtcQuestion * question,
-	 const RtcLookupNames * names, StringInfo text)
+fill(const Request *request, const RtcQuestion *question,
+	 const RtcLookupNames *names, StringInfo text)
 {
 	const RtcWanted *wanted = &request->wanted;
 	StringInfoData companion;
@@ -357,7 +357,7 @@ fill(const Request * request, const RtcQuestion * question,
 
 /* May an answer that was just computed be stored, as far as the query goes? */
 static bool
-may_store(const RtcQuestion * question)
+may_store(const RtcQuestion *question)
 {
 	/* it has not written, and its text means what it did */
 	return !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
@@ -368,8 +368,8 @@ may_store(const RtcQuestion * question)
  * Runs the query while we hold the lease, and stores the answer in Redis.
  */
 static void
-run_with_lease(const Request * request, const RtcQuestion * question,
-			   const RtcLookupNames * names, RtcAnswer * answer)
+run_with_lease(const Request *request, const RtcQuestion *question,
+			   const RtcLookupNames *names, RtcAnswer *answer)
 {
 	StringInfoData text;
 
@@ -411,8 +411,8 @@ run_with_lease(const Request * request, const RtcQuestion * question,
  * Stores an answer in L1.
  */
 static void
-store(const RtcQuestion * question, const RtcLookupNames * names,
-	  RtcAnswer * answer, int64 ttl_ms)
+store(const RtcQuestion *question, const RtcLookupNames *names,
+	  RtcAnswer *answer, int64 ttl_ms)
 {
 	answer->in_vain = true;
 	if (!may_store(question))
@@ -434,8 +434,8 @@ store(const RtcQuestion * question, const RtcLookupNames * names,
 }
 
 void
-rtc_fetch(const RtcQuestion * question, const RtcLookupNames * names,
-		  bool use_l1, RtcAnswer * answer)
+rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
+		  bool use_l1, RtcAnswer *answer)
 {
 	Request		request;
 	RtcGetResult found;

@@ -18,15 +18,15 @@ typedef struct RtcAnswer
 	Jsonb	   *value;			/* NULL = the query returns no row */
 	bool		in_redis;		/* we have stored it there */
 	bool		in_vain;		/* it is not in L1, and would not be next time */
-}			RtcAnswer;
+} RtcAnswer;
 
 /*
  * Gets the answer from Redis or from the query, and stores it, in L1 if use_l1.
  * The question is locked, and the stamps in "names" are taken.  Errors: those of
  * the query.
  */
-extern void rtc_fetch(const RtcQuestion * question,
-					  const RtcLookupNames * names, bool use_l1,
-					  RtcAnswer * answer);
+extern void rtc_fetch(const RtcQuestion *question,
+					  const RtcLookupNames *names, bool use_l1,
+					  RtcAnswer *answer);
 
 #endif							/* RTC_FETCH_H */

@@ -75,7 +75,7 @@ PG_FUNCTION_INFO_V1(cache_list);
 
 /* Runs the query, and counts why no cache was asked. */
 static Jsonb *
-bypass(const RtcQuestion * question, RtcCounter reason)
+bypass(const RtcQuestion *question, RtcCounter reason)
 {
 	rtc_stat_inc(reason);
 	return rtc_question_run(question, NULL);
@@ -85,7 +85,7 @@ bypass(const RtcQuestion * question, RtcCounter reason)
  * Is this a lookup that no cache may answer, nor learn from?
  */
 static bool
-must_bypass(const RtcQuestion * question, RtcCounter *reason)
+must_bypass(const RtcQuestion *question, RtcCounter *reason)
 {
 	if (!rtc_preloaded)
 		*reason = RTC_STAT_BYPASS_NOT_READY;
@@ -105,7 +105,7 @@ must_bypass(const RtcQuestion * question, RtcCounter *reason)
 
 /* Raises what the query would raise for this user; else counts the hit. */
 static void
-use_l1_answer(const RtcQuestion * question)
+use_l1_answer(const RtcQuestion *question)
 {
 	rtc_query_check_access(question->query);
 	rtc_stat_inc(RTC_STAT_L1_HITS);
@@ -117,7 +117,7 @@ use_l1_answer(const RtcQuestion * question)
  * for all who wait (*ours) or for ourselves.
  */
 static bool
-wait_for_others(const RtcQuestion * question, RtcLookupNames * names,
+wait_for_others(const RtcQuestion *question, RtcLookupNames *names,
 				uint64 flight, Jsonb **answer, bool *ours)
 {
 	int64		deadline = rtc_deadline_in(rtc_fill_wait);
@@ -156,8 +156,8 @@ wait_for_others(const RtcQuestion * question, RtcLookupNames * names,
 
 /* Gets an answer that others may wait for: lets them go on in any case. */
 static void
-fetch_for_all(const RtcQuestion * question, const RtcLookupNames * names,
-			  uint64 flight, RtcAnswer * answer)
+fetch_for_all(const RtcQuestion *question, const RtcLookupNames *names,
+			  uint64 flight, RtcAnswer *answer)
 {
 	PG_TRY();
 	{
@@ -174,7 +174,7 @@ fetch_for_all(const RtcQuestion * question, const RtcLookupNames * names,
 
 /* Gets an answer that is not in L1, from Redis, the query or others. */
 static Jsonb *
-look_further(const RtcQuestion * question, RtcLookupNames * names, bool use_l1)
+look_further(const RtcQuestion *question, RtcLookupNames *names, bool use_l1)
 {
 	uint64		flight = rtc_l1_question_hash(&question->l1);
 	RtcAnswer	answer;
@@ -194,7 +194,7 @@ look_further(const RtcQuestion * question, RtcLookupNames * names, bool use_l1)
  * The read path.  NULL = the query returns no row.
  */
 static Jsonb *
-lookup(RtcQuestion * question, RtcLookupNames * names)
+lookup(RtcQuestion *question, RtcLookupNames *names)
 {
 	RtcCounter	reason;
 	Jsonb	   *answer;

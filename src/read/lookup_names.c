@@ -32,7 +32,7 @@
 
 /* Takes the caller's tags. */
 static void
-take_tags(RtcLookupNames * names, ArrayType *tags)
+take_tags(RtcLookupNames *names, ArrayType *tags)
 {
 	Datum	   *tag;
 	bool	   *isnull;
@@ -77,7 +77,7 @@ take_tags(RtcLookupNames * names, ArrayType *tags)
 }
 
 void
-rtc_names_begin(RtcLookupNames * names, ArrayType *tags)
+rtc_names_begin(RtcLookupNames *names, ArrayType *tags)
 {
 	names->stamps.n = 0;
 	names->ndeps = 0;
@@ -88,7 +88,7 @@ rtc_names_begin(RtcLookupNames * names, ArrayType *tags)
 }
 
 bool
-rtc_names_find(RtcLookupNames * names, const RtcQuestion * question)
+rtc_names_find(RtcLookupNames *names, const RtcQuestion *question)
 {
 	bool		first = names->stamps.n == 0;
 
@@ -110,7 +110,7 @@ rtc_names_find(RtcLookupNames * names, const RtcQuestion * question)
 }
 
 void
-rtc_names_find_owner(RtcLookupNames * names, const RtcQuestion * question)
+rtc_names_find_owner(RtcLookupNames *names, const RtcQuestion *question)
 {
 	const char *key;
 	size_t		keylen;

@@ -28,23 +28,23 @@ typedef struct RtcLookupNames
 								 * key, so that in Redis it has no tag sets */
 	int			ndeps;
 	RtcDep		dep[RTC_MAX_NAMED_DEPS];
-}			RtcLookupNames;
+} RtcLookupNames;
 
 StaticAssertDecl(RTC_MAX_NAMED_DEPS + 2 <= RTC_MAX_READ_DEPS,
 				 "each dependency must have a stamp");
 
 /* Begins with nothing but the caller's tags (text[]; NULL = none are given). */
-extern void rtc_names_begin(RtcLookupNames * names, ArrayType *tags);
+extern void rtc_names_begin(RtcLookupNames *names, ArrayType *tags);
 
 /*
  * Names what the answer depends on.  Returns true if that is not what was named
  * before: then stamps have to be taken.  Errors: those of rtc_query_deps().
  */
-extern bool rtc_names_find(RtcLookupNames * names, const RtcQuestion * question);
+extern bool rtc_names_find(RtcLookupNames *names, const RtcQuestion *question);
 
 /* Finds out whether a rule stores the answer; see "owned". */
-extern void rtc_names_find_owner(RtcLookupNames * names,
-								 const RtcQuestion * question);
+extern void rtc_names_find_owner(RtcLookupNames *names,
+								 const RtcQuestion *question);
 
 /*
  * Sets the buckets of a key (rtc_dep_key()), the database and "deps".

@@ -50,11 +50,11 @@ typedef struct Peek
 	RtcStampRead stamps;
 	RtcTrust	trust;			/* once Redis was asked */
 	RtcWanted	wanted;			/* once Redis was asked */
-}			Peek;
+} Peek;
 
 /* Takes the key argument and its stamps; false = a writer is committing. */
 static bool
-begin(Peek * peek, FunctionCallInfo fcinfo)
+begin(Peek *peek, FunctionCallInfo fcinfo)
 {
 	text	   *key = PG_GETARG_TEXT_PP(0);
 
@@ -69,7 +69,7 @@ begin(Peek * peek, FunctionCallInfo fcinfo)
 
 /* Looks into L1; as rtc_l1_peek(). */
 static bool
-look_into_l1(const Peek * peek, char **privileges, Jsonb **answer,
+look_into_l1(const Peek *peek, char **privileges, Jsonb **answer,
 			 int64 *ttl_ms)
 {
 	return rtc_l1_exists() && !RecoveryInProgress() && rtc_gate_is_open() &&
@@ -79,7 +79,7 @@ look_into_l1(const Peek * peek, char **privileges, Jsonb **answer,
 
 /* Can Redis be believed about the key? */
 static bool
-trust_redis(Peek * peek)
+trust_redis(Peek *peek)
 {
 	RtcCounter	reason;
 
@@ -92,7 +92,7 @@ trust_redis(Peek * peek)
  * is a member of these tag sets.
  */
 static bool
-look_into_redis(Peek * peek, const char *companion, const RtcDep *dep,
+look_into_redis(Peek *peek, const char *companion, const RtcDep *dep,
 				int ndeps, RtcValue *value)
 {
 	const RtcTrust *trust = &peek->trust;
@@ -119,7 +119,7 @@ look_into_redis(Peek * peek, const char *companion, const RtcDep *dep,
  * and still a member of its tag sets.
  */
 static bool
-may_show(Peek * peek, RtcValue *value)
+may_show(Peek *peek, RtcValue *value)
 {
 	RtcDep		dep[RTC_MAX_NAMED_DEPS];
 	char	   *privileges;

@@ -23,14 +23,14 @@
 
 /* Takes from the query what L1 knows of it. */
 static void
-take_query(RtcQuestion * question)
+take_query(RtcQuestion *question)
 {
 	question->l1.id = question->query->id;
 	question->l1.privileges = question->query->privileges;
 }
 
 void
-rtc_question_take(RtcQuestion * question, FunctionCallInfo fcinfo, bool one_row)
+rtc_question_take(RtcQuestion *question, FunctionCallInfo fcinfo, bool one_row)
 {
 	RtcL1Question *l1 = &question->l1;
 	ArrayType  *args = NULL;
@@ -66,7 +66,7 @@ rtc_question_take(RtcQuestion * question, FunctionCallInfo fcinfo, bool one_row)
 }
 
 bool
-rtc_question_lock(RtcQuestion * question)
+rtc_question_lock(RtcQuestion *question)
 {
 	rtc_query_lock(question->query);
 	take_query(question);
@@ -74,7 +74,7 @@ rtc_question_lock(RtcQuestion * question)
 }
 
 Jsonb *
-rtc_question_run(const RtcQuestion * question, StringInfo text)
+rtc_question_run(const RtcQuestion *question, StringInfo text)
 {
 	rtc_query_lock(question->query);
 	return rtc_query_run(question->query, question->l1.one_row, text);

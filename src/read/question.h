@@ -27,7 +27,7 @@ typedef struct RtcQuestion
 	RtcL1Question l1;			/* key, query, arguments, as L1 knows them */
 	RtcQuery   *query;
 	int64		ttl_ms;			/* of the answer; 0 = it does not expire */
-}			RtcQuestion;
+} RtcQuestion;
 
 /*
  * Takes the arguments (key, query, args, ttl) of cache_get (one_row) or
@@ -35,19 +35,19 @@ typedef struct RtcQuestion
  * even if its answer will be found in a cache.  Errors: 22004 a NULL, 22023 a key
  * or a ttl that is none, and those of rtc_query_prepare().
  */
-extern void rtc_question_take(RtcQuestion * question, FunctionCallInfo fcinfo,
+extern void rtc_question_take(RtcQuestion *question, FunctionCallInfo fcinfo,
 							  bool one_row);
 
 /*
  * Locks what the query reads.  The question is then that of the query as it was
  * prepared last.  False = its answer may not be cached.
  */
-extern bool rtc_question_lock(RtcQuestion * question);
+extern bool rtc_question_lock(RtcQuestion *question);
 
 /*
  * Runs the query.  NULL = it returns no row.  The text of the answer, as it goes
  * to Redis, is appended to "text", unless that is NULL.
  */
-extern Jsonb *rtc_question_run(const RtcQuestion * question, StringInfo text);
+extern Jsonb *rtc_question_run(const RtcQuestion *question, StringInfo text);
 
 #endif							/* RTC_QUESTION_H */
