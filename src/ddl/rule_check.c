@@ -78,29 +78,24 @@ static void
 check_timing(const Trigger *trigger, RtcRuleKind kind)
 {
 	const char *function = rtc_rule_function(kind);
+	int16		row_events = TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |
+	TRIGGER_TYPE_DELETE;
 
-	if (kind == RTC_RULE_TRUNCATE)
-	{
-		if (!TRIGGER_FOR_AFTER(trigger->tgtype) ||
-			TRIGGER_FOR_ROW(trigger->tgtype) ||
-			TRIGGER_FOR_INSERT(trigger->tgtype) ||
-			TRIGGER_FOR_UPDATE(trigger->tgtype) ||
-			TRIGGER_FOR_DELETE(trigger->tgtype))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("%s can only be used in AFTER TRUNCATE triggers",
-							function),
-					 errhint("Use CREATE TRIGGER ... AFTER TRUNCATE ON ... FOR EACH STATEMENT.")));
+	if (TRIGGER_FOR_AFTER(trigger->tgtype) &&
+		(kind == RTC_RULE_TRUNCATE ?
+		 !TRIGGER_FOR_ROW(trigger->tgtype) &&
+		 (trigger->tgtype & row_events) == 0 :
+		 TRIGGER_FOR_ROW(trigger->tgtype)))
 		return;
-	}
-
-	if (!TRIGGER_FOR_AFTER(trigger->tgtype) ||
-		!TRIGGER_FOR_ROW(trigger->tgtype))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("%s can only be used in AFTER triggers for each row",
-						function),
-				 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 kind == RTC_RULE_TRUNCATE ?
+			 errmsg("%s can only be used in AFTER TRUNCATE triggers", function) :
+			 errmsg("%s can only be used in AFTER triggers for each row",
+					function),
+			 kind == RTC_RULE_TRUNCATE ?
+			 errhint("Use CREATE TRIGGER ... AFTER TRUNCATE ON ... FOR EACH STATEMENT.") :
+			 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
 }
 
 /*

@@ -96,7 +96,6 @@ static const char v1_ops[] = {RTC_DIGIT_LAST + RTC_OP_CLEAR, RTC_DIGIT_LAST};
 
 static char *put_row(char *p, const RtcRow *row);
 static bool get_row(const char **pos, const char *end, RtcRow *row);
-static bool get_place(const char **pos, const char *end, ItemPointer ctid);
 static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
 								size_t opslen, uint32 nops, uint64 first_seq,
 								uint32 flags);
@@ -201,34 +200,25 @@ put_row(char *p, const RtcRow *row)
 static bool
 get_row(const char **pos, const char *end, RtcRow *row)
 {
-	uint64		relid;
-	uint64		storage;
-	uint64		flags;
+	static const uint64 max[] = {PG_UINT32_MAX, PG_UINT32_MAX,
+		PG_UINT32_MAX, PG_UINT16_MAX, PG_UINT32_MAX, PG_UINT16_MAX,
+	RTC_ROW_FLAGS};
+	uint64		number[lengthof(max)];
 
-	if (!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &relid) ||
-		!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &storage) ||
-		!get_place(pos, end, &row->made) ||
-		!get_place(pos, end, &row->gone) ||
-		!rtc_get_number_up_to(pos, end, RTC_ROW_FLAGS, &flags))
-		return false;
-	row->relid = (Oid) relid;
-	row->storage = (Oid) storage;
-	row->older = (flags & RTC_ROW_OLDER) != 0;
-	row->unstored = (flags & RTC_ROW_UNSTORED) != 0;
-	row->alone = (flags & RTC_ROW_ALONE) != 0;
-	return true;
-}
-
-static bool
-get_place(const char **pos, const char *end, ItemPointer ctid)
-{
-	uint64		block;
-	uint64		offset;
-
-	if (!rtc_get_number_up_to(pos, end, PG_UINT32_MAX, &block) ||
-		!rtc_get_number_up_to(pos, end, PG_UINT16_MAX, &offset))
-		return false;
-	ItemPointerSet(ctid, (BlockNumber) block, (OffsetNumber) offset);
+	for (int i = 0; i < lengthof(max); i++)
+	{
+		if (!rtc_get_number_up_to(pos, end, max[i], &number[i]))
+			return false;
+	}
+	row->relid = (Oid) number[0];
+	row->storage = (Oid) number[1];
+	ItemPointerSet(&row->made, (BlockNumber) number[2],
+				   (OffsetNumber) number[3]);
+	ItemPointerSet(&row->gone, (BlockNumber) number[4],
+				   (OffsetNumber) number[5]);
+	row->older = (number[6] & RTC_ROW_OLDER) != 0;
+	row->unstored = (number[6] & RTC_ROW_UNSTORED) != 0;
+	row->alone = (number[6] & RTC_ROW_ALONE) != 0;
 	return true;
 }
 

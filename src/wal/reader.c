@@ -67,9 +67,7 @@ typedef struct RtcMessageRef
 typedef struct RtcOpenXact
 {
 	TransactionId xid;			/* hash key */
-	RtcMessageRef *ref;
-	int			nrefs;
-	int			maxrefs;
+	List	   *refs;			/* of RtcMessageRef *, in the order of WAL */
 	XLogRecPtr	dead_from;		/* not running when WAL ended here; 0 = not
 								 * looked at */
 } RtcOpenXact;
@@ -87,9 +85,7 @@ struct RtcWalReader
 	Size		kept_total;
 
 	/* the commit just read */
-	RtcMessageRef *ref;
-	int			nrefs;
-	int			maxrefs;
+	List	   *refs;			/* of RtcMessageRef *, in the order of its ops */
 	int			current;		/* index of the next message to open */
 	RtcMessage	msg;			/* the one that is open */
 	const char *msg_pos;		/* its next op; NULL = none is open */
@@ -106,8 +102,8 @@ static bool note_xact(RtcWalReader *reader, RtcWalEvent *event);
 static bool read_message_record(XLogReaderState *state, RtcMessage *msg);
 static void collect(RtcWalReader *reader, TransactionId xid);
 static void forget(RtcWalReader *reader, TransactionId xid);
-static void free_refs(RtcWalReader *reader, RtcMessageRef *ref, int nrefs);
-static int	compare_refs(const void *a, const void *b);
+static void free_refs(RtcWalReader *reader, List *refs);
+static int	compare_refs(const ListCell *a, const ListCell *b);
 static bool open_message(RtcWalReader *reader, RtcMessageRef *ref,
 						 bool *gone);
 
@@ -205,6 +201,9 @@ rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 	*gone = false;
 	for (;;)
 	{
+		RtcMessageRef *ref;
+		RtcMessageRef *last;
+
 		if (reader->msg_pos != NULL)
 		{
 			*msg = &reader->msg;
@@ -219,21 +218,17 @@ rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 			}
 			reader->msg_pos = NULL;
 		}
-		if (reader->current == reader->nrefs)
+		if (reader->current == list_length(reader->refs))
 			return false;
 
 		/* the same message twice: a replay inside the transaction */
-		if (reader->current > 0 &&
-			reader->ref[reader->current].first_seq ==
-			reader->ref[reader->current - 1].first_seq &&
-			reader->ref[reader->current].seal ==
-			reader->ref[reader->current - 1].seal)
-		{
+		ref = list_nth(reader->refs, reader->current);
+		last = reader->current == 0 ? NULL :
+			list_nth(reader->refs, reader->current - 1);
+		if (last != NULL && ref->first_seq == last->first_seq &&
+			ref->seal == last->seal)
 			rtc_stat_inc(RTC_STAT_MESSAGES_REFUSED);
-			reader->current++;
-			continue;
-		}
-		if (!open_message(reader, &reader->ref[reader->current], gone))
+		else if (!open_message(reader, ref, gone))
 			return false;
 		reader->current++;
 	}
@@ -242,9 +237,13 @@ rtc_wal_reader_next_op(RtcWalReader *reader, RtcOp *op,
 bool
 rtc_wal_reader_has_gone(RtcWalReader *reader)
 {
-	for (int i = 0; i < reader->nrefs; i++)
-		if (reader->ref[i].has_gone)
+	ListCell   *lc;
+
+	foreach(lc, reader->refs)
+	{
+		if (((RtcMessageRef *) lfirst(lc))->has_gone)
 			return true;
+	}
 	return false;
 }
 
@@ -258,8 +257,8 @@ rtc_wal_reader_rewind(RtcWalReader *reader)
 void
 rtc_wal_reader_done(RtcWalReader *reader)
 {
-	free_refs(reader, reader->ref, reader->nrefs);
-	reader->nrefs = 0;
+	free_refs(reader, reader->refs);
+	reader->refs = NIL;
 	reader->current = 0;
 	reader->msg_pos = NULL;
 }
@@ -293,14 +292,13 @@ rtc_wal_reader_restart(RtcWalReader *reader)
 	HASH_SEQ_STATUS seq;
 	RtcOpenXact *xact;
 	XLogRecPtr	oldest = reader->lsn;
+	ListCell   *lc;
 
 	hash_seq_init(&seq, reader->open);
 	while ((xact = hash_seq_search(&seq)) != NULL)
-		if (xact->ref[0].lsn < oldest)
-			oldest = xact->ref[0].lsn;
-	for (int i = 0; i < reader->nrefs; i++)
-		if (reader->ref[i].lsn < oldest)
-			oldest = reader->ref[i].lsn;
+		oldest = Min(oldest, ((RtcMessageRef *) linitial(xact->refs))->lsn);
+	foreach(lc, reader->refs)
+		oldest = Min(oldest, ((RtcMessageRef *) lfirst(lc))->lsn);
 	return oldest;
 }
 
@@ -437,24 +435,15 @@ note_message(RtcWalReader *reader, RtcWalEvent *event)
 	xact = hash_search(reader->open, &xid, HASH_ENTER, &found);
 	if (!found)
 	{
-		xact->nrefs = 0;
-		xact->maxrefs = 1;
-		xact->ref = palloc(sizeof(RtcMessageRef));
+		xact->refs = NIL;
 		xact->dead_from = InvalidXLogRecPtr;
 	}
-	if (xact->nrefs == xact->maxrefs)
-	{
-		xact->maxrefs *= 2;
-		xact->ref = repalloc_huge(xact->ref,
-								  xact->maxrefs * sizeof(RtcMessageRef));
-	}
-	ref = &xact->ref[xact->nrefs++];
+	ref = palloc0(sizeof(RtcMessageRef));
+	xact->refs = lappend(xact->refs, ref);
 	ref->lsn = reader->scan->ReadRecPtr;
 	ref->first_seq = msg.first_seq;
 	ref->has_gone = msg.has_gone;
 	memcpy(&ref->seal, rec->message + rec->prefix_size, sizeof(ref->seal));
-	ref->kept = NULL;
-	ref->keptlen = 0;
 	if (rec->message_size <= RTC_KEEP_MESSAGE &&
 		reader->kept_total + rec->message_size <= RTC_KEEP_TOTAL)
 	{
@@ -494,14 +483,12 @@ note_xact(RtcWalReader *reader, RtcWalEvent *event)
 		event->xid = xid;
 		event->prepared = prepared;
 		event->commit_time = parsed.xact_time;
-		if (reader->nrefs == 0)
+		if (reader->refs == NIL)
 		{
 			event->kind = RTC_WAL_SETTLED;
 			return prepared;
 		}
-		if (reader->nrefs > 1)
-			qsort(reader->ref, reader->nrefs, sizeof(RtcMessageRef),
-				  compare_refs);
+		list_sort(reader->refs, compare_refs);
 		event->kind = RTC_WAL_COMMIT;
 		return true;
 	}
@@ -548,25 +535,15 @@ static void
 collect(RtcWalReader *reader, TransactionId xid)
 {
 	RtcOpenXact *xact = hash_search(reader->open, &xid, HASH_FIND, NULL);
-	int			need;
+	MemoryContext old = MemoryContextSwitchTo(reader->context);
 
-	if (xact == NULL)
-		return;
-	need = reader->nrefs + xact->nrefs;
-	if (need > reader->maxrefs)
+	if (xact != NULL)
 	{
-		reader->maxrefs = Max(need, 2 * reader->maxrefs);
-		reader->ref = reader->ref == NULL
-			? MemoryContextAllocHuge(reader->context,
-									 reader->maxrefs * sizeof(RtcMessageRef))
-			: repalloc_huge(reader->ref,
-							reader->maxrefs * sizeof(RtcMessageRef));
+		reader->refs = list_concat(reader->refs, xact->refs);
+		list_free(xact->refs);
+		hash_search(reader->open, &xid, HASH_REMOVE, NULL);
 	}
-	memcpy(reader->ref + reader->nrefs, xact->ref,
-		   xact->nrefs * sizeof(RtcMessageRef));
-	reader->nrefs = need;
-	pfree(xact->ref);
-	hash_search(reader->open, &xid, HASH_REMOVE, NULL);
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -576,29 +553,33 @@ forget(RtcWalReader *reader, TransactionId xid)
 
 	if (xact == NULL)
 		return;
-	free_refs(reader, xact->ref, xact->nrefs);
-	pfree(xact->ref);
+	free_refs(reader, xact->refs);
 	hash_search(reader->open, &xid, HASH_REMOVE, NULL);
 }
 
 static void
-free_refs(RtcWalReader *reader, RtcMessageRef *ref, int nrefs)
+free_refs(RtcWalReader *reader, List *refs)
 {
-	for (int i = 0; i < nrefs; i++)
+	ListCell   *lc;
+
+	foreach(lc, refs)
 	{
-		if (ref[i].kept == NULL)
-			continue;
-		reader->kept_total -= ref[i].keptlen;
-		pfree(ref[i].kept);
-		ref[i].kept = NULL;
+		RtcMessageRef *ref = lfirst(lc);
+
+		if (ref->kept != NULL)
+		{
+			reader->kept_total -= ref->keptlen;
+			pfree(ref->kept);
+		}
 	}
+	list_free_deep(refs);
 }
 
 static int
-compare_refs(const void *a, const void *b)
+compare_refs(const ListCell *a, const ListCell *b)
 {
-	const RtcMessageRef *x = a;
-	const RtcMessageRef *y = b;
+	const RtcMessageRef *x = lfirst(a);
+	const RtcMessageRef *y = lfirst(b);
 
 	if (x->first_seq != y->first_seq)
 		return x->first_seq < y->first_seq ? -1 : 1;

@@ -110,28 +110,21 @@ check_call(FunctionCallInfo fcinfo, RtcRuleKind kind)
 				 errmsg("function \"%s\" was not called by trigger manager",
 						function)));
 
-	if (kind == RTC_RULE_TRUNCATE)
-	{
-		if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
-			!TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) ||
-			!TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
-			ereport(ERROR,
-					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-					 errmsg("function \"%s\" must be fired AFTER TRUNCATE for each statement",
-							function),
-					 errhint("Use CREATE TRIGGER ... AFTER TRUNCATE ON ... FOR EACH STATEMENT.")));
-	}
-	else
-	{
-		if (!TRIGGER_FIRED_AFTER(trigdata->tg_event) ||
-			!TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
-			ereport(ERROR,
-					(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-					 errmsg("function \"%s\" must be fired AFTER ROW",
-							function),
-					 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
-	}
-	return trigdata;
+	if (TRIGGER_FIRED_AFTER(trigdata->tg_event) &&
+		(kind == RTC_RULE_TRUNCATE ?
+		 TRIGGER_FIRED_FOR_STATEMENT(trigdata->tg_event) &&
+		 TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event) :
+		 TRIGGER_FIRED_FOR_ROW(trigdata->tg_event)))
+		return trigdata;
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 kind == RTC_RULE_TRUNCATE ?
+			 errmsg("function \"%s\" must be fired AFTER TRUNCATE for each statement",
+					function) :
+			 errmsg("function \"%s\" must be fired AFTER ROW", function),
+			 kind == RTC_RULE_TRUNCATE ?
+			 errhint("Use CREATE TRIGGER ... AFTER TRUNCATE ON ... FOR EACH STATEMENT.") :
+			 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
 }
 
 /* Renders a key; false if there is no row, no key, or no valid one. */
