@@ -29,7 +29,6 @@
 #include "redis/breaker.h"
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
-#include "relay/jobs_report.h"
 #include "relay/lag.h"
 #include "relay/status.h"
 #include "shmem.h"
@@ -50,7 +49,6 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_prefix_room,
 	&rtc_trust_room,
 	&rtc_status_room,
-	&rtc_jobs_room,
 	&rtc_lag_room,
 	&rtc_flight_room,
 	&rtc_l1_room

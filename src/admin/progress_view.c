@@ -20,7 +20,7 @@
 
 #include "admin/progress_view.h"
 #include "base/shared.h"
-#include "relay/jobs_report.h"
+#include "relay/status.h"
 #include "relay/status.h"
 
 PG_FUNCTION_INFO_V1(rtcache_progress);
@@ -83,7 +83,7 @@ rtcache_progress(PG_FUNCTION_ARGS)
 
 	rtc_relay_get_info(&info);
 	if (info.pid != 0)
-		n = rtc_jobs_reported(job);
+		n = rtc_relay_get_jobs(job);
 	for (int i = 0; i < n; i++)
 		put_job(rsinfo, &job[i]);
 	return (Datum) 0;

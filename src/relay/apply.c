@@ -282,7 +282,7 @@ after_job(RtcStream *s, RtcJobResult result)
 		case RTC_JOB_FENCED:
 			break;
 	}
-	rtc_stream_fail(s, rtc_jobs_error(s->jobs));
+	rtc_stream_fail(s, s->jobs->error);
 	rtc_relay_set_state(RTC_RELAY_FENCED);
 	return RTC_TARGET_DOWN;
 }
@@ -298,7 +298,7 @@ skip_database(RtcStream *s)
 	ereport(WARNING,
 			(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 			 errmsg("a database does without Redis: %s",
-					rtc_jobs_error(s->jobs))));
+					s->jobs->error)));
 }
 
 bool

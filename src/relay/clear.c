@@ -50,7 +50,7 @@ rtc_clear(RtcStream *s, const char *reason)
 	s->have_event = false;
 	rtc_redis_close();
 	rtc_relay_set_state(RTC_RELAY_CLEARING);
-	ereport(rtc_jobs_are_clearing(s->jobs) ? DEBUG1 : LOG,
+	ereport(s->jobs->clear != NIL ? DEBUG1 : LOG,
 			(errmsg("clearing the cache in Redis: %s", reason)));
 
 	/* all that commits from here on is seen, but maybe not all its messages */

@@ -237,12 +237,6 @@ rtc_jobs_wait(const RtcJobs *jobs)
 	return rtc_job_find_later(jobs) != NULL;
 }
 
-const char *
-rtc_jobs_error(const RtcJobs *jobs)
-{
-	return jobs->error;
-}
-
 bool
 rtc_jobs_delete_only(const RtcJobs *jobs, Oid dboid, XLogRecPtr lsn)
 {
@@ -293,12 +287,6 @@ rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 	}
 	rtc_jobs_tell(jobs, true);
 	return RTC_JOB_DONE;
-}
-
-bool
-rtc_jobs_are_clearing(const RtcJobs *jobs)
-{
-	return jobs->clear != NIL;
 }
 
 void
@@ -418,7 +406,7 @@ failed(RtcJobs *jobs, RtcJob *job)
 	if (strcmp(place, job->tried_at) != 0)
 		job->tries = 0;
 	strlcpy(job->tried_at, place, sizeof(job->tried_at));
-	rtc_suspect_learned(jobs->suspect);
+	jobs->suspect->learned = true;
 	if (++job->tries < RTC_JOB_TRIES)
 		return RTC_JOB_DOWN;
 	snprintf(why, sizeof(why), "its keys cannot be deleted: %s",

@@ -13,10 +13,12 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
+#include "nodes/pg_list.h"
 
 #include "op.h"
 #include "redis/conn.h"
 #include "relay/position.h"
+#include "relay/redis_info.h"
 #include "relay/suspect.h"
 
 typedef enum RtcJobResult
@@ -30,7 +32,22 @@ typedef enum RtcJobResult
 	RTC_JOB_FENCED				/* another server owns the prefix */
 } RtcJobResult;
 
-typedef struct RtcJobs RtcJobs;
+/* All jobs, of this relay. */
+typedef struct RtcJobs
+{
+	MemoryContext context;		/* holds all of it */
+	RtcConn    *conn;			/* the relay's */
+	RtcSuspect *suspect;		/* to be told of what has been learned */
+	List	   *list;			/* of RtcJob */
+	List	   *clear;			/* likewise: a clear of everything goes on */
+	char		server_id[RTC_REDIS_ID_LEN];	/* of the Redis they are about */
+	uint64		known_epoch;	/* of the position there, when it was read */
+	XLogRecPtr	patient_lsn;	/* jobs of the commit that ends here */
+	int64		patient_until;	/* may keep others waiting so long (us) */
+	int64		told_us;		/* when people were told last; monotonic */
+	char		error[RTC_ERROR_LEN];	/* why the last one was SKIPPED, or
+										 * FENCED */
+} RtcJobs;
 
 /*
  * Makes an empty list in the current memory context, for this connection.
@@ -68,9 +85,6 @@ extern RtcJobResult rtc_jobs_step(RtcJobs *jobs);
 /* Is there anything for that to do? */
 extern bool rtc_jobs_wait(const RtcJobs *jobs);
 
-/* Why the last one was SKIPPED, or FENCED. */
-extern const char *rtc_jobs_error(const RtcJobs *jobs);
-
 /*
  * Must SETs of a commit be applied as DELs?  A job that deletes what was there
  * at a later moment may have been past their keys, when WAL is read again.
@@ -86,10 +100,7 @@ extern bool rtc_jobs_delete_only(const RtcJobs *jobs, Oid dboid,
 extern RtcJobResult rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos,
 									   uint64 *deleted);
 
-/*
- * Is such a clear to be gone on with?  The second function says that it is over.
- */
-extern bool rtc_jobs_are_clearing(const RtcJobs *jobs);
+/* Such a clear is over. */
 extern void rtc_jobs_end_clear(RtcJobs *jobs);
 
 #endif							/* RTC_JOBS_H */

@@ -161,7 +161,7 @@ rtc_jobs_tell(RtcJobs *jobs, bool now)
 		return;
 	jobs->told_us = rtc_clock_us();
 	n = describe(jobs->clear, info, 0);
-	rtc_jobs_report(info, describe(jobs->list, info, n));
+	rtc_relay_report_jobs(info, describe(jobs->list, info, n));
 }
 
 /*

@@ -411,7 +411,7 @@ work(RtcRelay *r)
 	if (r->stream->proven)
 	{
 		r->backoff = 0;
-		if (!rtc_suspect_is_searching(r->stream->suspect))
+		if (!r->stream->suspect->searching)
 			r->said[0] = '\0';
 	}
 	if (result == RTC_STREAM_DOWN)
@@ -452,10 +452,11 @@ went_down(RtcRelay *r)
 	const char *error = r->stream->error;
 	bool		fenced = rtc_relay_get_state() == RTC_RELAY_FENCED;
 	bool		again = strcmp(r->said, error) == 0;
-	bool		learned = rtc_suspect_has_learned(r->stream->suspect);
+	bool		learned = r->stream->suspect->learned;
 	const char *hint = rtc_redis_hint(error);
 	int			delay;
 
+	r->stream->suspect->learned = false;
 	if (!learned)
 		r->backoff = r->backoff == 0 ? RTC_BACKOFF_MIN
 			: Min(2 * r->backoff, fenced ? RTC_BACKOFF_FENCED : RTC_BACKOFF_MAX);

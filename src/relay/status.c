@@ -3,7 +3,8 @@
  * status.c
  *		What the relay tells about itself.
  *
- * People see it in the view rtcache_relay and in cache_health().
+ * People see it in the views rtcache_relay and rtcache_progress, and in
+ * cache_health().
  *
  * Model: written by the relay alone, under a lock and only when something
  * changes; the counters are atomics.  Raises nothing.
@@ -31,6 +32,10 @@ typedef struct RtcStatus
 	pg_atomic_uint64 batches;
 	pg_atomic_uint64 commits;
 	pg_atomic_uint64 ops;
+	int			njobs;			/* the rest under the lock, too */
+	RtcJobInfo	job[RTC_MAX_JOBS];
+	bool		sweeping;
+	RtcJobInfo	sweep;
 } RtcStatus;
 
 static RtcStatus *shared = NULL;
@@ -210,6 +215,39 @@ bool
 rtc_relay_note_policy(const char *policy)
 {
 	return note(shared->info.policy, RTC_POLICY_LEN, policy);
+}
+
+void
+rtc_relay_report_jobs(const RtcJobInfo *job, int njobs)
+{
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
+	shared->njobs = njobs;
+	memcpy(shared->job, job, njobs * sizeof(RtcJobInfo));
+	LWLockRelease(&lock->lock);
+}
+
+void
+rtc_relay_report_sweep(const RtcJobInfo *sweep)
+{
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
+	shared->sweeping = sweep != NULL;
+	if (sweep != NULL)
+		shared->sweep = *sweep;
+	LWLockRelease(&lock->lock);
+}
+
+int
+rtc_relay_get_jobs(RtcJobInfo job[RTC_MAX_JOBS + 1])
+{
+	int			n;
+
+	LWLockAcquire(&lock->lock, LW_SHARED);
+	n = shared->njobs;
+	memcpy(job, shared->job, n * sizeof(RtcJobInfo));
+	if (shared->sweeping)
+		job[n++] = shared->sweep;
+	LWLockRelease(&lock->lock);
+	return n;
 }
 
 /*

@@ -54,6 +54,34 @@ typedef struct RtcRelayInfo
 	uint64		commits;		/* applied */
 } RtcRelayInfo;
 
+#define RTC_MAX_JOBS	32		/* that are shown, besides the sweep */
+#define RTC_JOB_PATTERN_LEN 128
+
+/* What the relay does that takes long; shown by rtcache_progress. */
+typedef enum RtcJobKind
+{
+	RTC_JOB_CLEAR_ALL,			/* what is ours in Redis is deleted */
+	RTC_JOB_REGISTER,			/* a database gets a prefix, cleared */
+	RTC_JOB_CLEAR,				/* cache_clear() */
+	RTC_JOB_PATTERN,			/* cache_del_pattern() */
+	RTC_JOB_SWEEP				/* tag sets are looked for after connecting */
+} RtcJobKind;
+
+typedef struct RtcJobInfo
+{
+	RtcJobKind	kind;
+	Oid			dboid;			/* InvalidOid = unknown, or none */
+	char		pattern[RTC_JOB_PATTERN_LEN];	/* printable ASCII, cut */
+	int			pass;			/* from 1 on, */
+	int			passes;			/* of so many */
+	uint64		looked;			/* keys looked at in this pass, about */
+	uint64		deleted;		/* keys deleted */
+	uint64		total;			/* keys in this database of Redis when the job
+								 * began; 0 = unknown */
+	int			resumed;		/* connections lost meanwhile */
+	TimestampTz started_at;
+} RtcJobInfo;
+
 extern const RtcSharedRoom rtc_status_room;
 
 /* Copies it, consistent in itself but for the counters. */
@@ -87,5 +115,12 @@ extern bool rtc_relay_note_slot(const char *problem);
 
 /* The maxmemory-policy of Redis; true if that is news. */
 extern bool rtc_relay_note_policy(const char *policy);
+
+/* The relay: these are the jobs now; the sweep goes on, NULL = it does not. */
+extern void rtc_relay_report_jobs(const RtcJobInfo *job, int njobs);
+extern void rtc_relay_report_sweep(const RtcJobInfo *sweep);
+
+/* Copies all of it; returns how many. */
+extern int	rtc_relay_get_jobs(RtcJobInfo job[RTC_MAX_JOBS + 1]);
 
 #endif							/* RTC_STATUS_H */

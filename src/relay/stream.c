@@ -230,7 +230,7 @@ start_resume(RtcStream *s)
 	/* lookups wait until all of this is applied, which takes its flush */
 	XLogFlush(end);
 
-	ereport(rtc_suspect_is_searching(s->suspect) && s->same ? DEBUG1 : LOG,
+	ereport(s->suspect->searching && s->same ? DEBUG1 : LOG,
 			(errmsg("connected to Redis, which stands at %X/%X on timeline %u",
 					LSN_FORMAT_ARGS(s->pos.at.lsn), s->pos.timeline),
 			 errdetail("Reading WAL again from %X/%X; WAL ends at %X/%X.%s",

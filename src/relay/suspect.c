@@ -28,8 +28,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-#include "nodes/pg_list.h"
 #include "utils/memutils.h"
 
 #include "guc.h"
@@ -60,25 +58,6 @@ typedef struct Refused
 	size_t		keylen;
 	char		key[FLEXIBLE_ARRAY_MEMBER]; /* without prefix */
 } Refused;
-
-struct RtcSuspect
-{
-	MemoryContext context;		/* holds all of it */
-	List	   *refused;		/* of Refused */
-	Oid			refused_dboid;	/* the database of the last one */
-	int			refused_in_row; /* and none of its SETs went well since */
-
-	int			limit;			/* ops in a batch; 0 = no other than usual */
-	XLogRecPtr	until;			/* at least up to here */
-	int			good;			/* batches that went well since then */
-	bool		searching;		/* that has not been reached */
-	bool		learned;		/* something else is tried next */
-
-	/* the op that failed alone */
-	StringInfoData key;			/* its full name; empty = none has */
-	bool		is_set;
-	int			tries;			/* it has failed so often */
-};
 
 static void note_alone(RtcSuspect *suspect, const RtcCulprit *culprit);
 static void forget_alone(RtcSuspect *suspect);
@@ -179,27 +158,6 @@ rtc_suspect_is_refused(const RtcSuspect *suspect, Oid dboid, const RtcOp *op,
 			return true;
 	}
 	return false;
-}
-
-void
-rtc_suspect_learned(RtcSuspect *suspect)
-{
-	suspect->learned = true;
-}
-
-bool
-rtc_suspect_has_learned(RtcSuspect *suspect)
-{
-	bool		result = suspect->learned;
-
-	suspect->learned = false;
-	return result;
-}
-
-bool
-rtc_suspect_is_searching(const RtcSuspect *suspect)
-{
-	return suspect->searching;
 }
 
 /* ---------------- one op alone ---------------- */

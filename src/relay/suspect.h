@@ -13,10 +13,31 @@
 #include "postgres.h"
 
 #include "access/xlogdefs.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
 
 #include "relay/batch.h"
 
-typedef struct RtcSuspect RtcSuspect;
+/* What the relay remembers of refusals; others look at searching and learned. */
+typedef struct RtcSuspect
+{
+	MemoryContext context;		/* holds all of it */
+	List	   *refused;		/* of Refused */
+	Oid			refused_dboid;	/* the database of the last one */
+	int			refused_in_row; /* and none of its SETs went well since */
+
+	int			limit;			/* ops in a batch; 0 = no other than usual */
+	XLogRecPtr	until;			/* at least up to here */
+	int			good;			/* batches that went well since then */
+	bool		searching;		/* that has not been reached */
+	bool		learned;		/* by a failure: it is not the same that is
+								 * tried next */
+
+	/* the op that failed alone */
+	StringInfoData key;			/* its full name; empty = none has */
+	bool		is_set;
+	int			tries;			/* it has failed so often */
+} RtcSuspect;
 
 /* Makes one in the current memory context. */
 extern RtcSuspect *rtc_suspect_create(void);
@@ -38,15 +59,5 @@ extern void rtc_suspect_applied(RtcSuspect *suspect, RtcBatch *batch,
 /* Has Redis refused this SET, of a commit that ends at lsn?  Then it is a DEL. */
 extern bool rtc_suspect_is_refused(const RtcSuspect *suspect, Oid dboid,
 								   const RtcOp *op, XLogRecPtr lsn);
-
-/*
- * A failure has taught something, so that it is not the same that is tried next;
- * the second function asks for that, and forgets it.
- */
-extern void rtc_suspect_learned(RtcSuspect *suspect);
-extern bool rtc_suspect_has_learned(RtcSuspect *suspect);
-
-/* Has what failed last not been applied yet? */
-extern bool rtc_suspect_is_searching(const RtcSuspect *suspect);
 
 #endif							/* RTC_SUSPECT_H */

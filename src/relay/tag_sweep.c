@@ -35,9 +35,9 @@
 #include "dep/interest.h"
 #include "guc.h"
 #include "redis/names.h"
-#include "relay/jobs_report.h"
 #include "relay/prefix.h"
 #include "relay/scan.h"
+#include "relay/status.h"
 #include "relay/tag_drop.h"
 #include "relay/tag_sweep.h"
 
@@ -208,7 +208,7 @@ tell(const RtcSweep *sweep)
 
 	info.looked = sweep->steps * RTC_SCAN_COUNT;
 	info.started_at = sweep->began_at;
-	rtc_jobs_report_sweep(sweep->known ? NULL : &info);
+	rtc_relay_report_sweep(sweep->known ? NULL : &info);
 }
 
 static void
