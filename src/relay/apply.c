@@ -78,7 +78,7 @@ rtc_apply_commit(RtcStream *s)
 
 	/* before any of it is sent */
 	rtc_progress_begin(&s->progress, s->event.lsn);
-	rtc_store_mark(s);
+	rtc_progress_mark(&s->progress, rtc_wal_reader_mark(s->reader));
 	if (rtc_wal_reader_has_gone(s->reader))
 	{
 		rows = rtc_gone_rows_create(s->work);

@@ -96,7 +96,7 @@ rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos, bool *same)
 
 	/* a clear that is over must not pass for the next one */
 	if (!*same || pos->at.horizon == 0)
-		rtc_jobs_drop_all(jobs, &jobs->clear);
+		rtc_jobs_drop(jobs, &jobs->clear, InvalidOid);
 	foreach(lc, jobs->clear)
 		((RtcJob *) lfirst(lc))->resumed++;
 	foreach(lc, jobs->list)
@@ -129,7 +129,7 @@ rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 		/* one clear for all of them, and for those to come */
 		if (absorbs)
 		{
-			rtc_jobs_drop_of(jobs, dboid);
+			rtc_jobs_drop(jobs, &jobs->list, dboid);
 			op = &all;
 		}
 		job = rtc_job_make(jobs, op->kind == RTC_OP_PATTERN ? RTC_JOB_PATTERN :
@@ -181,7 +181,7 @@ rtc_jobs_register(RtcJobs *jobs, Oid dboid, const char *dbname,
 	job = rtc_job_find_registration(jobs, &reg);
 	if (job == NULL)
 	{
-		rtc_jobs_drop_of(jobs, dboid);
+		rtc_jobs_drop(jobs, &jobs->list, dboid);
 		job = rtc_job_make(jobs, RTC_JOB_REGISTER, dboid, lsn, 0);
 		if (reg.prefix[0] != '\0')
 			rtc_job_add_scan(job, reg.prefix, NULL);
@@ -263,7 +263,7 @@ rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 
 	/* they are all in this one, or the database is registered anew */
 	if (jobs->list != NIL)
-		rtc_jobs_drop_all(jobs, &jobs->list);
+		rtc_jobs_drop(jobs, &jobs->list, InvalidOid);
 	if (jobs->clear == NIL)
 		make_clear_jobs(jobs, pos);
 	*deleted = 0;
@@ -292,7 +292,7 @@ rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 void
 rtc_jobs_end_clear(RtcJobs *jobs)
 {
-	rtc_jobs_drop_all(jobs, &jobs->clear);
+	rtc_jobs_drop(jobs, &jobs->clear, InvalidOid);
 }
 
 /* ---------------- at work ---------------- */
@@ -416,7 +416,7 @@ failed(RtcJobs *jobs, RtcJob *job)
 		job->done = rtc_closed_give_up(dboid, job->reg.prefix, lsn, why);
 	else
 	{
-		rtc_jobs_drop_of(jobs, dboid);
+		rtc_jobs_drop(jobs, &jobs->list, dboid);
 		(void) rtc_closed_give_up(dboid, NULL, lsn, why);
 	}
 	return RTC_JOB_DOWN;

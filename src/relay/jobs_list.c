@@ -74,31 +74,19 @@ rtc_job_drop(RtcJobs *jobs, RtcJob *job)
 }
 
 void
-rtc_jobs_drop_of(RtcJobs *jobs, Oid dboid)
-{
-	ListCell   *lc;
-
-	foreach(lc, jobs->list)
-	{
-		RtcJob	   *job = lfirst(lc);
-
-		if (job->dboid != dboid)
-			continue;
-		jobs->list = foreach_delete_current(jobs->list, lc);
-		MemoryContextDelete(job->context);
-	}
-	rtc_jobs_tell(jobs, true);
-}
-
-void
-rtc_jobs_drop_all(RtcJobs *jobs, List **list)
+rtc_jobs_drop(RtcJobs *jobs, List **list, Oid dboid)
 {
 	ListCell   *lc;
 
 	foreach(lc, *list)
-		MemoryContextDelete(((RtcJob *) lfirst(lc))->context);
-	list_free(*list);
-	*list = NIL;
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if (OidIsValid(dboid) && job->dboid != dboid)
+			continue;
+		*list = foreach_delete_current(*list, lc);
+		MemoryContextDelete(job->context);
+	}
 	rtc_jobs_tell(jobs, true);
 }
 

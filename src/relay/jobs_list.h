@@ -57,12 +57,9 @@ extern RtcJob *rtc_job_make(RtcJobs *jobs, RtcJobKind kind, Oid dboid,
  */
 extern void rtc_job_add_scan(RtcJob *job, const char *prefix, const RtcOp *op);
 
-/*
- * Forget a job, the jobs of a database, or a whole list.
- */
+/* Forgets a job; or, in a list, those of a database, InvalidOid = all. */
 extern void rtc_job_drop(RtcJobs *jobs, RtcJob *job);
-extern void rtc_jobs_drop_of(RtcJobs *jobs, Oid dboid);
-extern void rtc_jobs_drop_all(RtcJobs *jobs, List **list);
+extern void rtc_jobs_drop(RtcJobs *jobs, List **list, Oid dboid);
 
 /*
  * Find the job that does what a deletion asks for: since the op has made it when

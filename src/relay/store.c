@@ -77,7 +77,7 @@ rtc_store_position(RtcStream *s)
 	if (!has_ops && s->announced && !s->have_event)
 		rtc_progress_done(p, rtc_wal_reader_lsn(s->reader));
 	if (p->done >= rtc_wal_reader_lsn(s->reader))
-		rtc_store_mark(s);
+		rtc_progress_mark(p, rtc_wal_reader_mark(s->reader));
 	restart = rtc_wal_reader_restart(s->reader);
 	rtc_progress_tell(p, has_ops, restart, &s->pos.at);
 	result = rtc_batch_execute(s->batch, s->conn, &s->pos);
@@ -183,13 +183,4 @@ rtc_store_publish(RtcStream *s, XLogRecPtr lsn)
 	RTC_INJECT("published");
 	rtc_queue_broadcast();
 	rtc_commit_wait_wake(lsn);
-}
-
-void
-rtc_store_mark(RtcStream *s)
-{
-	RtcWalMark	mark = {InvalidXLogRecPtr};
-
-	rtc_wal_reader_mark(s->reader, &mark);
-	rtc_progress_mark(&s->progress, &mark);
 }

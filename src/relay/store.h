@@ -37,10 +37,4 @@ extern bool rtc_store_catch_up(RtcStream *s);
 /* No commit up to lsn is left to be applied: tells everybody. */
 extern void rtc_store_publish(RtcStream *s, XLogRecPtr lsn);
 
-/*
- * Notes the record just read in the position, which is about to move to its
- * end.
- */
-extern void rtc_store_mark(RtcStream *s);
-
 #endif							/* RTC_STORE_H */

@@ -269,11 +269,10 @@ rtc_wal_reader_lsn(RtcWalReader *reader)
 	return reader->lsn;
 }
 
-void
-rtc_wal_reader_mark(RtcWalReader *reader, RtcWalMark *mark)
+const RtcWalMark *
+rtc_wal_reader_mark(RtcWalReader *reader)
 {
-	if (!XLogRecPtrIsInvalid(reader->last.lsn))
-		*mark = reader->last;
+	return &reader->last;
 }
 
 bool

@@ -83,8 +83,8 @@ typedef struct RtcWalMark
 	uint32		crc;			/* as it stands in the record */
 } RtcWalMark;
 
-/* Marks the last record read, if there is one since seek. */
-extern void rtc_wal_reader_mark(RtcWalReader *reader, RtcWalMark *mark);
+/* The last record read since seek; its lsn is invalid if there is none. */
+extern const RtcWalMark *rtc_wal_reader_mark(RtcWalReader *reader);
 
 /*
  * Is the record that was marked still the same?  Yes, if its segment has been
