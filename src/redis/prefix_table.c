@@ -182,6 +182,14 @@ rtc_prefix_copy(Oid dboid, RtcPrefix *copy)
 	return entry != NULL;
 }
 
+RtcPrefixState
+rtc_prefix_state(Oid dboid)
+{
+	RtcPrefix	copy;
+
+	return rtc_prefix_copy(dboid, &copy) ? copy.state : RTC_PREFIX_FREE;
+}
+
 void
 rtc_prefix_lock(LWLockMode mode)
 {

@@ -90,6 +90,9 @@ extern bool rtc_prefix_is_clearing(XLogRecPtr lsn);
 /* Copies a database's entry; false = it has none. */
 extern bool rtc_prefix_copy(Oid dboid, RtcPrefix *copy);
 
+/* Its state; FREE = it has none. */
+extern RtcPrefixState rtc_prefix_state(Oid dboid);
+
 /* ---- whoever changes entries: the relay, and rtc_my_prefix() ---- */
 
 extern void rtc_prefix_lock(LWLockMode mode);

@@ -224,7 +224,7 @@ find_prefix(RtcStream *s, const RtcMessage *msg, char *prefix)
 	if (rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
 		return RTC_TARGET_OK;
 	if (rtc_prefix_is_unusable(msg->dboid, msg->dbname) ||
-		rtc_closed_is_given_up(msg->dboid))
+		rtc_prefix_state(msg->dboid) == RTC_PREFIX_CLOSED)
 		return RTC_TARGET_NONE;
 
 	/* what is in the batch must not come behind the clearing */
@@ -255,7 +255,7 @@ register_prefix(RtcStream *s, Oid dboid, const char *dbname,
 	rtc_redis_close();
 	result = rtc_jobs_register(s->jobs, dboid, dbname, named_at,
 							   s->progress.done, probe);
-	if (result == RTC_JOB_SKIPPED && rtc_closed_is_given_up(dboid))
+	if (result == RTC_JOB_SKIPPED && rtc_prefix_state(dboid) == RTC_PREFIX_CLOSED)
 		return RTC_TARGET_NONE;
 	return after_job(s, result);
 }

@@ -107,7 +107,6 @@ static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
 static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
 static void append_publish(RtcBatch *batch, RtcConn *conn);
-static bool reply_is_good(RtcConn *conn, RtcReply *reply);
 static void count(RtcBatch *batch);
 
 RtcBatch *
@@ -256,17 +255,15 @@ rtc_batch_sets_of(RtcBatch *batch, Oid dboid)
 	return false;
 }
 
-RtcBatchResult
+RtcExecResult
 rtc_batch_execute(RtcBatch *batch, RtcConn *conn, RtcPosition *pos)
 {
-	RtcReply   *replies;
-	int			nreplies;
-	RtcReply   *exec;
+	RtcExecResult result;
 	bool		closed;
 
 	RTC_INJECT("batch_built");
 	if (!drop_tags(batch, conn))
-		return RTC_BATCH_FAILED;
+		return RTC_EXEC_FAILED;
 	RTC_INJECT("tags_dropped");
 
 	rtc_conn_append_strings(conn, "MULTI", NULL);
@@ -275,52 +272,17 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, RtcPosition *pos)
 	append_publish(batch, conn);
 	rtc_position_append(conn, pos);
 	closed = rtc_closed_append(conn);
-	rtc_conn_append_strings(conn, "EXEC", NULL);
-	rtc_position_append_watch(conn);
-	replies = rtc_conn_exchange(conn, batch_timeout(batch), &nreplies);
-	if (replies == NULL)
-		return RTC_BATCH_FAILED;
-
+	result = rtc_position_exec(conn, batch_timeout(batch), pos->held_by,
+							   pos->owner);
 	RTC_INJECT("batch_executed");
-	/* MULTI, the commands as they were queued, EXEC, WATCH, HGET */
-	exec = &replies[nreplies - 3];
-	if (rtc_reply_is_full(exec, replies, nreplies))
-	{
-		rtc_stat_inc(RTC_STAT_ERRORS);
-		/* the WATCH of before has ended with EXEC, and now there is a new one */
-		if (rtc_position_is(&replies[nreplies - 1], pos->held_by))
-			return RTC_BATCH_FULL;
-		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
-		return RTC_BATCH_LOST;
-	}
-	for (int i = 0; i < nreplies; i++)
-		if (!reply_is_good(conn, &replies[i]))
-			return RTC_BATCH_FAILED;
-	if (exec->type == RTC_REPLY_NIL)
-	{
-		rtc_conn_fail(conn, "somebody else changed the position in Redis");
-		return RTC_BATCH_LOST;
-	}
-	if (exec->type != RTC_REPLY_ARRAY || exec->nelems != nreplies - 4)
-	{
-		rtc_conn_fail(conn, "unexpected reply to EXEC");
-		return RTC_BATCH_FAILED;
-	}
-	for (int i = 0; i < exec->nelems; i++)
-		if (!reply_is_good(conn, &exec->elems[i]))
-			return RTC_BATCH_FAILED;
-
-	if (!rtc_position_is(&replies[nreplies - 1], pos->owner))
-	{
-		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
-		return RTC_BATCH_LOST;
-	}
+	if (result != RTC_EXEC_DONE)
+		return result;
 	RTC_INJECT("batch_checked");
 	strlcpy(pos->held_by, pos->owner, sizeof(pos->held_by));
 	if (closed)
 		rtc_closed_noted();
 	count(batch);
-	return RTC_BATCH_APPLIED;
+	return RTC_EXEC_DONE;
 }
 
 RtcConnResult
@@ -337,9 +299,11 @@ rtc_batch_unlink(RtcBatch *batch, RtcConn *conn)
 	replies = rtc_conn_exchange(conn, batch_timeout(batch), &nreplies);
 	if (replies == NULL)
 		return RTC_CONN_FAILED;
-	for (int i = 0; i < nreplies; i++)
-		if (!reply_is_good(conn, &replies[i]))
-			return RTC_CONN_FAILED;
+	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
+	{
+		rtc_stat_inc(RTC_STAT_ERRORS);
+		return RTC_CONN_FAILED;
+	}
 	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags);
 	return RTC_CONN_OK;
 }
@@ -451,19 +415,6 @@ append_publish(RtcBatch *batch, RtcConn *conn)
 		if (!batch->op[i]->is_tag &&
 			!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
 			break;
-}
-
-/*
- * An error reply anywhere means that the batch does not count.
- */
-static bool
-reply_is_good(RtcConn *conn, RtcReply *reply)
-{
-	if (reply->type != RTC_REPLY_ERROR)
-		return true;
-	rtc_stat_inc(RTC_STAT_ERRORS);
-	rtc_conn_fail(conn, "%s", reply->str);
-	return false;
 }
 
 static void

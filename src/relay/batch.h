@@ -18,16 +18,6 @@
 
 typedef struct RtcBatch RtcBatch;
 
-typedef enum RtcBatchResult
-{
-	RTC_BATCH_APPLIED,			/* every reply was checked */
-	RTC_BATCH_FAILED,			/* not applied, or nobody knows; the
-								 * connection is closed */
-	RTC_BATCH_FULL,				/* not applied: Redis has no memory for it */
-	RTC_BATCH_LOST				/* not applied: somebody else changed the
-								 * position; the connection is closed */
-} RtcBatchResult;
-
 /* Makes an empty batch in the current memory context. */
 extern RtcBatch *rtc_batch_create(void);
 
@@ -72,8 +62,8 @@ extern bool rtc_batch_sets_of(RtcBatch *batch, Oid dboid);
  * and watches it again.  The batch stays as it is; an empty one just stores
  * the position.
  */
-extern RtcBatchResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
-										RtcPosition *pos);
+extern RtcExecResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
+									   RtcPosition *pos);
 
 /*
  * Deletes all keys of the batch and their leases, and drops tags, without the

@@ -152,9 +152,9 @@ delete_all(RtcStream *s, uint64 *deleted)
 static bool
 claim(RtcStream *s)
 {
-	RtcBatchResult result = rtc_batch_execute(s->batch, s->conn, &s->pos);
+	RtcExecResult result = rtc_batch_execute(s->batch, s->conn, &s->pos);
 
 	s->stored_ms = rtc_clock_ms();
-	return result == RTC_BATCH_APPLIED || result == RTC_BATCH_FULL ||
+	return result == RTC_EXEC_DONE || result == RTC_EXEC_FULL ||
 		rtc_stream_down(s);
 }

@@ -122,24 +122,6 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 }
 
 bool
-rtc_closed_is_given_up(Oid dboid)
-{
-	RtcPrefix	entry;
-
-	return rtc_prefix_copy(dboid, &entry) &&
-		entry.state == RTC_PREFIX_CLOSED;
-}
-
-bool
-rtc_closed_is_clearing(Oid dboid)
-{
-	RtcPrefix	entry;
-
-	return rtc_prefix_copy(dboid, &entry) &&
-		entry.state == RTC_PREFIX_CLEARING;
-}
-
-bool
 rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN], XLogRecPtr *named_at)
 {
 	int64		now = rtc_clock_ms();
@@ -175,7 +157,7 @@ rtc_closed_retry(void)
 	rtc_prefix_unlock();
 }
 
-RtcPrefixResult
+RtcJobResult
 rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
 				 size_t error_size)
 {
@@ -193,14 +175,14 @@ rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
 	rtc_conn_append(conn, &args);
 	replies = rtc_conn_exchange(conn, rtc_command_timeout, &nreplies);
 	if (replies == NULL)
-		return RTC_PREFIX_FAILED;
+		return RTC_JOB_DOWN;
 	for (int i = 0; i < nreplies; i++)
 		if (replies[i].type == RTC_REPLY_ERROR)
 		{
 			snprintf(error, error_size, "%s", replies[i].str);
-			return RTC_PREFIX_SKIP;
+			return RTC_JOB_SKIPPED;
 		}
-	return RTC_PREFIX_OK;
+	return RTC_JOB_DONE;
 }
 
 bool

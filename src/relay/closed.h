@@ -39,12 +39,6 @@ extern void rtc_closed_left_out(Oid dboid);
 extern bool rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 							   const char *why);
 
-/* Has it been given up? */
-extern bool rtc_closed_is_given_up(Oid dboid);
-
-/* Is a job at work on it? */
-extern bool rtc_closed_is_clearing(Oid dboid);
-
 /*
  * Next database that was given up and is to be tried again now; false = none.
  * It counts as tried in vain until it is ready.
@@ -59,8 +53,8 @@ extern void rtc_closed_retry(void);
  * Does Redis accept what is written under a prefix?  If not, *error tells what it
  * says.
  */
-extern RtcPrefixResult rtc_closed_probe(RtcConn *conn, const char *prefix,
-										char *error, size_t error_size);
+extern RtcJobResult rtc_closed_probe(RtcConn *conn, const char *prefix,
+									 char *error, size_t error_size);
 
 /*
  * Appends, for use in the MULTI that stores the position, that databases are

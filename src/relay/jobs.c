@@ -43,7 +43,7 @@
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "relay/closed.h"
-#include "relay/jobs_list.h"
+#include "relay/jobs.h"
 #include "relay/prefix.h"
 #include "stats.h"
 #include "wal/queue.h"
@@ -61,8 +61,9 @@
 
 static RtcScanResult run(RtcJobs *jobs, RtcJob *job, int64 until_us);
 static RtcJobResult complete(RtcJobs *jobs, RtcJob *job);
-static RtcJobResult as_result(RtcJobs *jobs, RtcPrefixResult result,
-							  const RtcRegistration *reg);
+static RtcJobResult leave_for_later(RtcJobs *jobs, RtcJob *job);
+static RtcJobResult note_error(RtcJobs *jobs, RtcJobResult result,
+							   const RtcRegistration *reg);
 static RtcJobResult failed(RtcJobs *jobs, RtcJob *job);
 static int64 patience(RtcJobs *jobs, XLogRecPtr lsn);
 static void make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos);
@@ -105,7 +106,7 @@ rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos, bool *same)
 
 		job->resumed++;
 		/* the prefix may have been lost to another server */
-		if (*same && (!job->later || rtc_closed_is_clearing(job->dboid)))
+		if (*same && (!job->later || rtc_prefix_state(job->dboid) == RTC_PREFIX_CLEARING))
 			continue;
 		jobs->list = foreach_delete_current(jobs->list, lc);
 		MemoryContextDelete(job->context);
@@ -123,7 +124,7 @@ rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 
 	if (job == NULL)
 	{
-		bool		later = rtc_closed_is_clearing(dboid);
+		bool		later = rtc_prefix_state(dboid) == RTC_PREFIX_CLEARING;
 		bool		absorbs = later && list_length(jobs->list) >= RTC_MAX_JOBS;
 
 		/* one clear for all of them, and for those to come */
@@ -162,21 +163,21 @@ rtc_jobs_register(RtcJobs *jobs, Oid dboid, const char *dbname,
 				  XLogRecPtr named_at, XLogRecPtr lsn, bool probe)
 {
 	RtcRegistration reg;
-	RtcPrefixResult result;
+	RtcJobResult result;
 	RtcJob	   *job;
 
 	result = rtc_prefix_begin(jobs->conn, dboid, dbname, named_at, &reg);
-	if (result == RTC_PREFIX_OK && probe && reg.prefix[0] != '\0')
+	if (result == RTC_JOB_DONE && probe && reg.prefix[0] != '\0')
 	{
 		result = rtc_closed_probe(jobs->conn, reg.prefix, reg.error,
 								  sizeof(reg.error));
-		if (result != RTC_PREFIX_OK)
+		if (result != RTC_JOB_DONE)
 			(void) rtc_closed_give_up(dboid, NULL, lsn,
-									  result == RTC_PREFIX_SKIP ?
+									  result == RTC_JOB_SKIPPED ?
 									  reg.error : rtc_conn_error(jobs->conn));
 	}
-	if (result != RTC_PREFIX_OK)
-		return as_result(jobs, result, &reg);
+	if (result != RTC_JOB_DONE)
+		return note_error(jobs, result, &reg);
 
 	job = rtc_job_find_registration(jobs, &reg);
 	if (job == NULL)
@@ -201,11 +202,7 @@ rtc_jobs_register(RtcJobs *jobs, Oid dboid, const char *dbname,
 		case RTC_SCAN_MORE:
 			break;
 	}
-	result = rtc_prefix_apply_early(jobs->conn, &reg, lsn);
-	if (result != RTC_PREFIX_OK)
-		return as_result(jobs, result, &reg);
-	job->later = true;
-	return RTC_JOB_LATER;
+	return leave_for_later(jobs, job);
 }
 
 RtcJobResult
@@ -329,8 +326,7 @@ run(RtcJobs *jobs, RtcJob *job, int64 until_us)
 static RtcJobResult
 complete(RtcJobs *jobs, RtcJob *job)
 {
-	RtcPrefixResult result = RTC_PREFIX_OK;
-	RtcJobResult done;
+	RtcJobResult result = RTC_JOB_DONE;
 	bool		others = false;
 	ListCell   *lc;
 
@@ -343,49 +339,46 @@ complete(RtcJobs *jobs, RtcJob *job)
 							other->later);
 	}
 	if (job->kind == RTC_JOB_REGISTER && others)
-	{
 		/* the position must not say yet that it is in use */
-		result = rtc_prefix_apply_early(jobs->conn, &job->reg, job->lsn);
-		job->later = job->later || result == RTC_PREFIX_OK;
-		return result == RTC_PREFIX_OK ? RTC_JOB_LATER :
-			as_result(jobs, result, &job->reg);
-	}
+		return leave_for_later(jobs, job);
 	if (job->kind == RTC_JOB_REGISTER)
 		result = rtc_prefix_finish(jobs->conn, &job->reg,
 								   job->scan[0].deleted +
 								   job->scan[1].deleted);
 	else if (!others)
 		result = rtc_prefix_reopen(jobs->conn, job->dboid);
-	done = as_result(jobs, result, &job->reg);
-	if (done == RTC_JOB_DONE || done == RTC_JOB_SKIPPED)
+	note_error(jobs, result, &job->reg);
+	if (result == RTC_JOB_DONE || result == RTC_JOB_SKIPPED)
 	{
 		rtc_job_drop(jobs, job);
 		rtc_queue_broadcast();
 	}
-	return done;
+	return result;
 }
 
 /*
- * What the result about a prefix means for a job; keeps what there is to say.
+ * A registration goes on between batches; ops go to the prefix meanwhile.
  */
 static RtcJobResult
-as_result(RtcJobs *jobs, RtcPrefixResult result, const RtcRegistration *reg)
+leave_for_later(RtcJobs *jobs, RtcJob *job)
+{
+	RtcJobResult result = rtc_prefix_apply_early(jobs->conn, &job->reg,
+												 job->lsn);
+
+	if (result != RTC_JOB_DONE)
+		return note_error(jobs, result, &job->reg);
+	job->later = true;
+	return RTC_JOB_LATER;
+}
+
+/*
+ * Keeps what there is to say about the result of a registration.
+ */
+static RtcJobResult
+note_error(RtcJobs *jobs, RtcJobResult result, const RtcRegistration *reg)
 {
 	strlcpy(jobs->error, reg->error, sizeof(jobs->error));
-	switch (result)
-	{
-		case RTC_PREFIX_OK:
-			return RTC_JOB_DONE;
-		case RTC_PREFIX_SKIP:
-			return RTC_JOB_SKIPPED;
-		case RTC_PREFIX_FULL:
-			return RTC_JOB_FULL;
-		case RTC_PREFIX_REFUSED:
-			return RTC_JOB_FENCED;
-		case RTC_PREFIX_FAILED:
-			break;
-	}
-	return RTC_JOB_DOWN;
+	return result;
 }
 
 /*
@@ -445,7 +438,7 @@ make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos)
 {
 	for (int i = 0; i < pos->nprefixes; i++)
 		if (!pos->prefix_closed[i] &&
-			!rtc_closed_is_given_up(pos->prefix_dboid[i]))
+			rtc_prefix_state(pos->prefix_dboid[i]) != RTC_PREFIX_CLOSED)
 			make_clear_job(jobs, pos->prefix_dboid[i], pos->prefix[i]);
 	rtc_prefix_lock(LW_SHARED);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)

@@ -12,42 +12,7 @@
 
 #include "postgres.h"
 
-#include "access/xlogdefs.h"
-#include "nodes/pg_list.h"
-
-#include "op.h"
-#include "redis/conn.h"
-#include "relay/position.h"
-#include "relay/redis_info.h"
-#include "relay/suspect.h"
-
-typedef enum RtcJobResult
-{
-	RTC_JOB_DONE,
-	RTC_JOB_LATER,				/* goes on between batches; the database is
-								 * closed for readers */
-	RTC_JOB_DOWN,				/* the connection is closed */
-	RTC_JOB_FULL,				/* Redis is out of memory */
-	RTC_JOB_SKIPPED,			/* the database does without Redis */
-	RTC_JOB_FENCED				/* another server owns the prefix */
-} RtcJobResult;
-
-/* All jobs, of this relay. */
-typedef struct RtcJobs
-{
-	MemoryContext context;		/* holds all of it */
-	RtcConn    *conn;			/* the relay's */
-	RtcSuspect *suspect;		/* to be told of what has been learned */
-	List	   *list;			/* of RtcJob */
-	List	   *clear;			/* likewise: a clear of everything goes on */
-	char		server_id[RTC_REDIS_ID_LEN];	/* of the Redis they are about */
-	uint64		known_epoch;	/* of the position there, when it was read */
-	XLogRecPtr	patient_lsn;	/* jobs of the commit that ends here */
-	int64		patient_until;	/* may keep others waiting so long (us) */
-	int64		told_us;		/* when people were told last; monotonic */
-	char		error[RTC_ERROR_LEN];	/* why the last one was SKIPPED, or
-										 * FENCED */
-} RtcJobs;
+#include "relay/jobs_list.h"
 
 /*
  * Makes an empty list in the current memory context, for this connection.

@@ -12,13 +12,14 @@
 
 #include "postgres.h"
 
-#include "access/xlogdefs.h"
+#include "nodes/pg_list.h"
 
 #include "op.h"
-#include "relay/jobs.h"
-#include "relay/status.h"
 #include "relay/prefix.h"
+#include "relay/redis_info.h"
 #include "relay/scan.h"
+#include "relay/status.h"
+#include "relay/suspect.h"
 
 /* How often progress is told at most (us). */
 #define RTC_JOB_TELL		100000
@@ -46,6 +47,23 @@ typedef struct RtcJob
 	uint64		total;			/* keys in Redis then; 0 = unknown */
 	TimestampTz started_at;
 } RtcJob;
+
+/* All jobs, of this relay. */
+typedef struct RtcJobs
+{
+	MemoryContext context;		/* holds all of it */
+	RtcConn    *conn;			/* the relay's */
+	RtcSuspect *suspect;		/* to be told of what has been learned */
+	List	   *list;			/* of RtcJob */
+	List	   *clear;			/* likewise: a clear of everything goes on */
+	char		server_id[RTC_REDIS_ID_LEN];	/* of the Redis they are about */
+	uint64		known_epoch;	/* of the position there, when it was read */
+	XLogRecPtr	patient_lsn;	/* jobs of the commit that ends here */
+	int64		patient_until;	/* may keep others waiting so long (us) */
+	int64		told_us;		/* when people were told last; monotonic */
+	char		error[RTC_ERROR_LEN];	/* why the last one was SKIPPED, or
+										 * FENCED */
+} RtcJobs;
 
 /* Makes a job at the end of its list. */
 extern RtcJob *rtc_job_make(RtcJobs *jobs, RtcJobKind kind, Oid dboid,

@@ -45,6 +45,7 @@
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "relay/position.h"
+#include "stats.h"
 
 /*
  * A hash with more fields is not our position: a dozen of our own, and a prefix for
@@ -59,6 +60,7 @@ static bool read_hash(RtcConn *conn, const RtcReply **hash,
 					  const char **foreign);
 static void set_field(RtcPosition *pos, const char *name, size_t namelen,
 					  const char *value);
+static bool is_owner(const RtcReply *reply, const char *owner);
 
 RtcConnResult
 rtc_position_load(RtcConn *conn, RtcPositionMemory *memory, RtcPosition *pos)
@@ -312,15 +314,59 @@ rtc_position_append_drop(RtcConn *conn, const char *prefix)
 							field[1], NULL);
 }
 
-void
-rtc_position_append_watch(RtcConn *conn)
+/*
+ * Between EXEC and WATCH somebody else may take the position.  So it is asked, in
+ * the same breath, whose it is now.
+ */
+RtcExecResult
+rtc_position_exec(RtcConn *conn, int timeout_ms, const char *held_by,
+				  const char *owner)
 {
+	int			nexec = rtc_conn_outstanding(conn);
+	RtcReply   *replies;
+	RtcReply   *exec;
+	int			nreplies;
+	bool		full;
+
+	rtc_conn_append_strings(conn, "EXEC", NULL);
 	rtc_conn_append_strings(conn, "WATCH", rtc_position_key(), NULL);
 	rtc_conn_append_strings(conn, "HGET", rtc_position_key(), RTC_POS_OWNER, NULL);
+	replies = rtc_conn_exchange(conn, timeout_ms, &nreplies);
+	if (replies == NULL)
+		return RTC_EXEC_FAILED;
+
+	exec = &replies[nexec];
+	full = rtc_reply_is_full(exec, replies, nreplies);
+	if (!full && (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK ||
+				  rtc_conn_judge(conn, exec->elems, exec->nelems) != RTC_CONN_OK))
+	{
+		rtc_stat_inc(RTC_STAT_ERRORS);
+		return RTC_EXEC_FAILED;
+	}
+	if (exec->type == RTC_REPLY_NIL)
+	{
+		rtc_conn_fail(conn, "somebody else changed the position in Redis");
+		return RTC_EXEC_LOST;
+	}
+	if (!full && !rtc_reply_is_array(exec, nexec - 1))
+	{
+		rtc_conn_fail(conn, "unexpected reply to EXEC");
+		return RTC_EXEC_FAILED;
+	}
+	/* the WATCH of before has ended with EXEC, and now there is a new one */
+	if (!is_owner(&replies[nreplies - 1], full ? held_by : owner))
+	{
+		rtc_conn_fail(conn, "somebody else has taken the position in Redis");
+		return RTC_EXEC_LOST;
+	}
+	if (!full)
+		return RTC_EXEC_DONE;
+	rtc_stat_inc(RTC_STAT_ERRORS);
+	return RTC_EXEC_FULL;
 }
 
-bool
-rtc_position_is(const RtcReply *reply, const char *owner)
+static bool
+is_owner(const RtcReply *reply, const char *owner)
 {
 	if (reply->type == RTC_REPLY_NIL)
 		return owner[0] == '\0';

@@ -114,13 +114,25 @@ extern void rtc_position_append_prefix(RtcConn *conn, const char *prefix,
 									   Oid dboid, bool closed);
 extern void rtc_position_append_drop(RtcConn *conn, const char *prefix);
 
+/* What became of a transaction in Redis. */
+typedef enum RtcExecResult
+{
+	RTC_EXEC_DONE,				/* every reply was checked */
+	RTC_EXEC_FAILED,			/* not done, or nobody knows; the connection
+								 * is closed */
+	RTC_EXEC_FULL,				/* not done: Redis has no memory for it */
+	RTC_EXEC_LOST				/* not done: somebody else changed the
+								 * position; the connection is closed */
+} RtcExecResult;
+
 /*
- * Appends what watches the position for the next EXEC and asks, in the same
- * breath, whose it is now: between the last EXEC and the WATCH somebody else
- * may have taken it.  The second function judges the reply.
+ * Ends and sends a transaction that was begun by MULTI, on the watched position,
+ * and watches it again.  held_by, owner: whose the position is in Redis before
+ * it, and behind it.
  */
-extern void rtc_position_append_watch(RtcConn *conn);
-extern bool rtc_position_is(const RtcReply *reply, const char *owner);
+extern RtcExecResult rtc_position_exec(RtcConn *conn, int timeout_ms,
+									   const char *held_by,
+									   const char *owner);
 
 /* Milliseconds of Unix time, for seen_ms. */
 extern int64 rtc_unix_ms(void);

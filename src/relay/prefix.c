@@ -12,6 +12,10 @@
  * before, from another database or from a time when nobody kept it coherent,
  * is gone when the first lookup may use it.
  *
+ * A hash "rtcache:owners" tells which database system has a prefix, so that
+ * two servers that are set up with the same one do not destroy each other's
+ * keys: the second one is refused while the first one is alive.
+ *
  * Model: called by the relay alone.  The registry is the prefix table
  * (prefix_table.c), under its lock.  Redis trouble is a result.
  *
@@ -30,12 +34,17 @@
 #include "guc.h"
 #include "redis/names.h"
 #include "relay/prefix.h"
-#include "relay/prefix_owner.h"
 
-static RtcPrefixResult store_prefix(RtcConn *conn, Oid dboid,
-									const char *prefix, const char *old,
-									bool closed);
+/* Longest name of a database system, with its final NUL. */
+#define SYSID_LEN	64
+
+static RtcJobResult store_prefix(RtcConn *conn, Oid dboid,
+								 const char *prefix, const char *old,
+								 bool closed);
 static void open_entry(RtcPrefix *entry, RtcPrefixState state);
+static RtcJobResult check_owner(RtcConn *conn, RtcRegistration *reg);
+static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
+								char owner[SYSID_LEN]);
 
 void
 rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
@@ -179,7 +188,7 @@ rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 	return found;
 }
 
-RtcPrefixResult
+RtcJobResult
 rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 				 XLogRecPtr named_at, RtcRegistration *reg)
 {
@@ -201,7 +210,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		rtc_prefix_unlock();
 		snprintf(reg->error, sizeof(reg->error),
 				 "more than %d databases use the cache", RTC_MAX_PREFIXES);
-		return RTC_PREFIX_SKIP;
+		return RTC_JOB_SKIPPED;
 	}
 	entry->state = RTC_PREFIX_REQUESTED;
 	strlcpy(entry->dbname, dbname, sizeof(entry->dbname));
@@ -247,25 +256,25 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	if (!usable)
 	{
 		reg->prefix[0] = '\0';
-		return RTC_PREFIX_OK;
+		return RTC_JOB_DONE;
 	}
-	return rtc_owner_check(conn, reg->prefix, reg->error, sizeof(reg->error));
+	return check_owner(conn, reg);
 }
 
-RtcPrefixResult
+RtcJobResult
 rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 {
 	RtcPrefix  *entry;
 	bool		usable = reg->prefix[0] != '\0';
-	RtcPrefixResult result = RTC_PREFIX_OK;
+	RtcJobResult result = RTC_JOB_DONE;
 
 	RTC_INJECT("prefix_cleared");
 	/* while we cleared it, somebody may have taken it */
 	if (usable)
-		result = rtc_owner_check(conn, reg->prefix, reg->error, sizeof(reg->error));
-	if (result == RTC_PREFIX_OK)
+		result = check_owner(conn, reg);
+	if (result == RTC_JOB_DONE)
 		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, false);
-	if (result != RTC_PREFIX_OK)
+	if (result != RTC_JOB_DONE)
 		return result;
 
 	RTC_INJECT("prefix_stored");
@@ -283,30 +292,30 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 	rtc_prefix_unlock();
 
 	if (!usable)
-		return RTC_PREFIX_SKIP;
+		return RTC_JOB_SKIPPED;
 	ereport(LOG,
 			(errmsg("registered key prefix \"%s\" of database \"%s\" in Redis",
 					reg->prefix, reg->dbname),
 			 errdetail("%llu old keys were deleted.",
 					   (unsigned long long) deleted)));
-	return RTC_PREFIX_OK;
+	return RTC_JOB_DONE;
 }
 
-RtcPrefixResult
+RtcJobResult
 rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 					   XLogRecPtr lsn)
 {
 	RtcPrefix  *entry;
 	RtcPrefix	before;
-	RtcPrefixResult result;
+	RtcJobResult result;
 
 	if (!rtc_prefix_copy(reg->dboid, &before) ||
 		before.state != RTC_PREFIX_REQUESTED)
-		return RTC_PREFIX_OK;
+		return RTC_JOB_DONE;
 
 	/* it has to be ours before we write there; nor is the old one in use */
 	result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, true);
-	if (result != RTC_PREFIX_OK)
+	if (result != RTC_JOB_DONE)
 		return result;
 	rtc_prefix_lock(LW_EXCLUSIVE);
 	entry = rtc_prefix_entry(reg->dboid);
@@ -320,23 +329,23 @@ rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 	}
 	rtc_prefix_moved();
 	rtc_prefix_unlock();
-	return RTC_PREFIX_OK;
+	return RTC_JOB_DONE;
 }
 
-RtcPrefixResult
+RtcJobResult
 rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 {
 	RtcPrefix	before;
 	RtcPrefix  *entry;
-	RtcPrefixResult result;
+	RtcJobResult result;
 
 	/* else it will be registered anew */
 	if (!rtc_prefix_copy(dboid, &before) ||
 		before.state != RTC_PREFIX_CLEARING)
-		return RTC_PREFIX_OK;
+		return RTC_JOB_DONE;
 
 	result = store_prefix(conn, dboid, before.prefix, "", false);
-	if (result != RTC_PREFIX_OK)
+	if (result != RTC_JOB_DONE)
 		return result;
 	rtc_prefix_lock(LW_EXCLUSIVE);
 	entry = rtc_prefix_entry(dboid);
@@ -344,7 +353,7 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 		open_entry(entry, RTC_PREFIX_READY);
 	rtc_prefix_moved();
 	rtc_prefix_unlock();
-	return RTC_PREFIX_OK;
+	return RTC_JOB_DONE;
 }
 
 /*
@@ -354,17 +363,28 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 RtcConnResult
 rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 {
-	const RtcReply *owners;
+	RtcArgs		args = {0};
+	RtcReply   *owners;
 
 	if (pos->nprefixes == 0)
 		return RTC_CONN_OK;
-	owners = rtc_owners_of(conn, pos);
+	rtc_args_begin(&args, "HMGET");
+	rtc_args_text(&args, RTC_OWNERS_KEY);
+	for (int i = 0; i < pos->nprefixes; i++)
+		rtc_args_text(&args, pos->prefix[i]);
+	rtc_conn_append(conn, &args);
+	owners = rtc_conn_ask(conn, rtc_command_timeout, NULL);
 	if (owners == NULL)
 		return RTC_CONN_FAILED;
+	if (!rtc_reply_is_array(owners, pos->nprefixes))
+	{
+		rtc_conn_fail(conn, "unexpected reply to HMGET");
+		return RTC_CONN_FAILED;
+	}
 	for (int i = pos->nprefixes - 1; i >= 0; i--)
 	{
-		const char *owner = owners[i].type == RTC_REPLY_STRING
-		? owners[i].str : "";
+		const RtcReply *reply = &owners->elems[i];
+		const char *owner = reply->type == RTC_REPLY_STRING ? reply->str : "";
 
 		if (strcmp(owner, rtc_system_name()) == 0)
 			continue;
@@ -435,13 +455,11 @@ open_entry(RtcPrefix *entry, RtcPrefixState state)
  * Enters the prefix in the position, in one step, and watches it again; closed:
  * as one that is ours, but not for readers, as the old one.
  */
-static RtcPrefixResult
+static RtcJobResult
 store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 			 bool closed)
 {
-	RtcReply   *replies;
-	int			nreplies;
-	int			exec;
+	const char *us = rtc_position_owner();
 
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	if (prefix[0] != '\0')
@@ -457,38 +475,76 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 		rtc_position_append_drop(conn, old);
 		rtc_conn_append_strings(conn, "HDEL", RTC_OWNERS_KEY, old, NULL);
 	}
-	exec = rtc_conn_outstanding(conn);
-	rtc_conn_append_strings(conn, "EXEC", NULL);
-	rtc_position_append_watch(conn);
-	replies = rtc_conn_exchange(conn, rtc_command_timeout, &nreplies);
-	if (replies == NULL)
-		return RTC_PREFIX_FAILED;
-	if (rtc_reply_is_full(&replies[exec], replies, nreplies))
+	switch (rtc_position_exec(conn, rtc_command_timeout, us, us))
 	{
-		/* the WATCH of before has ended, and now there is a new one */
-		if (rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
-			return RTC_PREFIX_FULL;
-		rtc_conn_fail(conn, "somebody else has taken the position");
-		return RTC_PREFIX_FAILED;
+		case RTC_EXEC_DONE:
+			return RTC_JOB_DONE;
+		case RTC_EXEC_FULL:
+			return RTC_JOB_FULL;
+		case RTC_EXEC_FAILED:
+		case RTC_EXEC_LOST:
+			break;
 	}
-	if (rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
-		return RTC_PREFIX_FAILED;
-	if (replies[exec].type == RTC_REPLY_NIL)
+	return RTC_JOB_DOWN;
+}
+
+/* ---------------- owners ---------------- */
+
+/*
+ * Which database system has the prefix?  "" = none.
+ */
+static RtcConnResult
+find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
+{
+	RtcReply   *reply;
+
+	owner[0] = '\0';
+	rtc_conn_append_strings(conn, "HGET", RTC_OWNERS_KEY, prefix, NULL);
+	reply = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
+	if (reply != NULL && rtc_reply_is_error(reply, "WRONGTYPE"))
 	{
-		rtc_conn_fail(conn, "somebody else changed the position, or registered a prefix");
-		return RTC_PREFIX_FAILED;
+		/* somebody has stored something else there: it tells nothing */
+		rtc_conn_append_strings(conn, "UNLINK", RTC_OWNERS_KEY, NULL);
+		reply = rtc_conn_exchange(conn, rtc_command_timeout, NULL);
 	}
-	for (int i = 0; i < replies[exec].nelems; i++)
-		if (replies[exec].elems[i].type == RTC_REPLY_ERROR)
-		{
-			rtc_conn_fail(conn, "%s", replies[exec].elems[i].str);
-			return RTC_PREFIX_FAILED;
-		}
-	/* between EXEC and WATCH */
-	if (!rtc_position_is(&replies[nreplies - 1], rtc_position_owner()))
-	{
-		rtc_conn_fail(conn, "somebody else has taken the position");
-		return RTC_PREFIX_FAILED;
-	}
-	return RTC_PREFIX_OK;
+	if (reply == NULL || rtc_conn_judge(conn, reply, 1) != RTC_CONN_OK)
+		return RTC_CONN_FAILED;
+	if (reply->type == RTC_REPLY_STRING)
+		strlcpy(owner, reply->str, SYSID_LEN);
+	return RTC_CONN_OK;
+}
+
+/*
+ * Makes sure that no other database system uses the prefix, and watches that.
+ * FENCED: the error tells which does.
+ */
+static RtcJobResult
+check_owner(RtcConn *conn, RtcRegistration *reg)
+{
+	RtcReply   *reply;
+	char		key[128];
+	char		other[SYSID_LEN];
+	int64		seen_ms;
+
+	/* two may look at the same time: the EXEC of the second one fails */
+	rtc_conn_append_strings(conn, "WATCH", RTC_OWNERS_KEY, NULL);
+	if (rtc_conn_ask(conn, rtc_command_timeout, NULL) == NULL ||
+		find_owner(conn, reg->prefix, other) != RTC_CONN_OK)
+		return RTC_JOB_DOWN;
+	if (other[0] == '\0' || strcmp(other, rtc_system_name()) == 0)
+		return RTC_JOB_DONE;
+
+	snprintf(key, sizeof(key), RTC_POSITION_KEY "%s", other);
+	rtc_conn_append_strings(conn, "HGET", key, RTC_POS_SEEN, NULL);
+	reply = rtc_conn_ask(conn, rtc_command_timeout, NULL);
+	if (reply == NULL)
+		return RTC_JOB_DOWN;
+	seen_ms = reply->type == RTC_REPLY_STRING
+		? strtoi64(reply->str, NULL, 10) : 0;
+	if (rtc_unix_ms() - seen_ms >= RTC_OWNER_SILENCE)
+		return RTC_JOB_DONE;
+	snprintf(reg->error, sizeof(reg->error),
+			 "key prefix \"%s\" belongs to database system %s",
+			 reg->prefix, other);
+	return RTC_JOB_FENCED;
 }

@@ -20,15 +20,18 @@
 #include "redis/prefix_table.h"
 #include "relay/position.h"
 
-typedef enum RtcPrefixResult
+/* What became of the registration of a prefix, or of a deletion (jobs.h). */
+typedef enum RtcJobResult
 {
-	RTC_PREFIX_OK,
-	RTC_PREFIX_FAILED,			/* Redis failed; the connection is closed */
-	RTC_PREFIX_REFUSED,			/* another server's; see the error text */
-	RTC_PREFIX_FULL,			/* Redis is out of memory */
-	RTC_PREFIX_SKIP				/* this database can have none, and does
-								 * without Redis */
-} RtcPrefixResult;
+	RTC_JOB_DONE,
+	RTC_JOB_LATER,				/* goes on between batches; the database is
+								 * closed for readers */
+	RTC_JOB_DOWN,				/* the connection is closed */
+	RTC_JOB_FULL,				/* Redis is out of memory */
+	RTC_JOB_SKIPPED,			/* the database can have no prefix, and does
+								 * without Redis; see the error text */
+	RTC_JOB_FENCED				/* another server owns the prefix; likewise */
+} RtcJobResult;
 
 /*
  * After a (re)connect: takes over what the position in Redis says, and asks
@@ -72,27 +75,27 @@ typedef struct RtcRegistration
  * old one; the second one enters it in the position and opens it for lookups.  Both
  * leave the position watched.
  */
-extern RtcPrefixResult rtc_prefix_begin(RtcConn *conn, Oid dboid,
-										const char *dbname,
-										XLogRecPtr named_at,
-										RtcRegistration *reg);
-extern RtcPrefixResult rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg,
-										 uint64 deleted);
+extern RtcJobResult rtc_prefix_begin(RtcConn *conn, Oid dboid,
+									 const char *dbname,
+									 XLogRecPtr named_at,
+									 RtcRegistration *reg);
+extern RtcJobResult rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg,
+									  uint64 deleted);
 
 /*
  * The second step will take long: ops go to the prefix from here on, though
  * readers stay away, as the position says at once.  lsn: all that was to be
  * deleted was committed before it.
  */
-extern RtcPrefixResult rtc_prefix_apply_early(RtcConn *conn,
-											  const RtcRegistration *reg,
-											  XLogRecPtr lsn);
+extern RtcJobResult rtc_prefix_apply_early(RtcConn *conn,
+										   const RtcRegistration *reg,
+										   XLogRecPtr lsn);
 
 /*
  * Opens a database that was closed while a job has deleted something: enters its
  * prefix in the position again.
  */
-extern RtcPrefixResult rtc_prefix_reopen(RtcConn *conn, Oid dboid);
+extern RtcJobResult rtc_prefix_reopen(RtcConn *conn, Oid dboid);
 
 /*
  * Takes the prefixes that belong to another database system now out of a

@@ -69,7 +69,7 @@ rtc_store_position(RtcStream *s)
 	bool		has_ops = rtc_batch_ops(s->batch) > 0;
 	XLogRecPtr	restart;
 	MemoryContext old = MemoryContextSwitchTo(s->replies);
-	RtcBatchResult result;
+	RtcExecResult result;
 
 	MemoryContextReset(s->replies);
 
@@ -82,11 +82,11 @@ rtc_store_position(RtcStream *s)
 	rtc_progress_tell(p, has_ops, restart, &s->pos.at);
 	result = rtc_batch_execute(s->batch, s->conn, &s->pos);
 	MemoryContextSwitchTo(old);
-	if (result == RTC_BATCH_FULL)
+	if (result == RTC_EXEC_FULL)
 		return rtc_store_deletes(s);
-	if (result == RTC_BATCH_FAILED)
+	if (result == RTC_EXEC_FAILED)
 		return failed(s);
-	if (result == RTC_BATCH_LOST)
+	if (result == RTC_EXEC_LOST)
 		return rtc_stream_down(s);
 
 	s->full = false;
