@@ -6,19 +6,18 @@
  * The connection is opened when it is first needed.  Before anything that
  * comes from it is believed, the server at its other end is verified: it must
  * be a master, and the position that the relay keeps in it must be of the
- * relay's connection (trust.c) and not behind what the relay has
- * stored.  Else we talk to a replica, to a server that was restored from an
- * old snapshot, or to one that another history of this database writes to.
- * The verification holds for as long as the connection and the relay's own
- * connection last (trust.c): if the relay had to connect
- * anew, it may be connected to another server now.
+ * relay's connection (trust.c) and not behind what the relay has stored.  Else
+ * we talk to a replica, to a server that was restored from an old snapshot, or
+ * to one that another history of this database writes to.  The verification
+ * holds for as long as the connection and the relay's own connection last: if
+ * the relay had to connect anew, it may be connected to another server now.
  *
  * Model: called by redis_lookup.c, in backends, in transactions.  A problem of
  * Redis is a result; it is counted, told to the breaker, and reported as a
  * WARNING by whoever opens the breaker, at DEBUG1 otherwise.  What raises is
  * query cancel, termination and running out of memory; a connection with a
- * reply outstanding is then closed by conn.c.  Lock: that of trust.c,
- * shared, while connecting.
+ * reply outstanding is then closed by conn.c.  Lock: that of trust.c, shared,
+ * while connecting.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -27,7 +26,6 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "storage/lwlock.h"
 
 #include "base/clock.h"
 #include "guc.h"

@@ -79,19 +79,17 @@ extern void rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
 						 XLogRecPtr lsn, uint64 epoch);
 
 /*
- * The backend side.  These use this process's one connection, which is opened
- * and verified on first use: the position found in Redis must not be behind
- * what shared memory says has been stored there (DESIGN: stamps and L1, step 3),
- * its timeline must be ours, and ROLE (where allowed) must say master.  The
- * breaker is asked first and told the outcome.  A Redis problem is never an
- * ERROR: the result is RTC_GET_FAILED or false, RTC_STAT_ERRORS counts it, and
- * at most one WARNING is given per breaker opening.  Query cancel and
- * termination do raise.
+ * These use this process's one connection, which is opened and verified on
+ * first use (redis_backend.c).  The breaker is asked first and told the outcome.
+ * A problem of Redis is never an ERROR: the result is RTC_GET_FAILED or false,
+ * RTC_STAT_ERRORS counts it, and at most one WARNING is given when the breaker
+ * opens.  Query cancel and termination do raise.
  *
- * Keys given here are full keys, prefix included.
+ * Keys given here have their prefix and a final NUL.
  */
-extern bool rtc_cmd_ready(void);	/* breaker + connect + verify; false =
-									 * bypass */
+
+/* Can Redis be used now?  Connects if need be. */
+extern bool rtc_cmd_ready(void);
 
 /*
  * A value is a hit if it is what is wanted and, of tag sets, its key is still
