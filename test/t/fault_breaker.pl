@@ -20,8 +20,7 @@ my $redis = RtcRedis->new('main');
 $redis->start;
 my $fake = RtcFakeRedis->new('faulty', $redis);
 my $node = RtcNode->new('main', redis => $fake,
-	conf => "rtcache.breaker_cooldown = 100\nrtcache.breaker_threshold = 5\n"
-	  . "rtcache.command_timeout = 1000\nrtcache.connect_timeout = 1000");
+	conf => "rtcache.breaker_cooldown = 100\nrtcache.breaker_threshold = 5");
 $node->start;
 create_heroes($node);
 $node->safe_psql('postgres', q{
@@ -40,10 +39,13 @@ ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait);
 my $lookup = q{SELECT look('Ada')};
 
-# Runs lookups in 50 backends; the seconds that took.
+# Runs lookups in 50 backends, with a timeout if Redis is not to answer; the seconds
+# that took.
 sub many_lookups
 {
-	my ($what, $each) = @_;
+	my ($what, $each, $timeout) = @_;
+	local $ENV{PGOPTIONS} = $timeout
+	  ? "-c rtcache.command_timeout=$timeout -c rtcache.connect_timeout=$timeout" : '';
 	my $script = $node->basedir . '/lookup.sql';
 	my $start;
 
@@ -82,7 +84,7 @@ ok(wait_usable(), 'the breaker closes');
 # Redis does not answer lookups: a prober waits for its timeout, a second, others do
 # not; without the breaker each backend would wait a hundred times
 $fake->rule(match => '^MGET', action => 'hang');
-my $seconds = many_lookups('no answer to lookups', 100);
+my $seconds = many_lookups('no answer to lookups', 100, '1s');
 cmp_ok($seconds, '<', 60, "50 backends, 100 lookups each: $seconds s");
 cmp_ok($fake->hits, '<=', 50 + 10, 'those on the way, then one by one');
 $fake->clear;
@@ -90,7 +92,7 @@ ok(wait_usable(), 'the breaker closes');
 
 # Redis hangs as a whole
 $redis->sigstop;
-$seconds = many_lookups('Redis hangs', 100);
+$seconds = many_lookups('Redis hangs', 100, '1s');
 cmp_ok($seconds, '<', 60, "50 backends, 100 lookups each: $seconds s");
 $redis->sigcont;
 ok(wait_usable(), 'all is well when it goes on');
