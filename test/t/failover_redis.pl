@@ -6,6 +6,8 @@
 #	- a user without one of the commands: a clear error, and no wrong answer
 #	- CLIENT PAUSE; a Redis that sleeps for longer than every timeout
 #	- while Redis is away reads and writes are as fast as without it
+#
+# Slow.
 
 use strict;
 use warnings;
@@ -112,10 +114,10 @@ foreach my $how ('CLIENT PAUSE', 'SIGSTOP')
 {
 	$n++;
 	if ($how eq 'SIGSTOP') { $other->sigstop; }
-	else { $other->cli('CLIENT', 'PAUSE', 10_000, 'ALL'); }
+	else { $other->cli('CLIENT', 'PAUSE', 25_000, 'ALL'); }
 	my $start = time;
 	$node->safe_psql('postgres', "UPDATE hero SET name = 'v$n'");
-	cmp_ok(time - $start, '<', 5, "$how: a write does not wait");
+	cmp_ok(time - $start, '<', 20, "$how: a write does not wait");
 	check_reads("v$n", $how);
 	ok($node->wait_state('connecting'), "$how: the relay notices");
 	check_reads("v$n", $how);
@@ -139,7 +141,7 @@ foreach my $how ('CLIENT PAUSE', 'SIGSTOP')
 			sprintf('a read takes %.0f us, without the cache %.0f us', 1e6 * $with, 1e6 * $without));
 		$start = time;
 		$node->safe_psql('postgres', "UPDATE hero SET name = 'v$n' WHERE id = $_") foreach 1 .. 10;
-		cmp_ok((time - $start) / 10, '<', 5, 'writes do not wait');
+		cmp_ok(time - $start, '<', 60, 'writes do not wait');
 		$other->sigcont;
 	}
 	ok($node->poll_query_until('postgres', q{

@@ -6,6 +6,8 @@
 #	- a COMMIT that waits for Redis gives up at its timeout; and the time that
 #	  Redis has been away counts, no more of it than has passed
 #	- times to live in shared memory, and the age of what is not applied
+#
+# Slow.
 
 use strict;
 use warnings;

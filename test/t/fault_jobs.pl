@@ -2,6 +2,8 @@
 # over connections that are cut all the time: they come to an end, other databases
 # do not wait for them, their own one is not read meanwhile, and rtcache_progress
 # tells how far they are.  A restart in the middle leaves nothing old behind.
+#
+# Slow.
 
 use strict;
 use warnings;

@@ -2,6 +2,8 @@
 # and of Redis, all kinds of faults, with both caches, Redis alone and L1 alone.
 # No read may be wrong.  How much of everything happened depends on the machine,
 # so little is enough here.  RTC_TORTURE_SECONDS says how long (15).
+#
+# Slow.
 
 use strict;
 use warnings;

@@ -64,17 +64,23 @@ sub run
 	return (time - $start, $session->{stderr} =~ /((?:WARNING|ERROR|FATAL): .*)/g);
 }
 
+# What half of them do not exceed; a machine under load may hold up some.
+sub median { return (sort { $a <=> $b } @_)[ @_ / 2 ]; }
+
 # It waits, and the relay, which else would linger for a second, hurries.
 my $wrong = 0;
-my $start = time;
+my @took;
+my $start;
 foreach my $i (1 .. 40)
 {
 	$session->query('SET synchronous_commit = ' . ($i % 2 ? 'off' : 'on'));
+	$start = time;
 	$session->query("UPDATE hero SET name = 'wait $i' WHERE id = 1");
+	push @took, time - $start;
 	$wrong++ if hero_in_redis($redis, 1) ne "wait $i";
 }
 is($wrong, 0, 'after each of 40 commits Redis has the change');
-cmp_ok(time - $start, '<', 35, 'the linger does not delay them, which takes 40 seconds');
+cmp_ok(median(@took), '<', 0.9, 'the linger of a second does not delay them');
 is($node->stat('commit_waits'), 40, 'they were counted');
 is($node->stat('commit_waits_given_up'), 0, 'none gave up');
 $session->query('RESET synchronous_commit');
@@ -87,17 +93,16 @@ my $busy = IPC::Run::start(
 		'-p', $node->port, 'postgres' ],
 	'>', \my $busy_out, '2>&1');
 $wrong = 0;
-my $took = 0;
-$start = time;
+@took = ();
 my $batches_before = $node->safe_psql('postgres', 'SELECT batches FROM rtcache_relay');
 foreach my $i (1 .. 50)
 {
-	my $began = time;
+	$start = time;
 	$session->query("UPDATE hero SET name = 'rival $i' WHERE id = 1");
-	$took += time - $began;
+	push @took, time - $start;
 	$wrong++ if hero_in_redis($redis, 1) ne "rival $i";
 }
-cmp_ok($took, '<', 45, sprintf('nor do others: 50 commits take %.3f s', $took));
+cmp_ok(median(@took), '<', 0.9, 'nor do others');
 is($wrong, 0, 'and Redis has all of them');
 IPC::Run::finish($busy);
 
@@ -277,7 +282,7 @@ is($nwarnings, 20, 'Redis is gone: a WARNING each');
 my $sum = 0;
 $sum += $_ foreach @seconds;
 cmp_ok($sum, '<', 50, sprintf('20 commits together wait about one timeout (%.2f s)', $sum));
-cmp_ok($seconds[-1], '<', 4, 'the last one does not wait');
+cmp_ok(median(@seconds[10 .. 19]), '<', 4, 'the last ones do not wait');
 $session->query('SET rtcache.commit_wait_timeout = 0');
 $pid = $session->query('SELECT pg_backend_pid()');
 $session->query_until(qr//, "UPDATE hero SET name = 'patient' WHERE id = 1;\n");
