@@ -27,15 +27,20 @@ use Time::HiRes qw(usleep);
 our @EXPORT = qw(create_heroes same_as_table differences reads lists wait_hit hero_in_redis
 	create_plain plain_lookup look pass_mark cleared_for_tags logged start_again);
 
-# Makes the extension and the table; in another database, if that is named, which is
-# made, too.
+# Makes the extension and the table, when Redis is used for the database, if there is
+# a redis_url.  Options:
+#	dbname	another database than "postgres", which is made, too
+#	away	Redis cannot be used now; so the rows that come first are not stored
 sub create_heroes
 {
-	my ($node, $dbname) = @_;
+	my ($node, %option) = @_;
+	my $dbname = $option{dbname} || 'postgres';
 
-	$node->safe_psql('postgres', "CREATE DATABASE $dbname") if $dbname;
-	$node->safe_psql($dbname || 'postgres', q{
-		CREATE EXTENSION rtcache;
+	$node->safe_psql('postgres', "CREATE DATABASE $dbname") if $option{dbname};
+	$node->safe_psql($dbname, 'CREATE EXTENSION rtcache');
+	$node->wait_open($dbname) or die "Redis is not used for \"$dbname\""
+	  unless $option{away} || $node->safe_psql($dbname, 'SHOW rtcache.redis_url') eq '';
+	$node->safe_psql($dbname, q{
 		CREATE TABLE hero (id int PRIMARY KEY, name text);
 		CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
 			FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour');

@@ -28,6 +28,8 @@
 #		close_half	pass the command on, close after half of its answer
 #		hang		pass the command on, then answer nothing more on this
 #					connection
+#		hold		keep the command, and what comes after it on this connection,
+#					until the rules are cleared
 #		delay		wait ms milliseconds before the command is passed on; the
 #					whole proxy waits
 #
@@ -121,7 +123,7 @@ sub rule
 	return;
 }
 
-# Removes all rules.  Connections that hang keep hanging.
+# Removes all rules, and passes on what was held.  Connections that hang keep hanging.
 sub clear
 {
 	my ($self) = @_;
@@ -248,7 +250,8 @@ sub _serve
 					from_server => '',
 					expected => [],
 					multi => undef,
-					hang => 0
+					hang => 0,
+					held => 0
 				};
 				$links{$client} = $links{$server} = $link;
 				$select->add($client, $server);
@@ -288,7 +291,7 @@ sub _obey
 		return { error => "bad within: $@" } if defined $rule->{within} && !$within;
 		return { error => "unknown action: $rule->{action}" }
 		  unless $rule->{action} =~
-		  /^(error|exec_error|reply|close|close_after|close_half|hang|delay)$/;
+		  /^(error|exec_error|reply|close|close_after|close_half|hang|hold|delay)$/;
 		push @rules,
 		  {
 			text => 'ERR faked',
@@ -303,6 +306,11 @@ sub _obey
 	{
 		@rules = ();
 		$hits = 0;
+		foreach my $link (grep { $_->{held} } values %links)
+		{
+			$link->{held} = 0;
+			_commands($link);
+		}
 	}
 	elsif ($do eq 'hits') { return { hits => $hits }; }
 	elsif ($do eq 'commands') { return { commands => [ splice @commands ] }; }
@@ -423,7 +431,7 @@ sub _commands
 	my ($link) = @_;
 	my $length;
 
-	while (!$link->{closed}
+	while (!$link->{closed} && !$link->{held}
 		&& ($length = _length(\$link->{from_client}, 0)))
 	{
 		my $command = substr $link->{from_client}, 0, $length, '';
@@ -440,6 +448,12 @@ sub _commands
 		if ($action eq 'close')
 		{
 			_close($link);
+			return;
+		}
+		elsif ($action eq 'hold')
+		{
+			$link->{held} = 1;
+			$link->{from_client} = $command . $link->{from_client};
 			return;
 		}
 		elsif ($action eq 'delay') { usleep(1000 * $rule->{ms}); }

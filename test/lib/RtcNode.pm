@@ -151,6 +151,18 @@ sub no_crash
 	return @lines == 0;
 }
 
+# Waits until Redis is used for a database: what is committed from now on is stored
+# there, and not taken for something older that has to be cleared.  A test result.
+sub wait_open
+{
+	my ($self, $dbname) = @_;
+
+	return $self->poll_query_until($dbname || 'postgres', q{
+		SELECT (SELECT state = 'streaming' FROM rtcache_relay) AND bool_and(ok)
+			AND cache_get('wait_open:' || clock_timestamp(), 'SELECT 1 AS n', NULL, '1 s') IS NOT NULL
+			FROM cache_health() WHERE name IN ('gate', 'caught_up', 'prefix')});
+}
+
 # Waits until lookups without L1 store their answers in Redis, whatever has kept them
 # from it; a test result.
 sub wait_fill

@@ -159,11 +159,12 @@ usleep(10_000);
 is($l1->safe_psql('postgres', q{SELECT cache_exists('hero:1')}), 'f', 'L1 has not got it any more');
 
 # Another system gets the prefix between our look and our entry.
-$fake->rule(match => '^SCAN .*race:', action => 'delay', ms => 1500, count => 1);
+$fake->rule(match => '^SCAN .*race:', action => 'hold');
 $l1->set_conf('rtcache.key_prefix', 'race:%d:');
 ok($fake->wait_hits(1), 'the relay has looked');
 $redis->query('HSET', 'rtcache:position:12345', 'seen', int(time * 1000));
 $redis->query('HSET', 'rtcache:owners', 'race:postgres:', '12345');
+$fake->clear;
 ok($l1->wait_state('fenced'), 'a prefix that another system has got meanwhile is refused');
 is($redis->query('HGET', 'rtcache:owners', 'race:postgres:'), '12345', 'and stays with it');
 ok($l1->no_crash, 'no process has crashed');

@@ -26,7 +26,7 @@ my $fake = RtcFakeRedis->new('slow', $redis);
 my $node = RtcNode->new('main', redis => $fake, conf => "rtcache.redis_url = '$url'");
 $node->start;
 create_heroes($node);
-create_heroes($node, 'other');
+create_heroes($node, dbname => 'other');
 $node->safe_psql($_, q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 20) i})
   foreach ('postgres', 'other');
 ok($node->wait_streaming, 'the relay streams');

@@ -39,7 +39,7 @@ is( $node->safe_psql('postgres',
 
 # A database that comes now has to wait for a prefix, and does not stop others.
 my $offset = -s $node->logfile;
-create_heroes($node, 'another');
+create_heroes($node, dbname => 'another', away => 1);
 $node->safe_psql('another', q{INSERT INTO hero VALUES (1, 'another')});
 is( $node->safe_psql('another',
 		q{SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1') ->> 'name'}),

@@ -36,7 +36,7 @@ CONF
 
 # not there at the start
 $node->start;
-create_heroes($node);
+create_heroes($node, away => 1);
 is($node->safe_psql('postgres', 'SELECT state FROM rtcache_relay'),
 	'connecting', 'the relay tries to connect');
 my $start = time;

@@ -28,7 +28,7 @@ rtcache.max_value_size = '8MB'
 CONF
 $node->start;
 create_heroes($node);
-create_heroes($node, 'other');
+create_heroes($node, dbname => 'other');
 $node->safe_psql($_, q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 100) i})
   foreach ('postgres', 'other');
 ok($node->wait_streaming, 'the relay streams');

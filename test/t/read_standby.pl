@@ -185,13 +185,14 @@ is($redis->cli('GET', 'postgres:fresh'), '{"name":"v1"}', 'is there');
 $redis->cli('DEL', 'postgres:fresh');
 my $refused = $node->stat('fills_refused');
 kill 'STOP', $walwriter;
-$fake->rule(match => '^EVALSHA', action => 'delay', ms => 1000, count => 1);
+$fake->rule(match => '^EVALSHA', action => 'hold');
 $reader->query_until(qr//, "$lists;\n");
 ok( $node->poll_query_until('postgres', qq{
 		SELECT wait_event_type = 'Extension' FROM pg_stat_activity
 		WHERE pid = $reader_pid AND state = 'active'}),
 	'a lookup asks for a lease');
 $writer->query_safe(q{UPDATE hero SET name = 'async' WHERE id = 3});
+$fake->clear;
 $reader->query_safe('SELECT 1');
 is($node->stat('fills_refused'), $refused + 1, 'the fill is refused');
 is($redis->cli('EXISTS', 'postgres:fresh'), 0, 'it does not store what it sees of a commit that is not flushed');
