@@ -17,8 +17,9 @@ my $redis = RtcRedis->new('main');
 $redis->start;
 my $node = RtcNode->new('main', redis => $redis, init => { allows_streaming => 1 });
 $node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION rtcache');
+ok($node->wait_open, 'Redis is used');
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
 	CREATE TABLE hero (id int PRIMARY KEY, name text);
 	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
 		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}', 'ttl=1 hour', 'del=heroes');
@@ -27,7 +28,6 @@ $node->safe_psql('postgres', q{
 	INSERT INTO hero VALUES (1, 'Ada');
 	CREATE DATABASE restored;
 });
-ok($node->wait_streaming, 'the relay streams');
 
 # pg_dump
 my $dump = $node->basedir . '/dump.sql';
@@ -48,6 +48,7 @@ command_ok(
 	[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ],
 	'restore');
 is($node->safe_psql('restored', $lookup), 'Ada', 'the data is there');
+ok($node->wait_open('restored'), 'Redis is used for it');
 $node->safe_psql('restored', q{UPDATE hero SET name = 'Bea'});
 ok($node->cache_wait);
 is($redis->cli('GET', 'restored:hero:1'), '{"id":1,"name":"Bea"}', 'the rules work');

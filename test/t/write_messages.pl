@@ -21,8 +21,9 @@ my $redis = RtcRedis->new('main');
 $redis->start;
 my $node = RtcNode->new('main', redis => $redis, conf => 'autovacuum = off');
 $node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION rtcache');
+ok($node->wait_open, 'Redis is used');
 $node->safe_psql('postgres', q{
-	CREATE EXTENSION rtcache;
 	CREATE TABLE hero (id int PRIMARY KEY, name text);
 	CREATE TRIGGER hero_cache AFTER INSERT OR UPDATE OR DELETE ON hero
 		FOR EACH ROW EXECUTE FUNCTION rtcache_write_through('hero:{id}');
@@ -30,7 +31,6 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE mallory;
 	CREATE DATABASE other;
 });
-ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait);
 
 # The bytes of our messages in WAL, from an LSN on; all in one segment.
