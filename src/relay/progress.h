@@ -16,7 +16,7 @@
  *	lsn		  RS  The same, replies unread: the next relay goes back from
  *				  here to "verified_lsn".  After the reply it equals "stored"
  *				  ("stored_lsn" in shared memory).  Lookups compare it with
- *				  their stamps, and may wait for it ("tell").
+ *				  their stamps, and may ask for more ("asked").
  *	done	  P   All commits up to here are in Redis or in the batch.  Moved
  *				  by each commit.  What is read again up to here is skipped.
  *	commit	  RP  The newest commit of which Redis may have anything, if only
@@ -39,7 +39,7 @@
  *
  * Requests, each the newest of its kind, wherever they stand: "wake" (S, a
  * commit that Redis is to know of: the relay polls for its flush), "wait" (S,
- * a commit that a session waits for), "tell" (S, a lookup waits until the
+ * a commit that a session waits for), "asked" (S, a lookup waits until the
  * position has got there), and "omitted" (S, ops may be missing in WAL since
  * then: lookups believe no Redis that is behind it).
  *
