@@ -95,6 +95,7 @@ like($node->health('databases', 'postgres'), qr/^false Redis is not used for: ot
 	'in the other database as well');
 is($node->health('prefix', 'postgres'), 'true Keys of this database begin with "postgres:".',
 	'which is all right');
+ok($node->wait_open, 'the relay has caught up again');
 my $hits = $node->stat('l2_hits');
 is(reads($node, 60, 'postgres'), 'shown', 'a lookup there');
 is($node->stat('l2_hits'), $hits + 1, 'is a hit');
