@@ -6,7 +6,7 @@
  * query.c reads all arguments to run a query.  Here a few of them are read to
  * find out about its answer without running it, at the price of that.
  *
- * MODEL: an RtcArg lives with a plan.  Input functions may raise.
+ * Model: an RtcArg lives with a plan.  Input functions may raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *

@@ -7,15 +7,15 @@
  * same answer, and if only writes to tables change it.  The verdict comes from
  * the analyzed and rewritten query tree, so views are looked into.
  *
- * One visitor goes through the tree.  What a node makes the executor call it
- * tells to judge.c, which brings up more expressions: default arguments, checks
- * of domains, bodies of functions.  These are visited in turn.
+ * One visitor goes through the tree.  It tells judge.c and its kin what each node
+ * makes the executor call.  They bring up more expressions: default arguments,
+ * checks of domains, bodies of functions.  These are visited in turn.
  *
  * A literal and an argument are texts that we can look at for words like
  * 'today' (literal.c).  Any other text that the query makes a date of is known
  * to nobody before it runs.
  *
- * MODEL: called by plan.c when a query is prepared, in a transaction with the
+ * Model: called by plan.c when a query is prepared, in a transaction with the
  * relations of the query locked, and a snapshot.  Reads catalogs, keeps no
  * state.  Takes time in proportion to the query, and can be cancelled.
  *
@@ -343,7 +343,7 @@ judge_reading(Visitor *visitor, Node *node, bool typed)
 /*
  * Judges the type of an expression, wherever it stands: many functions write, or
  * compare, whatever they are given, rows contain it, and parameters are read.
- * What such a value comes from is one of these nodes.
+ * Every such value comes from one of these nodes.
  */
 static void
 judge_type(Visitor *visitor, Node *node)
@@ -551,7 +551,7 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 		visit(&visitor, unseen->tree, true);
 	}
 
-	/* What is called immutable and is not, the planner has computed for good. */
+	/* The planner has computed for good what is called immutable and is not. */
 	verdict->reason = visitor.judge->reason;
 	verdict->names_moment |= body && verdict->reason != NULL;
 	list_sort(verdict->functions, list_oid_cmp);

@@ -17,7 +17,7 @@
 #include "query/function_list.h"
 #include "query/literal.h"
 
-/* What a query tree tells. */
+/* The verdict about a query. */
 typedef struct RtcVerdict
 {
 	const char *reason;			/* why not to cache; NULL = may be cached.  In
@@ -34,10 +34,10 @@ typedef struct RtcVerdict
 								 * to call */
 	List	   *called;			/* OIDs, in their order: all functions that
 								 * may be called */
-	List	   *types;			/* likewise: all types that matter */
+	List	   *types;			/* OIDs, in their order: all types that matter */
 } RtcVerdict;
 
-/* Reasons that callers give as well. */
+/* A reason that a caller gives. */
 #define RTC_UNCACHEABLE_RELATIONS "too many relations"
 
 /*

@@ -9,7 +9,7 @@
  * The server's plan cache does not notice that, since it watches the objects
  * that were found.
  *
- * Whoever changes a row of a catalog sends invalidation messages to all
+ * A session that changes a row of a catalog sends invalidation messages to all
  * sessions, so that their catalog caches forget it.  No DDL command goes without
  * them, be it in this session, in another one, in an extension, or replayed by a
  * standby.  They arrive after the change is visible and before the session that
@@ -25,9 +25,9 @@
  *	   the words in it, in all schemas where they may be looked for.  So a
  *	   temporary table of another session counts for nobody, except by chance.
  *
- * Which words are names only the parser knows.  So all of them count, both as
+ * Only the parser knows which words are names.  So all of them count, both as
  * they are and in lower case, and so does everything between two double quotes,
- * whether or not they belong together.
+ * even if they do not belong together.
  *
  * A literal has escapes, pieces and rules of its own ('my-hero'::regclass).  With
  * one that names a relation or a type, every name counts.
@@ -41,7 +41,7 @@
  * it is the same query with the same answers (meaning.c).  So a change too
  * many costs an analysis.
  *
- * MODEL: any backend, inside a transaction; backend-private state only.  The
+ * Model: any backend, inside a transaction; backend-private state only.  The
  * callbacks count, and do nothing else.
  *
  * Copyright (c) 2026, rtcache contributors

@@ -20,8 +20,8 @@ typedef struct RtcCatalogWatch
 {
 	uint64		changes;		/* of all kinds, when last looked at */
 	uint64		definitions;	/* of definitions, when it was analyzed */
-	uint64		names;			/* of the names in the text, likewise: the sum
-								 * over their slots */
+	uint64		names;			/* of the names in the text, when it was
+								 * analyzed: the sum over their slots */
 	int			nslots;			/* -1: every name counts */
 	uint16	   *slot;			/* of names and types, each once */
 } RtcCatalogWatch;

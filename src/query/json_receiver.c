@@ -7,11 +7,11 @@
  * is one column of type json or jsonb, it is taken as it is: the query has made
  * the shape it wants.
  *
- * What is made is text, spelled as rules spell their rows (row_json.c), for
- * Redis; jsonb is read from it, as it is from a value that Redis has.  That is
+ * The rows become text for Redis, spelled as rules spell their rows (row_json.c).
+ * The jsonb is read from this text, as it is from a value that Redis has.  That is
  * done row by row, since the server's parser of JSON cannot be cancelled.
  *
- * MODEL: a DestReceiver that lives as long as one execution, in the memory
+ * Model: a DestReceiver that lives as long as one execution, in the memory
  * context it was made in.  Rows are converted in a context that is reset after
  * each, because functions of types leave things behind.
  *

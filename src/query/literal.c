@@ -8,7 +8,7 @@
  * but the place where the literal began.  So the text is scanned once more, by
  * the server's own scanner, and its literals are kept by their place.
  *
- * MODEL: called by cacheable.c when a query is prepared, and by query.c for
+ * Model: called by cacheable.c when a query is prepared, and by query.c for
  * arguments.  Keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors

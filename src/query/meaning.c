@@ -4,16 +4,16 @@
  *		What a query text means.
  *
  * An answer in a cache is found by the query that it answers.  The text is not
- * enough: it means what it is made of, and that can be defined otherwise under
- * the same name, or with the same OID.  So a query is identified by its text, by
+ * enough: the objects in it can be defined otherwise under the same name, or with
+ * the same OID.  So a query is identified by its text, by
  * what the parser and the rewriter have made of it (a tree, which has the OIDs
  * of whatever the names in the text resolve to), and by the definitions of
  * these objects as the catalogs have them.  If the definition is another one,
  * it is another query; and if DDL has left all of them alone, or has been
  * undone, it is the same query as before, with the same answers.
  *
- * What comes with the server is defined by the server; but its configurations
- * and dictionaries of text search may be altered.
+ * The server's own objects do not change, but for its configurations and
+ * dictionaries of text search, which may be altered.
  *
  * A function in SQL or in a procedural language is opaque: its body finds other
  * functions, operators, casts and so on by name.  So all of them count that are
@@ -24,9 +24,9 @@
  * The catalogs' rows are described by a hash of their bytes.  These are the
  * same on a standby.
  *
- * What a query calls and uses is found out where it is judged (judge.c).
+ * judge.c finds out which functions and types a query calls and uses.
  *
- * MODEL: called when a query is prepared (plan.c), in a transaction with the
+ * Model: called when a query is prepared (plan.c), in a transaction with the
  * relations of the query locked.  Reads catalogs.  Hashes of whole catalogs are
  * kept until one of their rows changes (catalog_watch.c).
  *
@@ -273,8 +273,7 @@ describe_row(StringInfo buf, int cacheid, Oid objid)
 /*
  * Does a row not count?  Schemas of temporary objects are those of one session.
  * Types that belong to a table, and arrays, are made with it, but relations have
- * the composite types as well; constraints of tables have no part in what a type
- * is.
+ * the composite types too.  Constraints of tables have no part in what a type is.
  */
 static bool
 is_left_out(Oid catalog, HeapTuple tuple)

@@ -21,7 +21,8 @@
 typedef struct RtcMeaning
 {
 	List	   *functions;		/* that are not the server's own */
-	List	   *types;			/* likewise; not arrays, but their elements */
+	List	   *types;			/* that are not the server's own; of arrays
+								 * the elements */
 	List	   *row_relations;	/* whose row types are among these */
 	bool		opaque;			/* a function's body finds others by name */
 	bool		text_search;	/* configurations or dictionaries are used */

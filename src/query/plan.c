@@ -397,7 +397,7 @@ analyze_plan(RtcKeptPlan *plan)
 					   CURSOR_OPT_PARALLEL_OK, false);
 	keep_findings(plan, queries, &meaning);
 
-	/* What row types look like is read by the analysis, from its beginning. */
+	/* The analysis has read from its beginning what row types look like. */
 	plan->outdated = relation_changes !=
 		(meaning.row_relations != NIL ? before : changes);
 }

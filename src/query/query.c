@@ -137,7 +137,7 @@ rtc_query_lock(RtcQuery *query)
 	{
 		RtcKeptPlan *plan = query->plan;
 
-		/* Whoever is changing a relation has told us once we have it. */
+		/* Once we have the locks, we have been told of every change. */
 		rtc_plan_lock(plan, true);
 		if (rtc_plan_is_current(plan))
 			query->locked = true;

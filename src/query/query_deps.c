@@ -3,11 +3,17 @@
  * query_deps.c
  *		What the answers of a query depend on.
  *
- * For each relation of the rewritten query: all of it; or, if each row of it
- * that can have a part in an answer has one of some known values in the first
- * column of an index, the rows with these values; or nothing, if it has no rules.
- * If it has some that do not see every write (coverage.c), the answer ends with
- * those that they see.
+ * For each relation of the rewritten query, that is one of these:
+ *
+ * -   the rows with some known values in the first column of an index, if each row
+ *	   that can have a part in an answer has one of them,
+ *
+ * -   nothing, if it has no rules,
+ *
+ * -   otherwise all of it.
+ *
+ * If its rules do not see every write (coverage.c), the writes that they see end
+ * the answer.
  *
  * When is "column = value" known?
  *
@@ -42,7 +48,7 @@
  * Whatever is not understood makes no facts, and a relation that is not found
  * in the tree of joins counts as a whole.
  *
- * MODEL: analyzed when a query is prepared; the result lives with the plan.
+ * Model: analyzed when a query is prepared; the result lives with the plan.
  * Evaluated at each lookup, see row_names.c.  Backend-private state only.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -131,8 +137,8 @@ note_relation(Walk *walk, Oid relid, bool inh)
  * Has every writer of children seen this index of their parent?  CREATE INDEX
  * waits for those who have not (event_triggers.c); but if it fails, when
  * CONCURRENTLY, its index may be made valid by a REINDEX that tells nobody.
- * Who has written before the index was there had a transaction before that of
- * the REINDEX; so when all of these are over, there is none left.
+ * A writer from before the index has a transaction older than that of the
+ * REINDEX.  So when all of these are over, there is none left.
  */
 static bool
 seen_by_children(Relation rel, HeapTuple index)
@@ -529,8 +535,8 @@ descend(Walk *walk, const RtcScope *scope, Node *node, Bitmapset **found)
 }
 
 /*
- * Analyzes a query that stands where "outer" is known; and of whose result
- * "known" is.
+ * Analyzes a query that stands where the facts of "outer" hold.  "known" are facts
+ * about the columns of its result.
  */
 static void
 analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
@@ -557,7 +563,7 @@ analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
 						  scope.facts);
 	}
 
-	/* Whatever has not been looked at stands where nothing is known. */
+	/* Nothing is known where the rest stands. */
 	walk->scope = &nothing;
 	(void) query_tree_walker(query, expression_walker, walk, 0);
 	walk->scope = NULL;

@@ -8,7 +8,7 @@
  * the type they compare with, from the same hash family.  Constants are hashed
  * when the query is prepared, parameters at each call.
  *
- * MODEL: called by query_deps.c.  A pin lives as long as its plan; evaluating it
+ * Model: called by query_deps.c.  A pin lives as long as its plan; evaluating it
  * allocates in the current memory context and runs input functions and hash
  * functions of types, which may raise.
  *
@@ -106,7 +106,7 @@ rtc_pin_make(Relation rel, AttrNumber attnum, const RtcFactValues *values)
 	bool		isvarlena;
 	ListCell   *lc;
 
-	/* What writers do, and what we have to do to get the same. */
+	/* We have to hash as writers do. */
 	if (!OidIsValid(rtc_hash_function(att->atttypid)))
 		return NULL;
 	hash = get_opfamily_proc(rtc_hash_family(att->atttypid), values->type,

@@ -7,7 +7,7 @@
  * and the user that the function runs with; so it is here.  One that was parsed
  * when the function was made is kept by the server.
  *
- * MODEL: called by judge.c when a query is prepared, in a transaction with a
+ * Model: called by judge.c when a query is prepared, in a transaction with a
  * snapshot.  Locks the relations in the body, reads catalogs, keeps no state.
  * Settings and the user are put back, on an error by the abort of the
  * (sub)transaction.

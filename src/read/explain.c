@@ -3,7 +3,7 @@
  * explain.c
  *		cache_explain: can a query be cached, and what does its answer depend on?
  *
- * MODEL: any backend, inside a transaction, as the current user, who must be
+ * Model: any backend, inside a transaction, as the current user, who must be
  * allowed to run the query.  Nothing is looked up, and nothing is run.
  *
  * Copyright (c) 2026, rtcache contributors

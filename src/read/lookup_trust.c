@@ -10,7 +10,7 @@
  * with the same LSN, and with floor_lsn).  A value found then contains every
  * commit that was visible when the stamps were taken.
  *
- * MODEL: any backend, inside a transaction.  Redis is asked by redis_lookup.c,
+ * Model: any backend, inside a transaction.  Redis is asked by redis_lookup.c,
  * which raises for query cancel and termination only.  No lock is held.
  *
  * Copyright (c) 2026, rtcache contributors

@@ -14,7 +14,7 @@
  * The value never passes through here, so whoever waits judges it like any
  * other: by versions that it takes itself.
  *
- * MODEL: any backend, in a transaction.  Atomics and condition variables, no
+ * Model: any backend, in a transaction.  Atomics and condition variables, no
  * locks.  A process that ends gives back what it holds; lookup.c catches the
  * errors of the query.
  *

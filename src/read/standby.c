@@ -19,7 +19,7 @@
  * second condition Redis might be ahead of us; the answer would be newer than
  * the query's, and a later lookup that has to run the query would go back.
  *
- * commit_lsn bounds what lookups of the primary have filled as well: a fill is
+ * commit_lsn also bounds what lookups of the primary have filled: a fill is
  * given up if anybody has written since its stamps were taken, and Redis had
  * everything of before.
  *
