@@ -19,7 +19,7 @@ $node->start;
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION rtcache;
 	CREATE FUNCTION part(key text) RETURNS bigint LANGUAGE sql STABLE AS $$
-		SELECT hashtextextended(key, oid::bigint) & 127 FROM pg_database WHERE datname = current_database()
+		SELECT hashtextextended(key, (1::bigint << 32) | oid::bigint) & 127 FROM pg_database WHERE datname = current_database()
 	$$;
 	CREATE FUNCTION look(key text) RETURNS boolean LANGUAGE sql VOLATILE AS $$
 		SELECT cache_get(key, 'SELECT 1 AS one') IS NOT NULL
