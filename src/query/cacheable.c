@@ -43,8 +43,7 @@
 
 #include "compat.h"
 #include "query/cacheable.h"
-#include "query/judge_function.h"
-#include "query/judge_type.h"
+#include "query/judge.h"
 #include "query/literal.h"
 
 /* Reasons.  Short and stable: they are shown to users. */

@@ -68,14 +68,6 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_opfamily.h"
-#include "catalog/pg_proc.h"
-#include "catalog/pg_type.h"
-#include "utils/builtins.h"
-#include "utils/regproc.h"
-#include "utils/syscache.h"
-
 #include "query/judge.h"
 
 RtcJudge *
@@ -84,46 +76,21 @@ rtc_judge_begin(void)
 	RtcJudge   *judge = palloc0(sizeof(RtcJudge));
 	HASHCTL		info;
 
-	judge->context = CurrentMemoryContext;
 	info.keysize = sizeof(RtcJudgedKey);
 	info.entrysize = sizeof(RtcJudged);
-	info.hcxt = judge->context;
+	info.hcxt = CurrentMemoryContext;
 	judge->judged = hash_create("rtcache judged", 128, &info,
 								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	return judge;
 }
 
-/* The name of an operator family. */
-static char *
-family_name(Oid family)
-{
-	HeapTuple	tuple = SearchSysCache1(OPFAMILYOID, ObjectIdGetDatum(family));
-	char	   *name;
-
-	if (!HeapTupleIsValid(tuple))
-		return psprintf("%u", family);
-	name = pstrdup(NameStr(((Form_pg_opfamily) GETSTRUCT(tuple))->opfname));
-	ReleaseSysCache(tuple);
-	return name;
-}
-
 void
 rtc_judge_object(RtcJudge *judge, const char *reason)
 {
-	const RtcPlace *place = &judge->place;
-
 	/* The first reason stays: any of them is true. */
-	if (reason == NULL || judge->reason != NULL)
-		return;
-	if (place->what == NULL)
-		judge->reason = reason;
-	else
-		judge->reason = psprintf("%s in %s %s", reason, place->what,
-								 place->classid == ProcedureRelationId ?
-								 format_procedure(place->oid) :
-								 place->classid == TypeRelationId ?
-								 format_type_be(place->oid) :
-								 family_name(place->oid));
+	if (reason != NULL && judge->reason == NULL)
+		judge->reason = judge->place == NULL ? reason :
+			psprintf("%s in %s", reason, judge->place);
 }
 
 RtcJudged *
@@ -140,17 +107,6 @@ rtc_judge_remember(RtcJudge *judge, RtcAspect aspect, Oid oid, bool *first)
 	return judged;
 }
 
-RtcPlace
-rtc_judge_enter(RtcJudge *judge, const char *what, Oid classid, Oid oid)
-{
-	RtcPlace	before = judge->place;
-
-	judge->place.what = what;
-	judge->place.classid = classid;
-	judge->place.oid = oid;
-	return before;
-}
-
 void
 rtc_judge_objects(const RtcJudge *judge, List **functions, List **types)
 {
@@ -162,49 +118,35 @@ rtc_judge_objects(const RtcJudge *judge, List **functions, List **types)
 	hash_seq_init(&scan, judge->judged);
 	while ((judged = hash_seq_search(&scan)) != NULL)
 	{
-		switch (judged->key.aspect)
-		{
-			case RTC_ASPECT_CALL:
-				*functions = lappend_oid(*functions, judged->key.oid);
-				break;
-			case RTC_ASPECT_OPERATOR:
-			case RTC_ASPECT_FAMILY:
-				break;
-			default:
-				*types = lappend_oid(*types, judged->key.oid);
-				break;
-		}
+		if (judged->key.aspect == RTC_ASPECT_CALL)
+			*functions = lappend_oid(*functions, judged->key.oid);
+		else if (judged->key.aspect != RTC_ASPECT_OPERATOR &&
+				 judged->key.aspect != RTC_ASPECT_FAMILY)
+			*types = lappend_oid(*types, judged->key.oid);
 	}
 	list_sort(*functions, list_oid_cmp);
 	list_sort(*types, list_oid_cmp);
 	list_deduplicate_oid(*types);
 }
 
-/* Adds something to the queue, found at the current place. */
-static RtcUnseen *
-add_unseen(RtcJudge *judge)
+void
+rtc_judge_function_later(RtcJudge *judge, Oid funcid)
 {
 	RtcUnseen  *unseen = palloc0(sizeof(RtcUnseen));
 
 	unseen->place = judge->place;
+	unseen->funcid = funcid;
 	judge->pending = lappend(judge->pending, unseen);
-	return unseen;
-}
-
-void
-rtc_judge_function_later(RtcJudge *judge, Oid funcid)
-{
-	add_unseen(judge)->funcid = funcid;
 }
 
 void
 rtc_judge_tree_later(RtcJudge *judge, Node *tree, const char *text,
-					 const char *what, Oid classid, Oid oid)
+					 const char *place)
 {
-	RtcPlace	before = rtc_judge_enter(judge, what, classid, oid);
-	RtcUnseen  *unseen = add_unseen(judge);
+	RtcUnseen  *unseen = palloc0(sizeof(RtcUnseen));
 
+	unseen->place = place;
 	unseen->tree = tree;
 	unseen->text = text;
-	judge->place = before;
+	judge->pending = lappend(judge->pending, unseen);
 }

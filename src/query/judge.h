@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * judge.h
- *		The judgement of one query.  See judge.c.
+ *		The judgement of one query.  See judge.c, judge_function.c and
+ *		judge_type.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -12,8 +13,8 @@
 
 #include "postgres.h"
 
-#include "nodes/nodes.h"
 #include "nodes/pg_list.h"
+#include "nodes/primnodes.h"
 #include "utils/hsearch.h"
 
 /* What is judged about an object. */
@@ -42,18 +43,10 @@ typedef struct RtcJudged
 	bool		moments;		/* RTC_ASPECT_MOMENTS: it is */
 } RtcJudged;
 
-/* A place where something is called that the query does not name. */
-typedef struct RtcPlace
-{
-	const char *what;			/* for people; NULL = in the query itself */
-	Oid			classid;		/* catalog of the object */
-	Oid			oid;			/* of the object */
-} RtcPlace;
-
 /* A function or an expression that waits to be judged. */
 typedef struct RtcUnseen
 {
-	RtcPlace	place;			/* where it is */
+	const char *place;			/* as in RtcJudge */
 	Oid			funcid;			/* a function that something calls */
 	Node	   *tree;			/* else an expression, or a query */
 	const char *text;			/* source that the locations in the tree refer
@@ -63,14 +56,14 @@ typedef struct RtcUnseen
 /* The judgement of one query. */
 typedef struct RtcJudge
 {
-	MemoryContext context;		/* of all this */
 	const char *reason;			/* the first reason not to cache; NULL = none
 								 * was found */
 	HTAB	   *judged;			/* RtcJudged by RtcJudgedKey */
-	HTAB	   *bodies;			/* of judge_function.c; NULL = none yet */
+	List	   *bodies;			/* of judge_function.c */
 	List	   *pending;		/* RtcUnseen, in the order of their coming */
 	int			next;			/* index of the next one */
-	RtcPlace	place;			/* what is being judged now */
+	const char *place;			/* what is being judged now, for people;
+								 * NULL = the query itself */
 } RtcJudge;
 
 /*
@@ -85,10 +78,6 @@ extern void rtc_judge_object(RtcJudge *judge, const char *reason);
 extern RtcJudged *rtc_judge_remember(RtcJudge *judge, RtcAspect aspect,
 									 Oid oid, bool *first);
 
-/* Goes to a place inside an object.  Returns the former one, to go back. */
-extern RtcPlace rtc_judge_enter(RtcJudge *judge, const char *what,
-								Oid classid, Oid oid);
-
 /*
  * Has a function judged later that is called by something else than an
  * expression, at the current place.
@@ -97,8 +86,7 @@ extern void rtc_judge_function_later(RtcJudge *judge, Oid funcid);
 
 /* Has an expression judged later, at a place.  "text": see RtcUnseen. */
 extern void rtc_judge_tree_later(RtcJudge *judge, Node *tree,
-								 const char *text, const char *what,
-								 Oid classid, Oid oid);
+								 const char *text, const char *place);
 
 /*
  * Lists the functions and the types (OIDs, sorted, each once) that have been
@@ -106,5 +94,42 @@ extern void rtc_judge_tree_later(RtcJudge *judge, Node *tree,
  */
 extern void rtc_judge_objects(const RtcJudge *judge, List **functions,
 							  List **types);
+
+/* ---- judge_function.c ---- */
+
+/*
+ * Judges that a function is called.  "call" is the expression that calls it;
+ * NULL = something else calls it.
+ */
+extern void rtc_judge_call(RtcJudge *judge, Oid funcid, Node *call);
+
+/* Judges the values that a function returns: a record may have any columns. */
+extern void rtc_judge_returned(RtcJudge *judge, FuncExpr *func);
+
+/*
+ * Judges functions that wait for it, up to the next expression that the caller
+ * has to visit, and returns that.  NULL = there is none, or a reason was found.
+ */
+extern const RtcUnseen *rtc_judge_next(RtcJudge *judge);
+
+/* ---- judge_type.c ---- */
+
+/* Judges that an operator may be used, or what may stand in for it. */
+extern void rtc_judge_operator(RtcJudge *judge, Oid opno);
+
+/* Judges that values of a type are written, compared and hashed. */
+extern void rtc_judge_values(RtcJudge *judge, Oid typid);
+
+/*
+ * Judges that text is read as a type.  "known": the caller looks for words like
+ * 'now' in the text, if rtc_judge_moments() says that the type reads them.
+ */
+extern void rtc_judge_reading(RtcJudge *judge, Oid typid, bool known);
+
+/* Are there words like 'now' for a type? */
+extern bool rtc_judge_moments(RtcJudge *judge, Oid typid);
+
+/* Judges that values become those of a type with constraints. */
+extern void rtc_judge_checks(RtcJudge *judge, Oid typid);
 
 #endif							/* RTC_JUDGE_H */

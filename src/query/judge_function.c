@@ -29,12 +29,12 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/syscache.h"
 
 #include "compat.h"
 #include "query/function_list.h"
-#include "query/judge_function.h"
-#include "query/judge_type.h"
+#include "query/judge.h"
 #include "query/literal.h"
 #include "query/sql_body.h"
 
@@ -43,13 +43,6 @@
 #define REASON_TEMP_FUNCTION "temporary function"
 #define REASON_UNKNOWN		"function whose argument types are not known"
 #define REASON_RECORD		"record of unknown columns"
-
-/* A body is another one for each set of types of polymorphic arguments. */
-typedef struct BodyKey
-{
-	Oid			funcid;
-	Oid			argtype[FUNC_MAX_ARGS]; /* invalid if not polymorphic */
-} BodyKey;
 
 /*
  * Has the default arguments of a call judged.  Returns the call with all its
@@ -62,7 +55,6 @@ add_defaults(RtcJudge *judge, HeapTuple proc, Node *call)
 	List	   *given;
 	List	   *args = NIL;
 	List	   *all;
-	bool		named = false;
 	FuncExpr   *func;
 	ListCell   *lc;
 
@@ -70,24 +62,18 @@ add_defaults(RtcJudge *judge, HeapTuple proc, Node *call)
 		return call;
 	given = IsA(call, FuncExpr) ? ((FuncExpr *) call)->args :
 		((WindowFunc *) call)->args;
-	foreach(lc, given)
-	{
-		Node	   *arg = lfirst(lc);
-
-		if (IsA(arg, NamedArgExpr))
-		{
-			named = true;
-			arg = (Node *) ((NamedArgExpr *) arg)->arg;
-		}
-		args = lappend(args, arg);
-	}
-	if (!named && list_length(given) >= form->pronargs)
-		return call;
-
 	all = expand_function_arguments(given, false, exprType(call), proc);
+	if (all == given)
+		return call;			/* it has all of them */
+
+	foreach(lc, given)
+		args = lappend(args, IsA(lfirst(lc), NamedArgExpr) ?
+					   (Node *) ((NamedArgExpr *) lfirst(lc))->arg :
+					   lfirst(lc));
 	foreach(lc, list_difference_ptr(all, args))
-		rtc_judge_tree_later(judge, lfirst(lc), NULL, "a default of function",
-							 ProcedureRelationId, form->oid);
+		rtc_judge_tree_later(judge, lfirst(lc), NULL,
+							 psprintf("a default of function %s",
+									  format_procedure(form->oid)));
 
 	func = makeNode(FuncExpr);
 	func->funcid = form->oid;
@@ -158,31 +144,24 @@ judge_result(RtcJudge *judge, Oid funcid, Node *call, const Query *last)
 	}
 }
 
-/* Was the body judged already, for arguments of these types? */
+/*
+ * Was the body judged already?  It is another one for each set of types of
+ * polymorphic arguments.
+ */
 static bool
 body_is_judged(RtcJudge *judge, Form_pg_proc form, Node *call)
 {
-	BodyKey		key;
-	bool		found;
+	List	   *key = list_make1_oid(form->oid);
 
-	if (judge->bodies == NULL)
-	{
-		HASHCTL		info;
-
-		info.keysize = info.entrysize = sizeof(BodyKey);
-		info.hcxt = judge->context;
-		judge->bodies = hash_create("rtcache bodies", 16, &info,
-									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
-	memset(&key, 0, sizeof(key));
-	key.funcid = form->oid;
 	for (int i = 0; i < form->pronargs; i++)
 	{
 		if (IsPolymorphicType(form->proargtypes.values[i]))
-			key.argtype[i] = get_call_expr_argtype(call, i);
+			key = lappend_oid(key, get_call_expr_argtype(call, i));
 	}
-	(void) hash_search(judge->bodies, &key, HASH_ENTER, &found);
-	return found;
+	if (list_member(judge->bodies, key))	/* compares as lists of OIDs do */
+		return true;
+	judge->bodies = lappend(judge->bodies, key);
+	return false;
 }
 
 /* Judges the body of a function in SQL. */
@@ -190,6 +169,8 @@ static void
 judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 {
 	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(proc);
+	const char *before = judge->place;
+	char	   *name;
 	List	   *queries;
 	const char *text;
 	ListCell   *lc;
@@ -213,14 +194,13 @@ judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 	}
 
 	queries = rtc_sql_body(proc, call, &text);
+	name = format_procedure(form->oid);
 	foreach(lc, queries)
-		rtc_judge_tree_later(judge, lfirst(lc), text, "the body of function",
-							 ProcedureRelationId, form->oid);
+		rtc_judge_tree_later(judge, lfirst(lc), text,
+							 psprintf("the body of function %s", name));
 	if (queries != NIL && form->prorettype != VOIDOID)
 	{
-		RtcPlace	before = rtc_judge_enter(judge, "the result of function",
-											 ProcedureRelationId, form->oid);
-
+		judge->place = psprintf("the result of function %s", name);
 		judge_result(judge, form->oid, call, llast_node(Query, queries));
 		judge->place = before;
 	}

@@ -37,7 +37,7 @@
 #include "utils/typcache.h"
 
 #include "query/function_list.h"
-#include "query/judge_type.h"
+#include "query/judge.h"
 
 static bool judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect);
 
@@ -67,12 +67,26 @@ takes_internal(Oid funcid)
 	return false;
 }
 
+/* The name of an operator family. */
+static char *
+family_name(Oid family)
+{
+	HeapTuple	tuple = SearchSysCache1(OPFAMILYOID, ObjectIdGetDatum(family));
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		return psprintf("%u", family);
+	name = pstrdup(NameStr(((Form_pg_opfamily) GETSTRUCT(tuple))->opfname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
 /* Judges all that is in an operator family for btree or hash. */
 static void
 judge_family(RtcJudge *judge, Oid family)
 {
+	const char *before = judge->place;
 	CatCList   *list;
-	RtcPlace	before;
 	bool		first;
 
 	if (!OidIsValid(family))
@@ -81,7 +95,7 @@ judge_family(RtcJudge *judge, Oid family)
 	if (!first)
 		return;
 
-	before = rtc_judge_enter(judge, "operator family", OperatorFamilyRelationId, family);
+	judge->place = psprintf("operator family %s", family_name(family));
 	list = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(family));
 	for (int i = 0; i < list->n_members; i++)
 	{
@@ -184,7 +198,8 @@ judge_domain(RtcJudge *judge, Oid typid)
 		if (!isnull)
 			rtc_judge_tree_later(judge,
 								 stringToNode(TextDatumGetCString(value)), NULL,
-								 "a check of domain", TypeRelationId, typid);
+								 psprintf("a check of domain %s",
+										  format_type_be(typid)));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -205,38 +220,32 @@ judge_writing(RtcJudge *judge, Oid typid)
 		find_coercion_pathway(JSONOID, typid, COERCION_EXPLICIT, &function) ==
 		COERCION_PATH_FUNC)
 	{
-		RtcPlace	before = rtc_judge_enter(judge, "the cast to json of type",
-											 TypeRelationId, typid);
+		const char *before = judge->place;
 
+		judge->place = psprintf("the cast to json of type %s",
+								format_type_be(typid));
 		rtc_judge_function_later(judge, function);
 		judge->place = before;
 	}
 }
 
 /*
- * Judges the function that reads one.  "known": words like 'now' are looked for
- * in the text.
+ * Judges the function that reads a value of a type without parts, as
+ * judge_type().
  */
-static void
-judge_input(RtcJudge *judge, Oid typid, bool known)
-{
-	Oid			function;
-	Oid			ioparam;
-
-	getTypeInputInfo(typid, &function, &ioparam);
-	if (!known || !rtc_reads_moments(function))
-		rtc_judge_function_later(judge, function);
-}
-
-/* Is 'now' a word for the function that reads one? */
 static bool
-input_reads_moments(Oid typid)
+judge_input(RtcJudge *judge, Oid typid, RtcAspect aspect)
 {
 	Oid			function;
 	Oid			ioparam;
+	bool		moments;
 
 	getTypeInputInfo(typid, &function, &ioparam);
-	return rtc_reads_moments(function);
+	moments = rtc_reads_moments(function);
+	if (aspect == RTC_ASPECT_READING ||
+		(aspect == RTC_ASPECT_READING_KNOWN && !moments))
+		rtc_judge_function_later(judge, function);
+	return moments;
 }
 
 /* Judges the default operator classes, which functions look up by type. */
@@ -246,10 +255,9 @@ judge_classes(RtcJudge *judge, Oid typid)
 	TypeCacheEntry *type = lookup_type_cache(typid,
 											 TYPECACHE_BTREE_OPFAMILY |
 											 TYPECACHE_HASH_OPFAMILY);
-	Oid			btree = type->btree_opf;
-	Oid			hash = type->hash_opf;
+	Oid			hash = type->hash_opf;	/* the entry may change */
 
-	judge_family(judge, btree);
+	judge_family(judge, type->btree_opf);
 	judge_family(judge, hash);
 }
 
@@ -272,8 +280,8 @@ judge_attributes(RtcJudge *judge, Oid typid, RtcAspect aspect)
 }
 
 /*
- * Judges an aspect of a type, by what it is made of.  If it is about moments:
- * true = 'now' is a word for one that reads text as this type.
+ * Judges an aspect of a type, by what it is made of.  If it is about moments, or
+ * reading: true = 'now' is a word for one that reads text as this type.
  */
 static bool
 judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
@@ -323,10 +331,8 @@ judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
 		judged->moments = judge_attributes(judge, typid, aspect);
 	else if (aspect == RTC_ASPECT_VALUES)
 		judge_writing(judge, typid);
-	else if (aspect == RTC_ASPECT_MOMENTS)
-		judged->moments = input_reads_moments(typid);
 	else if (aspect != RTC_ASPECT_CHECKS)
-		judge_input(judge, typid, aspect == RTC_ASPECT_READING_KNOWN);
+		judged->moments = judge_input(judge, typid, aspect);
 	ReleaseSysCache(tuple);
 	return judged->moments;
 }
