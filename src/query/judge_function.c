@@ -20,14 +20,20 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
+#include "executor/functions.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "parser/analyze.h"
 #include "parser/parse_agg.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_node.h"
+#include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
@@ -36,7 +42,6 @@
 #include "query/function_list.h"
 #include "query/judge.h"
 #include "query/literal.h"
-#include "query/sql_body.h"
 
 /* Reasons; short and stable, as in cacheable.c. */
 #define REASON_FUNCTION		"function that is not immutable"
@@ -144,6 +149,117 @@ judge_result(RtcJudge *judge, Oid funcid, Node *call, const Query *last)
 	}
 }
 
+/* A body that is being parsed. */
+typedef struct Body
+{
+	const char *name;			/* of the function */
+	const char *text;
+} Body;
+
+/* Shows where in the body an error is, not where in the query. */
+static void
+body_error_callback(void *arg)
+{
+	const Body *body = arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(body->text);
+	}
+	errcontext("SQL function \"%s\"", body->name);
+}
+
+/* Parses and analyzes a body. */
+static List *
+parse_body(HeapTuple proc, Node *call, const char *text)
+{
+	Body		body = {NameStr(((Form_pg_proc) GETSTRUCT(proc))->proname), text};
+	ErrorContextCallback callback;
+	SQLFunctionParseInfoPtr info;
+	List	   *queries = NIL;
+	ListCell   *lc;
+
+	callback.callback = body_error_callback;
+	callback.arg = &body;
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
+
+	info = prepare_sql_fn_parse_info(proc, call, InvalidOid);
+	foreach(lc, pg_parse_query(text))
+	{
+		ParseState *pstate = make_parsestate(NULL);
+
+		CHECK_FOR_INTERRUPTS();
+		pstate->p_sourcetext = text;
+		sql_fn_parser_setup(pstate, info);
+		queries = lappend(queries,
+						  transformTopLevelStmt(pstate, lfirst(lc)));
+		free_parsestate(pstate);
+	}
+	error_context_stack = callback.previous;
+	return queries;
+}
+
+/*
+ * Returns the queries that a function in SQL runs, analyzed but not rewritten.
+ * One that was given as a text is parsed at each call, with the search_path and
+ * the user that the function runs with; so it is here.  One that was parsed when
+ * the function was made is kept by the server.  "call" has all arguments (NULL =
+ * not known; the function must not be polymorphic then).  *source is the text
+ * that the locations in them refer to; NULL = they have none.  Settings and the
+ * user are put back, on an error by the abort of the (sub)transaction.
+ * Errors: those that calling the function raises when it is analyzed.
+ */
+static List *
+read_body(HeapTuple proc, Node *call, const char **source)
+{
+	Form_pg_proc form = (Form_pg_proc) GETSTRUCT(proc);
+	List	   *queries;
+	Node	   *parsed;
+	Datum		value;
+	Oid			user;
+	int			context;
+	int			nestlevel = -1;
+	bool		isnull;
+
+	*source = NULL;
+	value = SysCacheGetAttr(PROCOID, proc, Anum_pg_proc_prosqlbody, &isnull);
+	if (!isnull)
+	{
+		/* a list with a list of queries, or one query */
+		parsed = stringToNode(TextDatumGetCString(value));
+		return IsA(parsed, List) ? linitial_node(List, (List *) parsed) :
+			list_make1(parsed);
+	}
+
+	value = SysCacheGetAttr(PROCOID, proc, Anum_pg_proc_prosrc, &isnull);
+	if (isnull)
+		elog(ERROR, "null prosrc for function %u", form->oid);
+	*source = TextDatumGetCString(value);
+
+	GetUserIdAndSecContext(&user, &context);
+	if (form->prosecdef)
+		SetUserIdAndSecContext(form->proowner,
+							   context | SECURITY_LOCAL_USERID_CHANGE);
+	value = SysCacheGetAttr(PROCOID, proc, Anum_pg_proc_proconfig, &isnull);
+	if (!isnull)
+	{
+		nestlevel = NewGUCNestLevel();
+		ProcessGUCArray(DatumGetArrayTypeP(value),
+						superuser() ? PGC_SUSET : PGC_USERSET, PGC_S_SESSION,
+						GUC_ACTION_SAVE);
+	}
+	queries = parse_body(proc, call, *source);
+	if (nestlevel >= 0)
+		AtEOXact_GUC(true, nestlevel);
+	if (form->prosecdef)
+		SetUserIdAndSecContext(user, context);
+	return queries;
+}
+
 /*
  * Was the body judged already?  It is another one for each set of types of
  * polymorphic arguments.
@@ -193,7 +309,7 @@ judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 		return;
 	}
 
-	queries = rtc_sql_body(proc, call, &text);
+	queries = read_body(proc, call, &text);
 	name = format_procedure(form->oid);
 	foreach(lc, queries)
 		rtc_judge_tree_later(judge, lfirst(lc), text,
