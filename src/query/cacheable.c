@@ -36,7 +36,6 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
@@ -56,18 +55,10 @@
 #define REASON_SYSTEM_COLUMN "system column"
 #define REASON_TABLE		"table"
 
-/* A lock that using the query takes. */
-typedef struct RelationLock
-{
-	Oid			relid;
-	int			lockmode;
-} RelationLock;
-
 typedef struct Visitor
 {
 	RtcVerdict *verdict;
 	RtcJudge   *judge;
-	HTAB	   *locks;			/* RelationLock: those in the verdict */
 	bool		unseen;			/* in an expression that is not in the query */
 	const char *text;			/* source of the tree; NULL = it has none */
 	RtcLiterals *literals;		/* those of the text; NULL = not read yet */
@@ -84,29 +75,6 @@ object(Visitor *visitor, const char *reason)
 }
 
 /* ---------------- nodes ---------------- */
-
-/* CURRENT_DATE, CURRENT_USER and others that have a keyword of their own. */
-static void
-judge_keyword(Visitor *visitor, SQLValueFunction *keyword)
-{
-	switch (keyword->op)
-	{
-		case SVFOP_CURRENT_DATE:
-		case SVFOP_CURRENT_TIME:
-		case SVFOP_CURRENT_TIME_N:
-		case SVFOP_CURRENT_TIMESTAMP:
-		case SVFOP_CURRENT_TIMESTAMP_N:
-		case SVFOP_LOCALTIME:
-		case SVFOP_LOCALTIME_N:
-		case SVFOP_LOCALTIMESTAMP:
-		case SVFOP_LOCALTIMESTAMP_N:
-			object(visitor, RTC_UNCACHEABLE_TIME);
-			break;
-		default:
-			object(visitor, REASON_SESSION);
-			break;
-	}
-}
 
 /*
  * Finds 'now', 'today' and the like.  The parser has turned such a literal into
@@ -150,17 +118,18 @@ has_temporary_child(Oid relid)
 
 /* Notes a lock that using the query takes, once. */
 static void
-note_lock(Visitor *visitor, Oid relid, int lockmode)
+note_lock(RtcVerdict *verdict, Oid relid, int lockmode)
 {
-	RelationLock lock = {relid, lockmode};
-	bool		found;
+	ListCell   *lc;
+	ListCell   *mode;
 
-	(void) hash_search(visitor->locks, &lock, HASH_ENTER, &found);
-	if (found)
-		return;
-	visitor->verdict->relids = lappend_oid(visitor->verdict->relids, relid);
-	visitor->verdict->lockmodes = lappend_int(visitor->verdict->lockmodes,
-											  lockmode);
+	forboth(lc, verdict->relids, mode, verdict->lockmodes)
+	{
+		if (lfirst_oid(lc) == relid && lfirst_int(mode) == lockmode)
+			return;
+	}
+	verdict->relids = lappend_oid(verdict->relids, relid);
+	verdict->lockmodes = lappend_int(verdict->lockmodes, lockmode);
 }
 
 /* Visits the expressions of columns that are computed when they are read. */
@@ -194,7 +163,7 @@ judge_relation(Visitor *visitor, RangeTblEntry *rte)
 
 	/* Not set: a view whose query has taken its place, noted in there. */
 	if (rte->rellockmode != NoLock)
-		note_lock(visitor, rte->relid, rte->rellockmode);
+		note_lock(visitor->verdict, rte->relid, rte->rellockmode);
 
 	/* A view counts as what is in it. */
 	if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW)
@@ -234,6 +203,7 @@ judge_function(Oid funcid, void *context)
 static void
 judge_calls(Visitor *visitor, Node *node)
 {
+	RtcJudge   *judge = visitor->judge;
 	ListCell   *lc;
 
 	switch (nodeTag(node))
@@ -241,31 +211,30 @@ judge_calls(Visitor *visitor, Node *node)
 		case T_OpExpr:
 		case T_DistinctExpr:
 		case T_NullIfExpr:
-			rtc_judge_operator(visitor->judge, ((OpExpr *) node)->opno);
+			rtc_judge_operator(judge, ((OpExpr *) node)->opno);
 			break;
 		case T_ScalarArrayOpExpr:
-			rtc_judge_operator(visitor->judge,
-							   ((ScalarArrayOpExpr *) node)->opno);
+			rtc_judge_operator(judge, ((ScalarArrayOpExpr *) node)->opno);
 			break;
 		case T_RowCompareExpr:
 			foreach(lc, ((RowCompareExpr *) node)->opnos)
-				rtc_judge_operator(visitor->judge, lfirst_oid(lc));
+				rtc_judge_operator(judge, lfirst_oid(lc));
 			break;
 		case T_SortGroupClause:
-			rtc_judge_operator(visitor->judge, ((SortGroupClause *) node)->eqop);
-			rtc_judge_operator(visitor->judge, ((SortGroupClause *) node)->sortop);
+			rtc_judge_operator(judge, ((SortGroupClause *) node)->eqop);
+			rtc_judge_operator(judge, ((SortGroupClause *) node)->sortop);
 			break;
 		case T_CTECycleClause:
-			rtc_judge_operator(visitor->judge,
+			rtc_judge_operator(judge,
 							   ((CTECycleClause *) node)->cycle_mark_neop);
 			break;
 		case T_WindowClause:
 			if (OidIsValid(((WindowClause *) node)->startInRangeFunc))
-				rtc_judge_call(visitor->judge,
-							   ((WindowClause *) node)->startInRangeFunc, NULL);
+				rtc_judge_call(judge, ((WindowClause *) node)->startInRangeFunc,
+							   NULL);
 			if (OidIsValid(((WindowClause *) node)->endInRangeFunc))
-				rtc_judge_call(visitor->judge,
-							   ((WindowClause *) node)->endInRangeFunc, NULL);
+				rtc_judge_call(judge, ((WindowClause *) node)->endInRangeFunc,
+							   NULL);
 			break;
 		case T_CoerceViaIO:
 			return;				/* judged by its types */
@@ -492,7 +461,10 @@ judge_node(Visitor *visitor, Node *node)
 				object(visitor, REASON_SYSTEM_COLUMN);
 			break;
 		case T_SQLValueFunction:
-			judge_keyword(visitor, (SQLValueFunction *) node);
+			/* CURRENT_DATE and its kin come before CURRENT_USER and others */
+			object(visitor, ((SQLValueFunction *) node)->op <=
+				   SVFOP_LOCALTIMESTAMP_N ? RTC_UNCACHEABLE_TIME :
+				   REASON_SESSION);
 			break;
 		case T_NextValueExpr:
 			object(visitor, REASON_VOLATILE);
@@ -526,17 +498,11 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 	Visitor		visitor = {0};
 	const RtcUnseen *unseen;
 	bool		body = false;
-	HASHCTL		info;
 
 	memset(verdict, 0, sizeof(RtcVerdict));
 	visitor.verdict = verdict;
 	visitor.judge = rtc_judge_begin();
 	visitor.text = text;
-	info.keysize = info.entrysize = sizeof(RelationLock);
-	info.hcxt = CurrentMemoryContext;
-	visitor.locks = hash_create("rtcache locks", 16, &info,
-								HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-
 	visit(&visitor, (Node *) queries, true);
 
 	visitor.unseen = true;

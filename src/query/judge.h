@@ -62,8 +62,8 @@ typedef struct RtcJudge
 	List	   *bodies;			/* of judge_function.c */
 	List	   *pending;		/* RtcUnseen, in the order of their coming */
 	int			next;			/* index of the next one */
-	const char *place;			/* what is being judged now, for people;
-								 * NULL = the query itself */
+	const char *place;			/* what is being judged now, for people; NULL
+								 * = the query itself */
 } RtcJudge;
 
 /*
