@@ -25,12 +25,10 @@
  *	   the words in it, in all schemas where they may be looked for.  So a
  *	   temporary table of another session counts for nobody, except by chance.
  *
- * Only the parser knows which words are names.  So all of them count, both as
- * they are and in lower case, and so does everything between two double quotes,
- * even if they do not belong together.
- *
- * A literal has escapes, pieces and rules of its own ('my-hero'::regclass).  With
- * one that names a relation or a type, every name counts.
+ * Only the parser knows which words are names.  So all words count that the
+ * server's scanner finds, keywords included.  The words in a literal do not: it
+ * has escapes, pieces and rules of its own ('my-hero'::regclass).  With one that
+ * names a relation or a type, every name counts.
  *
  * The body of a function in SQL or a procedural language has names that are not
  * in the text, and calls others.  With one of these every name counts, too, and in a
@@ -50,10 +48,11 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "catalog/namespace.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "parser/scansup.h"
+#include "parser/scanner.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -149,125 +148,70 @@ typedef struct Word
 	bool		qualifies;		/* it may be that of a schema */
 } Word;
 
+/* All names in a text; NULL = there is no telling: one is written with escapes. */
 static HTAB *
-create_name_set(void)
+names_in(const char *text)
 {
 	HASHCTL		info = {
 		.keysize = NAMEDATALEN,
 		.entrysize = sizeof(Word),
 		.hcxt = CurrentMemoryContext
 	};
+	HTAB	   *names = hash_create("rtcache names", 64, &info,
+									HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+	core_yyscan_t scanner;
+	core_yy_extra_type extra;
+	core_YYSTYPE value;
+	YYLTYPE		location;
+	Word	   *before = NULL;	/* the token before, if it may be a name */
 
-	return hash_create("rtcache names", 64, &info,
-					   HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-}
-
-/*
- * Adds a name as an identifier has it: cut to what fits.  "rest" is the text
- * behind it: a schema is followed by a dot, but for space, comments and a quote.
- */
-static void
-add_name(HTAB *names, const char *start, size_t len, const char *rest)
-{
-	char		name[NAMEDATALEN];
-	Word	   *entry;
-	bool		found;
-
-	if (len >= NAMEDATALEN)
-		len = pg_mbcliplen(start, len, NAMEDATALEN - 1);
-	memcpy(name, start, len);
-	name[len] = '\0';
-	entry = hash_search(names, name, HASH_ENTER, &found);
-	if (!found)
-		entry->qualifies = false;
-
-	while (*rest == '"' || isspace((unsigned char) *rest))
-		rest++;
-	if (*rest == '.' || *rest == '/' || *rest == '-')
-		entry->qualifies = true;
-}
-
-static bool
-is_word_char(char c)
-{
-	return IS_HIGHBIT_SET(c) || isalnum((unsigned char) c) ||
-		c == '_' || c == '$';
-}
-
-/* Adds a word, as it stands there and as the scanner would fold it. */
-static void
-add_word(HTAB *names, const char *start, size_t len)
-{
-	char	   *folded;
-
-	add_name(names, start, len, start + len);
-	folded = downcase_truncate_identifier(start, len, false);
-	add_name(names, folded, strlen(folded), start + len);
-	pfree(folded);
-}
-
-/*
- * All names that can stand in a text; NULL = there is no telling, because some
- * are written with escapes.
- */
-static HTAB *
-names_in(const char *text)
-{
-	HTAB	   *names = create_name_set();
-	const char *p = text;
-
-	while (*p != '\0')
+	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+	while (core_yylex(&value, &location, scanner) != 0)
 	{
-		const char *start = p;
+		const char *token = text + location;
+		bool		found;
 
 		CHECK_FOR_INTERRUPTS();
-		if (is_word_char(*p))
+		if ((*token == 'u' || *token == 'U') && token[1] == '&')
 		{
-			while (is_word_char(*p))
-				p++;
-			if (!isdigit((unsigned char) *start))
-				add_word(names, start, p - start);
-			if (*p == '&' && p - start == 1 && (*start | 0x20) == 'u')
-				return NULL;	/* U&"..." */
+			names = NULL;		/* U&"..." */
+			break;
+		}
+		if (*token == '"' || *token == '_' || IS_HIGHBIT_SET(*token) ||
+			isalpha((unsigned char) *token))
+		{
+			before = hash_search(names, value.str, HASH_ENTER, &found);
+			if (!found)
+				before->qualifies = false;
 			continue;
 		}
-		p++;
-		if (*start == '"')
-		{
-			const char *end = strchr(p, '"');
-
-			if (end == NULL)
-				continue;
-			if (end == p)
-				return NULL;	/* "" stands for a quote in a name */
-			add_name(names, p, end - p, end);
-		}
+		if (*token == '.' && before != NULL)
+			before->qualifies = true;
+		before = NULL;
 	}
+	scanner_finish(scanner);
 	return names;
 }
 
 /* ---------------- slots ---------------- */
 
+static void
+add_slot(RtcCatalogWatch *watch, uint32 hashvalue)
+{
+	watch->slots = bms_add_member(watch->slots, hashvalue % NSLOTS);
+}
+
 static uint64
 sum_of_slots(const RtcCatalogWatch *watch)
 {
 	uint64		sum = 0;
+	int			slot = -1;
 
-	if (watch->nslots < 0)
+	if (watch->slots == NULL)
 		return any_name;
-	for (int i = 0; i < watch->nslots; i++)
-		sum += named[watch->slot[i]];
+	while ((slot = bms_next_member(watch->slots, slot)) >= 0)
+		sum += named[slot];
 	return sum;
-}
-
-/* Adds the slots of a name in a schema. */
-static void
-add_slots(bool *wanted, const char *name, Oid schema)
-{
-	wanted[GetSysCacheHashValue2(RELNAMENSP, CStringGetDatum(name),
-								 ObjectIdGetDatum(schema)) % NSLOTS] = true;
-	wanted[GetSysCacheHashValue2(TYPENAMENSP, CStringGetDatum(name),
-								 ObjectIdGetDatum(schema)) % NSLOTS] = true;
 }
 
 List *
@@ -309,59 +253,42 @@ schemas_of(HTAB *names)
 	return schemas;
 }
 
-static void
-keep_slots(RtcCatalogWatch *watch, const bool *wanted)
-{
-	int			n = 0;
-
-	for (int i = 0; i < NSLOTS; i++)
-		n += wanted[i];
-	watch->slot = palloc(n * sizeof(uint16));
-	watch->nslots = 0;
-	for (int i = 0; i < NSLOTS; i++)
-	{
-		if (wanted[i])
-			watch->slot[watch->nslots++] = i;
-	}
-}
-
 void
 rtc_watch_text(RtcCatalogWatch *watch, const char *text, MemoryContext context)
 {
-	MemoryContext scratch;
-	MemoryContext oldcontext;
+	MemoryContext oldcontext = CurrentMemoryContext;
 	HTAB	   *names;
 
 	listen();
 	watch->changes = changes;
 	watch->definitions = definitions;
-	watch->nslots = -1;
-	watch->slot = NULL;
+	watch->slots = NULL;
 
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "rtcache names",
-									ALLOCSET_DEFAULT_SIZES);
-	oldcontext = MemoryContextSwitchTo(scratch);
 	names = names_in(text);
 	if (names != NULL)
 	{
-		bool	   *wanted = palloc0(NSLOTS * sizeof(bool));
 		List	   *schemas = schemas_of(names);
 		HASH_SEQ_STATUS scan;
 		Word	   *name;
 		ListCell   *lc;
 
+		MemoryContextSwitchTo(context);
 		hash_seq_init(&scan, names);
 		while ((name = hash_seq_search(&scan)) != NULL)
 		{
+			Datum		key = CStringGetDatum(name->name);
+
 			CHECK_FOR_INTERRUPTS();
 			foreach(lc, schemas)
-				add_slots(wanted, name->name, lfirst_oid(lc));
+			{
+				Datum		schema = ObjectIdGetDatum(lfirst_oid(lc));
+
+				add_slot(watch, GetSysCacheHashValue2(RELNAMENSP, key, schema));
+				add_slot(watch, GetSysCacheHashValue2(TYPENAMENSP, key, schema));
+			}
 		}
-		MemoryContextSwitchTo(context);
-		keep_slots(watch, wanted);
+		MemoryContextSwitchTo(oldcontext);
 	}
-	MemoryContextSwitchTo(oldcontext);
-	MemoryContextDelete(scratch);
 	watch->names = sum_of_slots(watch);
 }
 
@@ -382,21 +309,18 @@ rtc_watch_types(RtcCatalogWatch *watch, List *typids)
 {
 	ListCell   *lc;
 
-	if (watch->nslots < 0 || typids == NIL)
+	if (watch->slots == NULL)
 		return;
-	watch->slot = repalloc(watch->slot, (watch->nslots + list_length(typids)) *
-						   sizeof(uint16));
 	foreach(lc, typids)
-		watch->slot[watch->nslots++] =
-		GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(lfirst_oid(lc))) %
-		NSLOTS;
+		add_slot(watch, GetSysCacheHashValue1(TYPEOID,
+											  ObjectIdGetDatum(lfirst_oid(lc))));
 	count_anew(watch);
 }
 
 void
 rtc_watch_all_names(RtcCatalogWatch *watch)
 {
-	watch->nslots = -1;
+	watch->slots = NULL;
 	count_anew(watch);
 }
 

@@ -13,6 +13,7 @@
 
 #include "postgres.h"
 
+#include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 
 /* What a text, as it was analyzed, depends on in the catalogs. */
@@ -22,21 +23,19 @@ typedef struct RtcCatalogWatch
 	uint64		definitions;	/* of definitions, when it was analyzed */
 	uint64		names;			/* of the names in the text, when it was
 								 * analyzed: the sum over their slots */
-	int			nslots;			/* -1: every name counts */
-	uint16	   *slot;			/* of names and types, each once */
+	Bitmapset  *slots;			/* of names and types; NULL = every name
+								 * counts */
 } RtcCatalogWatch;
 
 /*
  * Begins to watch whatever the names in a text may resolve to in the current
- * search path.  To be called before the text is analyzed: what is heard of
- * later counts.  Allocates in the given memory context.
+ * search path.  To be called when the text has been parsed, but not analyzed:
+ * what is heard of later counts.  The slots are in the given memory context.
  */
 extern void rtc_watch_text(RtcCatalogWatch *watch, const char *text,
 						   MemoryContext context);
 
-/*
- * Adds types (OIDs, each once) that the analyzed text uses.
- */
+/* Adds types (OIDs) that the analyzed text uses. */
 extern void rtc_watch_types(RtcCatalogWatch *watch, List *typids);
 
 /*

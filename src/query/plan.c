@@ -294,7 +294,6 @@ begin_plan(const RtcKeptKey *key, const char *text, int textlen)
 	plan->text = pnstrdup(text, textlen);
 	plan->textlen = textlen;
 	plan->search_path = pstrdup(namespace_search_path);
-	rtc_watch_text(&plan->watch, plan->text, context);
 	MemoryContextSwitchTo(oldcontext);
 	return plan;
 }
@@ -367,6 +366,7 @@ analyze_plan(RtcKeptPlan *plan)
 	uint64		before = relation_changes;
 	uint64		changes;
 
+	rtc_watch_text(&plan->watch, plan->text, plan->context);
 	plan->source = CreateCachedPlan(statement, plan->text,
 									CreateCommandTag(statement->stmt));
 
