@@ -127,17 +127,12 @@ static GroupHash group_hash[GROUP_TEXT_SEARCH + 1];
 static bool
 is_opaque(Oid funcid)
 {
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
-	Form_pg_proc form;
-	bool		opaque;
+	Oid			language = GetSysCacheOid1(PROCOID, Anum_pg_proc_prolang,
+										   ObjectIdGetDatum(funcid));
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	form = (Form_pg_proc) GETSTRUCT(tuple);
-	opaque = form->prokind != PROKIND_AGGREGATE &&
-		form->prolang != INTERNALlanguageId && form->prolang != ClanguageId;
-	ReleaseSysCache(tuple);
-	return opaque;
+	/* the server calls aggregates internal, too */
+	return OidIsValid(language) && language != INTERNALlanguageId &&
+		language != ClanguageId;
 }
 
 /* Is this one of the types by which text search goes? */
@@ -220,23 +215,6 @@ append_hash(StringInfo buf, uint64 hash)
 	appendStringInfo(buf, " " UINT64_FORMAT, hash);
 }
 
-/* The function of the cast that makes JSON of a type; to_json() calls it. */
-static Oid
-json_cast_function(Oid typid)
-{
-	HeapTuple	tuple = SearchSysCache2(CASTSOURCETARGET,
-										ObjectIdGetDatum(typid),
-										ObjectIdGetDatum(JSONOID));
-	Oid			funcid = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		funcid = ((Form_pg_cast) GETSTRUCT(tuple))->castfunc;
-		ReleaseSysCache(tuple);
-	}
-	return funcid;
-}
-
 /* Appends the row of an object. */
 static void
 describe_row(StringInfo buf, int cacheid, Oid objid)
@@ -258,12 +236,7 @@ static bool
 is_left_out(Oid catalog, HeapTuple tuple)
 {
 	if (catalog == NamespaceRelationId)
-	{
-		const char *name = NameStr(((Form_pg_namespace) GETSTRUCT(tuple))->nspname);
-
-		return strncmp(name, "pg_temp_", 8) == 0 ||
-			strncmp(name, "pg_toast_temp_", 14) == 0;
-	}
+		return isAnyTempNamespace(((Form_pg_namespace) GETSTRUCT(tuple))->oid);
 	if (catalog == TypeRelationId)
 	{
 		Form_pg_type form = (Form_pg_type) GETSTRUCT(tuple);
@@ -308,14 +281,6 @@ hash_rows(Oid catalogid, Oid index, AttrNumber attnum, RegProcedure compare,
 	return hash;
 }
 
-/* Appends all rows of a catalog that belong to a type. */
-static void
-describe_rows(StringInfo buf, Oid catalogid, Oid index, AttrNumber attnum,
-			  Oid typid)
-{
-	append_hash(buf, hash_rows(catalogid, index, attnum, F_OIDEQ, typid, 0));
-}
-
 /* Appends the names and types of columns. */
 static void
 describe_desc(StringInfo buf, TupleDesc desc)
@@ -342,7 +307,11 @@ describe_type(StringInfo buf, Oid typid)
 {
 	char		typtype = get_typtype(typid);
 
-	appendStringInfo(buf, " t%u %u", typid, json_cast_function(typid));
+	/* and the function of its cast to json, which to_json() calls */
+	appendStringInfo(buf, " t%u %u", typid,
+					 GetSysCacheOid2(CASTSOURCETARGET, Anum_pg_cast_castfunc,
+									 ObjectIdGetDatum(typid),
+									 ObjectIdGetDatum(JSONOID)));
 	switch (typtype)
 	{
 		case TYPTYPE_COMPOSITE:
@@ -354,12 +323,16 @@ describe_type(StringInfo buf, Oid typid)
 				return;
 			}
 		case TYPTYPE_DOMAIN:
-			describe_rows(buf, ConstraintRelationId, ConstraintTypidIndexId,
-						  Anum_pg_constraint_contypid, typid);
+			append_hash(buf, hash_rows(ConstraintRelationId,
+									   ConstraintTypidIndexId,
+									   Anum_pg_constraint_contypid, F_OIDEQ,
+									   typid, 0));
 			break;
 		case TYPTYPE_ENUM:
-			describe_rows(buf, EnumRelationId, EnumTypIdSortOrderIndexId,
-						  Anum_pg_enum_enumtypid, typid);
+			append_hash(buf, hash_rows(EnumRelationId,
+									   EnumTypIdSortOrderIndexId,
+									   Anum_pg_enum_enumtypid, F_OIDEQ, typid,
+									   0));
 			break;
 		case TYPTYPE_RANGE:
 			describe_row(buf, RANGETYPE, typid);
