@@ -61,7 +61,7 @@ typedef struct Visitor
 	RtcJudge   *judge;
 	bool		unseen;			/* in an expression that is not in the query */
 	const char *text;			/* source of the tree; NULL = it has none */
-	RtcLiterals *literals;		/* those of the text; NULL = not read yet */
+	List	   *literals;		/* those of the text; NIL = not read yet */
 	Query	   *query;			/* whose nodes are being visited */
 	Node	   *call;			/* whose functions are being judged */
 } Visitor;
@@ -86,9 +86,9 @@ judge_constant(Visitor *visitor, Const *constant)
 	const char *literal;
 
 	if (visitor->text == NULL || constant->location < 0 ||
-		constant->constisnull)
+		constant->constisnull || visitor->verdict->names_moment)
 		return;
-	if (visitor->literals == NULL)
+	if (visitor->literals == NIL)
 		visitor->literals = rtc_literals_scan(visitor->text);
 	literal = rtc_literals_find(visitor->literals, constant->location);
 	if (literal == NULL || rtc_text_names_moment(literal, strlen(literal)))
@@ -506,11 +506,11 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 	visit(&visitor, (Node *) queries, true);
 
 	visitor.unseen = true;
-	visitor.literals = NULL;
+	visitor.literals = NIL;
 	while ((unseen = rtc_judge_next(visitor.judge)) != NULL)
 	{
 		if (unseen->text != visitor.text)
-			visitor.literals = NULL;
+			visitor.literals = NIL;
 		visitor.text = unseen->text;
 		body |= IsA(unseen->tree, Query);
 		visit(&visitor, unseen->tree, true);

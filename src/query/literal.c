@@ -30,13 +30,6 @@ typedef struct Literal
 	const char *value;			/* the string that it stands for */
 } Literal;
 
-struct RtcLiterals
-{
-	int			n;
-	int			size;			/* as many have room */
-	Literal    *literal;		/* in the order of their locations */
-};
-
 /*
  * Is a token, which begins here, a string for the scanner, whatever follows?
  * U&'...' is not: its escapes are left to the parser.
@@ -49,54 +42,51 @@ is_string(const char *token)
 		((*token == 'E' || *token == 'e') && token[1] == '\'');
 }
 
-RtcLiterals *
+List *
 rtc_literals_scan(const char *text)
 {
-	RtcLiterals *literals = palloc0(sizeof(RtcLiterals));
+	List	   *literals = NIL;
 	core_yyscan_t scanner;
 	core_yy_extra_type extra;
 	core_YYSTYPE value;
 	YYLTYPE		location;
 
-	literals->size = 16;
-	literals->literal = palloc(literals->size * sizeof(Literal));
 	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
 	while (core_yylex(&value, &location, scanner) != 0)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!is_string(text + location))
-			continue;
-		if (literals->n == literals->size)
+		if (is_string(text + location))
 		{
-			literals->size *= 2;
-			literals->literal = repalloc_huge(literals->literal,
-											  mul_size(literals->size,
-													   sizeof(Literal)));
+			Literal    *literal = palloc(sizeof(Literal));
+
+			literal->location = location;
+			literal->value = value.str;
+			literals = lappend(literals, literal);
 		}
-		literals->literal[literals->n].location = location;
-		literals->literal[literals->n].value = value.str;
-		literals->n++;
 	}
 	scanner_finish(scanner);
 	return literals;
 }
 
-static int
-compare_locations(const void *key, const void *element)
-{
-	int			location = *(const int *) key;
-	const Literal *literal = element;
-
-	return location < literal->location ? -1 : location > literal->location;
-}
-
 const char *
-rtc_literals_find(const RtcLiterals *literals, int location)
+rtc_literals_find(const List *literals, int location)
 {
-	const Literal *literal = bsearch(&location, literals->literal, literals->n,
-									 sizeof(Literal), compare_locations);
+	int			low = 0;
+	int			high = list_length(literals);
 
-	return literal != NULL ? literal->value : NULL;
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+		const Literal *literal = list_nth(literals, middle);
+
+		if (literal->location == location)
+			return literal->value;
+		if (literal->location < location)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
 }
 
 /* ---------------- moments ---------------- */
