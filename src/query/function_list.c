@@ -26,6 +26,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -153,19 +154,8 @@ judge_pattern(const FuncExpr *func, const char *name)
 	if (pattern->constisnull)
 		return NULL;
 
-	switch (exprType(linitial(func->args)))
-	{
-		case INTERVALOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-			is_time = true;
-			break;
-		default:
-			is_time = strcmp(name, "to_date") == 0 ||
-				strcmp(name, "to_timestamp") == 0;
-			break;
-	}
-
+	is_time = strcmp(name, "to_number") != 0 &&
+		TypeCategory(exprType(linitial(func->args))) != TYPCATEGORY_NUMERIC;
 	format = TextDatumGetCString(pattern->constvalue);
 	for (char *p = format; *p; p++)
 	{

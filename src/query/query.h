@@ -80,7 +80,7 @@ extern bool rtc_query_may_run(const RtcQuery *query);
  */
 extern int	rtc_query_deps(RtcQuery *query, const RtcDep **dep);
 
-/* Describes the dependencies: a list of RtcDepInfo (query_deps_eval.h). */
+/* Describes the dependencies: a list of RtcDepInfo (query_deps.h). */
 extern List *rtc_query_explain(RtcQuery *query);
 
 /*

@@ -69,7 +69,6 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -86,7 +85,7 @@ typedef struct Walk
 {
 	RtcDepPlan *plan;
 	MemoryContext context;		/* of the plan */
-	HTAB	   *seen;			/* queries that have been looked at */
+	List	   *seen;			/* Query: those that have been looked at */
 	List	   *watched;		/* of the plan */
 	const RtcScope *scope;		/* of the expression being searched */
 } Walk;
@@ -277,7 +276,7 @@ expression_walker(Node *node, void *context)
 	CHECK_FOR_INTERRUPTS();
 	if (IsA(node, Query))
 	{
-		if (hash_search(walk->seen, &node, HASH_FIND, NULL) == NULL)
+		if (!list_member_ptr(walk->seen, node))
 		{
 			const RtcScope *scope = walk->scope;
 			RtcScope	outer = *scope;
@@ -549,7 +548,7 @@ analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
 
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
-	(void) hash_search(walk->seen, &query, HASH_ENTER, NULL);
+	walk->seen = lappend(walk->seen, query);
 
 	if (query->setOperations != NULL)
 		analyze_set_operation(walk, &scope, known);
@@ -586,12 +585,7 @@ rtc_deps_analyze(List *queries, const RtcDep *definition, int ndefinitions,
 	Walk		walk = {0};
 	ListCell   *lc;
 	MemoryContext oldcontext;
-	HASHCTL		info;
 
-	info.keysize = info.entrysize = sizeof(Query *);
-	info.hcxt = CurrentMemoryContext;
-	walk.seen = hash_create("rtcache queries", 16, &info,
-							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	walk.context = context;
 	walk.plan = MemoryContextAllocZero(context, sizeof(RtcDepPlan));
 	walk.plan->ndefinitions = ndefinitions;

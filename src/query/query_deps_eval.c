@@ -20,7 +20,7 @@
 #include "utils/snapmgr.h"
 
 #include "base/pinned_settings.h"
-#include "query/query_deps_eval.h"
+#include "query/query_deps.h"
 #include "query/row_names.h"
 
 /*

@@ -16,7 +16,7 @@
 
 #include "dep/dep.h"
 #include "dep/stamps.h"
-#include "query/query_deps_eval.h"
+#include "query/query_deps.h"
 #include "read/question.h"
 
 typedef struct RtcLookupNames
