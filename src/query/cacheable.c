@@ -521,7 +521,11 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 	verdict->names_moment |= body && verdict->reason != NULL;
 	list_sort(verdict->functions, list_oid_cmp);
 	list_deduplicate_oid(verdict->functions);
-	rtc_judge_objects(visitor.judge, &verdict->called, &verdict->types);
+	verdict->called = visitor.judge->functions;
+	verdict->types = visitor.judge->types;
+	list_sort(verdict->called, list_oid_cmp);
+	list_sort(verdict->types, list_oid_cmp);
+	list_deduplicate_oid(verdict->types);
 	verdict->money = verdict->functions != NIL ||
 		list_member_oid(verdict->types, MONEYOID);
 }

@@ -86,11 +86,10 @@ static const int definition_caches[] = {
 	TSDICTOID
 };
 
-static bool registered;
 static uint64 changes;			/* of all kinds, counted by a callback */
 static uint64 definitions;		/* of these catalogs */
 static uint64 any_name;			/* of any table or type */
-static uint32 *named;			/* the same by slot */
+static uint32 *named;			/* the same by slot; NULL = not counting */
 
 static void
 definition_changed(Datum arg, int cacheid, uint32 hashvalue)
@@ -113,12 +112,9 @@ name_changed(Datum arg, int cacheid, uint32 hashvalue)
 static void
 listen(void)
 {
-	if (registered)
+	if (named != NULL)
 		return;
-	if (named == NULL)
-		named = MemoryContextAllocZero(TopMemoryContext,
-									   NSLOTS * sizeof(uint32));
-	registered = true;
+	named = MemoryContextAllocZero(TopMemoryContext, NSLOTS * sizeof(uint32));
 	for (int i = 0; i < lengthof(definition_caches); i++)
 		CacheRegisterSyscacheCallback(definition_caches[i],
 									  definition_changed, (Datum) 0);

@@ -101,32 +101,16 @@ rtc_judge_remember(RtcJudge *judge, RtcAspect aspect, Oid oid, bool *first)
 	bool		found;
 
 	judged = hash_search(judge->judged, &key, HASH_ENTER, &found);
-	if (!found)
-		judged->moments = false;
 	*first = !found;
+	if (found)
+		return judged;
+
+	judged->moments = false;
+	if (aspect == RTC_ASPECT_CALL)
+		judge->functions = lappend_oid(judge->functions, oid);
+	else if (aspect != RTC_ASPECT_OPERATOR && aspect != RTC_ASPECT_FAMILY)
+		judge->types = lappend_oid(judge->types, oid);
 	return judged;
-}
-
-void
-rtc_judge_objects(const RtcJudge *judge, List **functions, List **types)
-{
-	HASH_SEQ_STATUS scan;
-	RtcJudged  *judged;
-
-	*functions = NIL;
-	*types = NIL;
-	hash_seq_init(&scan, judge->judged);
-	while ((judged = hash_seq_search(&scan)) != NULL)
-	{
-		if (judged->key.aspect == RTC_ASPECT_CALL)
-			*functions = lappend_oid(*functions, judged->key.oid);
-		else if (judged->key.aspect != RTC_ASPECT_OPERATOR &&
-				 judged->key.aspect != RTC_ASPECT_FAMILY)
-			*types = lappend_oid(*types, judged->key.oid);
-	}
-	list_sort(*functions, list_oid_cmp);
-	list_sort(*types, list_oid_cmp);
-	list_deduplicate_oid(*types);
 }
 
 void

@@ -59,6 +59,10 @@ typedef struct RtcJudge
 	const char *reason;			/* the first reason not to cache; NULL = none
 								 * was found */
 	HTAB	   *judged;			/* RtcJudged by RtcJudgedKey */
+	List	   *functions;		/* OIDs of what is called, each once; some of
+								 * the server's functions are left out */
+	List	   *types;			/* OIDs of what else was judged, once for each
+								 * aspect, the server's included */
 	List	   *bodies;			/* of judge_function.c */
 	List	   *pending;		/* RtcUnseen, in the order of their coming */
 	int			next;			/* index of the next one */
@@ -87,13 +91,6 @@ extern void rtc_judge_function_later(RtcJudge *judge, Oid funcid);
 /* Has an expression judged later, at a place.  "text": see RtcUnseen. */
 extern void rtc_judge_tree_later(RtcJudge *judge, Node *tree,
 								 const char *text, const char *place);
-
-/*
- * Lists the functions and the types (OIDs, sorted, each once) that have been
- * judged up to now, including those of the server.
- */
-extern void rtc_judge_objects(const RtcJudge *judge, List **functions,
-							  List **types);
 
 /* ---- judge_function.c ---- */
 

@@ -82,6 +82,7 @@ struct RtcOwned
 	bool		sees_truncate;	/* there is a rule for TRUNCATE ... */
 	bool		forgets_all;	/* ... that deletes all keys */
 	List	   *forgets;		/* RtcShape: or the keys of these shapes */
+	Bitmapset  *attnums;		/* of the columns */
 	int			ncolumns;
 	OwnedColumn column[INDEX_MAX_KEYS];
 };
@@ -196,18 +197,6 @@ equality_is_identity(Form_pg_attribute att)
 										  ObjectIdGetDatum(type->btree_opintype)));
 }
 
-/* Is a column among those that the condition gives a value? */
-static bool
-has_column(const RtcOwned *owned, AttrNumber attnum)
-{
-	for (int i = 0; i < owned->ncolumns; i++)
-	{
-		if (owned->column[i].attnum == attnum)
-			return true;
-	}
-	return false;
-}
-
 /* Takes what a fact says of a column; false = it cannot be used. */
 static bool
 take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
@@ -220,7 +209,7 @@ take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
 
 	if (fact->values == NULL || fact->values->is_array ||
 		list_length(fact->values->nodes) != 1 ||
-		has_column(owned, fact->attnum) ||
+		bms_is_member(fact->attnum, owned->attnums) ||
 		owned->ncolumns == INDEX_MAX_KEYS || !equality_is_identity(att))
 		return false;
 
@@ -228,6 +217,7 @@ take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
 	type = getBaseType(exprType(node));
 	column = &owned->column[owned->ncolumns++];
 	column->attnum = fact->attnum;
+	owned->attnums = bms_add_member(owned->attnums, fact->attnum);
 	TupleDescInitEntry(owned->desc, fact->attnum, NameStr(att->attname), type,
 					   -1, 0);
 	if (IsA(node, Const))
@@ -268,7 +258,7 @@ is_unique(const RtcOwned *owned, Relation rel)
 			AttrNumber	attnum = form->indkey.values[i];
 			Form_pg_attribute att;
 
-			fits = attnum > 0 && has_column(owned, attnum);
+			fits = attnum > 0 && bms_is_member(attnum, owned->attnums);
 			if (!fits)
 				break;
 			att = TupleDescAttr(RelationGetDescr(rel), attnum - 1);
@@ -291,7 +281,7 @@ uses_columns(const RtcOwned *owned, Relation rel, const RtcTemplate *tmpl)
 {
 	for (int i = 1; i <= RelationGetDescr(rel)->natts; i++)
 	{
-		if (rtc_template_uses(tmpl, i) != has_column(owned, i))
+		if (rtc_template_uses(tmpl, i) != bms_is_member(i, owned->attnums))
 			return false;
 	}
 	return true;
