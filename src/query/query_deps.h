@@ -29,7 +29,7 @@
 typedef struct RtcRelationDeps
 {
 	Oid			relid;
-	bool		inh;			/* its children are read as well */
+	bool		inh;			/* its children are read too */
 	const char *uncovered;		/* why some writes are not seen, or NULL */
 	bool		told;			/* some writes are seen */
 	bool		whole;			/* all rows count; else those of the pins */
