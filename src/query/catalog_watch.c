@@ -303,13 +303,16 @@ count_anew(RtcCatalogWatch *watch)
 void
 rtc_watch_types(RtcCatalogWatch *watch, List *typids)
 {
+	MemoryContext oldcontext;
 	ListCell   *lc;
 
-	if (watch->slots == NULL)
+	if (watch->slots == NULL || typids == NIL)
 		return;
+	oldcontext = MemoryContextSwitchTo(GetMemoryChunkContext(watch->slots));
 	foreach(lc, typids)
 		add_slot(watch, GetSysCacheHashValue1(TYPEOID,
 											  ObjectIdGetDatum(lfirst_oid(lc))));
+	MemoryContextSwitchTo(oldcontext);
 	count_anew(watch);
 }
 
