@@ -162,10 +162,11 @@ LUA = $(sort $(wildcard $(top)/src/redis/lua/*.lua))
 
 src/redis/script.o src/redis/script.bc: src/redis/lua_scripts.inc
 
+.DELETE_ON_ERROR:
 src/redis/lua_scripts.inc: $(LUA) Makefile | src/redis/
 	for file in $(LUA); do \
 		text=`sed '/^[[:blank:]]*--/d; s/^[[:blank:]]*//; /^$$/d' $$file` && \
-		sha=`printf '%s\n' "$$text" | sha1sum | cut -c 1-40` && \
+		sha=`printf '%s\n' "$$text" | sha1sum | cut -c 1-40` && [ $${#sha} = 40 ] && \
 		printf 'RTC_LUA(%s, "%s",\n' `basename $$file .lua` $$sha && \
 		printf '%s\n' "$$text" | sed 's/[\\"]/\\&/g; s/.*/"&\\n"/' && \
 		echo ')' || exit 1; \

@@ -20,6 +20,7 @@
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 
 #include "base/key.h"
 #include "base/relay_latch.h"
