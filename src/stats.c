@@ -38,12 +38,13 @@ PG_FUNCTION_INFO_V1(cache_stats);
 PG_FUNCTION_INFO_V1(cache_stats_reset);
 PG_FUNCTION_INFO_V1(rtcache_refusals);
 
-static void set_to_zero(void);
-
 static void
 init(void)
 {
-	set_to_zero();
+	for (int i = 0; i < RTC_STAT_STRIPES; i++)
+		for (int j = 0; j < RTC_STAT_COUNT; j++)
+			pg_atomic_init_u64(&shared->stripe[i].counter[j], 0);
+	pg_atomic_init_u64(&shared->reset_at, (uint64) GetCurrentTimestamp());
 }
 
 const RtcSharedRoom rtc_stats_room = {
@@ -139,15 +140,9 @@ Datum
 cache_stats_reset(PG_FUNCTION_ARGS)
 {
 	rtc_require_preload();
-	set_to_zero();
-	PG_RETURN_VOID();
-}
-
-static void
-set_to_zero(void)
-{
 	for (int i = 0; i < RTC_STAT_STRIPES; i++)
 		for (int j = 0; j < RTC_STAT_COUNT; j++)
 			pg_atomic_write_u64(&shared->stripe[i].counter[j], 0);
 	pg_atomic_write_u64(&shared->reset_at, (uint64) GetCurrentTimestamp());
+	PG_RETURN_VOID();
 }

@@ -154,6 +154,7 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 static bool
 connect_one(RtcConn *conn, const RtcRedisUrl *url, int64 deadline)
 {
+	int			on = 1;
 	int			error = 0;
 	socklen_t	errorlen = sizeof(error);
 
@@ -174,6 +175,10 @@ connect_one(RtcConn *conn, const RtcRedisUrl *url, int64 deadline)
 		rtc_conn_fail(conn, "%m");
 		return false;
 	}
+	/* hiredis 1.x does that only where it waits itself */
+	if (!url->is_unix)
+		(void) setsockopt(conn->redis->fd, IPPROTO_TCP, TCP_NODELAY,
+						  &on, sizeof(on));
 	return true;
 }
 

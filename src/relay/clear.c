@@ -45,7 +45,7 @@ rtc_clear(RtcStream *s, const char *reason)
 	uint64		deleted = 0;
 	XLogRecPtr	start;
 
-	s->cleared = false;
+	s->cleared = 0;
 	s->announced = false;
 	s->have_event = false;
 	rtc_redis_close();
@@ -83,7 +83,7 @@ rtc_clear(RtcStream *s, const char *reason)
 	if (!rtc_store_position(s))
 		return false;
 
-	s->cleared = !s->full;
+	s->cleared = s->full ? 0 : s->progress.horizon;
 	RTC_INJECT("clear_stored");
 	rtc_stat_inc(RTC_STAT_CLEARS);
 	ereport(LOG,
@@ -97,8 +97,7 @@ rtc_clear(RtcStream *s, const char *reason)
 bool
 rtc_clear_is_done(const RtcStream *s, const RtcPosition *pos)
 {
-	return s->cleared && s->same && pos->at.horizon != 0 &&
-		pos->at.horizon == s->progress.horizon;
+	return s->same && s->cleared != 0 && pos->at.horizon == s->cleared;
 }
 
 bool

@@ -83,20 +83,27 @@ rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect)
 bool
 rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos, bool *same)
 {
-	char		id[RTC_REDIS_ID_LEN];
-	ListCell   *lc;
-
-	if (!rtc_redis_id(jobs->conn, id))
+	if (!rtc_redis_id(jobs->conn, jobs->found_id))
 		return false;
 	/* the EXEC that claimed it may have been done without our hearing of it */
-	*same = id[0] != '\0' && strcmp(id, jobs->server_id) == 0 &&
-		pos->epoch != 0 &&
+	*same = jobs->found_id[0] != '\0' &&
+		strcmp(jobs->found_id, jobs->server_id) == 0 && pos->epoch != 0 &&
 		(pos->epoch == jobs->known_epoch || pos->epoch == rtc_redis_epoch());
-	strlcpy(jobs->server_id, id, sizeof(jobs->server_id));
+	return true;
+}
+
+void
+rtc_jobs_settle(RtcJobs *jobs, const RtcPosition *pos, bool same)
+{
+	ListCell   *lc;
+
+	strlcpy(jobs->server_id, jobs->found_id, sizeof(jobs->server_id));
 	jobs->known_epoch = pos->epoch;
 
+	if (!same)
+		rtc_prefix_jobs_lost();
 	/* a clear that is over must not pass for the next one */
-	if (!*same || pos->at.horizon == 0)
+	if (!same || pos->at.horizon == 0)
 		rtc_jobs_drop(jobs, &jobs->clear, InvalidOid);
 	foreach(lc, jobs->clear)
 		((RtcJob *) lfirst(lc))->resumed++;
@@ -106,13 +113,12 @@ rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos, bool *same)
 
 		job->resumed++;
 		/* the prefix may have been lost to another server */
-		if (*same && (!job->later || rtc_prefix_state(job->dboid) == RTC_PREFIX_CLEARING))
+		if (same && (!job->later || rtc_prefix_state(job->dboid) == RTC_PREFIX_CLEARING))
 			continue;
 		jobs->list = foreach_delete_current(jobs->list, lc);
 		MemoryContextDelete(job->context);
 	}
 	rtc_jobs_tell(jobs, true);
-	return true;
 }
 
 RtcJobResult

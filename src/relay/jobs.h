@@ -21,11 +21,17 @@ extern RtcJobs *rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect);
 
 /*
  * Finds out, after a connect, whether this is the Redis that was there before,
- * process and data, so that jobs go on where they are.  Otherwise forgets them: the
- * position tells what has to be done.  False = the connection is closed.
+ * process and data.  Changes nothing, since the connect may fail yet.  False =
+ * the connection is closed.
  */
 extern bool rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos,
 							   bool *same);
+
+/*
+ * The connect goes on with that Redis: if it is the same, jobs go on where they
+ * are.  Otherwise forgets them: the position tells what has to be done.
+ */
+extern void rtc_jobs_settle(RtcJobs *jobs, const RtcPosition *pos, bool same);
 
 /*
  * Deletes what a PATTERN or CLEAR says, the nth op of the commit that ends at

@@ -57,6 +57,7 @@ typedef struct RtcJobs
 	List	   *list;			/* of RtcJob */
 	List	   *clear;			/* likewise: a clear of everything goes on */
 	char		server_id[RTC_REDIS_ID_LEN];	/* of the Redis they are about */
+	char		found_id[RTC_REDIS_ID_LEN]; /* of the one at hand */
 	uint64		known_epoch;	/* of the position there, when it was read */
 	XLogRecPtr	patient_lsn;	/* jobs of the commit that ends here */
 	int64		patient_until;	/* may keep others waiting so long (us) */

@@ -415,6 +415,17 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 }
 
 void
+rtc_prefix_jobs_lost(void)
+{
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+		if (rtc_prefixes->entry[i].state == RTC_PREFIX_CLEARING)
+			rtc_prefixes->entry[i].state = RTC_PREFIX_REQUESTED;
+	rtc_prefix_moved();
+	rtc_prefix_unlock();
+}
+
+void
 rtc_prefix_template_changed(void)
 {
 	rtc_prefix_lock(LW_EXCLUSIVE);

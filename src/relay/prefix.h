@@ -106,6 +106,12 @@ extern RtcConnResult rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos);
 /* Is this a prefix of a database of ours, ready for use? */
 extern bool rtc_prefix_is_ours(const char *prefix, size_t len);
 
+/*
+ * The jobs are gone that databases were CLEARING for: these have to be
+ * registered again, unless the position in Redis says that they are open.
+ */
+extern void rtc_prefix_jobs_lost(void);
+
 /* The key_prefix setting changed: all prefixes have to be registered anew. */
 extern void rtc_prefix_template_changed(void);
 

@@ -77,6 +77,10 @@ rtc_stream_connect(RtcStream *s)
 	{
 		bool		cleared = rtc_clear_is_done(s, &pos);
 
+		/* only now: a look that fails must not be all that tells of a change */
+		rtc_jobs_settle(s->jobs, &pos, s->same);
+		if (!s->same)
+			s->cleared = 0;
 		rtc_sweep_restart(s->sweep);
 		rtc_batch_reset(s->batch);
 		rtc_progress_resume(&s->progress, &pos.at, rtc_wal_insert_end());

@@ -57,8 +57,8 @@ typedef struct RtcStream
 								 * left to apply */
 	uint64		replayed;		/* commits applied before that */
 
-	bool		cleared;		/* all that is ours was deleted, and the
-								 * position says where reading began then */
+	uint64		cleared;		/* horizon of the clear whose deletions this
+								 * relay has done in this Redis; 0 = none */
 	int64		pruned_ms;		/* when the reader was pruned; monotonic */
 	int64		stored_ms;		/* when the position was stored; likewise */
 	int64		skipped_ms;		/* when it was told last that a database does
