@@ -165,6 +165,15 @@ apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 	uint32		by;
 
 	rtc_relay_count(0, 0, 1);
+
+	/*
+	 * A second clear in a row finds nothing as long as lookups, which could
+	 * have stored something, stay away.  So many commits of 1.0 cost one.
+	 */
+	if (op->kind == RTC_OP_CLEAR && s->emptied == place->dboid && !s->announced)
+		return true;
+	s->emptied = InvalidOid;
+
 	if (op->kind == RTC_OP_GONE ||
 		(rows != NULL && rtc_gone_rows_has(rows, op, &by)))
 		return true;
@@ -207,6 +216,8 @@ delete_matching(RtcStream *s, const RtcPlace *place, const RtcOp *op)
 	result = rtc_jobs_delete(s->jobs, place->dboid, place->prefix, op,
 							 s->event.lsn, place->nth);
 	MemoryContextSwitchTo(old);
+	if (result == RTC_JOB_DONE && op->kind == RTC_OP_CLEAR)
+		s->emptied = place->dboid;
 	return result != RTC_JOB_DOWN || rtc_stream_down(s);
 }
 

@@ -90,6 +90,7 @@ rtc_stream_connect(RtcStream *s)
 		s->announced = false;
 		s->proven = false;
 		s->replayed = 0;
+		s->emptied = InvalidOid;
 		s->error[0] = '\0';
 		switch (decide(s, cleared, reason, sizeof(reason)))
 		{

@@ -56,6 +56,7 @@ typedef struct RtcStream
 	bool		proven;			/* something was applied, or there was nothing
 								 * left to apply */
 	uint64		replayed;		/* commits applied before that */
+	Oid			emptied;		/* database that the last op has cleared */
 
 	uint64		cleared;		/* horizon of the clear whose deletions this
 								 * relay has done in this Redis; 0 = none */

@@ -95,6 +95,7 @@ static void begin_list(void);
 static void push(const RtcOp *op);
 static RtcSavepoint *last_savepoint(void);
 static void add_savepoint(int nestlevel);
+static Size memory_used(void);
 static uint32 level_start(void);
 static uint32 offset_of(uint32 i);
 static void cut(uint32 first);
@@ -120,7 +121,7 @@ rtc_oplist_add(const RtcOp *op)
 
 	start = level_start();
 	if (list.buf.len - offset_of(start) >= RTC_MIN_WRITE_OUT &&
-		list.buf.len + size > rtc_xact_buffer * (Size) 1024)
+		memory_used() + size > rtc_xact_buffer * (Size) 1024)
 		write_out(start);
 
 	top = last_savepoint();
@@ -222,8 +223,7 @@ rtc_oplist_pre_subcommit(void)
 {
 	uint32		start = level_start();
 
-	if (list.nops > start &&
-		list.buf.len > rtc_xact_buffer * (Size) 1024)
+	if (list.nops > start && memory_used() > rtc_xact_buffer * (Size) 1024)
 		write_out(start);
 }
 
@@ -321,6 +321,13 @@ add_savepoint(int nestlevel)
 	list.savepoint[list.nsavepoints].nestlevel = nestlevel;
 	list.savepoint[list.nsavepoints].first = list.nops;
 	list.nsavepoints++;
+}
+
+/* What counts towards rtcache.xact_buffer, in bytes. */
+static Size
+memory_used(void)
+{
+	return list.buf.len + list.nops * sizeof(RtcListedOp);
 }
 
 /*

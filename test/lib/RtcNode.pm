@@ -159,7 +159,6 @@ sub wait_open
 
 	return $self->poll_query_until($dbname || 'postgres', q{
 		SELECT (SELECT state = 'streaming' FROM rtcache_relay) AND bool_and(ok)
-			AND cache_get('wait_open:' || clock_timestamp(), 'SELECT 1 AS n', NULL, '1 s') IS NOT NULL
 			FROM cache_health() WHERE name IN ('gate', 'caught_up', 'prefix')});
 }
 
