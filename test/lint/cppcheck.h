@@ -14,4 +14,5 @@
 #define ereport(level, ...) do { if ((level) >= ERROR) abort(); } while (0)
 #define elog(level, ...) ereport(level, "")
 #define XL_ROUTINE(...) NULL
+#define lengthof(array) (sizeof(array) / sizeof((array)[0]))
 #define LSN_FORMAT_ARGS(lsn) ((unsigned) ((lsn) >> 32)), ((unsigned) (lsn))
