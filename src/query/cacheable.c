@@ -527,7 +527,9 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 	list_sort(verdict->types, list_oid_cmp);
 	list_deduplicate_oid(verdict->types);
 	verdict->money = verdict->functions != NIL ||
-		list_member_oid(verdict->types, MONEYOID);
+		list_member_oid(verdict->types, MONEYOID) ||
+		(verdict->called != NIL &&
+		 llast_oid(verdict->called) >= FirstNormalObjectId);
 }
 
 bool

@@ -170,7 +170,7 @@ rtc_query_may_run(const RtcQuery *query)
 }
 
 int
-rtc_query_deps(RtcQuery *query, const RtcDep **dep)
+rtc_query_deps(RtcQuery *query, RtcDep *dep)
 {
 	ErrorContextCallback callback;
 	int			n;

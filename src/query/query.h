@@ -76,9 +76,9 @@ extern bool rtc_query_may_run(const RtcQuery *query);
 
 /*
  * Evaluates the dependencies of the answer, unless it is uncacheable, as
- * rtc_deps_evaluate() does: *dep is valid until that is done again.
+ * rtc_deps_evaluate() does.
  */
-extern int	rtc_query_deps(RtcQuery *query, const RtcDep **dep);
+extern int	rtc_query_deps(RtcQuery *query, RtcDep *dep);
 
 /* Describes the dependencies: a list of RtcDepInfo (query_deps.h). */
 extern List *rtc_query_explain(RtcQuery *query);

@@ -78,12 +78,11 @@ extern RtcDepPlan *rtc_deps_analyze(List *queries, const RtcDep *definition,
 
 /*
  * Evaluates the dependencies for these arguments (text[]; NULL = none), in an
- * order that the same question always has.  *dep points into the plan: it is
- * valid until the next evaluation.  Returns their number.  Errors: those of the
- * input functions of the arguments' types.
+ * order that the same question always has, into dep[RTC_MAX_NAMED_DEPS].
+ * Returns their number.  Errors: those of the input functions of the arguments'
+ * types.
  */
-extern int	rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args,
-							  const RtcDep **dep);
+extern int	rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep);
 
 /*
  * Describes the dependencies, as a list of RtcDepInfo in the current memory

@@ -24,27 +24,27 @@
 #include "query/row_names.h"
 
 /*
- * Adds the rows of one relation to the first n dependencies of a plan; all of it,
+ * Adds the rows of one relation to the first n dependencies; all of it,
  * if they are too many rows.  Returns the new number; -1 = there is no room.
  */
 static int
-add_rows(RtcDepPlan *plan, const RtcRelationDeps *deps, ArrayType *args, int n)
+add_rows(const RtcRelationDeps *deps, ArrayType *args, RtcDep *dep, int n)
 {
 	int			first = n + 1;
 	int			room = RTC_MAX_NAMED_DEPS - first;
 	int			nrows = 0;
 	ListCell   *lc;
 
-	plan->dep[n] = deps->bulk;
+	dep[n] = deps->bulk;
 	foreach(lc, deps->pins)
 	{
-		nrows = rtc_pin_evaluate(lfirst(lc), args, plan->dep + first, nrows,
+		nrows = rtc_pin_evaluate(lfirst(lc), args, dep + first, nrows,
 								 Min(RTC_MAX_PINNED, room));
 		if (nrows >= 0)
 			continue;
 		if (room < RTC_MAX_PINNED)
 			return -1;
-		plan->dep[n] = deps->relation;
+		dep[n] = deps->relation;
 		return n + 1;
 	}
 	return first + nrows;
@@ -55,12 +55,12 @@ add_rows(RtcDepPlan *plan, const RtcRelationDeps *deps, ArrayType *args, int n)
  * relations instead of rows.
  */
 static int
-evaluate_all(RtcDepPlan *plan, ArrayType *args, bool whole)
+evaluate_all(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, bool whole)
 {
 	int			n = plan->ndefinitions;
 	ListCell   *lc;
 
-	memcpy(plan->dep, plan->definition, n * sizeof(RtcDep));
+	memcpy(dep, plan->definition, n * sizeof(RtcDep));
 	foreach(lc, plan->relations)
 	{
 		RtcRelationDeps *deps = lfirst(lc);
@@ -70,18 +70,19 @@ evaluate_all(RtcDepPlan *plan, ArrayType *args, bool whole)
 		if (n >= RTC_MAX_NAMED_DEPS)
 			return -1;
 		if (deps->whole || whole)
-			plan->dep[n++] = deps->relation;
+			dep[n++] = deps->relation;
 		else
-			n = add_rows(plan, deps, args, n);
+			n = add_rows(deps, args, dep, n);
 		if (n < 0)
 			return -1;
 	}
 	return n;
 }
 
-static void
-evaluate(RtcDepPlan *plan, ArrayType *args)
+static int
+evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep)
 {
+	int			n;
 	int			nestlevel = -1;
 	bool		snapshot = false;
 
@@ -96,33 +97,45 @@ evaluate(RtcDepPlan *plan, ArrayType *args)
 			snapshot = true;
 		}
 	}
-	plan->ndeps = evaluate_all(plan, args, false);
-	if (plan->ndeps < 0)
-		plan->ndeps = evaluate_all(plan, args, true);
+	n = evaluate_all(plan, args, dep, false);
+	if (n < 0)
+		n = evaluate_all(plan, args, dep, true);
 	if (snapshot)
 		PopActiveSnapshot();
 	rtc_unpin_settings(nestlevel);
-	if (plan->ndeps < 0)
+	if (n < 0)
 		elog(ERROR, "too many cache dependencies");
+	return n;
 }
 
+/*
+ * Evaluating may call functions, and these may look up the same query with other
+ * arguments.  So the plan changes when all of it is done.
+ */
 int
-rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, const RtcDep **dep)
+rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep)
 {
 	uint32		argslen = plan->has_params ? VARSIZE(args) : 0;
+	int			n;
 
-	if (!plan->known || plan->argslen != argslen ||
-		(argslen > 0 && memcmp(plan->args, args, argslen) != 0))
+	if (plan->known && plan->argslen == argslen &&
+		(argslen == 0 || memcmp(plan->args, args, argslen) == 0))
 	{
-		plan->known = false;
-		evaluate(plan, args);
-		plan->known = !plan->reads_catalogs && argslen <= RTC_MAX_REMEMBERED;
-		plan->argslen = argslen;
-		if (plan->known && argslen > 0)
-			memcpy(plan->args, args, argslen);
+		memcpy(dep, plan->dep, plan->ndeps * sizeof(RtcDep));
+		return plan->ndeps;
 	}
-	*dep = plan->dep;
-	return plan->ndeps;
+
+	n = evaluate(plan, args, dep);
+	plan->known = !plan->reads_catalogs && argslen <= RTC_MAX_REMEMBERED;
+	if (plan->known)
+	{
+		plan->argslen = argslen;
+		if (argslen > 0)
+			memcpy(plan->args, args, argslen);
+		plan->ndeps = n;
+		memcpy(plan->dep, dep, n * sizeof(RtcDep));
+	}
+	return n;
 }
 
 List *

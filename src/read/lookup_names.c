@@ -94,8 +94,8 @@ rtc_names_find(RtcLookupNames *names, const RtcQuestion *question)
 
 	if (!names->tagged)
 	{
-		const RtcDep *dep;
-		int			n = rtc_query_deps(question->query, &dep);
+		RtcDep		dep[RTC_MAX_NAMED_DEPS];
+		int			n = rtc_query_deps(question->query, dep);
 
 		first |= n != names->ndeps ||
 			memcmp(dep, names->dep, n * sizeof(RtcDep)) != 0;

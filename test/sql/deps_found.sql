@@ -188,5 +188,27 @@ ALTER TABLE other NO INHERIT base;
 SELECT answer('SELECT * FROM base WHERE c = ''a''');
 DROP TABLE base, other;
 
+-- an argument whose type calls a function that looks up the same query with others
+CREATE FUNCTION checked(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END';
+CREATE DOMAIN nested AS int CHECK (checked(value));
+CREATE TABLE one (id int PRIMARY KEY, v text);
+CREATE TABLE two (id int PRIMARY KEY, arr nested[] UNIQUE);
+SELECT cache_attach('one'), cache_attach('two');
+INSERT INTO one VALUES (1, 'old'), (2, 'two');
+INSERT INTO two VALUES (1, '{7}'), (2, '{8}');
+CREATE OR REPLACE FUNCTION checked(i int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	IF i = 7 THEN
+		PERFORM cache_get('nested', 'SELECT one.v FROM one, two WHERE one.id = $1 AND arr = $2', '{2,"{8}"}');
+	END IF;
+	RETURN true;
+END$$;
+SELECT cache_get('outer', 'SELECT one.v FROM one, two WHERE one.id = $1 AND arr = $2', '{1,"{7}"}');
+UPDATE one SET v = 'new' WHERE id = 1;
+SELECT cache_get('outer', 'SELECT one.v FROM one, two WHERE one.id = $1 AND arr = $2', '{1,"{7}"}');
+DROP TABLE one, two;
+DROP DOMAIN nested;
+DROP FUNCTION checked;
+
 DROP VIEW seen;
 DROP TABLE t;

@@ -90,6 +90,19 @@ RESET xmlbinary;
 RESET lc_monetary;
 DROP TABLE shown;
 
+-- money may be shown by a function that the value of a row brings along
+CREATE TYPE coin AS ENUM ('x');
+CREATE TABLE purse (id int, c coin);
+INSERT INTO purse VALUES (1, 'x');
+CREATE FUNCTION coin_json(coin) RETURNS json LANGUAGE plpgsql IMMUTABLE AS
+ 'BEGIN RETURN to_json(current_setting(''lc_monetary'')); END';
+CREATE CAST (coin AS json) WITH FUNCTION coin_json(coin);
+SET lc_monetary = 'POSIX';
+SELECT cache_get('purse', 'SELECT purse FROM purse');
+RESET lc_monetary;
+DROP TABLE purse;
+DROP TYPE coin CASCADE;
+
 -- keys of such columns are the same in every session as well
 CREATE TABLE moment (t timestamptz, f float8, d date, b bytea, i interval);
 CREATE TRIGGER cache AFTER INSERT OR UPDATE OR DELETE ON moment
