@@ -148,13 +148,13 @@ read_row(HeapTuple tuple, TupleDesc desc, RtcRuleKind kind)
 	return row;
 }
 
-/* There is no index that would help. */
+/* In the order of OIDs, so that messages name rules in the same order. */
 List *
 rtc_all_rules(bool clones)
 {
 	Relation	catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, NULL,
-										  0, NULL);
+	SysScanDesc scan = systable_beginscan(catalog, TriggerOidIndexId, true,
+										  NULL, 0, NULL);
 	HeapTuple	tuple;
 	List	   *rows = NIL;
 
