@@ -279,7 +279,8 @@ ask_redis(Request *request, const RtcQuestion *question,
 	if (found == RTC_GET_FAILED)
 		return found;
 	*reason = RTC_STAT_MISSES;
-	if (rtc_trust_holds(trust))
+	/* a hit that was not taken above is none */
+	if (found != RTC_GET_HIT && rtc_trust_holds(trust))
 		return found;
 	*reason = RTC_STAT_BYPASS_NOT_READY;
 	if (found == RTC_GET_LEASED)

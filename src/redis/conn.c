@@ -257,8 +257,8 @@ take_strings(va_list list, const char **argv, size_t *argvlen)
 	while ((argv[argc] = va_arg(list, const char *)) != NULL)
 	{
 		argvlen[argc] = strlen(argv[argc]);
-		argc++;
-		Assert(argc < MAX_STRINGS);
+		if (++argc == MAX_STRINGS)
+			elog(ERROR, "too many arguments of a command for Redis");
 	}
 	return argc;
 }

@@ -446,15 +446,16 @@ make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos)
 		if (!pos->prefix_closed[i] &&
 			rtc_prefix_state(pos->prefix_dboid[i]) != RTC_PREFIX_CLOSED)
 			make_clear_job(jobs, pos->prefix_dboid[i], pos->prefix[i]);
-	rtc_prefix_lock(LW_SHARED);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
 	{
-		const RtcPrefix *entry = &rtc_prefixes->entry[i];
+		RtcPrefix	entry;
 
-		if (entry->state != RTC_PREFIX_FREE && entry->state != RTC_PREFIX_CLOSED)
-			make_clear_job(jobs, entry->dboid, entry->prefix);
+		rtc_prefix_lock(LW_SHARED);
+		entry = rtc_prefixes->entry[i];
+		rtc_prefix_unlock();
+		if (entry.state != RTC_PREFIX_FREE && entry.state != RTC_PREFIX_CLOSED)
+			make_clear_job(jobs, entry.dboid, entry.prefix);
 	}
-	rtc_prefix_unlock();
 }
 
 static void
