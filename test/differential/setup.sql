@@ -123,6 +123,11 @@ BEGIN
 		IF cached = 'error 42501' AND q.args <> '{}' THEN
 			CONTINUE;
 		END IF;
+		-- of two errors another one may come first: a literal is read before
+		-- operators are looked for, a parameter is read later
+		IF cached <> direct AND cached ~ '^error (?!XX)' AND direct ~ '^error (?!XX)' AND q.args <> '{}' THEN
+			CONTINUE;
+		END IF;
 		RETURN NEXT concat_ws('|', 'R', q.n || who, coalesce(q.exact, true)::int,
 			q.kind,
 			CASE WHEN new.l1_hits > old.l1_hits THEN 'l1'
