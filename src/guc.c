@@ -3,12 +3,13 @@
  * guc.c
  *		Every setting of rtcache, and the check hooks.
  *
- * MODEL: variables are set by the GUC machinery of each process.  Who may
- * change a setting follows from whom it can harm: what the relay and all
- * backends must agree on comes from the configuration file (SIGHUP); what one
- * session could use against others, because the breaker, the leases and the
- * values in Redis are shared, needs SET privilege (SUSET); the rest is free.
- * Check hooks run in the postmaster as well and must not raise.
+ * Whom a setting can harm decides who may change it.  What the relay and all
+ * backends must agree on comes from the configuration file (SIGHUP).  What one
+ * session could use against others needs SET privilege (SUSET): the breaker, the
+ * leases and the values in Redis are shared.  The rest is free.
+ *
+ * Model: the GUC machinery of each process sets the variables.  Check hooks run
+ * in the postmaster, too, and must not raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -20,6 +21,7 @@
 
 #include "miscadmin.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 
 #include "base/key.h"
 #include "compat.h"
@@ -27,28 +29,29 @@
 #include "op.h"
 #include "redis/url.h"
 
-int			rtc_batch_delay = RTC_BATCH_DELAY_DEFAULT;
-int			rtc_batch_size = RTC_BATCH_SIZE_DEFAULT;
-int			rtc_breaker_cooldown = RTC_BREAKER_COOLDOWN_DEFAULT;
-int			rtc_breaker_threshold = RTC_BREAKER_THRESHOLD_DEFAULT;
-int			rtc_command_timeout = RTC_COMMAND_TIMEOUT_DEFAULT;
-int			rtc_commit_wait = RTC_COMMIT_WAIT_OFF;
-int			rtc_commit_wait_timeout = RTC_COMMIT_WAIT_TIMEOUT_DEFAULT;
-int			rtc_connect_timeout = RTC_CONNECT_TIMEOUT_DEFAULT;
-int			rtc_default_ttl = RTC_DEFAULT_TTL_DEFAULT;
-bool		rtc_enabled = true;
-int			rtc_fill_wait = RTC_FILL_WAIT_DEFAULT;
-char	   *rtc_key_prefix = NULL;
-int			rtc_l1_size = RTC_L1_SIZE_DEFAULT;
-int			rtc_lease_ttl = RTC_LEASE_TTL_DEFAULT;
-int			rtc_max_value_size = RTC_MAX_VALUE_SIZE_DEFAULT;
-int			rtc_max_wal_lag = RTC_MAX_WAL_LAG_DEFAULT;
-char	   *rtc_publish = NULL;
-char	   *rtc_redis_password_file = NULL;
-char	   *rtc_redis_url = NULL;
-int			rtc_stamp_buckets = RTC_STAMP_BUCKETS_DEFAULT;
-int			rtc_wal_keep = RTC_WAL_KEEP_DEFAULT;
-int			rtc_xact_buffer = RTC_XACT_BUFFER_DEFAULT;
+/* Their defaults are in the table; before RtcDefineSettings() they are zero. */
+int			rtc_batch_delay;
+int			rtc_batch_size;
+int			rtc_breaker_cooldown;
+int			rtc_breaker_threshold;
+int			rtc_command_timeout;
+int			rtc_commit_wait;
+int			rtc_commit_wait_timeout;
+int			rtc_connect_timeout;
+int			rtc_default_ttl;
+bool		rtc_enabled;
+int			rtc_fill_wait;
+char	   *rtc_key_prefix;
+int			rtc_l1_size;
+int			rtc_lease_ttl;
+int			rtc_max_value_size;
+int			rtc_max_wal_lag;
+char	   *rtc_publish;
+char	   *rtc_redis_password_file;
+char	   *rtc_redis_url;
+int			rtc_stamp_buckets;
+int			rtc_wal_keep;
+int			rtc_xact_buffer;
 
 static const struct config_enum_entry commit_wait_options[] = {
 	{"off", RTC_COMMIT_WAIT_OFF, false},
@@ -61,291 +64,178 @@ static bool check_password_file(char **newval, void **extra,
 								GucSource source);
 static bool check_redis_url(char **newval, void **extra, GucSource source);
 
+typedef struct Setting
+{
+	const char *name;
+	const char *what;			/* one sentence: "Sets ..." */
+	const char *more;			/* another one, or NULL */
+	GucContext	context;
+	int			flags;			/* its unit, and who may see it */
+
+	/* These are set by the macros below. */
+	enum config_type type;
+	void	   *variable;
+	int			boot;			/* default value, but of strings */
+	int			min;
+	int			max;
+	const struct config_enum_entry *options;
+	const char *boot_text;
+	GucStringCheckHook check;
+} Setting;
+
+#define INT(v, b, lo, hi) \
+	.type = PGC_INT, .variable = (v), .boot = (b), .min = (lo), .max = (hi)
+#define BOOL(v, b) \
+	.type = PGC_BOOL, .variable = (v), .boot = (b)
+#define ENUM(v, b, o) \
+	.type = PGC_ENUM, .variable = (v), .boot = (b), .options = (o)
+#define STRING(v, b, c) \
+	.type = PGC_STRING, .variable = (v), .boot_text = (b), .check = (c)
+
+static const Setting settings[] = {
+	{"rtcache.batch_delay",
+		"Sets how long the relay waits for more commits before it sends a batch.",
+		"An idle relay, and one that somebody waits for, sends at once.",
+	PGC_SIGHUP, GUC_UNIT_MS, INT(&rtc_batch_delay, 1, 0, 1000)},
+
+	{"rtcache.batch_size",
+		"Sets the maximum number of operations that the relay sends to Redis in one batch.",
+		NULL,
+	PGC_SIGHUP, 0, INT(&rtc_batch_size, 1000, 1, 100000)},
+
+	{"rtcache.breaker_cooldown",
+		"Sets how long Redis is left alone after too many failures in a row.",
+		"The time doubles with every failed attempt, up to one minute.",
+	PGC_SIGHUP, GUC_UNIT_MS, INT(&rtc_breaker_cooldown, 1000, 10, 60000)},
+
+	{"rtcache.breaker_threshold",
+		"Sets the number of failures in a row after which Redis is left alone.",
+		NULL,
+	PGC_SIGHUP, 0, INT(&rtc_breaker_threshold, 5, 1, 1000)},
+
+	/* SUSET: a tiny timeout in one session would open everybody's breaker. */
+	{"rtcache.command_timeout",
+		"Sets the maximum time to wait for an answer from Redis.",
+		NULL,
+	PGC_SUSET, GUC_UNIT_MS, INT(&rtc_command_timeout, 200, 1, 60000)},
+
+	{"rtcache.commit_wait",
+		"Sets whether COMMIT waits until Redis has the change.",
+		NULL,
+	PGC_USERSET, 0, ENUM(&rtc_commit_wait, RTC_COMMIT_WAIT_OFF, commit_wait_options)},
+
+	{"rtcache.commit_wait_timeout",
+		"Sets the maximum time that COMMIT waits for Redis.",
+		"Zero means that it waits as long as it takes.",
+	PGC_USERSET, GUC_UNIT_MS, INT(&rtc_commit_wait_timeout, 1000, 0, INT_MAX)},
+
+	{"rtcache.connect_timeout",
+		"Sets the maximum time to wait for a connection to Redis.",
+		NULL,
+	PGC_SUSET, GUC_UNIT_MS, INT(&rtc_connect_timeout, 500, 1, 60000)},
+
+	/* SUSET: rules use it, so whoever writes to a table would set it. */
+	{"rtcache.default_ttl",
+		"Sets the time to live of cached values for which none is given.",
+		"Zero means that they do not expire.",
+	PGC_SUSET, GUC_UNIT_S, INT(&rtc_default_ttl, 3600, 0, INT_MAX)},
+
+	{"rtcache.enabled",
+		"Enables the use of cached values by cache_get and cache_list.",
+		"Rules and functions that write to the cache work regardless, because the cache serves others too.",
+	PGC_USERSET, 0, BOOL(&rtc_enabled, true)},
+
+	{"rtcache.fill_wait",
+		"Sets how long a reader waits for another one that is computing the same value.",
+		"Zero means that it does not wait and runs the query itself.",
+	PGC_USERSET, GUC_UNIT_MS, INT(&rtc_fill_wait, 1000, 0, 600000)},
+
+	{"rtcache.key_prefix",
+		"Sets the prefix of all keys in Redis.",
+		"\"%d\" stands for the name of the database, \"%%\" for a percent sign.",
+	PGC_SIGHUP, 0, STRING(&rtc_key_prefix, "%d:", check_key_prefix)},
+
+	{"rtcache.l1_size",
+		"Sets the size of the cache in shared memory.",
+		"Zero means that there is none.",
+	PGC_POSTMASTER, GUC_UNIT_MB, INT(&rtc_l1_size, 64, 0, 256 * 1024)},
+
+	/* SUSET: nobody else can fill a key while a lease on it lasts. */
+	{"rtcache.lease_ttl",
+		"Sets how long a reader may take to compute a value that is to be cached.",
+		NULL,
+	PGC_SUSET, GUC_UNIT_MS, INT(&rtc_lease_ttl, 10000, 100, 600000)},
+
+	/* SUSET: it bounds what a session may put into Redis' memory. */
+	{"rtcache.max_value_size",
+		"Sets the size above which values are not cached.",
+		NULL,
+	PGC_SUSET, GUC_UNIT_KB, INT(&rtc_max_value_size, 1024, 1, 64 * 1024)},
+
+	{"rtcache.max_wal_lag",
+		"Sets the maximum amount of WAL that is kept for a Redis that is away.",
+		"Beyond it the cache is cleared when Redis returns.",
+	PGC_SIGHUP, GUC_UNIT_MB, INT(&rtc_max_wal_lag, 1024, 16, 16 * 1024 * 1024)},
+
+	{"rtcache.publish",
+		"Sets the Redis channel on which changed keys are published.",
+		"Empty means that they are not.",
+	PGC_SIGHUP, 0, STRING(&rtc_publish, "", NULL)},
+
+	{"rtcache.redis_password_file",
+		"Sets the file that holds the password for Redis.",
+		"The path is absolute or relative to the data directory; only the server's user may have access to the file.",
+	PGC_SIGHUP, GUC_SUPERUSER_ONLY, STRING(&rtc_redis_password_file, "", check_password_file)},
+
+	{"rtcache.redis_url",
+		"Sets the address of Redis.",
+		"redis://[user@]host[:port][/db], rediss://... for TLS, or unix://[user@]/path[?db=n]; empty means that there is no Redis.",
+	PGC_SIGHUP, GUC_SUPERUSER_ONLY, STRING(&rtc_redis_url, "", check_redis_url)},
+
+	{"rtcache.stamp_buckets",
+		"Sets the number of dependency buckets in shared memory.",
+		"It is rounded up to a power of two.",
+	PGC_POSTMASTER, 0, INT(&rtc_stamp_buckets, 262144, 1024, 16777216)},
+
+	{"rtcache.wal_keep",
+		"Sets the amount of applied WAL that is kept for a Redis that loses data.",
+		NULL,
+	PGC_SIGHUP, GUC_UNIT_MB, INT(&rtc_wal_keep, 64, 0, 1024 * 1024)},
+
+	{"rtcache.xact_buffer",
+		"Sets the memory for cache operations of a transaction, above which they are written to WAL early.",
+		NULL,
+	PGC_USERSET, GUC_UNIT_KB, INT(&rtc_xact_buffer, 16 * 1024, 64, 512 * 1024)},
+};
+
 void
 RtcDefineSettings(void)
 {
-	DefineCustomIntVariable("rtcache.batch_delay",	/* name */
-							"Sets how long the relay waits for more commits before it sends a batch.",	/* short description */
-							"An idle relay, and one that somebody waits for, sends at once.",	/* long description */
-							&rtc_batch_delay,	/* variable */
-							RTC_BATCH_DELAY_DEFAULT,	/* default value */
-							RTC_BATCH_DELAY_MIN,	/* min value */
-							RTC_BATCH_DELAY_MAX,	/* max value */
-							PGC_SIGHUP, /* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
+	for (int i = 0; i < lengthof(settings); i++)
+	{
+		const Setting *s = &settings[i];
 
-	DefineCustomIntVariable("rtcache.batch_size",	/* name */
-							"Sets the maximum number of operations that the relay sends to Redis in one batch.",	/* short description */
-							NULL,	/* long description */
-							&rtc_batch_size,	/* variable */
-							RTC_BATCH_SIZE_DEFAULT, /* default value */
-							RTC_BATCH_SIZE_MIN, /* min value */
-							RTC_BATCH_SIZE_MAX, /* max value */
-							PGC_SIGHUP, /* context */
-							0,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomIntVariable("rtcache.breaker_cooldown", /* name */
-							"Sets how long Redis is left alone after too many failures in a row.",	/* short description */
-							"The time doubles with every failed attempt, up to one minute.",	/* long description */
-							&rtc_breaker_cooldown,	/* variable */
-							RTC_BREAKER_COOLDOWN_DEFAULT,	/* default value */
-							RTC_BREAKER_COOLDOWN_MIN,	/* min value */
-							RTC_BREAKER_COOLDOWN_MAX,	/* max value */
-							PGC_SIGHUP, /* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomIntVariable("rtcache.breaker_threshold",	/* name */
-							"Sets the number of failures in a row after which Redis is left alone.",	/* short description */
-							NULL,	/* long description */
-							&rtc_breaker_threshold, /* variable */
-							RTC_BREAKER_THRESHOLD_DEFAULT,	/* default value */
-							RTC_BREAKER_THRESHOLD_MIN,	/* min value */
-							RTC_BREAKER_THRESHOLD_MAX,	/* max value */
-							PGC_SIGHUP, /* context */
-							0,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	/* SUSET: a tiny timeout in one session would open everybody's breaker. */
-	DefineCustomIntVariable("rtcache.command_timeout",	/* name */
-							"Sets the maximum time to wait for an answer from Redis.",	/* short description */
-							NULL,	/* long description */
-							&rtc_command_timeout,	/* variable */
-							RTC_COMMAND_TIMEOUT_DEFAULT,	/* default value */
-							RTC_COMMAND_TIMEOUT_MIN,	/* min value */
-							RTC_COMMAND_TIMEOUT_MAX,	/* max value */
-							PGC_SUSET,	/* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomEnumVariable("rtcache.commit_wait", /* name */
-							 "Sets whether COMMIT waits until Redis has the change.",	/* short description */
-							 NULL,	/* long description */
-							 &rtc_commit_wait,	/* variable */
-							 RTC_COMMIT_WAIT_OFF,	/* default value */
-							 commit_wait_options,	/* options */
-							 PGC_USERSET,	/* context */
-							 0, /* flags */
-							 NULL,	/* check hook */
-							 NULL,	/* assign hook */
-							 NULL); /* show hook */
-
-	DefineCustomIntVariable("rtcache.commit_wait_timeout",	/* name */
-							"Sets the maximum time that COMMIT waits for Redis.",	/* short description */
-							"Zero means that it waits as long as it takes.",	/* long description */
-							&rtc_commit_wait_timeout,	/* variable */
-							RTC_COMMIT_WAIT_TIMEOUT_DEFAULT,	/* default value */
-							RTC_COMMIT_WAIT_TIMEOUT_MIN,	/* min value */
-							RTC_COMMIT_WAIT_TIMEOUT_MAX,	/* max value */
-							PGC_USERSET,	/* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomIntVariable("rtcache.connect_timeout",	/* name */
-							"Sets the maximum time to wait for a connection to Redis.", /* short description */
-							NULL,	/* long description */
-							&rtc_connect_timeout,	/* variable */
-							RTC_CONNECT_TIMEOUT_DEFAULT,	/* default value */
-							RTC_CONNECT_TIMEOUT_MIN,	/* min value */
-							RTC_CONNECT_TIMEOUT_MAX,	/* max value */
-							PGC_SUSET,	/* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	/* SUSET: rules use it, so whoever writes to a table would set it. */
-	DefineCustomIntVariable("rtcache.default_ttl",	/* name */
-							"Sets the time to live of cached values for which none is given.",	/* short description */
-							"Zero means that they do not expire.",	/* long description */
-							&rtc_default_ttl,	/* variable */
-							RTC_DEFAULT_TTL_DEFAULT,	/* default value */
-							RTC_DEFAULT_TTL_MIN,	/* min value */
-							RTC_DEFAULT_TTL_MAX,	/* max value */
-							PGC_SUSET,	/* context */
-							GUC_UNIT_S, /* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomBoolVariable("rtcache.enabled", /* name */
-							 "Enables the use of cached values by cache_get and cache_list.",	/* short description */
-							 "Rules and functions that write to the cache work regardless, because the cache serves others too.",	/* long description */
-							 &rtc_enabled,	/* variable */
-							 true,	/* default value */
-							 PGC_USERSET,	/* context */
-							 0, /* flags */
-							 NULL,	/* check hook */
-							 NULL,	/* assign hook */
-							 NULL); /* show hook */
-
-	DefineCustomIntVariable("rtcache.fill_wait",	/* name */
-							"Sets how long a reader waits for another one that is computing the same value.",	/* short description */
-							"Zero means that it does not wait and runs the query itself.",	/* long description */
-							&rtc_fill_wait, /* variable */
-							RTC_FILL_WAIT_DEFAULT,	/* default value */
-							RTC_FILL_WAIT_MIN,	/* min value */
-							RTC_FILL_WAIT_MAX,	/* max value */
-							PGC_USERSET,	/* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomStringVariable("rtcache.key_prefix",	/* name */
-							   "Sets the prefix of all keys in Redis.", /* short description */
-							   "\"%d\" stands for the name of the database, \"%%\" for a percent sign.",	/* long description */
-							   &rtc_key_prefix, /* variable */
-							   "%d:",	/* default value */
-							   PGC_SIGHUP,	/* context */
-							   0,	/* flags */
-							   check_key_prefix,	/* check hook */
-							   NULL,	/* assign hook */
-							   NULL);	/* show hook */
-
-	/* A POSTMASTER setting cannot be defined once the server is up. */
-	if (process_shared_preload_libraries_in_progress)
-		DefineCustomIntVariable("rtcache.l1_size",	/* name */
-								"Sets the size of the cache in shared memory.", /* short description */
-								"Zero means that there is none.",	/* long description */
-								&rtc_l1_size,	/* variable */
-								RTC_L1_SIZE_DEFAULT,	/* default value */
-								RTC_L1_SIZE_MIN,	/* min value */
-								RTC_L1_SIZE_MAX,	/* max value */
-								PGC_POSTMASTER, /* context */
-								GUC_UNIT_MB,	/* flags */
-								NULL,	/* check hook */
-								NULL,	/* assign hook */
-								NULL);	/* show hook */
-
-	/* SUSET: nobody else can fill a key while a lease on it lasts. */
-	DefineCustomIntVariable("rtcache.lease_ttl",	/* name */
-							"Sets how long a reader may take to compute a value that is to be cached.", /* short description */
-							NULL,	/* long description */
-							&rtc_lease_ttl, /* variable */
-							RTC_LEASE_TTL_DEFAULT,	/* default value */
-							RTC_LEASE_TTL_MIN,	/* min value */
-							RTC_LEASE_TTL_MAX,	/* max value */
-							PGC_SUSET,	/* context */
-							GUC_UNIT_MS,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	/* SUSET: it bounds what a session may put into Redis' memory. */
-	DefineCustomIntVariable("rtcache.max_value_size",	/* name */
-							"Sets the size above which values are not cached.", /* short description */
-							NULL,	/* long description */
-							&rtc_max_value_size,	/* variable */
-							RTC_MAX_VALUE_SIZE_DEFAULT, /* default value */
-							RTC_MAX_VALUE_SIZE_MIN, /* min value */
-							RTC_MAX_VALUE_SIZE_MAX, /* max value */
-							PGC_SUSET,	/* context */
-							GUC_UNIT_KB,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomIntVariable("rtcache.max_wal_lag",	/* name */
-							"Sets the maximum amount of WAL that is kept for a Redis that is away.",	/* short description */
-							"Beyond it the cache is cleared when Redis returns.",	/* long description */
-							&rtc_max_wal_lag,	/* variable */
-							RTC_MAX_WAL_LAG_DEFAULT,	/* default value */
-							RTC_MAX_WAL_LAG_MIN,	/* min value */
-							RTC_MAX_WAL_LAG_MAX,	/* max value */
-							PGC_SIGHUP, /* context */
-							GUC_UNIT_MB,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomStringVariable("rtcache.publish",	/* name */
-							   "Sets the Redis channel on which changed keys are published.",	/* short description */
-							   "Empty means that they are not.",	/* long description */
-							   &rtc_publish,	/* variable */
-							   "",	/* default value */
-							   PGC_SIGHUP,	/* context */
-							   0,	/* flags */
-							   NULL,	/* check hook */
-							   NULL,	/* assign hook */
-							   NULL);	/* show hook */
-
-	DefineCustomStringVariable("rtcache.redis_password_file",	/* name */
-							   "Sets the file that holds the password for Redis.",	/* short description */
-							   "The path is absolute or relative to the data directory; only the server's user may have access to the file.",	/* long description */
-							   &rtc_redis_password_file,	/* variable */
-							   "",	/* default value */
-							   PGC_SIGHUP,	/* context */
-							   GUC_SUPERUSER_ONLY,	/* flags */
-							   check_password_file, /* check hook */
-							   NULL,	/* assign hook */
-							   NULL);	/* show hook */
-
-	DefineCustomStringVariable("rtcache.redis_url", /* name */
-							   "Sets the address of Redis.",	/* short description */
-							   "redis://[user@]host[:port][/db], rediss://... for TLS, or unix://[user@]/path[?db=n]; empty means that there is no Redis.", /* long description */
-							   &rtc_redis_url,	/* variable */
-							   "",	/* default value */
-							   PGC_SIGHUP,	/* context */
-							   GUC_SUPERUSER_ONLY,	/* flags */
-							   check_redis_url, /* check hook */
-							   NULL,	/* assign hook */
-							   NULL);	/* show hook */
-
-	if (process_shared_preload_libraries_in_progress)
-		DefineCustomIntVariable("rtcache.stamp_buckets",	/* name */
-								"Sets the number of dependency buckets in shared memory.",	/* short description */
-								"It is rounded up to a power of two.",	/* long description */
-								&rtc_stamp_buckets, /* variable */
-								RTC_STAMP_BUCKETS_DEFAULT,	/* default value */
-								RTC_STAMP_BUCKETS_MIN,	/* min value */
-								RTC_STAMP_BUCKETS_MAX,	/* max value */
-								PGC_POSTMASTER, /* context */
-								0,	/* flags */
-								NULL,	/* check hook */
-								NULL,	/* assign hook */
-								NULL);	/* show hook */
-
-	DefineCustomIntVariable("rtcache.wal_keep", /* name */
-							"Sets the amount of applied WAL that is kept for a Redis that loses data.", /* short description */
-							NULL,	/* long description */
-							&rtc_wal_keep,	/* variable */
-							RTC_WAL_KEEP_DEFAULT,	/* default value */
-							RTC_WAL_KEEP_MIN,	/* min value */
-							RTC_WAL_KEEP_MAX,	/* max value */
-							PGC_SIGHUP, /* context */
-							GUC_UNIT_MB,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
-	DefineCustomIntVariable("rtcache.xact_buffer",	/* name */
-							"Sets the memory for cache operations of a transaction, above which they are written to WAL early.",	/* short description */
-							NULL,	/* long description */
-							&rtc_xact_buffer,	/* variable */
-							RTC_XACT_BUFFER_DEFAULT,	/* default value */
-							RTC_XACT_BUFFER_MIN,	/* min value */
-							RTC_XACT_BUFFER_MAX,	/* max value */
-							PGC_USERSET,	/* context */
-							GUC_UNIT_KB,	/* flags */
-							NULL,	/* check hook */
-							NULL,	/* assign hook */
-							NULL);	/* show hook */
-
+		/* such a one cannot be defined once the server is up */
+		if (s->context == PGC_POSTMASTER &&
+			!process_shared_preload_libraries_in_progress)
+			continue;
+		if (s->type == PGC_INT)
+			DefineCustomIntVariable(s->name, s->what, s->more, s->variable,
+									s->boot, s->min, s->max, s->context,
+									s->flags, NULL, NULL, NULL);
+		else if (s->type == PGC_BOOL)
+			DefineCustomBoolVariable(s->name, s->what, s->more, s->variable,
+									 s->boot != 0, s->context, s->flags,
+									 NULL, NULL, NULL);
+		else if (s->type == PGC_ENUM)
+			DefineCustomEnumVariable(s->name, s->what, s->more, s->variable,
+									 s->boot, s->options, s->context,
+									 s->flags, NULL, NULL, NULL);
+		else
+			DefineCustomStringVariable(s->name, s->what, s->more, s->variable,
+									   s->boot_text, s->context, s->flags,
+									   s->check, NULL, NULL);
+	}
 	MarkGUCPrefixReserved(RTC_NAME);
 }
 
@@ -370,8 +260,8 @@ check_password_file(char **newval, void **extra, GucSource source)
 }
 
 /*
- * A password in the URL is refused by the parser.  The URL is not repeated in
- * our detail: it may hold that password.
+ * The parser refuses a password in the URL.  The detail does not repeat the URL,
+ * which may hold one.
  */
 static bool
 check_redis_url(char **newval, void **extra, GucSource source)
