@@ -77,23 +77,58 @@ DELETE FROM pg_catalog.pg_shdepend AS d
 COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
 'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 42701 two columns of one name, 0A000 not a SELECT.';
 
--- two more counters; the view keeps its grants, and what depends on it
-CREATE FUNCTION rtcache_refusals(
+-- more counters; the view keeps its grants, and what depends on it
+CREATE FUNCTION cache_more_stats(
     OUT sets_refused bigint,
-    OUT closings bigint)
+    OUT closings bigint,
+    OUT key_conflicts bigint,
+    OUT saved_ms double precision,
+    OUT hit_ratio double precision)
 RETURNS record
-AS 'MODULE_PATHNAME', 'rtcache_refusals'
+AS 'MODULE_PATHNAME', 'cache_more_stats'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION rtcache_refusals() IS
-'returns how often Redis has refused something, for rtcache_stats; everybody may call it. Errors: 55000 not preloaded.';
+COMMENT ON FUNCTION cache_more_stats() IS
+'returns the counters of rtcache_stats that cache_stats does not have; everybody may call it. Errors: 55000 not preloaded.';
 
 CREATE OR REPLACE VIEW rtcache_stats AS
     SELECT s.*, r.*
-      FROM @extschema@.cache_stats() AS s, @extschema@.rtcache_refusals() AS r;
+      FROM @extschema@.cache_stats() AS s, @extschema@.cache_more_stats() AS r;
 
 COMMENT ON COLUMN rtcache_stats.sets_refused IS 'values that Redis refused, so that their keys were deleted instead';
 COMMENT ON COLUMN rtcache_stats.closings IS 'times that a database was closed since Redis refused an operation of it that cannot be left out';
+COMMENT ON COLUMN rtcache_stats.key_conflicts IS 'lookups that found the answer to another question under their key in Redis, or had to throw it out of shared memory: the two replace each other; cache_health() names the keys';
+COMMENT ON COLUMN rtcache_stats.saved_ms IS 'milliseconds that it had taken to compute the answers of all hits';
+COMMENT ON COLUMN rtcache_stats.hit_ratio IS 'hits in shared memory and in Redis, as a part of hits and misses; bypasses do not count';
+
+-- counters of tables
+CREATE FUNCTION rtcache_tables(
+    OUT relation regclass,
+    OUT sets bigint,
+    OUT dels bigint,
+    OUT answers_ended bigint,
+    OUT refreshes bigint,
+    OUT warm bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_tables'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+COMMENT ON FUNCTION rtcache_tables() IS
+'returns the counters of the tables of this database. Errors: 55000 not preloaded.';
+
+CREATE VIEW rtcache_tables AS
+    SELECT * FROM @extschema@.rtcache_tables();
+
+COMMENT ON VIEW rtcache_tables IS
+'counters of the tables of this database since the last cache_stats_reset(); there is room for 1024 tables of all databases, those of the others are added up in a row without relation';
+COMMENT ON COLUMN rtcache_tables.relation IS 'the table; NULL: all tables, of any database, for which there was no room';
+COMMENT ON COLUMN rtcache_tables.sets IS 'values that committed transactions have given to Redis by rules of the table';
+COMMENT ON COLUMN rtcache_tables.dels IS 'keys that they have deleted there by rules of the table';
+COMMENT ON COLUMN rtcache_tables.answers_ended IS 'answers that writes to the table have ended, as far as lookups and the relay found that out';
+COMMENT ON COLUMN rtcache_tables.refreshes IS 'answers that workers have computed again after a write to the table had ended them';
+COMMENT ON COLUMN rtcache_tables.warm IS 'rows of the table that a warm-up has stored';
+
+REVOKE ALL ON FUNCTION rtcache_tables() FROM PUBLIC;
 
 -- what takes long
 CREATE FUNCTION rtcache_progress(

@@ -332,15 +332,18 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION rtcache_relay() IS
 'returns what the relay is doing. Errors: 55000 not preloaded.';
 
-CREATE FUNCTION rtcache_refusals(
+CREATE FUNCTION cache_more_stats(
     OUT sets_refused bigint,
-    OUT closings bigint)
+    OUT closings bigint,
+    OUT key_conflicts bigint,
+    OUT saved_ms double precision,
+    OUT hit_ratio double precision)
 RETURNS record
-AS 'MODULE_PATHNAME', 'rtcache_refusals'
+AS 'MODULE_PATHNAME', 'cache_more_stats'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION rtcache_refusals() IS
-'returns how often Redis has refused something, for rtcache_stats; everybody may call it. Errors: 55000 not preloaded.';
+COMMENT ON FUNCTION cache_more_stats() IS
+'returns the counters of rtcache_stats that cache_stats does not have; everybody may call it. Errors: 55000 not preloaded.';
 
 CREATE FUNCTION rtcache_progress(
     OUT datid oid,
@@ -359,6 +362,20 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 
 COMMENT ON FUNCTION rtcache_progress() IS
 'returns what the relay does that goes through all keys of Redis. Errors: 55000 not preloaded.';
+
+CREATE FUNCTION rtcache_tables(
+    OUT relation regclass,
+    OUT sets bigint,
+    OUT dels bigint,
+    OUT answers_ended bigint,
+    OUT refreshes bigint,
+    OUT warm bigint)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_tables'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+COMMENT ON FUNCTION rtcache_tables() IS
+'returns the counters of the tables of this database. Errors: 55000 not preloaded.';
 
 CREATE FUNCTION rtcache_l1(
     OUT open boolean,
@@ -393,7 +410,7 @@ COMMENT ON FUNCTION cache_l1_keys(integer) IS
 
 CREATE VIEW rtcache_stats AS
     SELECT s.*, r.*
-      FROM @extschema@.cache_stats() AS s, @extschema@.rtcache_refusals() AS r;
+      FROM @extschema@.cache_stats() AS s, @extschema@.cache_more_stats() AS r;
 
 COMMENT ON VIEW rtcache_stats IS
 'counters of this server: lookups by outcome, fills, operations applied to Redis, messages in WAL';
@@ -432,6 +449,21 @@ COMMENT ON COLUMN rtcache_stats.commit_waits_given_up IS 'of these, those that g
 COMMENT ON COLUMN rtcache_stats.stats_reset IS 'when the counters were last set to zero';
 COMMENT ON COLUMN rtcache_stats.sets_refused IS 'values that Redis refused, so that their keys were deleted instead';
 COMMENT ON COLUMN rtcache_stats.closings IS 'times that a database was closed since Redis refused an operation of it that cannot be left out';
+COMMENT ON COLUMN rtcache_stats.key_conflicts IS 'lookups that found the answer to another question under their key in Redis, or had to throw it out of shared memory: the two replace each other; cache_health() names the keys';
+COMMENT ON COLUMN rtcache_stats.saved_ms IS 'milliseconds that it had taken to compute the answers of all hits';
+COMMENT ON COLUMN rtcache_stats.hit_ratio IS 'hits in shared memory and in Redis, as a part of hits and misses; bypasses do not count';
+
+CREATE VIEW rtcache_tables AS
+    SELECT * FROM @extschema@.rtcache_tables();
+
+COMMENT ON VIEW rtcache_tables IS
+'counters of the tables of this database since the last cache_stats_reset(); there is room for 1024 tables of all databases, those of the others are added up in a row without relation';
+COMMENT ON COLUMN rtcache_tables.relation IS 'the table; NULL: all tables, of any database, for which there was no room';
+COMMENT ON COLUMN rtcache_tables.sets IS 'values that committed transactions have given to Redis by rules of the table';
+COMMENT ON COLUMN rtcache_tables.dels IS 'keys that they have deleted there by rules of the table';
+COMMENT ON COLUMN rtcache_tables.answers_ended IS 'answers that writes to the table have ended, as far as lookups and the relay found that out';
+COMMENT ON COLUMN rtcache_tables.refreshes IS 'answers that workers have computed again after a write to the table had ended them';
+COMMENT ON COLUMN rtcache_tables.warm IS 'rows of the table that a warm-up has stored';
 
 CREATE VIEW rtcache_l1 AS
     SELECT * FROM @extschema@.rtcache_l1();
@@ -522,6 +554,7 @@ REVOKE ALL ON FUNCTION cache_stats() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_stats_reset() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_relay() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_progress() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_l1() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_l1_keys(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cache_l1_keys(integer) TO pg_monitor;

@@ -87,7 +87,8 @@ typedef struct RtcOp
 	const char *value;			/* if it stores: JSON text */
 	uint32		vallen;
 	uint64		dep;			/* TAG: an RtcDep (dep.h) */
-	RtcRow		row;			/* ROW, GONE */
+	RtcRow		row;			/* ROW, GONE; DEL: if a rule has made it, the
+								 * table, and that alone, until it is in WAL */
 } RtcOp;
 
 #endif							/* RTC_OP_H */

@@ -33,6 +33,7 @@
 #include "relay/status.h"
 #include "shmem.h"
 #include "stats.h"
+#include "table_stats.h"
 #include "wal/queue.h"
 #include "wal/seal.h"
 #include "write/commit_wait.h"
@@ -40,6 +41,7 @@
 static const RtcSharedRoom *const rooms[] = {
 	&rtc_relay_latch_room,
 	&rtc_stats_room,
+	&rtc_table_stats_room,
 	&rtc_stamps_room,
 	&rtc_interest_room,
 	&rtc_seal_room,

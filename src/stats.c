@@ -22,9 +22,13 @@
 
 #include "base/shared.h"
 #include "stats.h"
+#include "table_stats.h"
 
 /* The counters, and the sum of the bypasses, and the time of the reset. */
 #define STATS_COLUMNS (RTC_STAT_SETS_REFUSED + 2)
+
+/* The counters that came later, and the ratio of hits. */
+#define MORE_COLUMNS (RTC_STAT_COUNT - RTC_STAT_SETS_REFUSED + 1)
 
 typedef struct RtcStats
 {
@@ -36,7 +40,7 @@ static RtcStats *shared = NULL;
 
 PG_FUNCTION_INFO_V1(cache_stats);
 PG_FUNCTION_INFO_V1(cache_stats_reset);
-PG_FUNCTION_INFO_V1(rtcache_refusals);
+PG_FUNCTION_INFO_V1(cache_more_stats);
 
 static void
 init(void)
@@ -78,6 +82,14 @@ read_counter(RtcCounter counter)
 	return sum;
 }
 
+Datum
+rtc_hit_ratio(uint64 hits, uint64 misses, bool *isnull)
+{
+	*isnull = hits + misses == 0;
+	return *isnull ? (Datum) 0 :
+		Float8GetDatum((double) hits / (double) (hits + misses));
+}
+
 /*
  * All counters as one row, in their order; the sum of the bypasses comes
  * before the first of them.
@@ -115,20 +127,36 @@ cache_stats(PG_FUNCTION_ARGS)
 													  values, nulls)));
 }
 
-/* rtcache_refusals() → (sets_refused, closings) */
+/*
+ * cache_more_stats(): the counters that cache_stats() does not have, in their
+ * order; behind the time saved comes the ratio of hits.
+ */
 Datum
-rtcache_refusals(PG_FUNCTION_ARGS)
+cache_more_stats(PG_FUNCTION_ARGS)
 {
 	TupleDesc	desc;
-	Datum		values[2];
-	bool		nulls[2] = {0};
+	Datum		values[MORE_COLUMNS];
+	bool		nulls[MORE_COLUMNS] = {0};
+	uint64		hits;
+	int			n = 0;
 
 	rtc_require_preload();
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE ||
-		desc->natts != lengthof(values))
-		elog(ERROR, "unexpected result type of rtcache_refusals");
-	values[0] = Int64GetDatum((int64) read_counter(RTC_STAT_SETS_REFUSED));
-	values[1] = Int64GetDatum((int64) read_counter(RTC_STAT_CLOSINGS));
+		desc->natts != MORE_COLUMNS)
+		elog(ERROR, "unexpected result type of cache_more_stats");
+	hits = read_counter(RTC_STAT_L1_HITS) + read_counter(RTC_STAT_L2_HITS);
+	for (int i = RTC_STAT_SETS_REFUSED; i < RTC_STAT_COUNT; i++)
+	{
+		if (i != RTC_STAT_SAVED_US)
+		{
+			values[n++] = Int64GetDatum((int64) read_counter(i));
+			continue;
+		}
+		values[n++] = Float8GetDatum(read_counter(i) / 1000.0);
+		values[n] = rtc_hit_ratio(hits, read_counter(RTC_STAT_MISSES), &nulls[n]);
+		n++;
+	}
+	Assert(n == MORE_COLUMNS);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc),
 													  values, nulls)));
 }
@@ -143,6 +171,7 @@ cache_stats_reset(PG_FUNCTION_ARGS)
 	for (int i = 0; i < RTC_STAT_STRIPES; i++)
 		for (int j = 0; j < RTC_STAT_COUNT; j++)
 			pg_atomic_write_u64(&shared->stripe[i].counter[j], 0);
+	rtc_table_stats_reset();
 	pg_atomic_write_u64(&shared->reset_at, (uint64) GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }

@@ -54,6 +54,10 @@ typedef enum RtcCounter
 	/* from here on not in cache_stats(), whose columns are those of 1.0 */
 	RTC_STAT_SETS_REFUSED,		/* SETs that Redis refused: the key is deleted */
 	RTC_STAT_CLOSINGS,			/* databases that were given up */
+	RTC_STAT_KEY_CONFLICTS,		/* lookups that found the answer to another
+								 * question, or replaced it */
+	RTC_STAT_SAVED_US,			/* microseconds that it had taken to compute
+								 * the answers of hits */
 	RTC_STAT_COUNT
 } RtcCounter;
 
@@ -73,6 +77,9 @@ extern const RtcSharedRoom rtc_stats_room;
 
 /* Adds to a counter; does nothing when not preloaded.  Never raises. */
 extern void rtc_stat_add(RtcCounter counter, uint64 n);
+
+/* The part of lookups that were hits; NULL if there were none. */
+extern Datum rtc_hit_ratio(uint64 hits, uint64 misses, bool *isnull);
 
 #define rtc_stat_inc(counter) rtc_stat_add((counter), 1)
 

@@ -72,6 +72,7 @@
 #include "rule/rule_catalog.h"
 #include "write/forget.h"
 #include "write/row_changes.h"
+#include "write/table_counts.h"
 
 PG_FUNCTION_INFO_V1(rtcache_check_rules);
 PG_FUNCTION_INFO_V1(rtcache_forget_dropped);
@@ -423,6 +424,7 @@ dropped_relation(Oid relid)
 								 RTC_ROWS_DELETED))
 		table = ((Form_pg_index) GETSTRUCT((HeapTuple) lfirst(lc)))->indrelid;
 	rtc_track_ddl(table);
+	rtc_table_counts_dropped(relid);
 }
 
 /*

@@ -19,6 +19,8 @@ typedef struct RtcListedOp
 {
 	uint32		offset;			/* where it begins in the buffer */
 	uint32		generation;		/* grows when ops are written to WAL */
+	Oid			relid;			/* table whose rule has made it; invalid =
+								 * none */
 } RtcListedOp;
 
 /* Keys on which a transaction has made PUTs: a bit for each hash. */

@@ -51,6 +51,7 @@
 #include "write/changed_deps.h"
 #include "write/op_merge.h"
 #include "write/oplist.h"
+#include "write/table_counts.h"
 
 /* A message is closed when it has grown to this; one op may exceed it. */
 #define RTC_MESSAGE_TARGET	(256 * 1024)
@@ -297,6 +298,7 @@ push(const RtcOp *op)
 	rtc_op_encode(&list.buf, op);
 	list.op[list.nops].offset = offset;
 	list.op[list.nops].generation = list.generation;
+	list.op[list.nops].relid = op->row.relid;
 	list.nops++;
 }
 
@@ -431,6 +433,9 @@ write_messages(uint32 first)
 		if (in_message++ == 0)
 			begin = i;
 		append_op(&message, i, kind[i - first]);
+		if (OidIsValid(list.op[i].relid))
+			rtc_table_counts_op(list.op[i].relid,
+								RtcOpStores(kind[i - first]));
 		has_gone |= kind[i - first] == RTC_OP_GONE;
 	}
 	pfree(message.data);

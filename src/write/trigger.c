@@ -143,6 +143,16 @@ same_key(const StringInfoData *a, const StringInfoData *b)
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+/* Deletes a key. */
+static void
+add_del(const RtcRowChange *change, const StringInfoData *key)
+{
+	RtcOp		op = {.kind = RTC_OP_DEL,.key = key->data,.keylen = key->len};
+
+	op.row.relid = RelationGetRelid(change->rel);
+	rtc_oplist_add(&op);
+}
+
 /*
  * The old row has left the key, or the new one has come and is not stored.
  * A value of another row stays under the key.  If the versions are not known the
@@ -156,7 +166,7 @@ add_gone(const RtcRowChange *change, const RtcRow *row,
 
 	if (change->oldrow != NULL && !rtc_row_is_on_page(change, change->oldslot))
 	{
-		rtc_forget_key(key->data, key->len);
+		add_del(change, key);
 		return;
 	}
 	op.kind = RTC_OP_GONE;
@@ -266,9 +276,9 @@ apply_rule(const RtcCachedRule *entry, const RtcRowChange *change)
 		have_old = render_key(lfirst(lc), change->oldrow, change->desc, &oldkey);
 		have_new = render_key(lfirst(lc), change->newrow, change->desc, &newkey);
 		if (have_old)
-			rtc_forget_key(oldkey.data, oldkey.len);
+			add_del(change, &oldkey);
 		if (have_new && !(have_old && same_key(&oldkey, &newkey)))
-			rtc_forget_key(newkey.data, newkey.len);
+			add_del(change, &newkey);
 	}
 
 	rtc_unpin_settings(nestlevel);

@@ -26,6 +26,7 @@
 #include "wal/queue.h"
 #include "write/commit_wait.h"
 #include "write/oplist.h"
+#include "write/table_counts.h"
 #include "write/xact.h"
 
 static void before_commit(void);
@@ -137,6 +138,7 @@ committed(void)
 		rtc_commit_wait_for(XactLastCommitEnd);
 	}
 	RTC_INJECT("commit_ends");
+	rtc_table_counts_commit();
 	rtc_oplist_reset();
 }
 
@@ -150,6 +152,7 @@ prepared(void)
 	RTC_INJECT("prepare_begins");
 	rtc_stamp_prepare();
 	RTC_INJECT("prepare_ends");
+	rtc_table_counts_commit();
 	rtc_oplist_reset();
 }
 
@@ -162,6 +165,7 @@ aborted(void)
 	RTC_INJECT("abort_begins");
 	rtc_commit_wait_forget();
 	rtc_stamp_abort();
+	rtc_table_counts_abort();
 	rtc_oplist_reset();
 }
 
