@@ -13,7 +13,7 @@ AS 'MODULE_PATHNAME', 'rtcache_write_through'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION rtcache_write_through() IS
-'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>''. {.schema} and {.table} in a template are the names of the table. Warns if rows, or rules, can share a key. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
+'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>'', ''behind=<column, ...>'' (which may be written through Redis; the key must tell the primary key). {.schema} and {.table} in a template are the names of the table. Warns if rows, or rules, can share a key. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
 
 CREATE FUNCTION rtcache_invalidate()
 RETURNS trigger
@@ -85,13 +85,13 @@ ALTER EVENT TRIGGER rtcache_check_rules ENABLE ALWAYS;
 ALTER EVENT TRIGGER rtcache_forget_dropped ENABLE ALWAYS;
 ALTER EVENT TRIGGER rtcache_before_drop ENABLE ALWAYS;
 
-CREATE FUNCTION cache_attach(rel regclass, key text DEFAULT NULL, mode text DEFAULT 'set', ttl interval DEFAULT NULL, del text[] DEFAULT '{}', tags text[] DEFAULT '{}', columns name[] DEFAULT NULL)
+CREATE FUNCTION cache_attach(rel regclass, key text DEFAULT NULL, mode text DEFAULT 'set', ttl interval DEFAULT NULL, del text[] DEFAULT '{}', tags text[] DEFAULT '{}', columns name[] DEFAULT NULL, behind name[] DEFAULT '{}')
 RETURNS void
 AS 'MODULE_PATHNAME', 'cache_attach'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) IS
-'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all. {.schema} and {.table} in a template are the names of the table. Partitions that have the same rules lose theirs to the parent. The caller must own the table, and EXECUTE on the trigger functions must have been granted to him or a role of his; PUBLIC does not count. Errors: 22023 bad argument, or the same key for all rows, 42501 not the owner, 42703 unknown column, 42710 already attached, or another rule makes the same keys, 42809 not a table.';
+COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[], name[]) IS
+'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all; behind: those that may be written through Redis. {.schema} and {.table} in a template are the names of the table. Partitions that have the same rules lose theirs to the parent. The caller must own the table, and EXECUTE on the trigger functions must have been granted to him or a role of his; PUBLIC does not count. Errors: 22023 bad argument, or the same key for all rows, 42501 not the owner, 42703 unknown column, 42P16 the keys do not tell the primary key (behind), 42710 already attached, or another rule makes the same keys, 42809 not a table, 55000 no primary key (behind).';
 
 CREATE FUNCTION cache_detach(rel regclass)
 RETURNS void
@@ -118,8 +118,23 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
 COMMENT ON FUNCTION rtcache_rules() IS
 'returns the rules of this database';
 
+CREATE FUNCTION rtcache_rule_options(
+    OUT relation regclass,
+    OUT trigger name,
+    OUT behind text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_rule_options'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
+
+COMMENT ON FUNCTION rtcache_rule_options() IS
+'returns the options of the rules of this database that 1.0 did not have, for rtcache_rules; everybody may call it';
+
 CREATE VIEW rtcache_rules AS
-    SELECT * FROM @extschema@.rtcache_rules();
+    SELECT r.*, o.behind
+      FROM @extschema@.rtcache_rules() AS r
+      JOIN @extschema@.rtcache_rule_options() AS o
+        ON o.relation OPERATOR(pg_catalog.=) r.relation
+       AND o.trigger OPERATOR(pg_catalog.=) r.trigger;
 
 COMMENT ON VIEW rtcache_rules IS
 'the rules of this database, as the arguments of their triggers say; clones in partitions are left out';
@@ -132,6 +147,7 @@ COMMENT ON COLUMN rtcache_rules.del IS 'templates of other keys to delete';
 COMMENT ON COLUMN rtcache_rules.tags IS 'templates of tags';
 COMMENT ON COLUMN rtcache_rules.enabled IS 'when it fires: always, origin (not where session_replication_role is replica), replica, disabled';
 COMMENT ON COLUMN rtcache_rules.columns IS 'the columns that are stored; NULL for all';
+COMMENT ON COLUMN rtcache_rules.behind IS 'the columns that may be written through Redis; NULL for none';
 
 --
 -- Reading
@@ -533,7 +549,7 @@ REVOKE ALL ON FUNCTION rtcache_truncate() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_check_rules() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_forget_dropped() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_before_drop() FROM PUBLIC;
-REVOKE ALL ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[], name[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_detach(regclass) FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_rules() FROM PUBLIC;
 REVOKE ALL ON FUNCTION cache_get(text, text, text[], interval, text[]) FROM PUBLIC;

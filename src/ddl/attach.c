@@ -39,6 +39,9 @@
 #include "compat.h"
 #include "ddl/rule_clash.h"
 #include "ddl/rule_clones.h"
+#include "rule/behind.h"
+#include "rule/rule.h"
+#include "rule/rule_names.h"
 
 PG_FUNCTION_INFO_V1(cache_attach);
 PG_FUNCTION_INFO_V1(cache_detach);
@@ -123,9 +126,12 @@ add_arguments(List **args, const char *name, FunctionCallInfo fcinfo,
 	return nelems;
 }
 
-/* Column names as an argument of a rule takes them. */
+/*
+ * Column names, of an argument of the SQL function, as an argument of a rule
+ * takes them; empty if there are none.
+ */
 static char *
-column_list(ArrayType *array)
+column_list(ArrayType *array, const char *parameter)
 {
 	Datum	   *elems;
 	bool	   *nulls;
@@ -141,7 +147,7 @@ column_list(ArrayType *array)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not contain nulls",
-							"columns")));
+							parameter)));
 		if (i > 0)
 			appendStringInfoChar(&buf, ',');
 		appendStringInfoString(&buf,
@@ -201,9 +207,24 @@ has_trigger(Relation rel, const char *name)
 	return false;
 }
 
+/* Raises an error if rows with these keys cannot be written behind. */
+static void
+refuse_behind(Relation rel, const char *key, const char *behind)
+{
+	RtcRuleText text = {.kind = RTC_RULE_WRITE_THROUGH,.key = key,.behind = behind};
+	RtcNames	names;
+	RtcFault	fault;
+	RtcRule    *rule;
+
+	rtc_names_of(RelationGetRelid(rel), &names);
+	rule = rtc_rule_bind(&text, RelationGetDescr(rel), &names, &fault);
+	if (rule == NULL || !rtc_behind_check(rel, rule->key, &fault))
+		rtc_fault_raise(&fault);
+}
+
 /*
  * cache_attach(rel regclass, key text, mode text, ttl interval, del text[],
- *				tags text[], columns name[])
+ *				tags text[], columns name[], behind name[])
  */
 Datum
 cache_attach(PG_FUNCTION_ARGS)
@@ -211,6 +232,7 @@ cache_attach(PG_FUNCTION_ARGS)
 	char	   *schema = get_namespace_name(get_func_namespace(fcinfo->flinfo->fn_oid));
 	char	   *key = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char	   *mode;
+	char	   *behind = "";
 	bool		stores;
 	int			nkeys = 0;
 	int			ntags;
@@ -230,11 +252,15 @@ cache_attach(PG_FUNCTION_ARGS)
 				 errmsg("unrecognized mode \"%s\"", mode),
 				 errhint("The modes are \"set\", to store each new row under its key, and \"del\", to delete the key.")));
 	stores = key != NULL && strcmp(mode, "set") == 0;
-	if (!stores && (!PG_ARGISNULL(3) || !PG_ARGISNULL(6)))
+	/* 1.0 has no such argument */
+	if (PG_NARGS() > 7 && !PG_ARGISNULL(7))
+		behind = column_list(PG_GETARG_ARRAYTYPE_P(7), "behind");
+	if (!stores && (!PG_ARGISNULL(3) || !PG_ARGISNULL(6) || behind[0] != '\0'))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is given, but no row is stored",
-						PG_ARGISNULL(3) ? "columns" : "ttl"),
+						!PG_ARGISNULL(3) ? "ttl" :
+						!PG_ARGISNULL(6) ? "columns" : "behind"),
 				 errhint("Give a key, and mode \"set\".")));
 
 	if (key != NULL)
@@ -253,7 +279,9 @@ cache_attach(PG_FUNCTION_ARGS)
 		add_argument(&truncargs, "keys", "none");
 	if (stores && !PG_ARGISNULL(6))
 		add_argument(&rowargs, "columns",
-					 column_list(PG_GETARG_ARRAYTYPE_P(6)));
+					 column_list(PG_GETARG_ARRAYTYPE_P(6), "columns"));
+	if (behind[0] != '\0')
+		add_argument(&rowargs, "behind", behind);
 
 	rel = open_table(PG_GETARG_OID(0), ShareRowExclusiveLock);
 	if (has_trigger(rel, ROW_TRIGGER) || has_trigger(rel, TRUNCATE_TRIGGER))
@@ -264,6 +292,8 @@ cache_attach(PG_FUNCTION_ARGS)
 				 errhint("Use cache_detach() first to attach it in another way.")));
 	if (stores)
 		rtc_refuse_clash(rel, key);
+	if (behind[0] != '\0')
+		refuse_behind(rel, key, behind);
 
 	make_trigger(rel, ROW_TRIGGER,
 				 TRIGGER_TYPE_ROW | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE |

@@ -21,6 +21,9 @@
  *	 whatever changes the row must be seen.  A WHEN hides the update that makes
  *	 it false, and a column list hides what BEFORE triggers change in columns
  *	 that the UPDATE does not name.  The columns= option limits what is stored.
+ * - With option behind=, on a table whose rows the keys tell; see
+ *	 rule/behind.c.  Without a primary key there is a warning only, except from
+ *	 cache_attach(): pg_restore may make that behind the rule.
  * - invalidate takes both: what its keys hold is known to their author only.
  *	 A column list must name the columns of the keys, though, or a change of
  *	 key would be missed.
@@ -69,6 +72,7 @@
 #include "ddl/rule_check.h"
 #include "ddl/rule_clash.h"
 #include "ddl/rule_clones.h"
+#include "rule/behind.h"
 #include "rule/rule_catalog.h"
 #include "rule/rule_names.h"
 #include "write/forget.h"
@@ -229,6 +233,18 @@ check_events(Relation rel, const Trigger *trigger)
 	pfree(missing.data);
 }
 
+/* Warns of what is wrong with a rule, and may get right. */
+static void
+warn_of_fault(const Trigger *trigger, const RtcFault *fault)
+{
+	ereport(WARNING,
+			(errcode(ERRCODE_WARNING),
+			 errmsg_internal("%s", fault->message),
+			 errdetail_internal("%s", fault->detail),
+			 errhint("Add a primary key, or drop rule \"%s\".",
+					 trigger->tgname)));
+}
+
 /*
  * check_rule
  *		Checks one rule, and raises what is wrong.  made: it has just been
@@ -249,6 +265,14 @@ check_rule(Relation rel, const Trigger *trigger, RtcRuleKind kind,
 	check_persistence(rel, kind);
 
 	rule = rtc_rule_parse(rel, trigger, kind, &text, &names, &fault);
+	if (rule != NULL && rule->behind != NIL &&
+		!rtc_behind_check(rel, rule->key, &fault))
+	{
+		if (fault.sqlerrcode == ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+			warn_of_fault(trigger, &fault);
+		else
+			rule = NULL;
+	}
 	if (rule == NULL && made)
 		rtc_fault_raise(&fault);
 	if (rule == NULL)

@@ -32,8 +32,10 @@
 #include "rule/ttl.h"
 
 PG_FUNCTION_INFO_V1(rtcache_rules);
+PG_FUNCTION_INFO_V1(rtcache_rule_options);
 
-#define RULE_COLUMNS 9
+#define RULE_COLUMNS	9
+#define OPTION_COLUMNS	3
 
 /* As many as can be read at a glance. */
 #define WEAK_RULES_NAMED 5
@@ -143,6 +145,34 @@ rtcache_rules(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(lc, rtc_all_rules(false))
 		show_rule(rsinfo, lfirst(lc));
+	return (Datum) 0;
+}
+
+/*
+ * rtcache_rule_options() → what 1.1 has added to rtcache_rules, one row for
+ * each rule
+ */
+Datum
+rtcache_rule_options(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, rtc_all_rules(false))
+	{
+		const RtcRuleRow *row = lfirst(lc);
+		Datum		values[OPTION_COLUMNS] = {0};
+		bool		nulls[OPTION_COLUMNS] = {0};
+		NameData	name;
+
+		namestrcpy(&name, row->name);
+		values[0] = ObjectIdGetDatum(row->relid);
+		values[1] = NameGetDatum(&name);
+		set_text(&values[2], &nulls[2], row->text.behind);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
+							 nulls);
+	}
 	return (Datum) 0;
 }
 

@@ -9,6 +9,7 @@
  *		ttl=interval		time to live; '0' = does not expire
  *		del=template		another key to delete; may be repeated
  *		columns=a,b			the columns to store; all by default
+ *		behind=a,b			the columns that may be written behind; none by default
  *		tag=template		a tag that the rows belong to; may be repeated
  *
  * Those of rtcache_invalidate and rtcache_truncate are key templates, and
@@ -37,6 +38,7 @@
 
 #include "utils/varlena.h"
 
+#include "rule/behind.h"
 #include "rule/rule.h"
 #include "rule/ttl.h"
 
@@ -102,7 +104,7 @@ note_unknown(RtcFault *fault, RtcRuleKind kind, const char *arg)
 						option_name_length(arg), arg,
 						rtc_rule_function(kind)),
 			   kind == RTC_RULE_WRITE_THROUGH ?
-			   _("The options are \"ttl\", \"del\", \"tag\" and \"columns\".") :
+			   _("The options are \"ttl\", \"del\", \"tag\", \"columns\" and \"behind\".") :
 			   kind == RTC_RULE_TRUNCATE ?
 			   _("The arguments of rtcache_truncate are key templates, \"tag=...\" and \"keys=none\".") :
 			   _("The arguments of rtcache_invalidate are key templates and \"tag=...\"."));
@@ -131,6 +133,8 @@ read_option(RtcRuleText *rule, const char *arg, RtcFault *fault)
 		take_once(fault, &rule->ttl, "ttl", value);
 	else if (is_option(arg, "columns", &value))
 		take_once(fault, &rule->columns, "columns", value);
+	else if (is_option(arg, "behind", &value))
+		take_once(fault, &rule->behind, "behind", value);
 	else if (is_option(arg, "del", &value))
 		rule->del = lappend(rule->del, pstrdup(value));
 	else if (option_name_length(arg) > 0)
@@ -139,7 +143,7 @@ read_option(RtcRuleText *rule, const char *arg, RtcFault *fault)
 		note_fault(fault,
 				   psprintf(_("invalid argument \"%s\" of %s"), arg,
 							rtc_rule_function(rule->kind)),
-				   _("The arguments after the key template are options: \"ttl=...\", \"del=...\", \"tag=...\" and \"columns=...\"."));
+				   _("The arguments after the key template are options: \"ttl=...\", \"del=...\", \"tag=...\", \"columns=...\" and \"behind=...\"."));
 }
 
 bool
@@ -204,12 +208,26 @@ bind_templates(RtcRule *rule, List *texts, List **templates, TupleDesc desc,
 	return true;
 }
 
+/* Splits a list of column names; false and *fault if it is none. */
+static bool
+split_columns(const char *text, List **columns, RtcFault *fault)
+{
+	if (SplitIdentifierString(pstrdup(text), ',', columns) && *columns != NIL)
+		return true;
+	(void) rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
+						 psprintf(_("invalid list of columns \"%s\""), text),
+						 NULL,
+						 _("Column names are separated by commas, and quoted like identifiers where needed."));
+	return false;
+}
+
 RtcRule *
 rtc_rule_bind(const RtcRuleText *text, TupleDesc desc, const RtcNames *names,
 			  RtcFault *fault)
 {
 	RtcRule    *rule = palloc0(sizeof(RtcRule));
 	List	   *columns = NIL;
+	List	   *behind = NIL;
 
 	rule->kind = text->kind;
 	rule->ttl_ms = -1;
@@ -229,13 +247,12 @@ rtc_rule_bind(const RtcRuleText *text, TupleDesc desc, const RtcNames *names,
 	if (text->kind != RTC_RULE_WRITE_THROUGH)
 		return rule;
 	if (text->columns != NULL &&
-		(!SplitIdentifierString(pstrdup(text->columns), ',', &columns) ||
-		 columns == NIL))
-		return rtc_fault_set(fault, ERRCODE_INVALID_PARAMETER_VALUE,
-							 psprintf(_("invalid list of columns \"%s\""),
-									  text->columns),
-							 NULL,
-							 _("Column names are separated by commas, and quoted like identifiers where needed."));
+		!split_columns(text->columns, &columns, fault))
+		return NULL;
+	if (text->behind != NULL &&
+		(!split_columns(text->behind, &behind, fault) ||
+		 !rtc_behind_bind(behind, desc, rule->key, &rule->behind, fault)))
+		return NULL;
 	rule->row = rtc_row_json_make(desc, columns, fault);
 	if (rule->row == NULL)
 		return NULL;

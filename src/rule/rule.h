@@ -41,6 +41,8 @@ typedef struct RtcRule
 								 * WRITE_THROUGH, the arguments of the others */
 	List	   *tag;			/* of RtcTemplate *: what the rows belong to,
 								 * tag= */
+	List	   *behind;			/* of int: the columns that may be written
+								 * behind, behind=; see behind.h */
 	bool		needs_pin;		/* rendering depends on session settings */
 } RtcRule;
 
@@ -54,6 +56,7 @@ typedef struct RtcRuleText
 	const char *key;			/* WRITE_THROUGH; else NULL */
 	const char *ttl;			/* NULL = default */
 	const char *columns;		/* NULL = all */
+	const char *behind;			/* NULL = none */
 	List	   *del;			/* of char *; all keys that the others delete */
 	List	   *tag;			/* of char * */
 	bool		no_keys;
@@ -72,7 +75,7 @@ extern bool rtc_rule_read(RtcRuleKind kind, int nargs, char **args,
 /*
  * Binds a rule to its table's row type and names, in the current memory
  * context.  Returns NULL and fills *fault when they do not fit: 22023
- * malformed, 42703 unknown column, 0A000 virtual generated column.
+ * malformed, 42703 unknown column, 0A000 generated column.
  */
 extern RtcRule *rtc_rule_bind(const RtcRuleText *text, TupleDesc desc,
 							  const RtcNames *names, RtcFault *fault);

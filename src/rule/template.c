@@ -280,6 +280,18 @@ rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum)
 }
 
 bool
+rtc_template_part(const RtcTemplate *tmpl, int n, AttrNumber *attnum,
+				  const char **text, int *len)
+{
+	if (n >= tmpl->nparts)
+		return false;
+	*attnum = tmpl->part[n].attnum;
+	*text = tmpl->part[n].text;
+	*len = tmpl->part[n].len;
+	return true;
+}
+
+bool
 rtc_template_needs_pin(const RtcTemplate *tmpl)
 {
 	return tmpl->needs_pin;

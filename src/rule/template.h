@@ -43,6 +43,14 @@ extern bool rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple,
 /* Is column attnum (1-based) used by the template? */
 extern bool rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum);
 
+/*
+ * The n-th part of a template, counted from 0; false = there are no more.
+ * *attnum: the column, InvalidAttrNumber for literal text, which *text and *len
+ * tell.
+ */
+extern bool rtc_template_part(const RtcTemplate *tmpl, int n,
+							  AttrNumber *attnum, const char **text, int *len);
+
 /* Does the text of any column depend on session settings? */
 extern bool rtc_template_needs_pin(const RtcTemplate *tmpl);
 

@@ -53,16 +53,18 @@ SELECT count(*) > 0 FROM rtcache_stats;
 
 -- what is granted before stays granted, and is no part of the extension
 CREATE ROLE rtc_upgrader;
-GRANT EXECUTE ON FUNCTION rtcache_write_through, rtcache_invalidate, rtcache_truncate, cache_get TO rtc_upgrader;
+GRANT EXECUTE ON FUNCTION rtcache_write_through, rtcache_invalidate, rtcache_truncate, cache_get, cache_attach TO rtc_upgrader;
 CREATE VIEW hits AS SELECT l1_hits, stats_reset FROM rtcache_stats;
+CREATE VIEW keys AS SELECT relation, key FROM rtcache_rules WHERE kind = 'set';
 
 ALTER EXTENSION rtcache UPDATE;
 SELECT sets_refused + closings >= 0 AS counted, (SELECT count(*) FROM hits) FROM rtcache_stats;
-DROP VIEW hits;
+TABLE keys;
+DROP VIEW hits, keys;
 SELECT p.proname, p.proacl::text ~ 'rtc_upgrader' AS granted, i.initprivs::text ~ 'rtc_upgrader' AS part
   FROM pg_proc AS p JOIN pg_init_privs AS i ON i.objoid = p.oid AND i.classoid = 'pg_proc'::regclass
  WHERE p.proacl::text ~ 'rtc_upgrader' ORDER BY 1;
-REVOKE ALL ON FUNCTION rtcache_write_through, rtcache_invalidate, rtcache_truncate, cache_get FROM rtc_upgrader;
+REVOKE ALL ON FUNCTION rtcache_write_through, rtcache_invalidate, rtcache_truncate, cache_get, cache_attach FROM rtc_upgrader;
 DROP ROLE rtc_upgrader;
 SELECT extversion = (SELECT default_version FROM pg_available_extensions
 					  WHERE name = 'rtcache') AS newest

@@ -375,10 +375,10 @@ ops();
 # pg_dump
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION rtcache;
-	CREATE TABLE dumped (id int, day int) PARTITION BY LIST (day);
+	CREATE TABLE dumped (id int, day int, hits int, seen date, PRIMARY KEY (id, day)) PARTITION BY LIST (day);
 	CREATE TABLE a_dumped PARTITION OF dumped FOR VALUES IN (1);
 	CREATE TABLE z_dumped PARTITION OF dumped FOR VALUES IN (2);
-	SELECT cache_attach('dumped', 'dumped:{id}', 'set', '90 minutes', '{all}', array['d:{day}'], '{id}');
+	SELECT cache_attach('dumped', 'dumped:{id}:{day}', 'set', '90 minutes', '{all}', array['d:{day}'], '{id}', behind => '{hits, seen}');
 	CREATE DATABASE copy;
 });
 my $rules = q{SELECT * FROM rtcache_rules;
