@@ -338,7 +338,6 @@ rtc_apply_requests(RtcStream *s)
 bool
 rtc_apply_jobs(RtcStream *s)
 {
-	if (s->full || !rtc_jobs_wait(s->jobs))
-		return true;
-	return after_job(s, rtc_jobs_step(s->jobs)) != RTC_TARGET_DOWN;
+	return s->full ||
+		after_job(s, rtc_jobs_step(s->jobs)) != RTC_TARGET_DOWN;
 }

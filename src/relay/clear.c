@@ -50,7 +50,8 @@ rtc_clear(RtcStream *s, const char *reason)
 	s->have_event = false;
 	rtc_redis_close();
 	rtc_relay_set_state(RTC_RELAY_CLEARING);
-	ereport(s->jobs->clear != NIL ? DEBUG1 : LOG,
+	/* who goes on with one has said so */
+	ereport(s->same && s->pos.at.horizon != 0 ? DEBUG1 : LOG,
 			(errmsg("clearing the cache in Redis: %s", reason)));
 
 	/* all that commits from here on is seen, but maybe not all its messages */
@@ -92,12 +93,6 @@ rtc_clear(RtcStream *s, const char *reason)
 	rtc_relay_set_state(RTC_RELAY_DRAINING);
 	rtc_relay_connected(rtc_conn_peer(s->conn));
 	return true;
-}
-
-bool
-rtc_clear_is_done(const RtcStream *s, const RtcPosition *pos)
-{
-	return s->same && s->cleared != 0 && pos->at.horizon == s->cleared;
 }
 
 bool

@@ -20,12 +20,6 @@
  */
 extern bool rtc_clear(RtcStream *s, const char *reason);
 
-/*
- * Has this relay deleted all that is ours in this Redis, so that an unfinished
- * clear need not begin anew, and only waits for transactions?
- */
-extern bool rtc_clear_is_done(const RtcStream *s, const RtcPosition *pos);
-
 /* After a clear: is it over?  Drops the horizon then.  False = down. */
 extern bool rtc_clear_check_drained(RtcStream *s);
 

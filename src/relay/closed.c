@@ -158,8 +158,8 @@ rtc_closed_retry(void)
 }
 
 RtcJobResult
-rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
-				 size_t error_size)
+rtc_closed_probe(RtcConn *conn, const char *prefix,
+				 char error[RTC_ERROR_LEN])
 {
 	char		key[RTC_MAX_PREFIX_LEN + 8];
 	RtcArgs		args = {0};
@@ -179,7 +179,7 @@ rtc_closed_probe(RtcConn *conn, const char *prefix, char *error,
 	for (int i = 0; i < nreplies; i++)
 		if (replies[i].type == RTC_REPLY_ERROR)
 		{
-			snprintf(error, error_size, "%s", replies[i].str);
+			strlcpy(error, replies[i].str, RTC_ERROR_LEN);
 			return RTC_JOB_SKIPPED;
 		}
 	return RTC_JOB_DONE;

@@ -54,7 +54,7 @@ extern void rtc_closed_retry(void);
  * says.
  */
 extern RtcJobResult rtc_closed_probe(RtcConn *conn, const char *prefix,
-									 char *error, size_t error_size);
+									 char error[RTC_ERROR_LEN]);
 
 /*
  * Appends, for use in the MULTI that stores the position, that databases are

@@ -7,25 +7,25 @@
  * and a clear of everything look at each key that Redis holds, whoever owns it.
  * With many millions of keys that takes minutes.
  *
- * A short one is done at once.  If it is not over within RTC_JOB_PATIENCE, its
- * database is closed for readers, durably (closed.c), and it goes on between
- * batches: so the position moves past it, and other databases need not wait.
- * Ops of its own database are applied meanwhile.  A key that such an op sets and
- * the job deletes is just not cached; none is left that was there before.
+ * A short one is done at once.  One that is not over within RTC_JOB_PATIENCE
+ * goes on between batches.  The position moves past it, so that other databases
+ * need not wait.  Its own database is closed for readers, durably (closed.c), but
+ * its ops are applied.  A key that such an op sets and the job deletes is just
+ * not cached; none is left that was there before.
  *
  * A job outlives the connection, if the next one leads to the same process of
- * Redis (its run id), with the same data (its replication id, and the epoch of
+ * Redis (its run id) with the same data (its replication id, and the epoch of
  * the position): then what was deleted is deleted.  WAL is read again, though.
  * What it sets again may be behind the place where the job is; so SETs of
  * commits up to that of the job become DELs.  At another Redis, or if INFO is
- * forbidden, jobs are forgotten: WAL brings them again, or the database is
- * closed and gets cleared by its registration.
+ * forbidden, jobs are forgotten: WAL brings them again, or the registration of
+ * the closed database clears it.
  *
  * A job that fails again and again at the same place is refused, and its
  * database is given up.
  *
  * Model: the relay alone.  Each job has a memory context of its own.  Redis
- * trouble is a result.
+ * trouble is a result.  Raises out of memory.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -33,18 +33,17 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "nodes/pg_list.h"
-#include "storage/condition_variable.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "guc.h"
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "relay/closed.h"
 #include "relay/jobs.h"
 #include "relay/prefix.h"
+#include "relay/scan.h"
+#include "relay/status.h"
 #include "stats.h"
 #include "wal/queue.h"
 
@@ -56,18 +55,347 @@
 /* Length of a slice between batches (us). */
 #define RTC_JOB_SLICE		10000
 
+/* How often progress is told at most, and the slice of a CLEAR_ALL (us). */
+#define RTC_JOB_TELL		100000
+
 /* Failures at one place before it is given up. */
 #define RTC_JOB_TRIES		3
 
-static RtcScanResult run(RtcJobs *jobs, RtcJob *job, int64 until_us);
-static RtcJobResult complete(RtcJobs *jobs, RtcJob *job);
-static RtcJobResult leave_for_later(RtcJobs *jobs, RtcJob *job);
-static RtcJobResult note_error(RtcJobs *jobs, RtcJobResult result,
-							   const RtcRegistration *reg);
-static RtcJobResult failed(RtcJobs *jobs, RtcJob *job);
-static int64 patience(RtcJobs *jobs, XLogRecPtr lsn);
-static void make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos);
-static void make_clear_job(RtcJobs *jobs, Oid dboid, const char *prefix);
+typedef struct RtcJob
+{
+	MemoryContext context;		/* holds the job */
+	RtcJobKind	kind;
+	Oid			dboid;
+	XLogRecPtr	lsn;			/* of its commit; all up to it counts */
+	uint64		nth;			/* and which op of it */
+	bool		later;			/* it goes on between batches */
+	bool		absorbs;		/* CLEAR: all SETs of the database are DELs
+								 * until it is over, so deletions that come
+								 * meanwhile have nothing to do */
+	RtcScan		scan;
+	RtcRegistration reg;		/* REGISTER; CLEAR_ALL: the prefix only */
+	int			resumed;		/* it went on over another connection so often */
+	int			tries;			/* failures at the same place, */
+	char		tried_at[RTC_CURSOR_LEN + 16];	/* which was this */
+	int64		total;			/* keys in Redis when it was asked; 0 =
+								 * unknown, -1 = not asked yet */
+	TimestampTz started_at;
+} RtcJob;
+
+/* ---------------- the list ---------------- */
+
+/*
+ * Tells people what goes on: now, or when it has been long enough.
+ */
+static void
+tell(RtcJobs *jobs, bool now)
+{
+	RtcJobInfo	infos[RTC_MAX_JOBS] = {0};
+	int			n = 0;
+	ListCell   *lc;
+
+	if (!now && rtc_clock_us() - jobs->told_us < RTC_JOB_TELL)
+		return;
+	jobs->told_us = rtc_clock_us();
+	foreach(lc, jobs->list)
+	{
+		const RtcJob *job = lfirst(lc);
+		const RtcScan *scan = &job->scan;
+		int			current = Min(scan->current, scan->nglobs - 1);
+		RtcJobInfo *info;
+
+		if (n == RTC_MAX_JOBS)
+			break;
+		if (scan->nglobs == 0 ||
+			(job->kind == RTC_JOB_CLEAR_ALL && scan->current == scan->nglobs))
+			continue;
+		info = &infos[n++];
+		info->kind = job->kind;
+		info->dboid = job->dboid;
+		strlcpy(info->pattern, scan->glob[current], sizeof(info->pattern));
+		for (char *p = info->pattern; *p != '\0'; p++)
+			if (*p < ' ' || *p > '~')
+				*p = '?';
+		info->passes = scan->nglobs * RTC_SCAN_PASSES;
+		info->pass = Min(scan->current * RTC_SCAN_PASSES + scan->pass + 1,
+						 info->passes);
+		info->total = Max(job->total, 0);
+		info->looked = scan->steps * RTC_SCAN_COUNT;
+		if (info->total > 0)
+			info->looked = Min(info->looked, info->total);
+		info->deleted = scan->deleted;
+		info->resumed = job->resumed;
+		info->started_at = job->started_at;
+	}
+	rtc_relay_report_jobs(infos, n);
+}
+
+static RtcJob *
+make(RtcJobs *jobs, RtcJobKind kind, Oid dboid, XLogRecPtr lsn, uint64 nth)
+{
+	MemoryContext context = AllocSetContextCreate(jobs->context, "rtcache job",
+												  ALLOCSET_SMALL_SIZES);
+	RtcJob	   *job = MemoryContextAllocZero(context, sizeof(RtcJob));
+	MemoryContext old = MemoryContextSwitchTo(jobs->context);
+
+	job->context = context;
+	job->kind = kind;
+	job->dboid = dboid;
+	job->lsn = lsn;
+	job->nth = nth;
+	job->total = -1;
+	job->started_at = GetCurrentTimestamp();
+	jobs->list = lappend(jobs->list, job);
+	MemoryContextSwitchTo(old);
+	return job;
+}
+
+/* What it deletes besides; op as for rtc_scan_add(). */
+static void
+add_scan(RtcJob *job, const char *prefix, const RtcOp *op)
+{
+	MemoryContext old = MemoryContextSwitchTo(job->context);
+
+	rtc_scan_add(&job->scan, prefix, op);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+drop(RtcJobs *jobs, RtcJob *job)
+{
+	jobs->list = list_delete_ptr(jobs->list, job);
+	MemoryContextDelete(job->context);
+	tell(jobs, true);
+}
+
+/*
+ * Forgets clears of everything, or all other jobs; of a database, InvalidOid =
+ * of all.
+ */
+static void
+drop_all(RtcJobs *jobs, bool clears, Oid dboid)
+{
+	ListCell   *lc;
+
+	foreach(lc, jobs->list)
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if ((job->kind == RTC_JOB_CLEAR_ALL) != clears ||
+			(OidIsValid(dboid) && job->dboid != dboid))
+			continue;
+		jobs->list = foreach_delete_current(jobs->list, lc);
+		MemoryContextDelete(job->context);
+	}
+	tell(jobs, true);
+}
+
+/*
+ * Finds the job that does what a deletion asks for: the op has made it when WAL
+ * was read for the first time, or it absorbs others.
+ */
+static RtcJob *
+find_deletion(const RtcJobs *jobs, Oid dboid, XLogRecPtr lsn, uint64 nth)
+{
+	ListCell   *lc;
+
+	foreach(lc, jobs->list)
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if (job->dboid == dboid &&
+			(job->kind == RTC_JOB_PATTERN || job->kind == RTC_JOB_CLEAR) &&
+			(job->absorbs || (job->lsn == lsn && job->nth == nth)))
+			return job;
+	}
+	return NULL;
+}
+
+/* Finds a registration that was cut off. */
+static RtcJob *
+find_registration(const RtcJobs *jobs, const RtcRegistration *reg)
+{
+	ListCell   *lc;
+
+	foreach(lc, jobs->list)
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if (job->kind == RTC_JOB_REGISTER && job->dboid == reg->dboid &&
+			strcmp(job->reg.prefix, reg->prefix) == 0 &&
+			strcmp(job->reg.old, reg->old) == 0)
+			return job;
+	}
+	return NULL;
+}
+
+/*
+ * Finds the next job that goes on between batches, of a database or of any, but
+ * for one.
+ */
+static RtcJob *
+find_later(const RtcJobs *jobs, Oid dboid, const RtcJob *but)
+{
+	ListCell   *lc;
+
+	foreach(lc, jobs->list)
+	{
+		RtcJob	   *job = lfirst(lc);
+
+		if (job->later && job != but &&
+			(!OidIsValid(dboid) || job->dboid == dboid))
+			return job;
+	}
+	return NULL;
+}
+
+/* ---------------- at work ---------------- */
+
+/*
+ * The connection was lost.  If that happens at the same place several times, it
+ * is refused.
+ */
+static RtcJobResult
+failed(RtcJobs *jobs, RtcJob *job)
+{
+	char		place[sizeof(job->tried_at)];
+	char		why[RTC_ERROR_LEN];
+	Oid			dboid = job->dboid;
+	XLogRecPtr	lsn = job->lsn;
+
+	snprintf(place, sizeof(place), "%d/%d/%s", job->scan.current,
+			 job->scan.pass, job->scan.cursor);
+	if (strcmp(place, job->tried_at) != 0)
+		job->tries = 0;
+	strlcpy(job->tried_at, place, sizeof(job->tried_at));
+	jobs->suspect->learned = true;
+	if (++job->tries < RTC_JOB_TRIES)
+		return RTC_JOB_DOWN;
+	snprintf(why, sizeof(why), "its keys cannot be deleted: %s",
+			 rtc_conn_error(jobs->conn));
+	job->tries = 0;
+	if (job->kind != RTC_JOB_CLEAR_ALL)
+	{
+		drop_all(jobs, false, dboid);
+		(void) rtc_closed_give_up(dboid, NULL, lsn, why);
+	}
+	else if (rtc_closed_give_up(dboid, job->reg.prefix, lsn, why))
+		job->scan.current = job->scan.nglobs;	/* nothing more to do */
+	return RTC_JOB_DOWN;
+}
+
+static RtcJobResult
+run(RtcJobs *jobs, RtcJob *job, int64 until_us)
+{
+	uint64		before = job->scan.deleted;
+	RtcJobResult result;
+
+	/* what takes no time is nothing to tell about */
+	if (job->total < 0 && job->scan.steps > 0)
+		job->total = (int64) rtc_redis_keys(jobs->conn);
+	result = rtc_scan_run(jobs->conn, &job->scan, until_us);
+	rtc_stat_add(RTC_STAT_PATTERN_DELS, job->scan.deleted - before);
+	tell(jobs, false);
+	return result == RTC_JOB_DOWN ? failed(jobs, job) : result;
+}
+
+/*
+ * A registration goes on between batches; ops go to the prefix meanwhile.
+ */
+static RtcJobResult
+leave_for_later(RtcJobs *jobs, RtcJob *job)
+{
+	RtcJobResult result = rtc_prefix_apply_early(jobs->conn, &job->reg,
+												 job->lsn);
+
+	if (result != RTC_JOB_DONE)
+		return result;
+	job->later = true;
+	return RTC_JOB_LATER;
+}
+
+/*
+ * All is deleted: opens the database for readers, if there is nothing else to
+ * be deleted.  The job stays until Redis has confirmed it.
+ */
+static RtcJobResult
+complete(RtcJobs *jobs, RtcJob *job)
+{
+	/* what is not for later is over, or WAL brings it again */
+	bool		others = find_later(jobs, job->dboid, job) != NULL;
+	RtcJobResult result = RTC_JOB_DONE;
+
+	if (job->kind != RTC_JOB_REGISTER && !others)
+		result = rtc_prefix_reopen(jobs->conn, job->dboid);
+	else if (job->kind == RTC_JOB_REGISTER && !others)
+		result = rtc_prefix_finish(jobs->conn, &job->reg, job->scan.deleted,
+								   jobs->error);
+	else if (job->kind == RTC_JOB_REGISTER)
+		/* the position must not say yet that it is in use */
+		return leave_for_later(jobs, job);
+	if (result == RTC_JOB_DONE || result == RTC_JOB_SKIPPED)
+	{
+		drop(jobs, job);
+		rtc_queue_broadcast();
+	}
+	return result;
+}
+
+/*
+ * Until when others may have to wait for jobs of this commit.
+ */
+static int64
+patience(RtcJobs *jobs, XLogRecPtr lsn)
+{
+	if (jobs->patient_until == 0 || jobs->patient_lsn != lsn)
+	{
+		jobs->patient_lsn = lsn;
+		jobs->patient_until = rtc_clock_us() + RTC_JOB_PATIENCE;
+	}
+	return jobs->patient_until;
+}
+
+static void
+make_clear_job(RtcJobs *jobs, Oid dboid, const char *prefix)
+{
+	RtcJob	   *job;
+	ListCell   *lc;
+
+	/* an empty one would be everybody's keys */
+	if (prefix[0] == '\0')
+		return;
+	foreach(lc, jobs->list)
+		if (strcmp(((RtcJob *) lfirst(lc))->reg.prefix, prefix) == 0)
+		return;
+	job = make(jobs, RTC_JOB_CLEAR_ALL, dboid, InvalidXLogRecPtr, 0);
+	strlcpy(job->reg.prefix, prefix, sizeof(job->reg.prefix));
+	add_scan(job, prefix, NULL);
+}
+
+/*
+ * Makes a job for each prefix that is ours, by the position or by shared
+ * memory.  A database that is closed is cleared before it is used, anyway.
+ */
+static void
+make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos)
+{
+	for (int i = 0; i < pos->nprefixes; i++)
+		if (!pos->prefix_closed[i] &&
+			rtc_prefix_state(pos->prefix_dboid[i]) != RTC_PREFIX_CLOSED)
+			make_clear_job(jobs, pos->prefix_dboid[i], pos->prefix[i]);
+	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
+	{
+		RtcPrefix	entry;
+
+		rtc_prefix_lock(LW_SHARED);
+		entry = rtc_prefixes->entry[i];
+		rtc_prefix_unlock();
+		if (entry.state != RTC_PREFIX_FREE && entry.state != RTC_PREFIX_CLOSED)
+			make_clear_job(jobs, entry.dboid, entry.prefix);
+	}
+}
+
+/* ---------------- what the others ask for ---------------- */
 
 RtcJobs *
 rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect)
@@ -81,67 +409,60 @@ rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect)
 }
 
 bool
-rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos, bool *same)
+rtc_jobs_settle(RtcJobs *jobs, const char *id, const RtcPosition *pos)
 {
-	if (!rtc_redis_id(jobs->conn, jobs->found_id))
-		return false;
 	/* the EXEC that claimed it may have been done without our hearing of it */
-	*same = jobs->found_id[0] != '\0' &&
-		strcmp(jobs->found_id, jobs->server_id) == 0 && pos->epoch != 0 &&
-		(pos->epoch == jobs->known_epoch || pos->epoch == rtc_redis_epoch());
-	return true;
-}
-
-void
-rtc_jobs_settle(RtcJobs *jobs, const RtcPosition *pos, bool same)
-{
+	bool		same = id[0] != '\0' && strcmp(id, jobs->server_id) == 0 &&
+	pos->epoch != 0 &&
+	(pos->epoch == jobs->known_epoch || pos->epoch == rtc_redis_epoch());
 	ListCell   *lc;
 
-	strlcpy(jobs->server_id, jobs->found_id, sizeof(jobs->server_id));
+	strlcpy(jobs->server_id, id, sizeof(jobs->server_id));
 	jobs->known_epoch = pos->epoch;
 
 	if (!same)
 		rtc_prefix_jobs_lost();
-	/* a clear that is over must not pass for the next one */
-	if (!same || pos->at.horizon == 0)
-		rtc_jobs_drop(jobs, &jobs->clear, InvalidOid);
-	foreach(lc, jobs->clear)
-		((RtcJob *) lfirst(lc))->resumed++;
 	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
+		/*
+		 * A clear of everything that is over must not pass for the next one.
+		 * And the prefix may have been lost to another server.
+		 */
+		bool		goes_on = job->kind == RTC_JOB_CLEAR_ALL ?
+		pos->at.horizon != 0 :
+		!job->later || rtc_prefix_state(job->dboid) == RTC_PREFIX_CLEARING;
+
 		job->resumed++;
-		/* the prefix may have been lost to another server */
-		if (same && (!job->later || rtc_prefix_state(job->dboid) == RTC_PREFIX_CLEARING))
+		if (same && goes_on)
 			continue;
 		jobs->list = foreach_delete_current(jobs->list, lc);
 		MemoryContextDelete(job->context);
 	}
-	rtc_jobs_tell(jobs, true);
+	tell(jobs, true);
+	return same;
 }
 
 RtcJobResult
 rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 				XLogRecPtr lsn, uint64 nth)
 {
-	RtcJob	   *job = rtc_job_find_deletion(jobs, dboid, lsn, nth);
-	RtcOp		all = {.kind = RTC_OP_CLEAR};
+	RtcJob	   *job = find_deletion(jobs, dboid, lsn, nth);
+	RtcJobResult result;
 
 	if (job == NULL)
 	{
 		bool		later = rtc_prefix_state(dboid) == RTC_PREFIX_CLEARING;
 		bool		absorbs = later && list_length(jobs->list) >= RTC_MAX_JOBS;
+		RtcJobKind	kind = op->kind == RTC_OP_PATTERN && !absorbs ?
+		RTC_JOB_PATTERN : RTC_JOB_CLEAR;
 
 		/* one clear for all of them, and for those to come */
 		if (absorbs)
-		{
-			rtc_jobs_drop(jobs, &jobs->list, dboid);
-			op = &all;
-		}
-		job = rtc_job_make(jobs, op->kind == RTC_OP_PATTERN ? RTC_JOB_PATTERN :
-						   RTC_JOB_CLEAR, dboid, lsn, nth);
-		rtc_job_add_scan(job, prefix, op);
+			drop_all(jobs, false, dboid);
+		job = make(jobs, kind, dboid, lsn, nth);
+		add_scan(job, prefix, kind == RTC_JOB_PATTERN ? op : NULL);
 		job->later = later;
 		job->absorbs = absorbs;
 	}
@@ -149,19 +470,15 @@ rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 	if (job->later)
 		return RTC_JOB_LATER;
 
-	switch (run(jobs, job, patience(jobs, lsn)))
+	result = run(jobs, job, patience(jobs, lsn));
+	if (result == RTC_JOB_DONE)
+		drop(jobs, job);
+	else if (result == RTC_JOB_LATER)
 	{
-		case RTC_SCAN_DONE:
-			rtc_job_drop(jobs, job);
-			return RTC_JOB_DONE;
-		case RTC_SCAN_FAILED:
-			return failed(jobs, job);
-		case RTC_SCAN_MORE:
-			break;
+		job->later = true;
+		rtc_closed_while_clearing(dboid, lsn);
 	}
-	job->later = true;
-	rtc_closed_while_clearing(dboid, lsn);
-	return RTC_JOB_LATER;
+	return result;
 }
 
 RtcJobResult
@@ -171,50 +488,46 @@ rtc_jobs_register(RtcJobs *jobs, Oid dboid, const char *dbname,
 	RtcRegistration reg;
 	RtcJobResult result;
 	RtcJob	   *job;
+	bool		usable;
 
-	result = rtc_prefix_begin(jobs->conn, dboid, dbname, named_at, &reg);
-	if (result == RTC_JOB_DONE && probe && reg.prefix[0] != '\0')
+	result = rtc_prefix_begin(jobs->conn, dboid, dbname, named_at, &reg,
+							  jobs->error);
+	usable = reg.prefix[0] != '\0';
+	if (result == RTC_JOB_DONE && probe && usable)
 	{
-		result = rtc_closed_probe(jobs->conn, reg.prefix, reg.error,
-								  sizeof(reg.error));
+		result = rtc_closed_probe(jobs->conn, reg.prefix, jobs->error);
 		if (result != RTC_JOB_DONE)
 			(void) rtc_closed_give_up(dboid, NULL, lsn,
 									  result == RTC_JOB_SKIPPED ?
-									  reg.error : rtc_conn_error(jobs->conn));
+									  jobs->error : rtc_conn_error(jobs->conn));
 	}
 	if (result != RTC_JOB_DONE)
-		return note_error(jobs, result, &reg);
+		return result;
 
-	job = rtc_job_find_registration(jobs, &reg);
+	job = find_registration(jobs, &reg);
 	if (job == NULL)
 	{
-		rtc_jobs_drop(jobs, &jobs->list, dboid);
-		job = rtc_job_make(jobs, RTC_JOB_REGISTER, dboid, lsn, 0);
-		if (reg.prefix[0] != '\0')
-			rtc_job_add_scan(job, reg.prefix, NULL);
+		drop_all(jobs, false, dboid);
+		job = make(jobs, RTC_JOB_REGISTER, dboid, lsn, 0);
+		if (usable)
+			add_scan(job, reg.prefix, NULL);
 		if (reg.old[0] != '\0')
-			rtc_job_add_scan(job, reg.old, NULL);
+			add_scan(job, reg.old, NULL);
 	}
 	job->reg = reg;
 	job->lsn = Max(job->lsn, lsn);
 	/* one without a prefix cannot be left for later: ops would find it */
-	switch (run(jobs, job, reg.prefix[0] != '\0' ? patience(jobs, lsn) :
-				PG_INT64_MAX))
-	{
-		case RTC_SCAN_DONE:
-			return complete(jobs, job);
-		case RTC_SCAN_FAILED:
-			return failed(jobs, job);
-		case RTC_SCAN_MORE:
-			break;
-	}
-	return leave_for_later(jobs, job);
+	result = run(jobs, job, usable ? patience(jobs, lsn) : PG_INT64_MAX);
+	if (result == RTC_JOB_DONE)
+		return complete(jobs, job);
+	return result == RTC_JOB_LATER ? leave_for_later(jobs, job) : result;
 }
 
 RtcJobResult
 rtc_jobs_step(RtcJobs *jobs)
 {
-	RtcJob	   *job = rtc_job_find_later(jobs);
+	RtcJob	   *job = find_later(jobs, InvalidOid, NULL);
+	RtcJobResult result;
 
 	if (job == NULL)
 		return RTC_JOB_DONE;
@@ -222,22 +535,14 @@ rtc_jobs_step(RtcJobs *jobs)
 	/* then it is the turn of the others */
 	if (list_length(jobs->list) > 1)
 		jobs->list = lappend(list_delete_ptr(jobs->list, job), job);
-	switch (run(jobs, job, rtc_clock_us() + RTC_JOB_SLICE))
-	{
-		case RTC_SCAN_DONE:
-			return complete(jobs, job);
-		case RTC_SCAN_FAILED:
-			return failed(jobs, job);
-		case RTC_SCAN_MORE:
-			break;
-	}
-	return RTC_JOB_LATER;
+	result = run(jobs, job, rtc_clock_us() + RTC_JOB_SLICE);
+	return result == RTC_JOB_DONE ? complete(jobs, job) : result;
 }
 
 bool
 rtc_jobs_wait(const RtcJobs *jobs)
 {
-	return rtc_job_find_later(jobs) != NULL;
+	return find_later(jobs, InvalidOid, NULL) != NULL;
 }
 
 bool
@@ -264,213 +569,29 @@ rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 {
 	ListCell   *lc;
 
-	/* they are all in this one, or the database is registered anew */
-	if (jobs->list != NIL)
-		rtc_jobs_drop(jobs, &jobs->list, InvalidOid);
-	if (jobs->clear == NIL)
+	/* the others are all in this one, or the database is registered anew */
+	drop_all(jobs, false, InvalidOid);
+	if (jobs->list == NIL)
 		make_clear_jobs(jobs, pos);
 	*deleted = 0;
-	foreach(lc, jobs->clear)
+	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		*deleted += job->scan[0].deleted;
-		if (job->done)
-			continue;
-		switch (run(jobs, job, rtc_clock_us() + RTC_JOB_TELL))
+		*deleted += job->scan.deleted;
+		if (job->scan.current < job->scan.nglobs)
 		{
-			case RTC_SCAN_DONE:
-				job->done = true;
-				return RTC_JOB_LATER;
-			case RTC_SCAN_FAILED:
-				return failed(jobs, job);
-			case RTC_SCAN_MORE:
-				return RTC_JOB_LATER;
+			RtcJobResult result = run(jobs, job, rtc_clock_us() + RTC_JOB_TELL);
+
+			return result == RTC_JOB_DONE ? RTC_JOB_LATER : result;
 		}
 	}
-	rtc_jobs_tell(jobs, true);
+	tell(jobs, true);
 	return RTC_JOB_DONE;
 }
 
 void
 rtc_jobs_end_clear(RtcJobs *jobs)
 {
-	rtc_jobs_drop(jobs, &jobs->clear, InvalidOid);
-}
-
-/* ---------------- at work ---------------- */
-
-static RtcScanResult
-run(RtcJobs *jobs, RtcJob *job, int64 until_us)
-{
-	/* what takes no time is nothing to tell about */
-	if (!job->counted && job->scan[0].steps > 0)
-	{
-		job->counted = true;
-		job->total = rtc_redis_keys(jobs->conn);
-	}
-	while (job->current < job->nscans)
-	{
-		RtcScan    *scan = &job->scan[job->current];
-		uint64		before = scan->deleted;
-		RtcScanResult result = rtc_scan_run(jobs->conn, scan,
-											rtc_command_timeout, until_us);
-
-		rtc_stat_add(RTC_STAT_PATTERN_DELS, scan->deleted - before);
-		rtc_jobs_tell(jobs, false);
-		if (result != RTC_SCAN_DONE)
-			return result;
-		job->current++;
-	}
-	return RTC_SCAN_DONE;
-}
-
-/*
- * All is deleted: opens the database for readers, if there is nothing else to
- * be deleted.  The job stays until Redis has confirmed it.
- */
-static RtcJobResult
-complete(RtcJobs *jobs, RtcJob *job)
-{
-	RtcJobResult result = RTC_JOB_DONE;
-	bool		others = false;
-	ListCell   *lc;
-
-	/* what is not for later is over, or WAL brings it again */
-	foreach(lc, jobs->list)
-	{
-		const RtcJob *other = lfirst(lc);
-
-		others = others || (other != job && other->dboid == job->dboid &&
-							other->later);
-	}
-	if (job->kind == RTC_JOB_REGISTER && others)
-		/* the position must not say yet that it is in use */
-		return leave_for_later(jobs, job);
-	if (job->kind == RTC_JOB_REGISTER)
-		result = rtc_prefix_finish(jobs->conn, &job->reg,
-								   job->scan[0].deleted +
-								   job->scan[1].deleted);
-	else if (!others)
-		result = rtc_prefix_reopen(jobs->conn, job->dboid);
-	note_error(jobs, result, &job->reg);
-	if (result == RTC_JOB_DONE || result == RTC_JOB_SKIPPED)
-	{
-		rtc_job_drop(jobs, job);
-		rtc_queue_broadcast();
-	}
-	return result;
-}
-
-/*
- * A registration goes on between batches; ops go to the prefix meanwhile.
- */
-static RtcJobResult
-leave_for_later(RtcJobs *jobs, RtcJob *job)
-{
-	RtcJobResult result = rtc_prefix_apply_early(jobs->conn, &job->reg,
-												 job->lsn);
-
-	if (result != RTC_JOB_DONE)
-		return note_error(jobs, result, &job->reg);
-	job->later = true;
-	return RTC_JOB_LATER;
-}
-
-/*
- * Keeps what there is to say about the result of a registration.
- */
-static RtcJobResult
-note_error(RtcJobs *jobs, RtcJobResult result, const RtcRegistration *reg)
-{
-	strlcpy(jobs->error, reg->error, sizeof(jobs->error));
-	return result;
-}
-
-/*
- * The connection was lost.  If that happens at the same place several times, it
- * is refused.
- */
-static RtcJobResult
-failed(RtcJobs *jobs, RtcJob *job)
-{
-	const RtcScan *scan = &job->scan[job->current];
-	char		place[RTC_CURSOR_LEN + 16];
-	char		why[RTC_ERROR_LEN];
-	Oid			dboid = job->dboid;
-	XLogRecPtr	lsn = job->lsn;
-
-	snprintf(place, sizeof(place), "%d/%d/%s", job->current, scan->pass,
-			 scan->cursor);
-	if (strcmp(place, job->tried_at) != 0)
-		job->tries = 0;
-	strlcpy(job->tried_at, place, sizeof(job->tried_at));
-	jobs->suspect->learned = true;
-	if (++job->tries < RTC_JOB_TRIES)
-		return RTC_JOB_DOWN;
-	snprintf(why, sizeof(why), "its keys cannot be deleted: %s",
-			 rtc_conn_error(jobs->conn));
-	job->tries = 0;
-	if (job->kind == RTC_JOB_CLEAR_ALL)
-		job->done = rtc_closed_give_up(dboid, job->reg.prefix, lsn, why);
-	else
-	{
-		rtc_jobs_drop(jobs, &jobs->list, dboid);
-		(void) rtc_closed_give_up(dboid, NULL, lsn, why);
-	}
-	return RTC_JOB_DOWN;
-}
-
-/*
- * Until when others may have to wait for jobs of this commit.
- */
-static int64
-patience(RtcJobs *jobs, XLogRecPtr lsn)
-{
-	if (jobs->patient_until == 0 || jobs->patient_lsn != lsn)
-	{
-		jobs->patient_lsn = lsn;
-		jobs->patient_until = rtc_clock_us() + RTC_JOB_PATIENCE;
-	}
-	return jobs->patient_until;
-}
-
-/*
- * Makes a job for each prefix that is ours, by the position or by shared
- * memory.  A database that is closed is cleared before it is used, anyway.
- */
-static void
-make_clear_jobs(RtcJobs *jobs, const RtcPosition *pos)
-{
-	for (int i = 0; i < pos->nprefixes; i++)
-		if (!pos->prefix_closed[i] &&
-			rtc_prefix_state(pos->prefix_dboid[i]) != RTC_PREFIX_CLOSED)
-			make_clear_job(jobs, pos->prefix_dboid[i], pos->prefix[i]);
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-	{
-		RtcPrefix	entry;
-
-		rtc_prefix_lock(LW_SHARED);
-		entry = rtc_prefixes->entry[i];
-		rtc_prefix_unlock();
-		if (entry.state != RTC_PREFIX_FREE && entry.state != RTC_PREFIX_CLOSED)
-			make_clear_job(jobs, entry.dboid, entry.prefix);
-	}
-}
-
-static void
-make_clear_job(RtcJobs *jobs, Oid dboid, const char *prefix)
-{
-	RtcJob	   *job;
-	ListCell   *lc;
-
-	/* an empty one would be everybody's keys */
-	if (prefix[0] == '\0')
-		return;
-	foreach(lc, jobs->clear)
-		if (strcmp(((RtcJob *) lfirst(lc))->reg.prefix, prefix) == 0)
-		return;
-	job = rtc_job_make(jobs, RTC_JOB_CLEAR_ALL, dboid, InvalidXLogRecPtr, 0);
-	strlcpy(job->reg.prefix, prefix, sizeof(job->reg.prefix));
-	rtc_job_add_scan(job, prefix, NULL);
+	drop_all(jobs, true, InvalidOid);
 }

@@ -12,26 +12,39 @@
 
 #include "postgres.h"
 
-#include "relay/jobs_list.h"
+#include "nodes/pg_list.h"
 
-/*
- * Makes an empty list in the current memory context, for this connection.
- */
+#include "relay/prefix.h"
+#include "relay/redis_info.h"
+#include "relay/suspect.h"
+
+/* All jobs, of this relay. */
+typedef struct RtcJobs
+{
+	MemoryContext context;		/* holds all of it */
+	RtcConn    *conn;			/* the relay's */
+	RtcSuspect *suspect;		/* to be told of what has been learned */
+	List	   *list;			/* of jobs, see jobs.c */
+	char		server_id[RTC_REDIS_ID_LEN];	/* of the Redis they are about */
+	uint64		known_epoch;	/* of the position there, when it was read */
+	XLogRecPtr	patient_lsn;	/* jobs of the commit that ends here */
+	int64		patient_until;	/* may keep others waiting so long (us) */
+	int64		told_us;		/* when people were told last; monotonic */
+	char		error[RTC_ERROR_LEN];	/* why the last one was SKIPPED, or
+										 * FENCED */
+} RtcJobs;
+
+/* Makes an empty list in the current memory context, for this connection. */
 extern RtcJobs *rtc_jobs_create(RtcConn *conn, RtcSuspect *suspect);
 
 /*
- * Finds out, after a connect, whether this is the Redis that was there before,
- * process and data.  Changes nothing, since the connect may fail yet.  False =
- * the connection is closed.
+ * A connect goes on with the Redis of this id (rtc_redis_id()) and position.
+ * Returns whether it is the one that was there before, process and data: then
+ * jobs go on where they are.  Otherwise forgets them: the position tells what has
+ * to be done.
  */
-extern bool rtc_jobs_recognize(RtcJobs *jobs, const RtcPosition *pos,
-							   bool *same);
-
-/*
- * The connect goes on with that Redis: if it is the same, jobs go on where they
- * are.  Otherwise forgets them: the position tells what has to be done.
- */
-extern void rtc_jobs_settle(RtcJobs *jobs, const RtcPosition *pos, bool same);
+extern bool rtc_jobs_settle(RtcJobs *jobs, const char *id,
+							const RtcPosition *pos);
 
 /*
  * Deletes what a PATTERN or CLEAR says, the nth op of the commit that ends at

@@ -42,7 +42,8 @@ static RtcJobResult store_prefix(RtcConn *conn, Oid dboid,
 								 const char *prefix, const char *old,
 								 bool closed);
 static void open_entry(RtcPrefix *entry, RtcPrefixState state);
-static RtcJobResult check_owner(RtcConn *conn, RtcRegistration *reg);
+static RtcJobResult check_owner(RtcConn *conn, const char *prefix,
+								char error[RTC_ERROR_LEN]);
 static RtcConnResult find_owner(RtcConn *conn, const char *prefix,
 								char owner[SYSID_LEN]);
 
@@ -190,7 +191,8 @@ rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
 
 RtcJobResult
 rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
-				 XLogRecPtr named_at, RtcRegistration *reg)
+				 XLogRecPtr named_at, RtcRegistration *reg,
+				 char error[RTC_ERROR_LEN])
 {
 	char		expanded[RTC_MAX_PREFIX_LEN];
 	RtcPrefix  *entry;
@@ -208,7 +210,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	if (entry == NULL)
 	{
 		rtc_prefix_unlock();
-		snprintf(reg->error, sizeof(reg->error),
+		snprintf(error, RTC_ERROR_LEN,
 				 "more than %d databases use the cache", RTC_MAX_PREFIXES);
 		return RTC_JOB_SKIPPED;
 	}
@@ -217,7 +219,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	entry->named_at = named_at;
 	usable = rtc_prefix_expand(rtc_key_prefix, dbname, reg->prefix);
 	if (!usable)
-		snprintf(reg->error, sizeof(reg->error),
+		snprintf(error, RTC_ERROR_LEN,
 				 "\"rtcache.key_prefix\" gives no usable prefix for database \"%s\"",
 				 dbname);
 	if (strcmp(entry->prefix, reg->prefix) != 0)
@@ -244,7 +246,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		else
 		{
 			usable = false;
-			snprintf(reg->error, sizeof(reg->error),
+			snprintf(error, RTC_ERROR_LEN,
 					 "key prefix \"%s\" is used by database \"%s\" already",
 					 reg->prefix, other->dbname);
 		}
@@ -258,11 +260,12 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 		reg->prefix[0] = '\0';
 		return RTC_JOB_DONE;
 	}
-	return check_owner(conn, reg);
+	return check_owner(conn, reg->prefix, error);
 }
 
 RtcJobResult
-rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
+rtc_prefix_finish(RtcConn *conn, const RtcRegistration *reg, uint64 deleted,
+				  char error[RTC_ERROR_LEN])
 {
 	RtcPrefix  *entry;
 	bool		usable = reg->prefix[0] != '\0';
@@ -271,7 +274,7 @@ rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg, uint64 deleted)
 	RTC_INJECT("prefix_cleared");
 	/* while we cleared it, somebody may have taken it */
 	if (usable)
-		result = check_owner(conn, reg);
+		result = check_owner(conn, reg->prefix, error);
 	if (result == RTC_JOB_DONE)
 		result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, false);
 	if (result != RTC_JOB_DONE)
@@ -530,7 +533,7 @@ find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
  * FENCED: the error tells which does.
  */
 static RtcJobResult
-check_owner(RtcConn *conn, RtcRegistration *reg)
+check_owner(RtcConn *conn, const char *prefix, char error[RTC_ERROR_LEN])
 {
 	RtcReply   *reply;
 	char		key[128];
@@ -540,7 +543,7 @@ check_owner(RtcConn *conn, RtcRegistration *reg)
 	/* two may look at the same time: the EXEC of the second one fails */
 	rtc_conn_append_strings(conn, "WATCH", RTC_OWNERS_KEY, NULL);
 	if (rtc_conn_ask(conn, rtc_command_timeout, NULL) == NULL ||
-		find_owner(conn, reg->prefix, other) != RTC_CONN_OK)
+		find_owner(conn, prefix, other) != RTC_CONN_OK)
 		return RTC_JOB_DOWN;
 	if (other[0] == '\0' || strcmp(other, rtc_system_name()) == 0)
 		return RTC_JOB_DONE;
@@ -554,8 +557,8 @@ check_owner(RtcConn *conn, RtcRegistration *reg)
 		? strtoi64(reply->str, NULL, 10) : 0;
 	if (rtc_unix_ms() - seen_ms >= RTC_OWNER_SILENCE)
 		return RTC_JOB_DONE;
-	snprintf(reg->error, sizeof(reg->error),
+	snprintf(error, RTC_ERROR_LEN,
 			 "key prefix \"%s\" belongs to database system %s",
-			 reg->prefix, other);
+			 prefix, other);
 	return RTC_JOB_FENCED;
 }

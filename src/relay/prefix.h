@@ -19,19 +19,7 @@
 #include "redis/conn.h"
 #include "redis/prefix_table.h"
 #include "relay/position.h"
-
-/* What became of the registration of a prefix, or of a deletion (jobs.h). */
-typedef enum RtcJobResult
-{
-	RTC_JOB_DONE,
-	RTC_JOB_LATER,				/* goes on between batches; the database is
-								 * closed for readers */
-	RTC_JOB_DOWN,				/* the connection is closed */
-	RTC_JOB_FULL,				/* Redis is out of memory */
-	RTC_JOB_SKIPPED,			/* the database can have no prefix, and does
-								 * without Redis; see the error text */
-	RTC_JOB_FENCED				/* another server owns the prefix; likewise */
-} RtcJobResult;
+#include "relay/scan.h"
 
 /*
  * After a (re)connect: takes over what the position in Redis says, and asks
@@ -66,21 +54,24 @@ typedef struct RtcRegistration
 											 * none */
 	char		old[RTC_MAX_PREFIX_LEN];	/* one from before, to be cleared
 											 * and dropped; "" = none */
-	char		error[RTC_ERROR_LEN];	/* why it was refused, or skipped */
 } RtcRegistration;
 
 /*
  * Registers the prefix of a database, in two steps.  From the first one on no
  * lookup uses it.  Between them the caller deletes what has the prefix, and the
  * old one; the second one enters it in the position and opens it for lookups.  Both
- * leave the position watched.
+ * leave the position watched.  If the result is SKIPPED or FENCED, or there is no
+ * prefix, error tells why; for the second step it is as the first one left it.
  */
 extern RtcJobResult rtc_prefix_begin(RtcConn *conn, Oid dboid,
 									 const char *dbname,
 									 XLogRecPtr named_at,
-									 RtcRegistration *reg);
-extern RtcJobResult rtc_prefix_finish(RtcConn *conn, RtcRegistration *reg,
-									  uint64 deleted);
+									 RtcRegistration *reg,
+									 char error[RTC_ERROR_LEN]);
+extern RtcJobResult rtc_prefix_finish(RtcConn *conn,
+									  const RtcRegistration *reg,
+									  uint64 deleted,
+									  char error[RTC_ERROR_LEN]);
 
 /*
  * The second step will take long: ops go to the prefix from here on, though

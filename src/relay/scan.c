@@ -4,20 +4,26 @@
  *		Deletes from Redis whatever matches a pattern.
  *
  * Redis has no command for it, and one would block everybody else.  So SCAN
- * goes through the keyspace in steps, and what a step found is unlinked while
- * the next one is asked for, in one round trip.
+ * goes through the keyspace in steps.  What a step found is unlinked while the
+ * next one is asked for, in one round trip.
  *
- * SCAN guarantees to return each key that exists from its first step to its
- * last; it may return a key twice, or one that has been written meanwhile.
- * Both do no harm: a cached value may be deleted at any time.
+ * SCAN returns each key that exists from its first step to its last.  It may
+ * return a key twice, or one that was written meanwhile, which does no harm: a
+ * cached value may be deleted at any time.  Redis keeps a cursor valid when its
+ * hash table grows or shrinks.
  *
- * A cursor is a place in the hash table and no state of a connection, and Redis
- * keeps it valid when the table grows or shrinks.  So a scan that was cut off
- * goes on at the last step whose keys are known to be deleted, however often the
- * connection is lost.
+ * All leases go before the first value.  The other way round, a reader from
+ * before could store its value behind the scan of the values and have its
+ * lease deleted too late.  A value without its companion is nobody's hit.
  *
- * Model: called by the relay, on its connection.  Memory is bounded by one
- * step.  An ERROR (termination) closes the connection, as always.
+ * Tag sets, if they go, are the last: as long as a value is there, a drop finds
+ * it.
+ *
+ * In the end subscribers are told, whether or not anything was there: they may
+ * know keys that Redis has not had for long.
+ *
+ * Model: the relay, on its connection.  Memory is bounded by one step.  An
+ * ERROR (termination) closes the connection.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -31,6 +37,8 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "base/key.h"
+#include "guc.h"
 #include "redis/names.h"
 #include "relay/publish.h"
 #include "relay/scan.h"
@@ -41,60 +49,50 @@
 /* Instead of the length of a prefix: all tag sets stay. */
 #define RTC_ALL_TAGS		SIZE_MAX
 
-static RtcScanResult run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms,
-							  int64 until_us, MemoryContext step);
+static RtcJobResult run_pass(RtcConn *conn, RtcScan *scan, int64 until_us,
+							 MemoryContext step);
+static RtcJobResult tell(RtcConn *conn, RtcScan *scan);
 static void move_to(RtcScan *scan, const char *cursor);
 static void append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep);
 
 void
-rtc_scan_begin(RtcScan *scan, const char *glob, size_t keep)
+rtc_scan_add(RtcScan *scan, const char *prefix, const RtcOp *op)
 {
-	memset(scan, 0, sizeof(*scan));
-	scan->glob = pstrdup(glob);
-	scan->keep = keep;
+	StringInfoData glob;
+
+	Assert(scan->nglobs < lengthof(scan->glob));
+	initStringInfo(&glob);
+	rtc_glob_escape(&glob, prefix, strlen(prefix));
+	if (op != NULL && op->kind == RTC_OP_PATTERN)
+	{
+		appendBinaryStringInfo(&glob, op->key, op->keylen);
+		scan->keep = strlen(prefix);
+	}
+	else
+		appendStringInfoChar(&glob, '*');
+	scan->glob[scan->nglobs++] = glob.data;
 	strlcpy(scan->cursor, "0", sizeof(scan->cursor));
 }
 
-/*
- * Deletes matching keys with their leases and companions.
- *
- * All leases go before the first value.  The other way round, a reader from
- * before could store its value behind the scan of the values and have its
- * lease deleted too late.  A value without its companion is nobody's hit.
- *
- * Tag sets, if they go, are the last: as long as a value is there, a drop finds
- * it.
- *
- * In the end subscribers are told, whether or not anything was there: they may
- * know keys that Redis has not had for long.
- */
-RtcScanResult
-rtc_scan_run(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
+RtcJobResult
+rtc_scan_run(RtcConn *conn, RtcScan *scan, int64 until_us)
 {
-	while (scan->pass < RTC_SCAN_PASSES)
-	{
-		if (scan->pass < RTC_SCAN_PASSES - 1 || scan->keep == 0)
-		{
-			MemoryContext step = AllocSetContextCreate(CurrentMemoryContext,
-													   "rtcache scan step",
-													   ALLOCSET_DEFAULT_SIZES);
-			RtcScanResult result = run_pass(conn, scan, timeout_ms, until_us,
-											step);
+	MemoryContext step = AllocSetContextCreate(CurrentMemoryContext,
+											   "rtcache scan step",
+											   ALLOCSET_DEFAULT_SIZES);
+	RtcJobResult result = RTC_JOB_DONE;
 
-			MemoryContextDelete(step);
-			if (result != RTC_SCAN_DONE)
-				return result;
-		}
-		scan->pass++;
-		scan->steps = 0;
-		strlcpy(scan->cursor, "0", sizeof(scan->cursor));
-		if (scan->pass == 2)
-			RTC_INJECT("scan_leases_deleted");
+	while (result == RTC_JOB_DONE && scan->current < scan->nglobs)
+	{
+		if (scan->pass == RTC_SCAN_PASSES)
+			result = tell(conn, scan);
+		else if (scan->pass == RTC_SCAN_PASSES - 1 && scan->keep > 0)
+			scan->pass++;
+		else
+			result = run_pass(conn, scan, until_us, step);
 	}
-	if (rtc_publish_glob(conn, scan->glob) &&
-		rtc_conn_ask(conn, timeout_ms, NULL) == NULL)
-		return RTC_SCAN_FAILED;
-	return RTC_SCAN_DONE;
+	MemoryContextDelete(step);
+	return result;
 }
 
 /*
@@ -102,20 +100,19 @@ rtc_scan_run(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us)
  * of the one before are unlinked.  The scan's cursor moves when that is
  * confirmed.
  */
-static RtcScanResult
-run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us,
-		 MemoryContext step)
+static RtcJobResult
+run_pass(RtcConn *conn, RtcScan *scan, int64 until_us, MemoryContext step)
 {
-	size_t		keep = 0;
 	StringInfoData glob;
+	size_t		keep = 0;
 	char		next[RTC_CURSOR_LEN];
 	bool		asked = true;
 
 	initStringInfo(&glob);
 	if (scan->pass < 2)
-		rtc_beside_glob(&glob, scan->glob, scan->pass == 0);
+		rtc_beside_glob(&glob, scan->glob[scan->current], scan->pass == 0);
 	else
-		appendStringInfoString(&glob, scan->glob);
+		appendStringInfoString(&glob, scan->glob[scan->current]);
 	if (scan->pass == 2)
 		keep = scan->keep > 0 ? scan->keep : RTC_ALL_TAGS;
 
@@ -131,12 +128,12 @@ run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us,
 
 		MemoryContextReset(step);
 		old = MemoryContextSwitchTo(step);
-		replies = rtc_conn_exchange(conn, timeout_ms, &nunlinks);
+		replies = rtc_conn_exchange(conn, rtc_command_timeout, &nunlinks);
 		MemoryContextSwitchTo(old);
 		if (replies == NULL)
-			return RTC_SCAN_FAILED;
+			return RTC_JOB_DOWN;
 
-		/* First the unlinks of the step before, then this step. */
+		/* first the unlinks of the step before, then this step */
 		if (asked)
 			nunlinks--;
 		for (int i = 0; i < nunlinks; i++)
@@ -145,7 +142,7 @@ run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us,
 			{
 				rtc_conn_fail(conn, "%s", replies[i].type == RTC_REPLY_ERROR ?
 							  replies[i].str : "unexpected reply to UNLINK");
-				return RTC_SCAN_FAILED;
+				return RTC_JOB_DOWN;
 			}
 			if (scan->pass >= 2)
 				scan->deleted += replies[i].integer;
@@ -154,18 +151,37 @@ run_pass(RtcConn *conn, RtcScan *scan, int timeout_ms, int64 until_us,
 		if (!asked)
 			break;
 
-		if (!rtc_scan_read(conn, &replies[nunlinks], next, sizeof(next)))
-			return RTC_SCAN_FAILED;
+		if (!rtc_scan_read(conn, &replies[nunlinks], next))
+			return RTC_JOB_DOWN;
 		append_unlinks(conn, &replies[nunlinks].elems[1], keep);
 		RTC_INJECT("scan_step");
 		asked = strcmp(next, "0") != 0 && rtc_clock_us() < until_us;
 		if (asked)
 			rtc_scan_append(conn, next, glob.data);
 	} while (rtc_conn_outstanding(conn) > 0);
-
-	move_to(scan, next);
 	pfree(glob.data);
-	return strcmp(next, "0") == 0 ? RTC_SCAN_DONE : RTC_SCAN_MORE;
+	move_to(scan, next);
+	if (strcmp(next, "0") != 0)
+		return RTC_JOB_LATER;
+	scan->pass++;
+	scan->steps = 0;
+	if (scan->pass == 2)
+		RTC_INJECT("scan_leases_deleted");
+	return RTC_JOB_DONE;
+}
+
+/*
+ * Tells subscribers, and goes to the next glob.
+ */
+static RtcJobResult
+tell(RtcConn *conn, RtcScan *scan)
+{
+	if (rtc_publish_glob(conn, scan->glob[scan->current]) &&
+		rtc_conn_ask(conn, rtc_command_timeout, NULL) == NULL)
+		return RTC_JOB_DOWN;
+	scan->current++;
+	scan->pass = 0;
+	return RTC_JOB_DONE;
 }
 
 /*
@@ -180,24 +196,21 @@ move_to(RtcScan *scan, const char *cursor)
 	scan->steps++;
 }
 
-/*
- * Checks the reply to SCAN and takes the new cursor from it.
- */
 bool
-rtc_scan_read(RtcConn *conn, const RtcReply *reply, char *cursor,
-			  size_t cursorlen)
+rtc_scan_read(RtcConn *conn, const RtcReply *reply,
+			  char cursor[RTC_CURSOR_LEN])
 {
 	if (rtc_conn_judge(conn, reply, 1) != RTC_CONN_OK)
 		return false;
 	if (!rtc_reply_is_array(reply, 2) ||
 		reply->elems[0].type != RTC_REPLY_STRING ||
-		reply->elems[0].len == 0 || reply->elems[0].len >= cursorlen ||
+		reply->elems[0].len == 0 || reply->elems[0].len >= RTC_CURSOR_LEN ||
 		reply->elems[1].type != RTC_REPLY_ARRAY)
 	{
 		rtc_conn_fail(conn, "unexpected reply to SCAN");
 		return false;
 	}
-	strlcpy(cursor, reply->elems[0].str, cursorlen);
+	strlcpy(cursor, reply->elems[0].str, RTC_CURSOR_LEN);
 	return true;
 }
 

@@ -12,7 +12,20 @@
 
 #include "postgres.h"
 
+#include "op.h"
 #include "redis/conn.h"
+
+/* What became of a deletion, or of the registration of a prefix (prefix.h). */
+typedef enum RtcJobResult
+{
+	RTC_JOB_DONE,
+	RTC_JOB_LATER,				/* not over: it goes on where it is */
+	RTC_JOB_DOWN,				/* the connection is closed */
+	RTC_JOB_FULL,				/* Redis is out of memory */
+	RTC_JOB_SKIPPED,			/* the database can have no prefix, and does
+								 * without Redis; see the error text */
+	RTC_JOB_FENCED				/* another server owns the prefix; likewise */
+} RtcJobResult;
 
 /* Longest cursor of a SCAN, with its final NUL. */
 #define RTC_CURSOR_LEN		32
@@ -21,49 +34,44 @@
 #define RTC_SCAN_COUNT		500
 
 /*
- * The keyspace is gone through so often: for leases and companions under either
- * of their names, for values, for tag sets.
+ * The keyspace is gone through so often for each glob: for leases and companions
+ * under either of their names, for values, for tag sets.
  */
 #define RTC_SCAN_PASSES		4
 
 /*
- * Deletes every key that matches a glob, and every lease and companion of such
- * a key, by SCAN and UNLINK in steps.  What is noted here is done: so it may go
- * on over another connection, if that leads to the same process of Redis, whose
- * cursors say where they are by themselves.
+ * A deletion of all keys that match one of a few globs, with their leases and
+ * companions.  What is noted here is done.  So it can go on over another
+ * connection to the same process of Redis: a cursor is no state of a connection.
  */
 typedef struct RtcScan
 {
-	char	   *glob;			/* a full glob, prefix included */
+	char	   *glob[2];		/* prefix included */
+	int			nglobs;
 	size_t		keep;			/* length of the prefix whose tag sets stay,
 								 * since what they name is not all deleted; 0
-								 * = they go as well */
-	int			pass;			/* 0 .. RTC_SCAN_PASSES; that = all done */
+								 * = they go, too */
+	int			current;		/* the glob that it is at */
+	int			pass;			/* of this glob; RTC_SCAN_PASSES = subscribers
+								 * are still to be told */
 	char		cursor[RTC_CURSOR_LEN]; /* this pass has deleted all that is
 										 * before it */
 	uint64		steps;			/* of this pass, confirmed */
 	uint64		deleted;		/* keys, without leases and companions */
 } RtcScan;
 
-typedef enum RtcScanResult
-{
-	RTC_SCAN_DONE,
-	RTC_SCAN_MORE,				/* the time was over: call again */
-	RTC_SCAN_FAILED				/* the connection is closed */
-} RtcScanResult;
+/*
+ * Adds keys to a scan, which is all zero at first: those with the prefix that
+ * match op, a PATTERN; all of them if op is NULL or a CLEAR.  Copies into the
+ * current memory context.
+ */
+extern void rtc_scan_add(RtcScan *scan, const char *prefix, const RtcOp *op);
 
 /*
- * Prepares a scan; the glob is copied into the current memory context.  For keep
- * see RtcScan.
+ * Goes on until all is deleted (DONE), or until the monotonic clock is at
+ * until_us (LATER); at least one step is made.  Or else the connection is DOWN.
  */
-extern void rtc_scan_begin(RtcScan *scan, const char *glob, size_t keep);
-
-/*
- * Goes on until all is deleted, or until the monotonic clock is at until_us; at
- * least one step is made.  timeout_ms is for each step.
- */
-extern RtcScanResult rtc_scan_run(RtcConn *conn, RtcScan *scan,
-								  int timeout_ms, int64 until_us);
+extern RtcJobResult rtc_scan_run(RtcConn *conn, RtcScan *scan, int64 until_us);
 
 /* Appends one step of a SCAN; the first has cursor "0". */
 extern void rtc_scan_append(RtcConn *conn, const char *cursor,
@@ -73,7 +81,7 @@ extern void rtc_scan_append(RtcConn *conn, const char *cursor,
  * Checks its reply, whose elems[1] are the keys, and takes the cursor of the
  * next step from it; "0" = there is none.  False: the connection is closed.
  */
-extern bool rtc_scan_read(RtcConn *conn, const RtcReply *reply, char *cursor,
-						  size_t cursorlen);
+extern bool rtc_scan_read(RtcConn *conn, const RtcReply *reply,
+						  char cursor[RTC_CURSOR_LEN]);
 
 #endif							/* RTC_SCAN_H */

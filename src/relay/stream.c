@@ -40,8 +40,8 @@
 #include "redis/trust.h"
 #include "relay/apply.h"
 #include "relay/clear.h"
-#include "relay/redis_info.h"
 #include "relay/prefix.h"
+#include "relay/redis_info.h"
 #include "relay/status.h"
 #include "relay/store.h"
 #include "relay/stream.h"
@@ -51,9 +51,8 @@
 /* How soon a position that Redis had no memory for is tried again. */
 #define RETRY_MS		1000
 
-static bool look(RtcStream *s, RtcPosition *pos);
-static RtcDecision decide(RtcStream *s, bool cleared, char *reason,
-						  size_t size);
+static bool look(RtcStream *s, char *id, RtcPosition *pos);
+static RtcDecision decide(RtcStream *s, char *reason, size_t size);
 static bool start_resume(RtcStream *s);
 static bool chores(RtcStream *s);
 static RtcStreamResult handle_event(RtcStream *s, bool *done);
@@ -67,18 +66,17 @@ rtc_stream_connect(RtcStream *s)
 {
 	MemoryContext old;
 	char		reason[RTC_ERROR_LEN];
+	char		id[RTC_REDIS_ID_LEN];
 	RtcPosition pos;
 	bool		good = false;
 
 	rtc_stream_disconnect(s);
 	MemoryContextReset(s->work);
 	old = MemoryContextSwitchTo(s->work);
-	if (look(s, &pos))
+	if (look(s, id, &pos))
 	{
-		bool		cleared = rtc_clear_is_done(s, &pos);
-
 		/* only now: a look that fails must not be all that tells of a change */
-		rtc_jobs_settle(s->jobs, &pos, s->same);
+		s->same = rtc_jobs_settle(s->jobs, id, &pos);
 		if (!s->same)
 			s->cleared = 0;
 		rtc_sweep_restart(s->sweep);
@@ -92,7 +90,7 @@ rtc_stream_connect(RtcStream *s)
 		s->replayed = 0;
 		s->emptied = InvalidOid;
 		s->error[0] = '\0';
-		switch (decide(s, cleared, reason, sizeof(reason)))
+		switch (decide(s, reason, sizeof(reason)))
 		{
 			case RTC_DECIDE_RESUME:
 				good = start_resume(s);
@@ -183,13 +181,13 @@ rtc_stream_fall_behind(RtcStream *s)
  * Opens the connection, and finds out what Redis it is and where it stands.
  */
 static bool
-look(RtcStream *s, RtcPosition *pos)
+look(RtcStream *s, char *id, RtcPosition *pos)
 {
 	return rtc_session_open(s->conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(s->conn, &s->memory, pos) == RTC_CONN_OK &&
 		rtc_position_succeed(s->conn, &s->memory, pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(s->conn, pos) == RTC_CONN_OK &&
-		rtc_jobs_recognize(s->jobs, pos, &s->same) &&
+		rtc_redis_id(s->conn, id) &&
 		rtc_redis_ask_policy(s->conn) == RTC_CONN_OK;
 }
 
@@ -198,7 +196,7 @@ look(RtcStream *s, RtcPosition *pos)
  * the log, goes to reason.  WAL is looked at only if nothing else decides.
  */
 static RtcDecision
-decide(RtcStream *s, bool cleared, char *reason, size_t size)
+decide(RtcStream *s, char *reason, size_t size)
 {
 	const RtcPosition *pos = &s->pos;
 	RtcOurs		ours;
@@ -210,7 +208,7 @@ decide(RtcStream *s, bool cleared, char *reason, size_t size)
 	ours.owner = rtc_position_owner();
 	ours.key_id = rtc_seal_key_id();
 	ours.alive = rtc_position_is_alive(&s->memory, pos);
-	ours.cleared = cleared;
+	ours.cleared = s->cleared != 0 && pos->at.horizon == s->cleared;
 	facts = rtc_decision_facts(pos, &ours);
 	decision = rtc_decide(facts, pos, reason, size);
 	if (decision != RTC_DECIDE_RESUME)

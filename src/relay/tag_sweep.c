@@ -141,8 +141,7 @@ rtc_sweep_step(RtcSweep *sweep)
 
 	if (scan)
 	{
-		if (!rtc_scan_read(sweep->conn, &replies[ntrims], sweep->cursor,
-						   sizeof(sweep->cursor)))
+		if (!rtc_scan_read(sweep->conn, &replies[ntrims], sweep->cursor))
 			return RTC_CONN_FAILED;
 		sweep->steps++;
 		sweep->scanned = strcmp(sweep->cursor, "0") == 0;
