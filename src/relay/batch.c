@@ -50,21 +50,6 @@
 /* Keys in one UNLINK. */
 #define RTC_UNLINK_CHUNK	1000
 
-/* One key of the batch, with what becomes of it. */
-typedef struct RtcBatchOp
-{
-	Oid			dboid;			/* whose it is */
-	char	   *key;			/* prefix included */
-	size_t		keylen;
-	size_t		prefixlen;
-	bool		is_tag;			/* it names a tag set: drop what is in it */
-	bool		is_set;
-	bool		is_put;			/* likewise, and the value is a user's own */
-	char	   *value;			/* SET */
-	size_t		vallen;
-	int64		ttl_ms;			/* SET: 0 = does not expire */
-} RtcBatchOp;
-
 /* Entry of the table that finds the op on a key. */
 typedef struct RtcBatchSlot
 {
@@ -88,19 +73,6 @@ typedef struct RtcBatchSlot
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"
-
-struct RtcBatch
-{
-	MemoryContext context;		/* holds the ops; emptied by reset */
-	batch_hash *by_key;
-	RtcBatchOp **op;			/* in the order in which keys came */
-	int			nops;
-	int			ntags;			/* of these are tag sets */
-	int			maxops;
-	Size		bytes;			/* of all ops added, replaced ones too */
-	XLogRecPtr	lsn;			/* of the newest commit that any is of */
-	bool		progressed;		/* tags were dropped, if only in part */
-};
 
 static bool drop_tags(RtcBatch *batch, RtcConn *conn);
 static void append_sets(RtcBatch *batch, RtcConn *conn);
@@ -126,9 +98,7 @@ rtc_batch_reset(RtcBatch *batch)
 {
 	MemoryContextReset(batch->context);
 	batch->by_key = batch_create(batch->context, 128, NULL);
-	batch->maxops = 128;
-	batch->op = MemoryContextAlloc(batch->context,
-								   batch->maxops * sizeof(RtcBatchOp *));
+	batch->ops = NIL;
 	batch->nops = 0;
 	batch->ntags = 0;
 	batch->bytes = 0;
@@ -184,75 +154,28 @@ rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
 	slot = batch_insert(batch->by_key, mine, &found);
 	if (found)
 	{
-		RtcBatchOp *theirs = slot->op;
-
-		if (theirs->value != NULL)
-			pfree(theirs->value);
-		theirs->is_set = mine->is_set;
-		theirs->is_put = mine->is_put;
-		theirs->value = mine->value;
-		theirs->vallen = mine->vallen;
-		theirs->ttl_ms = mine->ttl_ms;
+		/* the last one wins */
+		if (slot->op->value != NULL)
+			pfree(slot->op->value);
 		pfree(mine->key);
+		mine->key = slot->op->key;
+		*slot->op = *mine;
 		pfree(mine);
 	}
 	else
 	{
-		if (batch->nops == batch->maxops)
-		{
-			batch->maxops *= 2;
-			batch->op = repalloc(batch->op,
-								 batch->maxops * sizeof(RtcBatchOp *));
-		}
-		batch->op[batch->nops++] = mine;
+		batch->ops = lappend(batch->ops, mine);
+		batch->nops++;
 		if (mine->is_tag)
 			batch->ntags++;
 	}
 	MemoryContextSwitchTo(old);
 }
 
-int
-rtc_batch_ops(RtcBatch *batch)
-{
-	return batch->nops;
-}
-
-XLogRecPtr
-rtc_batch_lsn(RtcBatch *batch)
-{
-	return batch->lsn;
-}
-
 bool
-rtc_batch_full(RtcBatch *batch, int limit)
+rtc_batch_full(const RtcBatch *batch, int limit)
 {
 	return batch->nops >= limit || batch->bytes >= RTC_BATCH_BYTES;
-}
-
-void
-rtc_batch_culprit(RtcBatch *batch, RtcCulprit *culprit)
-{
-	const RtcBatchOp *op = batch->op[0];
-
-	Assert(batch->nops == 1);
-	culprit->dboid = op->dboid;
-	culprit->lsn = batch->lsn;
-	culprit->key = op->key;
-	culprit->keylen = op->keylen;
-	culprit->prefixlen = op->prefixlen;
-	culprit->vallen = op->vallen;
-	culprit->is_set = op->is_set;
-	culprit->is_tag = op->is_tag;
-	culprit->progressed = batch->progressed;
-}
-
-bool
-rtc_batch_sets_of(RtcBatch *batch, Oid dboid)
-{
-	for (int i = 0; i < batch->nops; i++)
-		if (batch->op[i]->dboid == dboid && batch->op[i]->is_set)
-			return true;
-	return false;
 }
 
 RtcExecResult
@@ -316,13 +239,18 @@ drop_tags(RtcBatch *batch, RtcConn *conn)
 	uint64		dropped = 0;
 	int			n = 0;
 	RtcConnResult result;
+	ListCell   *lc;
 
 	if (batch->ntags == 0)
 		return true;
 	tags = palloc(batch->ntags * sizeof(char *));
-	for (int i = 0; i < batch->nops; i++)
-		if (batch->op[i]->is_tag)
-			tags[n++] = batch->op[i]->key;
+	foreach(lc, batch->ops)
+	{
+		const RtcBatchOp *op = lfirst(lc);
+
+		if (op->is_tag)
+			tags[n++] = op->key;
+	}
 	result = rtc_tags_drop(conn, tags, n, &dropped);
 	rtc_stat_add(RTC_STAT_TAG_DROPS, dropped);
 	batch->progressed = dropped > 0;
@@ -355,10 +283,11 @@ static void
 append_sets(RtcBatch *batch, RtcConn *conn)
 {
 	RtcArgs		args = {0};
+	ListCell   *lc;
 
-	for (int i = 0; i < batch->nops; i++)
+	foreach(lc, batch->ops)
 	{
-		RtcBatchOp *op = batch->op[i];
+		const RtcBatchOp *op = lfirst(lc);
 
 		if (!op->is_set)
 			continue;
@@ -383,11 +312,12 @@ static void
 append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 {
 	RtcArgs		args = {0};
+	ListCell   *lc;
 
 	rtc_args_begin(&args, "UNLINK");
-	for (int i = 0; i < batch->nops; i++)
+	foreach(lc, batch->ops)
 	{
-		RtcBatchOp *op = batch->op[i];
+		const RtcBatchOp *op = lfirst(lc);
 
 		if (op->is_tag)
 			continue;
@@ -411,10 +341,15 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 static void
 append_publish(RtcBatch *batch, RtcConn *conn)
 {
-	for (int i = 0; i < batch->nops; i++)
-		if (!batch->op[i]->is_tag &&
-			!rtc_publish_key(conn, batch->op[i]->key, batch->op[i]->keylen))
+	ListCell   *lc;
+
+	foreach(lc, batch->ops)
+	{
+		const RtcBatchOp *op = lfirst(lc);
+
+		if (!op->is_tag && !rtc_publish_key(conn, op->key, op->keylen))
 			break;
+	}
 }
 
 static void
@@ -422,13 +357,16 @@ count(RtcBatch *batch)
 {
 	uint64		sets = 0;
 	uint64		bytes = 0;
+	ListCell   *lc;
 
-	for (int i = 0; i < batch->nops; i++)
-		if (batch->op[i]->is_set)
-		{
+	foreach(lc, batch->ops)
+	{
+		const RtcBatchOp *op = lfirst(lc);
+
+		if (op->is_set)
 			sets++;
-			bytes += batch->op[i]->vallen;
-		}
+		bytes += op->vallen;
+	}
 	rtc_stat_add(RTC_STAT_SETS, sets);
 	rtc_stat_add(RTC_STAT_DELS, batch->nops - batch->ntags - sets);
 	rtc_stat_add(RTC_STAT_BYTES_WRITTEN, bytes);

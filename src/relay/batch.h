@@ -12,11 +12,39 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
+
 #include "op.h"
 #include "redis/conn.h"
 #include "relay/position.h"
 
-typedef struct RtcBatch RtcBatch;
+/* One key of a batch, with what becomes of it. */
+typedef struct RtcBatchOp
+{
+	Oid			dboid;			/* whose it is */
+	char	   *key;			/* prefix included */
+	size_t		keylen;
+	size_t		prefixlen;
+	bool		is_tag;			/* it names a tag set: drop what is in it */
+	bool		is_set;
+	bool		is_put;			/* likewise, and the value is a user's own */
+	char	   *value;			/* SET */
+	size_t		vallen;
+	int64		ttl_ms;			/* SET: 0 = does not expire */
+} RtcBatchOp;
+
+/* Others read it; batch.c alone writes. */
+typedef struct RtcBatch
+{
+	MemoryContext context;		/* holds the ops; emptied by reset */
+	struct batch_hash *by_key;	/* finds the op on a key */
+	List	   *ops;			/* of RtcBatchOp, each key once */
+	int			nops;
+	int			ntags;			/* of these are tag sets */
+	Size		bytes;			/* of all ops added, replaced ones too */
+	XLogRecPtr	lsn;			/* end of the newest commit that any is of */
+	bool		progressed;		/* tags were dropped, if only in part */
+} RtcBatch;
 
 /* Makes an empty batch in the current memory context. */
 extern RtcBatch *rtc_batch_create(void);
@@ -31,31 +59,8 @@ extern void rtc_batch_reset(RtcBatch *batch);
 extern void rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
 						  const RtcOp *op, XLogRecPtr lsn, bool delete_only);
 
-/* Ops in the batch, each key once; and, at so many, is it time to send it? */
-extern int	rtc_batch_ops(RtcBatch *batch);
-extern bool rtc_batch_full(RtcBatch *batch, int limit);
-
-/* End of the newest commit in it; invalid if it is empty. */
-extern XLogRecPtr rtc_batch_lsn(RtcBatch *batch);
-
-/* The op of a batch that has only one.  Points into it. */
-typedef struct RtcCulprit
-{
-	Oid			dboid;
-	XLogRecPtr	lsn;			/* end of its commit */
-	const char *key;			/* in Redis, prefix included */
-	size_t		keylen;
-	size_t		prefixlen;
-	size_t		vallen;
-	bool		is_set;
-	bool		is_tag;
-	bool		progressed;		/* a part of it was done when it failed */
-} RtcCulprit;
-
-extern void rtc_batch_culprit(RtcBatch *batch, RtcCulprit *culprit);
-
-/* Does it have a SET of that database? */
-extern bool rtc_batch_sets_of(RtcBatch *batch, Oid dboid);
+/* Is it time to send it, if it may have so many ops? */
+extern bool rtc_batch_full(const RtcBatch *batch, int limit);
 
 /*
  * Applies the batch and the position in one MULTI/EXEC on a watched position,

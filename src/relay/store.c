@@ -42,7 +42,7 @@ static bool failed(RtcStream *s);
 bool
 rtc_store_batch(RtcStream *s)
 {
-	int			nops = rtc_batch_ops(s->batch);
+	int			nops = s->batch->nops;
 	bool		complete = rtc_progress_is_ahead(&s->progress);
 
 	/* a commit that only deleted by pattern moves the position as well */
@@ -66,7 +66,7 @@ bool
 rtc_store_position(RtcStream *s)
 {
 	RtcProgress *p = &s->progress;
-	bool		has_ops = rtc_batch_ops(s->batch) > 0;
+	bool		has_ops = s->batch->nops > 0;
 	XLogRecPtr	restart;
 	MemoryContext old = MemoryContextSwitchTo(s->replies);
 	RtcExecResult result;
@@ -131,7 +131,7 @@ rtc_store_deletes(RtcStream *s)
 static bool
 failed(RtcStream *s)
 {
-	if (rtc_batch_ops(s->batch) > 0)
+	if (s->batch->nops > 0)
 		rtc_suspect_failed(s->suspect, s->batch, rtc_conn_error(s->conn));
 	return rtc_stream_down(s);
 }

@@ -380,7 +380,7 @@ handle_commit(RtcStream *s)
 static RtcStreamResult
 handle_end(RtcStream *s)
 {
-	bool		sent = rtc_batch_ops(s->batch) > 0;
+	bool		sent = s->batch->nops > 0;
 	bool		beaten;
 
 	s->have_event = false;

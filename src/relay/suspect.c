@@ -59,12 +59,13 @@ typedef struct Refused
 	char		key[FLEXIBLE_ARRAY_MEMBER]; /* without prefix */
 } Refused;
 
-static void note_alone(RtcSuspect *suspect, const RtcCulprit *culprit);
+static void note_alone(RtcSuspect *suspect, const RtcBatchOp *op,
+					   bool progressed);
 static void forget_alone(RtcSuspect *suspect);
 static bool has_too_many(const RtcSuspect *suspect);
-static void refuse_set(RtcSuspect *suspect, const RtcCulprit *culprit,
-					   const char *error);
-static void give_up(const RtcCulprit *culprit, const char *error);
+static void refuse_set(RtcSuspect *suspect, const RtcBatchOp *op,
+					   XLogRecPtr lsn, const char *error);
+static void give_up(const RtcBatchOp *op, XLogRecPtr lsn, const char *error);
 static void append_key(StringInfo buf, const char *key, size_t len);
 
 RtcSuspect *
@@ -90,37 +91,42 @@ rtc_suspect_limit(const RtcSuspect *suspect)
 }
 
 void
-rtc_suspect_failed(RtcSuspect *suspect, RtcBatch *batch, const char *error)
+rtc_suspect_failed(RtcSuspect *suspect, const RtcBatch *batch,
+				   const char *error)
 {
-	RtcCulprit	culprit;
-	int			nops = rtc_batch_ops(batch);
+	const RtcBatchOp *op = linitial(batch->ops);
 
 	suspect->learned = true;
 	suspect->searching = true;
-	suspect->until = Max(suspect->until, rtc_batch_lsn(batch));
+	suspect->until = Max(suspect->until, batch->lsn);
 	suspect->good = 0;
-	suspect->limit = Max(Min(nops, rtc_suspect_limit(suspect)) / 2, 1);
-	if (nops > 1)
+	suspect->limit = Max(Min(batch->nops, rtc_suspect_limit(suspect)) / 2, 1);
+	if (batch->nops > 1)
 		return;
-	rtc_batch_culprit(batch, &culprit);
-	note_alone(suspect, &culprit);
-	if (suspect->tries < (culprit.is_set ? SET_TRIES : DEL_TRIES))
+	note_alone(suspect, op, batch->progressed);
+	if (suspect->tries < (op->is_set ? SET_TRIES : DEL_TRIES))
 		return;
-	if (culprit.is_set)
-		refuse_set(suspect, &culprit, error);
+	if (op->is_set)
+		refuse_set(suspect, op, batch->lsn, error);
 	else
-		give_up(&culprit, error);
+		give_up(op, batch->lsn, error);
 	forget_alone(suspect);
 }
 
 void
-rtc_suspect_applied(RtcSuspect *suspect, RtcBatch *batch, XLogRecPtr stored)
+rtc_suspect_applied(RtcSuspect *suspect, const RtcBatch *batch,
+					XLogRecPtr stored)
 {
 	ListCell   *lc;
 
-	if (suspect->refused_in_row > 0 &&
-		rtc_batch_sets_of(batch, suspect->refused_dboid))
-		suspect->refused_in_row = 0;
+	if (suspect->refused_in_row > 0)
+		foreach(lc, batch->ops)
+	{
+		const RtcBatchOp *op = lfirst(lc);
+
+		if (op->is_set && op->dboid == suspect->refused_dboid)
+			suspect->refused_in_row = 0;
+	}
 	foreach(lc, suspect->refused)
 	{
 		Refused    *it = lfirst(lc);
@@ -134,7 +140,7 @@ rtc_suspect_applied(RtcSuspect *suspect, RtcBatch *batch, XLogRecPtr stored)
 		return;
 	suspect->searching = false;
 	forget_alone(suspect);
-	if (suspect->limit == 0 || rtc_batch_ops(batch) == 0 ||
+	if (suspect->limit == 0 || batch->nops == 0 ||
 		++suspect->good < GOOD_BATCHES)
 		return;
 	suspect->good = 0;
@@ -167,15 +173,15 @@ rtc_suspect_is_refused(const RtcSuspect *suspect, Oid dboid, const RtcOp *op,
  * a large tag set may take several connections.
  */
 static void
-note_alone(RtcSuspect *suspect, const RtcCulprit *culprit)
+note_alone(RtcSuspect *suspect, const RtcBatchOp *op, bool progressed)
 {
-	if (culprit->progressed || suspect->is_set != culprit->is_set ||
-		suspect->key.len != culprit->keylen ||
-		memcmp(suspect->key.data, culprit->key, culprit->keylen) != 0)
+	if (progressed || suspect->is_set != op->is_set ||
+		suspect->key.len != op->keylen ||
+		memcmp(suspect->key.data, op->key, op->keylen) != 0)
 	{
 		forget_alone(suspect);
-		appendBinaryStringInfo(&suspect->key, culprit->key, culprit->keylen);
-		suspect->is_set = culprit->is_set;
+		appendBinaryStringInfo(&suspect->key, op->key, op->keylen);
+		suspect->is_set = op->is_set;
 	}
 	suspect->tries++;
 }
@@ -204,31 +210,32 @@ has_too_many(const RtcSuspect *suspect)
 }
 
 static void
-refuse_set(RtcSuspect *suspect, const RtcCulprit *culprit, const char *error)
+refuse_set(RtcSuspect *suspect, const RtcBatchOp *op, XLogRecPtr lsn,
+		   const char *error)
 {
-	const char *key = culprit->key + culprit->prefixlen;
-	size_t		keylen = culprit->keylen - culprit->prefixlen;
+	const char *key = op->key + op->prefixlen;
+	size_t		keylen = op->keylen - op->prefixlen;
 	MemoryContext old;
 	Refused    *it;
 	StringInfoData text;
 	char		dbname[NAMEDATALEN];
 
-	if (culprit->dboid != suspect->refused_dboid)
+	if (op->dboid != suspect->refused_dboid)
 		suspect->refused_in_row = 0;
-	suspect->refused_dboid = culprit->dboid;
+	suspect->refused_dboid = op->dboid;
 	suspect->refused_in_row++;
 	rtc_stat_inc(RTC_STAT_SETS_REFUSED);
 	if (has_too_many(suspect))
 	{
 		suspect->refused_in_row = 0;
-		give_up(culprit, error);
+		give_up(op, lsn, error);
 		return;
 	}
 
 	old = MemoryContextSwitchTo(suspect->context);
 	it = palloc(offsetof(Refused, key) + keylen);
-	it->dboid = culprit->dboid;
-	it->lsn = culprit->lsn;
+	it->dboid = op->dboid;
+	it->lsn = lsn;
 	it->keylen = keylen;
 	memcpy(it->key, key, keylen);
 	suspect->refused = lappend(suspect->refused, it);
@@ -236,29 +243,29 @@ refuse_set(RtcSuspect *suspect, const RtcCulprit *culprit, const char *error)
 
 	initStringInfo(&text);
 	append_key(&text, key, keylen);
-	rtc_prefix_database_name(culprit->dboid, dbname);
+	rtc_prefix_database_name(op->dboid, dbname);
 	ereport(WARNING,
 			(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
 			 errmsg("Redis refuses the value of key \"%s\" of database \"%s\": %s",
 					text.data, dbname, error),
 			 errdetail("It has %zu bytes. The key is deleted instead.",
-					   culprit->vallen)));
+					   op->vallen)));
 	pfree(text.data);
 }
 
 static void
-give_up(const RtcCulprit *culprit, const char *error)
+give_up(const RtcBatchOp *op, XLogRecPtr lsn, const char *error)
 {
 	StringInfoData why;
 
 	initStringInfo(&why);
 	appendStringInfo(&why, "Redis refuses to %s \"",
-					 culprit->is_set ? "store key" :
-					 culprit->is_tag ? "drop tag set" : "delete key");
-	append_key(&why, culprit->key + culprit->prefixlen,
-			   culprit->keylen - culprit->prefixlen);
+					 op->is_set ? "store key" :
+					 op->is_tag ? "drop tag set" : "delete key");
+	append_key(&why, op->key + op->prefixlen,
+			   op->keylen - op->prefixlen);
 	appendStringInfo(&why, "\": %s", error);
-	(void) rtc_closed_give_up(culprit->dboid, NULL, culprit->lsn, why.data);
+	(void) rtc_closed_give_up(op->dboid, NULL, lsn, why.data);
 	pfree(why.data);
 }
 

@@ -49,11 +49,11 @@ extern int	rtc_suspect_limit(const RtcSuspect *suspect);
  * A batch that is not empty was not applied, over a connection on which the
  * position had been stored.  error: what Redis said.
  */
-extern void rtc_suspect_failed(RtcSuspect *suspect, RtcBatch *batch,
+extern void rtc_suspect_failed(RtcSuspect *suspect, const RtcBatch *batch,
 							   const char *error);
 
 /* It was applied, empty or not; all commits up to "stored" are. */
-extern void rtc_suspect_applied(RtcSuspect *suspect, RtcBatch *batch,
+extern void rtc_suspect_applied(RtcSuspect *suspect, const RtcBatch *batch,
 								XLogRecPtr stored);
 
 /* Has Redis refused this SET, of a commit that ends at lsn?  Then it is a DEL. */
