@@ -3,19 +3,19 @@
  * coverage.c
  *		Is every write to a relation seen?
  *
- * Row triggers see rows, a statement trigger sees TRUNCATE, the event triggers
- * of the extension see what DDL does.  If one of them is missing, or can be
- * passed by, an answer computed from the relation can become wrong without
- * anybody being told, and only its time to live limits for how long.
+ * Row triggers see rows, a statement trigger sees TRUNCATE, and the event
+ * triggers of the extension see DDL.  If one of them is missing or can be
+ * bypassed, an answer may become wrong unnoticed; then only its time to live
+ * limits for how long.
  *
- * Triggers must be ENABLE ALWAYS: else session_replication_role, which logical
- * replication sets, passes them by.  A crash empties an unlogged table, and
- * another server writes to a foreign one.  What a materialized view holds is
- * changed by DDL alone.  Only the session that owns a temporary child can write
+ * Triggers must be ENABLE ALWAYS, because session_replication_role, which
+ * logical replication sets, bypasses others.  A crash empties an unlogged
+ * table.  Another server writes to a foreign table.  Only DDL changes a
+ * materialized view.  Only the session that owns a temporary child can write
  * to it, and the planner skips the temporary children of other sessions.
  *
- * Model: called when a query is prepared.  Locks children as the planner does,
- * reads catalogs, keeps no state.
+ * Model: called when a query is prepared.  Locks children as the planner does.
+ * Reads catalogs, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -42,7 +42,7 @@
 #include "rule/coverage.h"
 #include "rule/rule_catalog.h"
 
-/* What has to be seen. */
+/* The events that rules must see. */
 static const struct
 {
 	int16		type;			/* TRIGGER_TYPE_... */
@@ -54,7 +54,7 @@ static const struct
 	{TRIGGER_TYPE_TRUNCATE, "TRUNCATE"},
 };
 
-/* Why a rule does not see everything; NULL = it does. */
+/* Says why a rule misses changes; NULL = it does not. */
 static const char *
 weakness(const Trigger *trigger)
 {
@@ -68,7 +68,7 @@ weakness(const Trigger *trigger)
 	return NULL;
 }
 
-/* Is there a rule, whatever it sees? */
+/* Has the relation a rule? */
 static bool
 has_rule(Relation rel)
 {
@@ -78,7 +78,7 @@ has_rule(Relation rel)
 	return rtc_next_rule(rel, &pos, &kind) != NULL;
 }
 
-/* Why the rules of a table do not see one of the events; NULL = they do. */
+/* Says why no rule of the table surely sees this event; NULL = one does. */
 static const char *
 event_unseen(Relation rel, int event)
 {
@@ -106,7 +106,7 @@ event_unseen(Relation rel, int event)
 	return why != NULL ? why : psprintf("no rule for %s", events[event].name);
 }
 
-/* Why the rules of a table do not see everything; NULL = they do. */
+/* Says why the rules of a table miss changes; NULL = they do not. */
 static const char *
 weakness_of_rules(Relation rel)
 {
@@ -117,7 +117,7 @@ weakness_of_rules(Relation rel)
 	return why;
 }
 
-/* Judges one relation by itself. */
+/* Says why writes to one relation can go unseen. */
 static const char *
 uncovered_one(Relation rel)
 {

@@ -16,17 +16,16 @@
 #include "nodes/pg_list.h"
 
 /*
- * Why writes to a relation may go by unseen; NULL = none does.  with_children:
- * those that inherit from it are read, too; they are added to *watched, a
- * list of OIDs.  *has_rules: it, or one of these, has a rule.  The caller has locked the
- * relation.
+ * Says why writes to a locked relation can go unseen; NULL = all are seen.
+ * with_children: its descendants count too, and are added to *watched (OIDs).
+ * *has_rules: one of these relations has a rule.
  */
 extern const char *rtc_uncovered(Oid relid, bool with_children,
 								 List **watched, bool *has_rules);
 
 /*
- * Are the event triggers of the extension there, whoever does the DDL?  buf, if
- * it is not NULL, gets what changes when somebody switches one of them.
+ * Are all event triggers of the extension ENABLE ALWAYS?  Appends to buf (NULL
+ * = no) what changes when one of them is switched.
  */
 extern bool rtc_ddl_is_seen(StringInfo buf);
 

@@ -3,20 +3,17 @@
  * key_shape.c
  *		Which keys can a template make?
  *
- * A template is literal text and placeholders, {column}, {.schema} and
- * {.table}.  The names of a schema and of a table do not depend on the row, so
- * they become literal text once they are known.  The rest are places where any
- * text may stand that percent-encoding can give; for an integer,
- * digits and a sign.
+ * A template is literal text with {column}, {.schema} and {.table} in it.  The
+ * names of schema and table are the same for all rows, so they count as
+ * literal text once they are known.  A column stands for any text that
+ * percent-encoding can give; an integer column, for digits and a sign.
  *
  * That is the shape of a template.  It tells which keys to delete when a rule
- * goes, which rules can have written a key, and whether two rules can write the
- * same one.  As encoded text never has a ':', or anything else that is encoded,
- * the last question has an answer: two shapes have a key in common if both can
- * be gone through side by side, byte by byte.
+ * goes, which rules can have written a key, and whether two rules can write
+ * the same one.  Encoded text never contains a ':' or another encoded
+ * character, so two shapes can be compared byte by byte, side by side.
  *
- * Model: pure, but for the types of columns, which are looked up in the
- * syscache.
+ * Model: pure, except that the types of columns are looked up in the syscache.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -34,7 +31,7 @@
 #include "base/key.h"
 #include "rule/key_shape.h"
 
-/* A unit of a shape that is no byte of literal text. */
+/* Units of a shape that are not bytes of literal text. */
 #define ANY_TEXT	256			/* encoded text, perhaps none */
 #define DIGITS		257			/* of an integer */
 
@@ -120,7 +117,7 @@ rtc_text_uses_names(const char *text)
 	return false;
 }
 
-/* What a column gives to keys. */
+/* The unit of a column. */
 static uint16
 unit_of_column(const char *name, int len, Oid relid)
 {
@@ -148,7 +145,7 @@ rtc_shape_make(const char *text, const RtcNames *names, Oid relid)
 	RtcPiece	piece;
 	size_t		max = strlen(text) + 1;
 
-	/* each byte of a name takes three at most */
+	/* a byte of a name takes three at most */
 	for (const char *brace = strchr(text, '{'); brace != NULL;
 		 brace = strchr(brace + 1, '{'))
 		max += 3 * NAMEDATALEN;
@@ -192,7 +189,7 @@ rtc_shape_make(const char *text, const RtcNames *names, Oid relid)
 	return shape;
 }
 
-/* May this byte stand where a unit does? */
+/* Can a unit stand for this byte? */
 static bool
 unit_takes(uint16 unit, uint16 byte)
 {
@@ -204,17 +201,16 @@ unit_takes(uint16 unit, uint16 byte)
 }
 
 /*
- * Tries every end of each column's text, the shortest first, going back no
- * further than to the last column: what a literal has matched once it matches
- * later, too.  A text of digits may end where more text could follow, so it
- * goes for any text here.
+ * Tries every end of each column's text, the shortest first.  Backtracking
+ * goes to the last column only: a literal that has matched once matches later,
+ * too.  Digits count as any text here, since other text may follow them.
  */
 bool
 rtc_shape_matches(const RtcShape *shape, const char *key, size_t len)
 {
 	size_t		pos = 0;
 	int			unit = 0;
-	int			column = -1;	/* the last one, where to go on from */
+	int			column = -1;	/* the last one passed, to go back to */
 	size_t		column_end = 0;
 
 	for (;;)
@@ -251,15 +247,14 @@ rtc_shapes_equal(const RtcShape *a, const RtcShape *b)
 }
 
 /*
- * rtc_shapes_compare
- *		Goes through both side by side: which units of b can come next when
- *		those of a before this one are behind us?
+ * Goes through both side by side.  For each unit of a, notes which units of b
+ * can come next.
  */
 RtcShapeRelation
 rtc_shapes_compare(const RtcShape *a, const RtcShape *b)
 {
-	bool	   *here;			/* by unit of b, before a unit of a */
-	bool	   *next;			/* behind it */
+	bool	   *here;			/* by unit of b: before this unit of a */
+	bool	   *next;			/* the same behind it */
 	bool		common;
 
 	if (rtc_shapes_equal(a, b))

@@ -17,8 +17,7 @@
 /* What {.schema} and {.table} in templates stand for; NULL = not known. */
 typedef struct RtcNames
 {
-	Oid			relid;			/* whose names these are; InvalidOid =
-								 * nobody's */
+	Oid			relid;			/* the table; InvalidOid = none */
 	const char *schema;
 	const char *table;
 } RtcNames;
@@ -34,7 +33,7 @@ typedef enum RtcPieceKind
 	RTC_PIECE_MALFORMED
 } RtcPieceKind;
 
-/* A piece of a template's text. */
+/* A piece of a template. */
 typedef struct RtcPiece
 {
 	RtcPieceKind kind;
@@ -57,13 +56,13 @@ typedef enum RtcShapeRelation
 /* Reads the piece at *p, and moves *p behind it. */
 extern void rtc_piece_next(const char **p, RtcPiece *piece);
 
-/* Do these texts have {.schema} or {.table} in them? */
+/* Does this template use {.schema} or {.table}? */
 extern bool rtc_text_uses_names(const char *text);
 
 /*
- * The shape of a template, in the current memory context.  relid: the table
- * whose columns it names, InvalidOid if that is gone.  Where the text is
- * malformed, anything may stand.
+ * Returns the shape of a template, in the current memory context.  relid: the
+ * table whose columns it names; InvalidOid = not known.  A malformed piece
+ * stands for any text.
  */
 extern RtcShape *rtc_shape_make(const char *text, const RtcNames *names,
 								Oid relid);
@@ -72,26 +71,20 @@ extern RtcShape *rtc_shape_make(const char *text, const RtcNames *names,
 extern bool rtc_shape_matches(const RtcShape *shape, const char *key,
 							  size_t len);
 
-/* Are these the same? */
+/* Are two shapes the same? */
 extern bool rtc_shapes_equal(const RtcShape *a, const RtcShape *b);
 
-/*
- * How the keys of two templates are related.  When that takes too long, they
- * are said to overlap.
- */
+/* Compares two shapes.  Those that are too long to compare overlap. */
 extern RtcShapeRelation rtc_shapes_compare(const RtcShape *a,
 										   const RtcShape *b);
 
 /* Do all rows of a table have the same key? */
 extern bool rtc_shape_is_static(const RtcShape *shape);
 
-/* Does a key of this shape begin with anything whatever? */
+/* Can a key of this shape begin with any text? */
 extern bool rtc_shape_begins_open(const RtcShape *shape);
 
-/*
- * Appends a glob that all keys of this shape match; the key itself, not
- * escaped, if it is static.
- */
+/* Appends a glob that all keys match; the key itself, unescaped, if static. */
 extern void rtc_shape_glob(const RtcShape *shape, StringInfo buf);
 
 #endif							/* RTC_KEY_SHAPE_H */

@@ -3,18 +3,18 @@
  * row_json.c
  *		A row as JSON text, byte for byte as row_to_json() has it.
  *
- * This is how values are spelled in Redis, be they rows that a rule stores or
- * answers of queries (json_receiver.c).
+ * This is how Redis holds values: rows that a rule stores, and answers of
+ * queries (json_receiver.c).
  *
- * row_to_json() looks every column's type up for every row, which is most of
- * its cost for a small row.  Here that is done once per rule, or execution.  Types that
- * row_to_json() treats in ways of their own (arrays, composites, casts to
- * json) go through to_json(), one column at a time.
+ * row_to_json() looks up the type of every column for every row, which is most
+ * of its cost for a small row.  Here that is done once for each rule or
+ * execution.  Types that need more (arrays, composites, types with a cast to
+ * json) go through to_json(), column by column.
  *
- * Model: an RtcRowJson belongs to a rule of this backend, or to one execution of
- * a query, and lives in its memory context.  A value may be written while
- * another of the same rule is under way (a cast to json is a user's function),
- * so nothing of one row is kept in it.  Functions of types may raise.
+ * Model: an RtcRowJson lives in the memory context of its rule, or of one
+ * execution.  It holds no state of a row: a cast to json is a user's function,
+ * which may cause another row of the same rule to be written meanwhile.
+ * Functions of types may raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -50,18 +50,18 @@ typedef enum ColumnKind
 	COL_DATETIME,				/* date, timestamp, timestamptz */
 	COL_FLOAT,
 	COL_INTEGER,
-	COL_JSON,					/* json, jsonb: as the output function has it */
+	COL_JSON,					/* json, jsonb: text of the output function */
 	COL_NUMERIC,
-	COL_OUTPUT,					/* quoted text of the output function */
-	COL_TO_JSON					/* whatever to_json() makes of it */
+	COL_OUTPUT,					/* the same, quoted */
+	COL_TO_JSON					/* result of to_json() */
 } ColumnKind;
 
 typedef struct Column
 {
 	ColumnKind	kind;
 	AttrNumber	attnum;
-	Oid			base;			/* type; under a domain, the one below */
-	int16		len;			/* of the type; -1 may be large */
+	Oid			base;			/* its type; under a domain, the base type */
+	int16		len;			/* of the type, in bytes; -1 = any */
 	const char *label;			/* '{"name":' or ',"name":' */
 	int			labellen;
 	FmgrInfo	func;			/* output function, or to_json() */
@@ -74,10 +74,7 @@ struct RtcRowJson
 	Column		column[FLEXIBLE_ARRAY_MEMBER];
 };
 
-/*
- * Sets how a column is written.  The cases are those of core's
- * json_categorize_type().
- */
+/* Decides how a column is written, as json_categorize_type() of the server. */
 static void
 init_column(Column *column, Form_pg_attribute att, bool first)
 {
@@ -156,7 +153,7 @@ column_needs_pin(const Column *column, Oid typid)
 		rtc_type_needs_pin(typid);
 }
 
-/* The column of this name; NULL and *fault if there is none to use. */
+/* Finds a column by name; NULL and *fault if there is none. */
 static Form_pg_attribute
 find_column(TupleDesc desc, const char *name, RtcFault *fault)
 {
@@ -173,7 +170,7 @@ find_column(TupleDesc desc, const char *name, RtcFault *fault)
 						 NULL, NULL);
 }
 
-/* Is a column of the row type fit for use, and new to the row? */
+/* Adds a column; false and *fault if it cannot be used. */
 static bool
 add_column(RtcRowJson *row, Form_pg_attribute att, RtcFault *fault)
 {
@@ -191,7 +188,7 @@ add_column(RtcRowJson *row, Form_pg_attribute att, RtcFault *fault)
 		}
 	}
 
-	/* 'v': computed when read, so a trigger's row does not have it */
+	/* 'v': virtual, so a trigger's row does not have it */
 	if (att->attgenerated == 'v')
 	{
 		(void) rtc_fault_set(fault, ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -225,7 +222,7 @@ rtc_row_json_make(TupleDesc desc, List *names, RtcFault *fault)
 		{
 			Form_pg_attribute att = find_column(desc, lfirst(lc), fault);
 
-			/* A name given too often ends at its second occurrence. */
+			/* ends at the first repetition, so max is enough */
 			if (att == NULL || !add_column(row, att, fault))
 				return NULL;
 		}
@@ -264,8 +261,8 @@ rtc_row_json_needs_pin(const RtcRowJson *row)
 }
 
 /*
- * Is this value's text certainly longer than limit?  Asked before the text is
- * made, because a text that does not fit into a StringInfo would be an error.
+ * Is the text of this value certainly longer than limit?  Asked first, because
+ * making a text that does not fit into a StringInfo would raise.
  */
 static bool
 is_certainly_longer(const Column *column, Datum value, size_t limit)
@@ -289,7 +286,7 @@ is_certainly_longer(const Column *column, Datum value, size_t limit)
 	}
 }
 
-/* A date or time in the shape that JSON has in core, in UTC. */
+/* A date or time as in the server's JSON, in UTC. */
 static void
 append_datetime(StringInfo buf, Datum value, Oid typid)
 {
@@ -301,7 +298,7 @@ append_datetime(StringInfo buf, Datum value, Oid typid)
 	appendStringInfo(buf, "\"%s\"", str);
 }
 
-/* Floating point as with extra_float_digits at its default. */
+/* A float as with extra_float_digits at its default. */
 static void
 append_float(StringInfo buf, Datum value, Oid typid)
 {

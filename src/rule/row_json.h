@@ -19,46 +19,42 @@
 
 #include "base/fault.h"
 
-/* White space behind a value says that it is not what a rule has written. */
+/* White space behind a value marks one that was not written by a rule. */
 #define RTC_NO_ROW_MARK '\n'
 
 typedef struct RtcRowJson RtcRowJson;	/* how to write rows of one type */
 
 /*
  * Prepares for a row type, in the current memory context.  names: the columns
- * (list of char *), in the order they are wanted; NIL for all.  Returns NULL
- * and fills *fault (42703, 22023, 0A000) when a column cannot be used.
+ * (list of char *) in their order; NIL = all.  Returns NULL and fills *fault
+ * (42703, 22023, 0A000) when a column cannot be used.
  */
 extern RtcRowJson *rtc_row_json_make(TupleDesc desc, List *names,
 									 RtcFault *fault);
 
 /*
- * Appends a row in the shape of row_to_json().  Returns false, with buf in
- * any state, when that takes more than limit bytes.  Settings must be pinned
- * by the caller if rtc_row_json_needs_pin().
+ * Appends a row as row_to_json() would.  Returns false, with buf in any state,
+ * if that takes more than limit bytes.  The caller pins the settings if
+ * rtc_row_json_needs_pin().
  */
 extern bool rtc_row_json_append(RtcRowJson *row, HeapTuple tuple,
 								TupleDesc desc, StringInfo buf, size_t limit);
 
-/*
- * The same for a row that is taken apart: a value for each column of the row
- * type.
- */
+/* The same for a deformed row: a value for each column of the row type. */
 extern bool rtc_row_json_append_values(RtcRowJson *row, const Datum *values,
 									   const bool *isnull, StringInfo buf,
 									   size_t limit);
 
-/* The n-th column, counted from 0; InvalidAttrNumber behind the last one. */
+/* The n-th column, from 0; InvalidAttrNumber behind the last one. */
 extern AttrNumber rtc_row_json_column(const RtcRowJson *row, int n);
 
 /* Adds the numbers of the columns to a list of int. */
 extern List *rtc_row_json_columns(const RtcRowJson *row, List *columns);
 
 /*
- * Is a text of the kind that rtc_row_json_append() makes?  What is printed from
- * jsonb is not: that has a blank behind the colon of each name.  Nor is one with
- * RTC_NO_ROW_MARK behind it.  Names with escapes are not looked at, so the
- * answer may be no although it is.
+ * Does this text look like one of rtc_row_json_append()?  Text printed from
+ * jsonb does not, because it has blanks behind colons; nor does text that ends
+ * with RTC_NO_ROW_MARK.  May be false for a first name with escapes.
  */
 extern bool rtc_is_row_text(const char *text, size_t len);
 

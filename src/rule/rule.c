@@ -13,26 +13,22 @@
  *		tag=template		a tag that the rows belong to; may be repeated
  *
  * Those of rtcache_invalidate and rtcache_truncate are key templates, and
- * "tag=template".  Both can track their table without any key: an
- * rtcache_invalidate without arguments, an rtcache_truncate with
+ * "tag=template".  Both can track their table without naming a key: an
+ * rtcache_invalidate without arguments, and an rtcache_truncate with
  *
- *		keys=none			no key, where without arguments it means all
+ *		keys=none			no key; without arguments it means all keys
  *
- * An argument that begins like an option, letters and underscores up to a "=",
- * is never taken for a key: an option that this version does not know must not quietly
- * become a key that nobody reads.
+ * An argument that begins like an option (letters and underscores up to a "=")
+ * is never taken for a key, or an unknown option would become a key that
+ * nobody reads.
  *
- * Arguments are read in two steps.  The first, from texts to RtcRuleText, needs
- * no table, which may have been dropped.  The second binds that to the columns
- * and the names of a table.
+ * Arguments are first read from texts to RtcRuleText, which needs no table.
+ * Then that is bound to the columns and the names of a table.
  *
- * Model: results are in the current memory context.  Binding looks at the
- * catalogs.  What is wrong with a rule is returned as a fault: the rule checker
- * raises it, a trigger must not.
+ * Model: results are in the current memory context.  Binding reads catalogs.
+ * Errors in a rule are returned as a fault: rule_check.c raises it, a trigger
+ * must not.
  *
- * Copyright (c) 2026, rtcache contributors
- *
- *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
@@ -42,7 +38,7 @@
 #include "rule/rule.h"
 #include "rule/ttl.h"
 
-/* Says that a truncate rule has no keys, while no arguments mean all. */
+/* A truncate rule with this has no keys; one without arguments has all. */
 #define KEYS_NONE "keys=none"
 
 const char *
@@ -86,7 +82,7 @@ is_option(const char *arg, const char *name, const char **value)
 	return true;
 }
 
-/* Notes what is wrong, unless something else is already. */
+/* Notes the first fault. */
 static void
 note_fault(RtcFault *fault, const char *message, const char *hint)
 {
@@ -95,7 +91,7 @@ note_fault(RtcFault *fault, const char *message, const char *hint)
 							 NULL, hint);
 }
 
-/* An option that rules of this kind do not have. */
+/* Notes an option that rules of this kind do not have. */
 static void
 note_unknown(RtcFault *fault, RtcRuleKind kind, const char *arg)
 {
@@ -189,7 +185,7 @@ rtc_rule_read(RtcRuleKind kind, int nargs, char **args, RtcRuleText *rule,
 	return fault->message == NULL;
 }
 
-/* Binds templates and appends them to a list; false and *fault if bad. */
+/* Binds templates; false and *fault if one is malformed. */
 static bool
 bind_templates(RtcRule *rule, List *texts, List **templates, TupleDesc desc,
 			   const RtcNames *names, RtcFault *fault)

@@ -35,21 +35,16 @@ typedef struct RtcRule
 	RtcRuleKind kind;
 	RtcTemplate *key;			/* WRITE_THROUGH: where the row goes */
 	RtcRowJson *row;			/* WRITE_THROUGH: how the row is written */
-	int64		ttl_ms;			/* WRITE_THROUGH: -1 = default, 0 = does not
-								 * expire */
-	List	   *del;			/* of RtcTemplate *: keys to delete, del= of
-								 * WRITE_THROUGH, the arguments of the others */
-	List	   *tag;			/* of RtcTemplate *: what the rows belong to,
-								 * tag= */
-	List	   *behind;			/* of int: the columns that may be written
-								 * behind, behind=; see behind.h */
+	int64		ttl_ms;			/* WRITE_THROUGH, ms: -1 = default, 0 = never
+								 * expires */
+	List	   *del;			/* RtcTemplate *: keys to delete */
+	List	   *tag;			/* RtcTemplate *: tags of the rows */
+	List	   *behind;			/* int: the columns that may be written behind;
+								 * see behind.h */
 	bool		needs_pin;		/* rendering depends on session settings */
 } RtcRule;
 
-/*
- * A rule as it is written; for those who have no table to bind it to, which may
- * have been dropped, that is all there is.
- */
+/* A rule as it is written, which may outlive its table. */
 typedef struct RtcRuleText
 {
 	RtcRuleKind kind;
@@ -57,42 +52,41 @@ typedef struct RtcRuleText
 	const char *ttl;			/* NULL = default */
 	const char *columns;		/* NULL = all */
 	const char *behind;			/* NULL = none */
-	List	   *del;			/* of char *; all keys that the others delete */
-	List	   *tag;			/* of char * */
-	bool		no_keys;
+	List	   *del;			/* char *: keys to delete */
+	List	   *tag;			/* char * */
+	bool		no_keys;		/* TRUNCATE: "keys=none" */
 } RtcRuleText;
 
 /* SQL name of the trigger function of a rule. */
 extern const char *rtc_rule_function(RtcRuleKind kind);
 
 /*
- * Reads the arguments of a rule, in the current memory context.  False, and
- * *fault (22023), if something is malformed; that is left out.
+ * Reads the arguments of a rule, in the current memory context.  Returns false
+ * and fills *fault (22023) if some are malformed; *text has the others.
  */
 extern bool rtc_rule_read(RtcRuleKind kind, int nargs, char **args,
 						  RtcRuleText *text, RtcFault *fault);
 
 /*
- * Binds a rule to its table's row type and names, in the current memory
- * context.  Returns NULL and fills *fault when they do not fit: 22023
+ * Binds a rule to the row type and the names of its table, in the current
+ * memory context.  Returns NULL and fills *fault if they do not fit: 22023
  * malformed, 42703 unknown column, 0A000 generated column.
  */
 extern RtcRule *rtc_rule_bind(const RtcRuleText *text, TupleDesc desc,
 							  const RtcNames *names, RtcFault *fault);
 
-/* Is column attnum part of a key or tag that the rule makes? */
+/* Does a key or tag of the rule use this column? */
 extern bool rtc_rule_key_uses(const RtcRule *rule, AttrNumber attnum);
 
 /*
- * Does forgetting the rule mean to delete every key of the database?  Nobody
- * knows which keys depend on a tag with columns in it, so that means all keys,
- * and so does a template that begins with a column, or a truncate rule without
- * arguments.
+ * Does forgetting the rule delete all keys of the database?  So it is for a
+ * template that begins with a column, a tag with columns (nobody knows which
+ * keys depend on those), and a truncate rule without arguments.
  */
 extern bool rtc_rule_forgets_all(const RtcRuleText *rule,
 								 const RtcNames *names);
 
-/* Do the templates of a rule have {.schema} or {.table} in them? */
+/* Do its templates use {.schema} or {.table}? */
 extern bool rtc_rule_uses_names(const RtcRuleText *rule);
 
 #endif							/* RTC_RULE_H */

@@ -3,12 +3,11 @@
  * rule_catalog.c
  *		Rules as they stand in the catalogs.
  *
- * A rule is a trigger whose function is one of ours.  PostgreSQL clones the
- * triggers of a partitioned table to its partitions; a clone is a rule as
- * well.
+ * A rule is a trigger that calls one of our functions.  A clone, which
+ * PostgreSQL makes in a partition, is a rule too.
  *
  * Model: called inside a transaction.  Results are in the current memory
- * context.  May raise what reading a catalog raises.
+ * context.  Raises what reading a catalog raises.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -94,7 +93,7 @@ rtc_rule_sees_rows(const Trigger *trigger)
 		trigger->tgqual == NULL && trigger->tgnattr == 0;
 }
 
-/* The arguments of a trigger, from its row. */
+/* The arguments in a row of pg_trigger. */
 static char **
 get_args(HeapTuple tuple, TupleDesc desc, int *nargs)
 {
@@ -148,7 +147,7 @@ read_row(HeapTuple tuple, TupleDesc desc, RtcRuleKind kind)
 	return row;
 }
 
-/* In the order of OIDs, so that messages name rules in the same order. */
+/* In the order of OIDs, so that messages name rules in a fixed order. */
 List *
 rtc_all_rules(bool clones)
 {

@@ -25,54 +25,51 @@ typedef struct RtcRuleRow
 	Oid			relid;			/* its table */
 	const char *name;			/* its name */
 	char		enabled;		/* TRIGGER_FIRES_... or TRIGGER_DISABLED */
-	RtcRuleText text;			/* what could be read of its arguments; its
-								 * kind is RTC_RULE_NONE if it is no rule */
-	const char *args;			/* all arguments in one text */
+	RtcRuleText text;			/* its readable arguments; of kind
+								 * RTC_RULE_NONE if it is no rule */
+	const char *args;			/* all arguments, a line each */
 } RtcRuleRow;
 
 /*
- * Which of our trigger functions is this, if any?  It is known by its C symbol
- * and as a member of the extension, whatever its schema.
+ * Which of our trigger functions is this?  Decided by its C symbol and by
+ * membership in the extension; its schema does not matter.
  */
 extern RtcRuleKind rtc_rule_kind(Oid function);
 
-/*
- * The next rule among the triggers of an open relation, from *pos = 0 on;
- * NULL = there are no more.
- */
+/* Returns the next rule of an open relation; *pos starts at 0; NULL = none. */
 extern Trigger *rtc_next_rule(Relation rel, int *pos, RtcRuleKind *kind);
 
 /*
- * Reads and binds the rule of a trigger on an open relation.  *names: those of
- * the table that it was made on, if its templates use them.  Returns NULL and
- * fills *fault as rtc_rule_bind() does; what could be read is in *text then.
+ * Reads and binds the rule of a trigger.  *names: those of the table that the
+ * rule was made on, if its templates use them.  Returns NULL and fills *fault
+ * as rtc_rule_bind() does; *text has what could be read.
  */
 extern RtcRule *rtc_rule_parse(Relation rel, const Trigger *trigger,
 							   RtcRuleKind kind, RtcRuleText *text,
 							   RtcNames *names, RtcFault *fault);
 
-/* Is this trigger fired for every change of a row, by whatever session? */
+/* Does this trigger see every change of a row, in every session? */
 extern bool rtc_rule_sees_rows(const Trigger *trigger);
 
 /*
- * All rules of the database (RtcRuleRow *), in the current memory context.
- * clones: those in partitions, too, which say what the originals say.
+ * Returns all rules of the database (RtcRuleRow *), in the current memory
+ * context.  clones: also the clones in partitions.
  */
 extern List *rtc_all_rules(bool clones);
 
 /*
- * The versions of a trigger's row that this transaction has deleted
- * (RtcRuleRow *), rules or not.  Needs an active snapshot.
+ * Returns the versions of a row of pg_trigger that this transaction has
+ * deleted (RtcRuleRow *), rules or not.  Needs an active snapshot.
  */
 extern List *rtc_deleted_triggers(Oid tgoid);
 
-/* The table of a trigger; InvalidOid if it has gone. */
+/* The table of a trigger; InvalidOid if the trigger is gone. */
 extern Oid	rtc_trigger_table(Oid tgoid);
 
 /*
- * The table that the rule of a trigger was made on: for a clone in a partition,
- * that of the original.  This transaction may have dropped the trigger.
- * InvalidOid if it is not found.
+ * The table that the rule of a trigger was made on: for a clone, that of the
+ * original.  This transaction may have dropped the trigger.  InvalidOid =
+ * none.
  */
 extern Oid	rtc_rule_table(Oid tgoid);
 

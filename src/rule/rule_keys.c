@@ -3,21 +3,18 @@
  * rule_keys.c
  *		Under which keys do rules store rows?
  *
- * Several rooms must know which rules can have written a key: an answer may be
- * taken from what a rule stores only if no other rule writes there (rule_answer.c), a
- * value without a companion is shown to who may read the tables of such rules
- * (companion.c), and what a lookup stores under such a key must not be taken
- * for a rule's (fetch.c).  Two rules that write the same keys are a mistake
- * (rule_clash.c).
+ * Several rooms ask which rules can have written a key: an answer is taken
+ * from a rule only if no other rule writes there (rule_answer.c); a value
+ * without a companion is shown to those who may read the tables of such rules
+ * (companion.c); a lookup marks what it stores under such a key (fetch.c); and
+ * two rules that write the same keys are a mistake (rule_clash.c).
  *
- * The rules are in pg_trigger, which has no index that would help, so each
- * backend keeps a list, until any relation or schema changes.
+ * pg_trigger has no index for that, so each backend keeps a list until a
+ * relation or schema changes.
  *
- * Model: called inside a transaction.  The list is in a memory context of its
- * own and is made anew at the first call after a change; the callbacks only
- * count.
- *
- * Copyright (c) 2026, rtcache contributors
+ * Model: called inside a transaction.  The list has a memory context of its
+ * own, and is made anew at the first call after a change.  The callbacks only
+ * count.  Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
@@ -33,8 +30,8 @@
 
 static MemoryContext keys_context = NULL;	/* holds what follows */
 static List *keys_list = NIL;	/* of RtcRuleKeys */
-static uint64 changes = 1;		/* counts invalidations */
-static uint64 keys_changes = 0; /* as they were when the list was begun */
+static uint64 changes = 1;		/* number of invalidations */
+static uint64 keys_changes = 0; /* the same when keys_list was begun */
 
 static void
 relation_changed(Datum arg, Oid relid)
@@ -70,7 +67,7 @@ rtc_rule_keys(void)
 	MemoryContextReset(keys_context);
 	oldcontext = MemoryContextSwitchTo(keys_context);
 
-	/* what changes while the catalog is read is to be read again */
+	/* a change that arrives during the scan makes the list stale at once */
 	now = changes;
 	foreach(lc, rtc_all_rules(false))
 	{

@@ -27,16 +27,13 @@ typedef struct RtcRuleKeys
 } RtcRuleKeys;
 
 /*
- * All write-through rules of the database (RtcRuleKeys *) but the clones in
- * partitions, which store under the keys of the original.  The list is valid
- * until this is called again.
+ * Returns all write-through rules of the database (RtcRuleKeys *) except
+ * clones, which use the keys of the original.  The list is valid until the
+ * next call.
  */
 extern List *rtc_rule_keys(void);
 
-/*
- * Those that can make a key, in a list of the current memory context; its
- * elements are valid as above.
- */
+/* Returns those that can make a key.  Only the list itself is the caller's. */
 extern List *rtc_rules_that_make(const char *key, size_t len);
 
 #endif							/* RTC_RULE_KEYS_H */

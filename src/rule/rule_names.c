@@ -4,18 +4,16 @@
  *		The names that {.schema} and {.table} stand for.
  *
  * They are those of the table that the rule was made on.  A row of a partition
- * has the key that the partitioned table gives it, wherever it is moved, so
- * clones in partitions use the names of the original's table.  An inheritance
- * child has triggers of its own, and so names of its own.
+ * has the key that the partitioned table gives it, so a clone uses the names
+ * of the original's table.  An inheritance child has triggers of its own,
+ * which use its own names.
  *
- * A table can lose its name by being renamed or moved, by its schema being
- * renamed, and by being dropped.  The keys under the name that it had must go,
- * so the names are also read from the catalog rows that this transaction has
- * deleted.
+ * A table loses its name when it is renamed, moved or dropped, or when its
+ * schema is renamed.  Keys under the former name must go, so names are also
+ * read from catalog rows that this transaction has deleted.
  *
- * Model: called inside a transaction.  Reads catalogs and takes no lock on the
+ * Model: called inside a transaction.  Reads catalogs without a lock on the
  * table.  Results are in the current memory context.
- *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
@@ -41,7 +39,7 @@ rtc_names_of(Oid relid, RtcNames *names)
 		get_namespace_name(get_rel_namespace(relid));
 }
 
-/* Adds names to a list that does not have them. */
+/* Adds a pair of names that the list does not have. */
 static List *
 add_names(List *list, Oid relid, const char *schema, const char *table)
 {
@@ -62,6 +60,7 @@ add_names(List *list, Oid relid, const char *schema, const char *table)
 	return lappend(list, names);
 }
 
+/* Adds the names in one version of a row of pg_class. */
 /* Adds the names that one version of a table's row in pg_class tells. */
 static List *
 add_version(List *list, Form_pg_class form)

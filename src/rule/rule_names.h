@@ -16,12 +16,12 @@
 
 #include "rule/key_shape.h"
 
-/* The names of a table, in the current memory context; NULL if it has gone. */
+/* Reads the names of a table, in the current memory context; NULL = none. */
 extern void rtc_names_of(Oid relid, RtcNames *names);
 
 /*
- * All names (RtcNames *) that a table has or had in this transaction, also if
- * it has been dropped; at least one, which may be unknown.
+ * Returns all names (RtcNames *) that a table has or had in this transaction,
+ * be it dropped or not; at least one, which may be empty.
  */
 extern List *rtc_names_had(Oid relid);
 

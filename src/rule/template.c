@@ -3,18 +3,15 @@
  * template.c
  *		Key templates: from rows to cache keys.
  *
- * A template is literal text with {column} placeholders: "hero:{id}".  Its
- * literal text stands for itself; a column is rendered by its type's output
- * function and then percent-encoded, so that no value can add a ':' of its
- * own, look like a glob, or forge the key of another row.  {.schema} and
- * {.table} are the names of the rule's table, encoded like values; they are filled
- * in when the template is parsed.
+ * A template is literal text with {column} placeholders: "hero:{id}".  A
+ * column is rendered by its type's output function and percent-encoded, so
+ * that no value can add a ':', look like a glob, or forge the key of another
+ * row.  {.schema} and {.table} are the names of the rule's table, encoded
+ * likewise when the template is parsed.
  *
- * Model: a template belongs to a rule of this backend.  Parsing looks at the
- * catalogs (the syscache); rendering runs output functions, which may raise.
- * The owner of a template forgets it when one of the names changes.
- *
- * Copyright (c) 2026, rtcache contributors
+ * Model: a template belongs to a rule of this backend, which drops it when a
+ * name changes.  Parsing reads the syscache.  Rendering runs output functions,
+ * which may raise.  Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
  */
@@ -34,11 +31,11 @@
 
 typedef struct Part
 {
-	AttrNumber	attnum;			/* column; 0 for literal text */
-	int16		intlen;			/* an integer of so many bytes; 0 = no integer */
+	AttrNumber	attnum;			/* column; 0 = literal text */
+	int16		intlen;			/* of an integer, in bytes; 0 = other type */
 	const char *text;			/* literal text, NUL-terminated */
 	int			len;			/* its length in bytes */
-	FmgrInfo	output;			/* of a column that is no integer */
+	FmgrInfo	output;			/* of a column of another type */
 } Part;
 
 struct RtcTemplate

@@ -22,25 +22,25 @@
 typedef struct RtcTemplate RtcTemplate; /* parsed "hero:{id}" */
 
 /*
- * Parses a template against a row type, in the current memory context.  names:
- * those of the rule's table; they may be NULL if the template does not use
- * them.  Returns NULL and fills *fault (22023 malformed, 42703 unknown column,
- * 0A000 virtual generated column) when it is wrong.
+ * Parses a template for a row type, in the current memory context.  names:
+ * those of the rule's table; NULL is allowed if the template does not use
+ * them.  Returns NULL and fills *fault if it is wrong: 22023 malformed, 42703
+ * unknown column, 0A000 virtual generated column.
  */
 extern RtcTemplate *rtc_template_parse(const char *text, TupleDesc desc,
 									   const RtcNames *names,
 									   RtcFault *fault);
 
 /*
- * Appends the rendered key.  Returns false, and leaves buf as it was, when a
- * column of the template is NULL in this tuple.  Settings must be pinned by
- * the caller if rtc_template_needs_pin().  The key may come out longer than
- * RTC_MAX_KEY_LEN, or reserved: callers check.
+ * Appends the key of a row.  Returns false, and leaves buf as it was, if a
+ * column of the template is NULL.  The caller pins the settings if
+ * rtc_template_needs_pin(), and checks the key, which may be too long or
+ * reserved.
  */
 extern bool rtc_template_render(RtcTemplate *tmpl, HeapTuple tuple,
 								TupleDesc desc, StringInfo buf);
 
-/* Is column attnum (1-based) used by the template? */
+/* Does the template use this column? */
 extern bool rtc_template_uses(const RtcTemplate *tmpl, AttrNumber attnum);
 
 /*
@@ -55,8 +55,8 @@ extern bool rtc_template_part(const RtcTemplate *tmpl, int n,
 extern bool rtc_template_needs_pin(const RtcTemplate *tmpl);
 
 /*
- * Does the text output of this type (or of the type under this domain) depend
- * on session settings?  True when in doubt.
+ * Does the text of this type, or of its base type, depend on session settings?
+ * True when in doubt.
  */
 extern bool rtc_type_needs_pin(Oid typid);
 

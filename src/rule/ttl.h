@@ -18,19 +18,19 @@
 
 #define RTC_MSECS_PER_DAY	INT64CONST(86400000)
 
-/* Longest time to live: 1000 years.  Redis would overflow further out. */
+/* Longest time to live: 1000 years.  Redis overflows further out. */
 #define RTC_MAX_TTL_MS		(1000 * 365 * RTC_MSECS_PER_DAY)
 
 /*
- * Milliseconds of a time to live; 0 = does not expire.  A month counts as 30
- * days, a day as 24 hours, a started millisecond as a whole one.
- * Errors: 22023 negative, 22008 longer than RTC_MAX_TTL_MS.
+ * Converts a time to live to ms; 0 = never expires.  A month has 30 days, a
+ * day 24 hours; a started millisecond counts as one.  Errors: 22023 negative,
+ * 22008 longer than RTC_MAX_TTL_MS.
  */
 extern int64 rtc_ttl_ms(const Interval *ttl);
 
 /*
- * The same for the text of an interval, read the same way in every session.
- * Returns false and fills *fault when it is wrong.
+ * The same for the text of an interval, under pinned settings.  Returns false
+ * and fills *fault if it is wrong.
  */
 extern bool rtc_ttl_parse(const char *text, int64 *ttl_ms, RtcFault *fault);
 
