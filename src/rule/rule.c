@@ -29,6 +29,9 @@
  * Errors in a rule are returned as a fault: rule_check.c raises it, a trigger
  * must not.
  *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 

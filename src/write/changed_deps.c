@@ -3,21 +3,20 @@
  * changed_deps.c
  *		The dependencies that the current transaction changes.
  *
- * Each has its stamp touched at once, for readers of this server, and is kept
- * until the end of the transaction, when oplist.c makes TAG ops of those that
- * somebody has registered in Redis: who has is known for certain only when the
- * stamps are pending (interest.c).
+ * Each has its stamp touched at once, for readers of this server.  At the end
+ * of the transaction oplist.c makes TAG ops of those that somebody has
+ * registered in Redis, which is known for certain only when the stamps are
+ * pending (interest.c).
  *
  * The set is bounded by rtcache.xact_buffer.  A transaction that changes more
- * than fits there changes, as far as readers are concerned, the database: the
- * stamp on which all of them depend is touched, and Redis gets a CLEAR.
+ * counts as a change of the whole database: the stamp on which all depend is
+ * touched, and Redis gets a CLEAR.
  *
  * A savepoint that rolls back leaves its dependencies here.  One too many
  * costs a hit and never an answer.
  *
  * Model: per backend, no locks.  Adding and asking may raise; the rest neither
- * raises nor allocates.  Memory belongs to TopTransactionContext, with which it
- * goes.
+ * raises nor allocates.  Memory belongs to TopTransactionContext.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -91,10 +90,7 @@ rtc_depset_add(RtcDep dep)
 		return true;
 	}
 
-	/*
-	 * The stamp first: if that raises, and a savepoint catches it, the
-	 * dependency must not look as if it had been dealt with.
-	 */
+	/* first: after an error here, and a savepoint, it is not in the set */
 	touch(dep);
 	deps_insert(set.hash, dep, &found)->written = false;
 	set.last = dep;
@@ -127,13 +123,13 @@ rtc_depset_overflowed(void)
 }
 
 /*
- * Does anybody depend on this in Redis, as far as is known?
+ * Does anybody in Redis depend on this, as far as is known?
  *
- * An older Redis may come back, with tag sets that are not known of now.  So
- * before the first TAG op is left out, a message in WAL says that it may be: a
- * relay that meets it clears, unless it knows better (tag_sweep.c), and lookups
- * believe no Redis that is not behind it (lookup_trust.c).  Only the check made
- * after the message was written counts.
+ * An older Redis may come back, with tag sets that are not known now.  So
+ * before the first TAG op is left out, a message in WAL tells so: a relay that
+ * reads it clears Redis, unless it knows better (tag_sweep.c), and lookups
+ * believe no Redis that has not applied it (lookup_trust.c).  Only the check
+ * made after the message was written counts.
  */
 bool
 rtc_depset_is_wanted(RtcDep dep)

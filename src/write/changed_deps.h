@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * changed_deps.h
- *		The dependencies that the current transaction changes.  See changed_deps.c.
+ *		What the current transaction changes.  See changed_deps.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -15,26 +15,23 @@
 #include "dep/dep.h"
 
 /*
- * Adds a dependency and touches its stamp; true if it is new.  Allocates in
- * TopTransactionContext; may raise out of memory.
+ * Adds a dependency and touches its stamp.  Returns true if it is new.
+ * Allocates in TopTransactionContext; may raise out of memory.
  */
 extern bool rtc_depset_add(RtcDep dep);
 
-/*
- * Steps through the set, from *pos = 0 on, and shows each dependency once:
- * what an earlier walk has shown is left out.
- */
+/* Returns the next one that was not returned before; *pos starts at 0. */
 extern bool rtc_depset_next(uint32 *pos, RtcDep *dep);
 
-/* Have there been too many to name, so that all of the database counts? */
+/* Have there been too many, so that the whole database counts as changed? */
 extern bool rtc_depset_overflowed(void);
 
 /* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */
 extern void rtc_depset_reset(void);
 
 /*
- * Is a TAG op needed?  Only when the stamps are pending.  May write to WAL, and
- * may raise.
+ * Is a TAG op needed?  Only when the stamps are pending.  May write to WAL,
+ * and may raise.
  */
 extern bool rtc_depset_is_wanted(RtcDep dep);
 

@@ -3,36 +3,33 @@
  * commit_wait.c
  *		COMMIT that waits until Redis has the change.
  *
- * With rtcache.commit_wait = applied a transaction that has changed something
- * in the cache returns when the relay has applied it, so that whoever hears of
- * the commit finds it in Redis.
+ * With rtcache.commit_wait = applied, a transaction that has changed something
+ * in the cache returns when the relay has applied it.  Whoever hears of the
+ * commit then finds it in Redis.
  *
  * Waiting is done as for a synchronous standby (syncrep.c): a queue in the
  * order of LSNs, whose head the relay wakes after each batch.  So many waiters
- * share a round trip, and each is woken once.  Unlike there, it is done after
- * the locks are released: the commit is visible by then anyhow, the next
- * writer of the same row may go on and share the batch, and a Redis that is
- * away holds up nobody but those who asked to wait for it.
+ * share a round trip, and each is woken once.  Unlike there, the wait begins
+ * after the locks are released.  The commit is visible by then anyhow, the
+ * next writer of the row can share the batch, and an outage of Redis holds up
+ * only those who asked to wait for it.
  *
- * The change is committed whatever happens here.  What ends the wait early, a
- * timeout, a cancel, termination, is told as a WARNING.  A cancel has done its
- * work with that, unless a statement goes on: a procedure that has committed.
- * That ends at its next step, by statement_timeout, too; a COMMIT of its own is
- * not subject to it.  A Redis that has been
- * away for a while has used up that much of everybody's patience: during an
- * outage the first commits wait for rtcache.commit_wait_timeout, later ones
- * are told at once.
+ * The change is committed whatever happens here.  A timeout, a cancel or
+ * termination ends the wait with a WARNING.  A cancel then has no further
+ * effect, unless a statement goes on: a procedure that has committed ends at
+ * its next step.  So it is with statement_timeout, which does not apply to a
+ * COMMIT by itself.  The time that Redis has been away counts towards the
+ * timeout: during an outage the first commits wait for
+ * rtcache.commit_wait_timeout, and later ones are told at once.
  *
- * COMMIT PREPARED is run by a transaction that has changed nothing itself, and
- * no callback tells which transaction it has committed.  A hook notices the
- * statement; it waits if there was any prepared transaction that has changed
- * something.
+ * COMMIT PREPARED runs in a transaction that has changed nothing itself, and
+ * no callback tells which transaction it commits.  A hook sees the statement,
+ * which waits if any prepared transaction has changed something.
  *
- * Model: backends, at the end of a transaction, with interrupts held.  Nothing
- * here may raise once the transaction is committed: that would be a PANIC.
- * Barriers of the server (DROP DATABASE is one) are absorbed, since a wait may
- * be long, and those who raised them wait for everybody.
- * The queue is protected by a lock, which is held for a few
+ * Model: backends, at the end of a transaction, with interrupts held.  An
+ * error after the commit would be a PANIC, so nothing raises.  Barriers of the
+ * server (as of DROP DATABASE) are absorbed, because a wait may be long and
+ * everybody is waited for.  A lock protects the queue; it is held for a few
  * pointers and, by the relay, for setting latches.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -65,7 +62,7 @@
 #include "wal/queue.h"
 #include "write/commit_wait.h"
 
-/* How often to look whether there still is a Redis to wait for (ms). */
+/* How often to check whether Redis is still configured (ms). */
 #define RTC_LOOK_MS		1000
 
 /* How a wait ended. */
@@ -84,8 +81,8 @@ typedef enum WaitEnd
 typedef struct RtcWaiter
 {
 	dlist_node	node;			/* in the queue */
-	XLogRecPtr	lsn;			/* for Redis to have this */
-	Latch	   *latch;			/* to tell it */
+	XLogRecPtr	lsn;			/* waits until Redis has this */
+	Latch	   *latch;
 	bool		queued;			/* node is in the queue */
 } RtcWaiter;
 
@@ -153,7 +150,7 @@ rtc_commit_wait_init(void)
 
 /*
  * Notices COMMIT PREPARED.  The transaction that runs it ends next, and waits
- * in the prepared one's place.
+ * for the prepared one.
  */
 static void
 watch_utility(PlannedStmt *pstmt, const char *queryString,
@@ -174,14 +171,12 @@ watch_utility(PlannedStmt *pstmt, const char *queryString,
 		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
 								params, queryEnv, dest, qc);
 
-	/* the end of the commit record, or what this transaction wrote behind it */
+	/* the end of the commit record, or of what this one wrote behind it */
 	if (concerns_us)
 		rtc_commit_wait_for(XactLastRecEnd);
 }
 
-/*
- * The setting that counts is that at commit, as with synchronous_commit.
- */
+/* The setting at commit counts, as with synchronous_commit. */
 void
 rtc_commit_wait_arm(void)
 {
@@ -215,7 +210,7 @@ rtc_commit_wait_now(void)
 	if (!wait || !rtc_queue_is_on())
 		return;
 
-	/* Redis is given what is flushed; with synchronous_commit off it is not. */
+	/* Redis gets what is flushed; with synchronous_commit off it is not. */
 	RTC_INJECT("wait_begins");
 	XLogFlush(lsn);
 	rtc_stat_inc(RTC_STAT_COMMIT_WAITS);
@@ -243,7 +238,7 @@ wait_until_applied(XLogRecPtr lsn)
 		return END_TIMEOUT;
 	deadline = rtc_deadline_in(Max(timeout, 0));
 
-	/* Whoever applies it from here on finds us in the queue. */
+	/* the relay finds us in the queue if it applies the LSN from here on */
 	join_queue(lsn);
 	RTC_INJECT("wait_queued");
 	rtc_hurry_relay(lsn);
@@ -310,9 +305,9 @@ wait_until_applied(XLogRecPtr lsn)
 }
 
 /*
- * Ends the wait because of a cancel, which is left pending for a statement that
- * goes on.  If there is none it would otherwise end the next one of the same
- * query string.
+ * Ends the wait because of a cancel.  The cancel stays pending if a statement
+ * goes on; if none does, it would cancel the next statement of the query
+ * string.
  */
 static WaitEnd
 take_cancel(void)
@@ -326,10 +321,7 @@ take_cancel(void)
 		END_STATEMENT_TIMEOUT : END_CANCEL;
 }
 
-/*
- * Calls a function; what it raises does not get out of here.  False = it has
- * raised something.
- */
+/* Calls a function and swallows what it raises; false = it has raised. */
 static bool
 call_quietly(void (*function) (void *arg), void *arg)
 {
@@ -355,11 +347,9 @@ call_quietly(void (*function) (void *arg), void *arg)
 }
 
 /*
- * Does what a barrier asks for; if it cannot, it is left to the next
- * CHECK_FOR_INTERRUPTS().
- *
- * It is safe: the locks are released, relations and buffers are closed, and
- * files that a barrier closes are opened again by who needs them.
+ * Does what a barrier asks for.  It is safe: locks are released, relations and
+ * buffers are closed, and files that a barrier closes are opened again on
+ * demand.  What fails is left to the next CHECK_FOR_INTERRUPTS().
  */
 static void
 absorb_barrier(void *arg)
@@ -367,10 +357,7 @@ absorb_barrier(void *arg)
 	ProcessProcSignalBarrier();
 }
 
-/*
- * How long to wait, in ms; -1 = as long as it takes.  What Redis has been away
- * for counts.
- */
+/* How long to wait, in ms; -1 = forever.  An outage of Redis counts. */
 static long
 patience(void)
 {
@@ -386,9 +373,7 @@ patience(void)
 
 /* ---------------- the queue ---------------- */
 
-/*
- * Enters the queue, which is ordered by LSN.  Most come at its end.
- */
+/* Enters the queue, which is ordered by LSN.  Most enter at its end. */
 static void
 join_queue(XLogRecPtr lsn)
 {
@@ -465,7 +450,7 @@ rtc_is_applied(XLogRecPtr lsn)
 
 /* ---------------- what went wrong ---------------- */
 
-/* Tells how the wait, which was in vain, has ended (WaitEnd). */
+/* Tells how the wait (WaitEnd) has ended in vain. */
 static void
 warn(void *arg)
 {

@@ -3,9 +3,9 @@
  * forget.c
  *		Ops that delete: of a key, of a tag, of a rule, of all.
  *
- * A rule is forgotten when there are no rows to make keys of: at TRUNCATE,
- * and when DDL changes the rule or its table.  Its templates tell which keys
- * it can have made.
+ * A rule is forgotten when there are no rows to make keys of: at TRUNCATE, and
+ * when DDL changes the rule or its table.  Its templates tell which keys it
+ * can have made.
  *
  * Model: runs in the backend that writes.  Adding may raise (oplist.h).
  *
@@ -53,7 +53,7 @@ rtc_forget_tag(const char *tag, size_t len)
 	(void) rtc_oplist_add_dep(rtc_dep_tag(tag, len));
 }
 
-/* Deletes every key that a template can have made, or of that tag. */
+/* Deletes every key that a template can have made, or the keys of its tag. */
 static void
 forget_template(const char *text, const RtcNames *names, bool is_tag)
 {

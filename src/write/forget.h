@@ -15,8 +15,8 @@
 #include "rule/rule.h"
 
 /*
- * Each adds ops to the current transaction, and raises like rtc_oplist_add().
- * Keys have been checked by the caller.
+ * These add ops to the current transaction and raise like rtc_oplist_add().
+ * The caller has checked the keys.
  */
 
 /* CLEAR: deletes every key of the database. */
@@ -37,10 +37,7 @@ extern void rtc_forget_tag(const char *tag, size_t len);
  */
 extern void rtc_forget_rule(const RtcRuleText *rule, const RtcNames *names);
 
-/*
- * The same for all names that its table has, or had in this transaction.
- * table: the one that the rule was made on.
- */
+/* The same for all names that its table has or had in this transaction. */
 extern void rtc_forget_rule_ever(const RtcRuleText *rule, Oid table);
 
 #endif							/* RTC_FORGET_H */

@@ -1,14 +1,12 @@
 /*-------------------------------------------------------------------------
  *
- * functions.c
- *		SQL-callable operations: writing to the cache by hand, and waiting for
- *		it.
+ *		SQL-callable operations: writing to the cache by hand, and waiting.
  *
  * The functions that write add ops to the op list of the transaction, as rules
- * do: they take effect at commit, in commit order, or not at all.
+ * do.  They take effect at commit, in commit order, or not at all.
  *
- * Model: runs in backends.  All functions raise 55000 when rtcache is not
- * preloaded, but for cache_key, which is pure.
+ * Model: runs in backends.  All functions except cache_key raise 55000 when
+ * rtcache is not preloaded.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -64,9 +62,8 @@ require_argument(FunctionCallInfo fcinfo, int n, const char *name)
 /*
  * cache_set(key text, value jsonb, ttl interval)
  *
- * A value of SQL NULL is stored as JSON null, which is how cache_get() stores
- * that there is no row.  One above rtcache.max_value_size is not stored and its
- * key is deleted.
+ * SQL NULL is stored as JSON null, as cache_get() stores that there is no row.
+ * A value above rtcache.max_value_size is not stored, and its key is deleted.
  */
 Datum
 cache_set(PG_FUNCTION_ARGS)
@@ -108,7 +105,7 @@ cache_set(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* The elements of a text[], in a list of text *; NULL stands for a null. */
+/* The elements of a text[] (text *); NULL for a null. */
 static List *
 get_texts(ArrayType *array)
 {
@@ -124,7 +121,7 @@ get_texts(ArrayType *array)
 	return texts;
 }
 
-/* cache_del(VARIADIC keys text[]): all or, if one key is bad, none. */
+/* cache_del(VARIADIC keys text[]): all, or none if a key is invalid. */
 Datum
 cache_del(PG_FUNCTION_ARGS)
 {
@@ -136,7 +133,7 @@ cache_del(PG_FUNCTION_ARGS)
 	{
 		text	   *key = lfirst(lc);
 
-		/* As in rules: NULL is no key. */
+		/* as in rules, NULL is no key */
 		if (key == NULL)
 			continue;
 		rtc_key_check(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
@@ -145,7 +142,7 @@ cache_del(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* cache_invalidate(VARIADIC tags text[]): all or, if one is bad, none. */
+/* cache_invalidate(VARIADIC tags text[]): all, or none if a tag is invalid. */
 Datum
 cache_invalidate(PG_FUNCTION_ARGS)
 {
@@ -219,11 +216,7 @@ cache_clear(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/*
- * cache_key(VARIADIC parts text[]) → text
- *
- * NULL if a part is, as a template with a NULL makes no key.
- */
+/* cache_key(VARIADIC parts text[]) → text; NULL if a part is. */
 Datum
 cache_key(PG_FUNCTION_ARGS)
 {
@@ -251,10 +244,9 @@ cache_key(PG_FUNCTION_ARGS)
 }
 
 /*
- * Has Redis been switched off while this command runs?  A session reads its
- * settings again when it waits for the next command; until then it knows by a
- * pending reload that they may be old.  If none is pending they are new, and it
- * is the relay that has not yet heard that there is a Redis again.
+ * Has Redis been switched off during this command?  A session reloads settings
+ * between commands, so its own may be old while a reload is pending.  If none
+ * is pending, the relay has not yet heard that there is a Redis again.
  */
 static bool
 is_switched_off(void)
@@ -263,8 +255,8 @@ is_switched_off(void)
 }
 
 /*
- * Waits until Redis has everything up to target, or there is no Redis any more.
- * Returns false after timeout ms.
+ * Waits until Redis has everything up to target, or is switched off.  Returns
+ * false after the timeout.
  */
 static bool
 wait_for_applied(XLogRecPtr target, int64 timeout_ms)
@@ -301,8 +293,8 @@ wait_for_applied(XLogRecPtr target, int64 timeout_ms)
 /*
  * cache_wait(lsn pg_lsn, timeout interval) → bool
  *
- * Waits until every commit up to lsn (NULL: up to now) is in Redis; true at
- * once when there is no Redis, also if it goes during the wait.
+ * Waits until every commit up to lsn (NULL = up to now) is in Redis.  True
+ * without waiting any further when there is no Redis.
  */
 Datum
 cache_wait(PG_FUNCTION_ARGS)
@@ -331,7 +323,7 @@ cache_wait(PG_FUNCTION_ARGS)
 	if (!RtcRedisConfigured())
 		PG_RETURN_BOOL(true);
 
-	/* The relay waits for the flush; a lsn of the future cannot be flushed. */
+	/* the relay waits for the flush; a future LSN cannot be flushed */
 	end = rtc_wal_insert_end();
 	target = PG_ARGISNULL(0) ? end : PG_GETARG_LSN(0);
 	XLogFlush(Min(target, end));

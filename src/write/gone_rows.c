@@ -4,19 +4,19 @@
  *		Row versions that a transaction has made and ended again.
  *
  * A version is where a row lies: table, storage, place (ctid).  No place is
- * used again while the transaction that has ended its version is running.  A
- * version leaves a key, and may keep another one that another rule makes, so
- * that the hash of the key belongs to it here.
+ * reused while the transaction that has ended its version is running.  A
+ * version may leave one key and keep another that another rule makes, so the
+ * hash of the key belongs to it here.
  *
  * If the table gets new storage in between (CLUSTER, ALTER TABLE, TRUNCATE),
- * its rows lie elsewhere, and it cannot be told any more which version was
- * which.  Then all that lay in the other storage counts as gone.
+ * its rows lie elsewhere, and versions cannot be told apart any more.  Then
+ * all that lay in the other storage counts as gone.
  *
- * Memory is bounded: what is too much for the table goes into a Bloom filter,
- * which may say of a version that it is gone although it is not.  The key is
- * then absent, not wrong.
+ * Memory is bounded: what the table has no room for goes into a Bloom filter,
+ * which may say that a version is gone although it is not.  Its key is then
+ * absent, not wrong.
  *
- * Model: used by backends and the relay, each with sets of its own.
+ * Model: used by backends and by the relay, each with sets of its own.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -30,14 +30,14 @@
 
 #include "write/gone_rows.h"
 
-/* Versions in the table, of 32 bytes each; the other ones go into the filter. */
+/* Versions in the table, of 32 bytes each; further ones go into the filter. */
 #define RTC_MAX_GONE_ROWS	(128 * 1024)
 
 /* Size of the filter in kB: 16 bits for each of four million versions. */
 #define RTC_GONE_FILTER_KB	8192
 #define RTC_GONE_FILTER_ELEMS	(4 * 1024 * 1024)
 
-/* What the table and the filter know a version by.  No padding. */
+/* What identifies a version.  No padding. */
 typedef struct RtcGoneKey
 {
 	Oid			relid;
@@ -68,7 +68,7 @@ typedef struct RtcGoneRow
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* Where the versions of a table lay when they went. */
+/* Where the gone versions of a table lay. */
 typedef struct RtcGoneStorage
 {
 	Oid			relid;			/* hash key */
@@ -128,9 +128,7 @@ version_of(const RtcOp *op, ItemPointerData ctid)
 	return version;
 }
 
-/*
- * The row of a version in the table; NULL if there is no room for it.
- */
+/* The entry of a version in the table; NULL = there is no room for it. */
 static RtcGoneRow *
 find_or_add(RtcGoneRows *rows, RtcGoneKey version)
 {

@@ -17,7 +17,7 @@
 
 typedef struct RtcGoneRows RtcGoneRows;
 
-/* "by" of a version if the op that has ended it is not known. */
+/* The op that has ended a version is not known. */
 #define RTC_GONE_BY_UNKNOWN PG_UINT32_MAX
 
 /* Makes an empty set in a memory context, and gives it back. */
@@ -25,21 +25,22 @@ extern RtcGoneRows *rtc_gone_rows_create(MemoryContext context);
 extern void rtc_gone_rows_destroy(RtcGoneRows *rows);
 
 /*
- * Adds that row.gone has left the key of the op, if it names a version.  "by"
- * is a number that rtc_gone_rows_has() gives back.  True if that is news, and
- * nobody has said that it had come.
+ * Notes that row.gone, if the op names it, has left the key of the op.  "by"
+ * is for rtc_gone_rows_has().  Returns true if neither that nor its coming was
+ * noted before.
  */
 extern bool rtc_gone_rows_add(RtcGoneRows *rows, const RtcOp *op, uint32 by);
 
 /*
- * Adds that row.made had come to the key of the op, if it names a version, and
- * is gone again or will be.  True if it is news, and that it has gone was said.
+ * Notes that row.made, if the op names it, had come to the key of the op, and
+ * has gone or will go.  Returns true if its going was noted, and its coming
+ * was not.
  */
 extern bool rtc_gone_rows_came(RtcGoneRows *rows, const RtcOp *op);
 
 /*
  * Has row.made left the key of the op?  Also true if that cannot be told.  *by
- * is the number it was added with, or RTC_GONE_BY_UNKNOWN.
+ * is the number that it was added with, or RTC_GONE_BY_UNKNOWN.
  */
 extern bool rtc_gone_rows_has(RtcGoneRows *rows, const RtcOp *op, uint32 *by);
 

@@ -4,38 +4,35 @@
  *		What of a transaction's ops goes to WAL.
  *
  * The rule: a key holds what the last ROW, SET or PUT on it says, leaving out
- * each ROW whose row version the transaction has ended itself.  If there is
- * none, or only one before the last DEL, the key is deleted; so it is if a ROW
- * or GONE came behind the last SET or PUT and none of these ROWs is left.
+ * each ROW whose version the transaction has ended itself.  The key is deleted
+ * if none is left, if a DEL follows, or if a ROW or GONE follows the last SET
+ * or PUT and none of these ROWs is left.
  *
- * So when rows exchange their keys it does not matter in which order their
- * triggers fire: that a row has left a key (GONE) takes back only what was
- * stored of that row.  A version is stored only while it exists (trigger.c), so
- * its GONE comes behind its ROW.  Of two rows with one key the later one is
- * stored, of those that the transaction has written and that are left.
+ * So when rows exchange their keys, the order in which their triggers fire
+ * does not matter: a GONE takes back only what was stored of that row.  A
+ * version is stored only while it exists (trigger.c), so its GONE comes behind
+ * its ROW.  Of two rows with one key the later one that is left is stored.
  *
- * A version that the transaction has both made and ended leaves nothing behind:
- * a key on which there were no others is as before.  That can only be told if
- * all of it is found together; else the key is deleted, and misses a row that
- * an earlier transaction has left there.
+ * A version that the transaction has both made and ended leaves nothing
+ * behind: a key with no others is as before.  That can only be told if all of
+ * it is found together; else the key is deleted, and misses a row that an
+ * earlier transaction has left there.
  *
- * DEL, SET and PUT are absolute: they do not ask what row it was.
+ * DEL, SET and PUT are absolute: they concern whatever row has the key.
  *
- * If all ops are here, what comes out is one op on each key, a plain SET, PUT
- * or DEL.  If some were written early, or are, we see a part of the story
- * only: a version may go that an earlier message stores, and the transaction
- * may end a version of this part later.  So ROWs and GONEs are written as they
- * are, for the relay to do the same with all of them (apply.c); left out
- * is only what is certain to be of no use.  The relay keeps no record of
- * values, so a PUT that went out early cannot be taken back by a GONE that
- * comes later.  A transaction that mixes the two gets plain DELs.
+ * If all ops are here, one op is left on each key, a plain SET, PUT or DEL.
+ * If some are written early, we see a part only: a version may go that an
+ * earlier message stores, and a version of this part may end later.  So ROWs
+ * and GONEs are written as they are, except those that are certain to be of no
+ * use, and the relay merges all of them (apply.c).  The relay keeps no record
+ * of values, so it cannot take back a PUT that went out early because of a
+ * later GONE.  A transaction that mixes the two gets plain DELs.
  *
  * PATTERN and CLEAR stay where they are.  An op on a key may be left out
- * although one of them stands between it and the later op that counts, since
- * that one decides alone what the key holds in the end; and an earlier ROW that
- * counts stays in front of them.
+ * across one of them: the later op on the key alone decides what the key
+ * holds, and an earlier ROW that counts stays in front of it.
  *
- * Model: per backend, no state.  May raise for want of memory.
+ * Model: per backend, no state.  May raise out of memory.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -51,33 +48,31 @@
 #include "write/gone_rows.h"
 #include "write/op_merge.h"
 
-/* No op. */
 #define RTC_NO_OP		PG_UINT32_MAX
 
 /* A key on which ops were seen, going backwards. */
 typedef struct RtcMergedKey
 {
-	const char *op;				/* one of them, in wire form */
+	const char *op;				/* one of the ops on it, in wire form */
 	uint32		hash;
-	uint32		last;			/* the last one that is written as GONE, if
-								 * nothing behind it counts; or RTC_NO_OP */
-	uint32		unmatched;		/* versions that have gone and have not come */
+	uint32		last;			/* the last op on it that is written as GONE,
+								 * if nothing behind it counts; or RTC_NO_OP */
+	uint32		unmatched;		/* versions that have gone and not come */
 	uint32		kept;			/* ops on it that are written */
 	bool		row;			/* there is a ROW or GONE among them */
-	bool		older;			/* what was on the key before is not to stay */
-	bool		decided;		/* nothing that comes before them counts */
+	bool		older;			/* the older value of the key must go */
+	bool		decided;		/* no earlier op counts */
 	char		status;			/* for simplehash */
 } RtcMergedKey;
 
-/* What is merged. */
+/* One merge. */
 typedef struct RtcMerge
 {
 	const char *data;
 	const char *end;			/* of the ops */
 	bool		complete;		/* see rtc_op_merge() */
 	const RtcListedOp *ops;
-	uint8	   *kind;			/* RtcOpKind to write each op as; 0 = leave it
-								 * out */
+	uint8	   *kind;			/* RtcOpKind to write each op as; 0 = none */
 	RtcGoneRows *gone;			/* versions that ops seen so far have ended */
 } RtcMerge;
 
@@ -122,7 +117,7 @@ rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
 	merge.gone = rtc_gone_rows_create(CurrentMemoryContext);
 	keys = merged_create(CurrentMemoryContext, Min(nops, 1024), &merge);
 
-	/* backwards, so that what has ended a version is known before its ROW */
+	/* backwards: what has ended a version is known before its ROW is seen */
 	for (uint32 i = nops; i-- > 0;)
 	{
 		const char *encoded = data + ops[i].offset;
@@ -174,9 +169,7 @@ rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
 	return kind;
 }
 
-/*
- * A ROW counts unless its version has gone.
- */
+/* A ROW counts unless its version has gone. */
 static RtcOpKind
 merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 {
@@ -186,10 +179,7 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 	{
 		uint8	   *kind = merge->kind;
 
-		/*
-		 * The relay does not need to hear of a version that it never sees,
-		 * which nobody else has stored.
-		 */
+		/* the relay never sees this version, and no other rule stores it */
 		if (!merge->complete && op->row.alone && by != RTC_GONE_BY_UNKNOWN &&
 			by != key->last && kind[by] == RTC_OP_GONE &&
 			same_op_key(merge, merge->data + merge->ops[by].offset,
@@ -198,7 +188,7 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 			kind[by] = 0;
 			key->kept--;
 		}
-		/* it may still be there, and then what was on the key is outdated */
+		/* it may still be there; then the older value is outdated */
 		if (by == RTC_GONE_BY_UNKNOWN)
 			key->older = true;
 		return merge_gone(merge, key, op, i);
@@ -217,9 +207,8 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 }
 
 /*
- * A version has left the key.  What remains of such ops is the last one, which
- * deletes the key, and those that name a version which the relay may have to
- * take back.
+ * A version has left the key.  The last such op remains, which deletes the
+ * key, and those that name a version which the relay may have to take back.
  */
 static RtcOpKind
 merge_gone(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
@@ -243,7 +232,7 @@ merge_gone(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 	return first || (named && !merge->complete) ? RTC_OP_GONE : 0;
 }
 
-/* Notes what the op says of versions that were on the key before. */
+/* Notes what the op says of earlier versions on the key. */
 static void
 note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 {
@@ -254,8 +243,8 @@ note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 }
 
 /*
- * SET, PUT or DEL: nothing that comes before it counts.  Behind it there may be
- * rows that have left the key; then it deletes it.
+ * SET, PUT or DEL: no earlier op counts.  If rows have left the key since, it
+ * is deleted.
  */
 static RtcOpKind
 merge_absolute(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op)
@@ -266,9 +255,7 @@ merge_absolute(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op)
 	return merge->complete ? 0 : RTC_OP_DEL;
 }
 
-/*
- * Leaves out what remains of keys on which all versions have come and gone.
- */
+/* Leaves out the ops on keys whose versions have all come and gone. */
 static void
 leave_out_untouched(RtcMerge *merge, merged_hash * keys, const RtcPutKeys *puts)
 {

@@ -36,11 +36,12 @@ typedef struct RtcPutKeys
 extern void rtc_op_note_put(RtcPutKeys *puts, const RtcOp *op);
 
 /*
- * Merges ops, which lie in wire form in "data" up to "end".  Returns as what
- * kind each is to be written, 0 = not at all; in the current memory context.
+ * Merges ops, which lie in wire form in "data" up to "end".  Returns the kind
+ * as which each is to be written, 0 = not at all, in the current memory
+ * context.
  *
- * complete: no other ops of the transaction are in WAL, or will be.
- * puts: all PUTs of the transaction so far, here or elsewhere.
+ * complete: no other ops of the transaction are or will be in WAL.
+ * puts: all PUTs of the transaction so far.
  */
 extern uint8 *rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
 						   uint32 nops, bool complete, const RtcPutKeys *puts);

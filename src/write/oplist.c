@@ -3,34 +3,32 @@
  * oplist.c
  *		The ops of the current transaction.
  *
- * Ops are kept in wire form, one behind the other, in one growing buffer, with
- * a list of where they begin.  A savepoint is an index into that list: rolling
- * back cuts the list there, releasing hands the savepoint to the parent.
- * While a subtransaction runs its parents add nothing, so the ops of the
- * current level are always the end of the list.
+ * Ops are kept in wire form in one growing buffer, with a list of where they
+ * begin.  A savepoint is an index into that list: rolling back cuts the list
+ * there, releasing hands the savepoint to the parent.  While a subtransaction
+ * runs its parents add nothing, so the ops of the current level are always the
+ * end of the list.
  *
- * When the buffer would grow above rtcache.xact_buffer, the ops of the current
- * level are written to WAL early, with the xid of the current (sub)transaction,
- * so that they count only if the commit record lists it.  The ops of the parents
- * stay, although they are older; so each message says with first_seq where it
- * belongs, and the relay sorts.  For that the ranges of two messages must never
- * overlap.  So a message holds only ops of one generation, and each writing
- * begins a new one: of two ops of one generation the later one is written with
- * the earlier one or before it, together with all that lies between them.
+ * When the buffer would exceed rtcache.xact_buffer, the ops of the current
+ * level are written to WAL early, with the xid of the current
+ * (sub)transaction, so that they count only if the commit record lists it.
+ * Older ops of the parents stay.  So each message tells by first_seq where it
+ * belongs, and the relay sorts.  The ranges of two messages must not overlap
+ * for that.  So a message holds ops of one generation only, and each writing
+ * begins a new one: of two ops of one generation, the later one is written
+ * with the earlier one or before it, with all that lies between them.
  *
- * Before the ops are written they are merged (op_merge.c).  A row that leaves
- * a key takes back only what was stored of that row, whatever the order in
- * which triggers fire: rows can exchange their keys.
+ * Ops are merged before they are written (op_merge.c).
  *
- * What the transaction changes without naming keys is in the set of
- * changed_deps.c.  It becomes TAG ops at the very end, when the stamps are
- * pending: only then it is known who depends on what (interest.c).  They need
- * no place in the order of the other ops, since what they delete is what was
- * filled from a query, and no fill comes through while stamps are pending.
+ * What the transaction changes without naming keys is in changed_deps.c.  It
+ * becomes TAG ops at the very end, with the stamps pending: only then is it
+ * known who depends on what (interest.c).  TAG ops need no place in the order
+ * of the others: they delete what was filled from a query, and no fill comes
+ * through while stamps are pending.
  *
  * Model: per backend, no locks.  Memory belongs to TopTransactionContext.
- * Adding and writing may raise; what the transaction callbacks use for
- * COMMIT, ABORT and the end of a subtransaction neither allocates nor raises.
+ * Adding and writing may raise.  What COMMIT, ABORT and the end of a
+ * subtransaction call neither allocates nor raises.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -56,10 +54,7 @@
 /* A message is closed when it has grown to this; one op may exceed it. */
 #define RTC_MESSAGE_TARGET	(256 * 1024)
 
-/*
- * Ops of a level that are worth a message of their own while the level still
- * runs.  When it ends, fewer are written, too.
- */
+/* Bytes of ops that are worth a message while their level still runs. */
 #define RTC_MIN_WRITE_OUT	(32 * 1024)
 
 /* Where the ops of a subtransaction begin. */
@@ -152,9 +147,7 @@ rtc_oplist_add_dep(RtcDep dep)
 	return true;
 }
 
-/*
- * They lie behind all others, at the outermost level.
- */
+/* TAG ops lie behind all others, at the outermost level. */
 void
 rtc_oplist_add_tags(void)
 {
@@ -186,10 +179,7 @@ rtc_oplist_write(void)
 	write_out(0);
 	RTC_INJECT("messages_written");
 
-	/*
-	 * Without a queue these ops get lost for Redis.  One gap message in WAL
-	 * tells whoever connects it later that it cannot trust what is there.
-	 */
+	/* a gap tells whoever connects Redis later that ops are missing there */
 	if (list.unlogged)
 		rtc_queue_gap();
 	list.unlogged = false;
@@ -216,8 +206,8 @@ rtc_oplist_reset(void)
 }
 
 /*
- * A loop of many small subtransactions never fills the buffer at any one level,
- * so the limit is kept here, too.
+ * Many small subtransactions never fill the buffer at one level, so the limit
+ * is kept here too.
  */
 void
 rtc_oplist_pre_subcommit(void)
@@ -277,10 +267,7 @@ begin_list(void)
 	MemoryContextSwitchTo(old);
 }
 
-/*
- * Puts an op behind all others.  It is in the list when nothing can raise any
- * more.
- */
+/* Adds an op behind all others; it is in the list when nothing can raise. */
 static void
 push(const RtcOp *op)
 {
@@ -332,10 +319,7 @@ memory_used(void)
 	return list.buf.len + list.nops * sizeof(RtcListedOp);
 }
 
-/*
- * Index of the first op of the current nest level: those that may be written
- * with the current xid.
- */
+/* The first op of the current level: those that may have the current xid. */
 static uint32
 level_start(void)
 {
@@ -363,10 +347,7 @@ cut(uint32 first)
 	list.nops = first;
 }
 
-/*
- * Writes the ops from an index on to WAL and forgets them.  What comes now
- * belongs behind what was just written.
- */
+/* Writes the ops from an index on to WAL, forgets them, and begins anew. */
 static void
 write_out(uint32 first)
 {
@@ -386,10 +367,8 @@ write_out(uint32 first)
 }
 
 /*
- * Do ops go to WAL now?
- *
- * The xid comes first and the question second: a relay that turns the queue
- * on waits for all xids from before.
+ * Do ops go to WAL now?  The xid comes first: a relay that turns the queue on
+ * waits for all earlier xids.
  */
 static bool
 queue_is_on(void)
@@ -398,9 +377,7 @@ queue_is_on(void)
 	return rtc_queue_is_on();
 }
 
-/*
- * Writes the ops from an index on as messages, each of one generation.
- */
+/* Writes the ops from an index on as messages, each of one generation. */
 static void
 write_messages(uint32 first)
 {
@@ -461,10 +438,7 @@ append_op(StringInfo message, uint32 i, RtcOpKind kind)
 	rtc_op_encode(message, &op);
 }
 
-/*
- * Remembers which dependency the op moves, rolled back or not: a stamp too
- * many costs a hit.
- */
+/* Touches the stamp of an op, rolled back or not: one too many costs a hit. */
 static void
 touch_bucket(const RtcOp *op)
 {

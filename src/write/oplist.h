@@ -16,41 +16,38 @@
 #include "op.h"
 
 /*
- * Adds an op to the current transaction.  It takes effect in Redis when the
- * transaction commits, and not at all if this subtransaction rolls back.
- * Copies key and value.  May write WAL (above rtcache.xact_buffer).
- * Raises in read-only transactions (25006), during recovery, in parallel
- * mode, and on out of memory.  Keys must have been checked.
+ * Adds an op, whose key the caller has checked, to the current transaction.
+ * Redis gets it when the transaction commits, unless this subtransaction rolls
+ * back.  Copies key and value.  May write WAL (above rtcache.xact_buffer).
+ * Raises in read-only transactions (25006), during recovery, in parallel mode,
+ * and out of memory.
  */
 extern void rtc_oplist_add(const RtcOp *op);
 
 /*
- * Says that the current transaction changes what answers may depend on: they
- * are dropped when it commits.  False if that was known.  Raises like
- * rtc_oplist_add().
+ * Notes a change of what answers may depend on; they end at commit.  Returns
+ * false if it was noted before.  Raises like rtc_oplist_add().
  */
 extern bool rtc_oplist_add_dep(RtcDep dep);
 
 /* ---- for xact.c only ---- */
 
 /*
- * PRE_COMMIT, PRE_PREPARE, when the stamps are pending: adds TAG ops for what
- * the transaction has changed and anybody depends on in Redis.  May write to WAL,
- * and may raise.
+ * PRE_COMMIT, PRE_PREPARE, with the stamps pending: adds TAG ops for the
+ * changes that concern somebody in Redis.  May write WAL, may raise.
  */
 extern void rtc_oplist_add_tags(void);
 
 /*
- * PRE_COMMIT, PRE_PREPARE: writes the ops that are left to WAL, and from now on
- * every op at once.  If the queue is off, it writes that there is a gap.  May
- * raise.
+ * PRE_COMMIT, PRE_PREPARE: writes the ops to WAL, or that there is a gap if
+ * the queue is off.  From then on every op is written at once.  May raise.
  */
 extern void rtc_oplist_write(void);
 
-/* Has this transaction had ops?  Changes nobody was told of are none. */
+/* Has this transaction had ops?  Changes that concern nobody are none. */
 extern bool rtc_oplist_is_active(void);
 
-/* Has it written any to WAL?  The relay then has to apply its commit. */
+/* Are some of them in WAL, so that the relay has to apply the commit? */
 extern bool rtc_oplist_is_logged(void);
 
 /* COMMIT, ABORT, PREPARE: forgets everything.  No allocation, no error. */

@@ -3,31 +3,29 @@
  * row_changes.c
  *		Which dependencies a change of a relation moves.
  *
- * A reader that pins a column by equality depends on the rows with that value
- * if some index leads with the column, else on all of the relation (dep.c).  So
- * a writer names, for each row it changes,
+ * A reader whose query compares a column depends on the rows with that value
+ * if an index leads with the column, else on the whole relation (dep.c).  So a
+ * writer names, for each row that it changes,
  *
  *		the relation
  *		the OLD and the NEW value of each column that leads an index
  *
  * and both again for each ancestor, partitioned table or inheritance parent,
- * under the ancestor's OID, column number, indexes and collation: a query of the
- * ancestor sees the row, too.  A column that an UPDATE leaves alone is named,
- * for other columns of that row have changed.  NULL is not named: equality does
- * not find it.
+ * under the ancestor's OID, column number, indexes and collation, since a
+ * query of the ancestor sees the row too.  A column that an UPDATE leaves
+ * alone is named: other columns of the row have changed.  NULL is not named,
+ * since equality does not find it.
  *
- * Any index counts, also one that is not valid yet, or not any more: an index
- * that readers may use must have been seen by all writers before, and is to be
- * seen by them for as long as there are answers that were named after it.
+ * Any index counts, also one that is not valid yet or any more.  All writers
+ * must see an index before readers use it, and for as long as there are
+ * answers named after it.
  *
- * A transaction that names RTC_TRACK_MAX_VALUES values for the rows of one
- * relation says instead that anything in it may have changed (rtc_dep_bulk),
- * and hashes no more.
+ * A transaction that names RTC_TRACK_MAX_VALUES values of one relation says
+ * instead that anything in it may have changed (rtc_dep_bulk).
  *
  * Model: runs in the backend that writes, from AFTER triggers and from event
- * triggers.  Tracks are kept by rule_cache.c.  Catalogs are read without a lock
- * on the ancestors, because a lock on a parent behind one on its child invites
- * deadlocks.
+ * triggers.  Tracks are kept by rule_cache.c.  Ancestors are not locked:
+ * locking a parent after its child invites deadlocks.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -49,10 +47,10 @@
 #include "write/oplist.h"
 #include "write/row_changes.h"
 
-/* Values of one relation that a transaction names before it gives up. */
+/* Values of one relation that a transaction names at most. */
 #define RTC_TRACK_MAX_VALUES 1000
 
-/* A column as some relation knows it: what its values are named after. */
+/* A column of the relation or of an ancestor. */
 typedef struct TrackName
 {
 	Oid			relid;
@@ -68,8 +66,8 @@ typedef struct TrackColumn
 	bool		typbyval;
 	Oid			collation;
 	FmgrInfo	hash;			/* extended hash function of the type */
-	int			nnames;			/* the relation and its ancestors, those that
-								 * have an index on the column */
+	int			nnames;			/* the same column of the relation and its
+								 * ancestors, where an index leads with it */
 	TrackName  *name;
 } TrackColumn;
 
@@ -80,10 +78,10 @@ struct RtcTrack
 	int			ncolumns;
 	TrackColumn *column;
 
-	/* about one transaction */
-	FullTransactionId fxid;		/* this one */
+	/* the current transaction */
+	FullTransactionId fxid;
 	int			nvalues;		/* values that it has named */
-	bool		bulk;			/* too many: all of the relation counts */
+	bool		bulk;			/* too many; the whole relation counts */
 };
 
 /* Appends the parents of a relation to a list. */
@@ -102,10 +100,7 @@ append_parents(List *relids, Oid relid, RtcRowVersions versions)
 	return relids;
 }
 
-/*
- * A relation and its ancestors.  former: also those that this transaction has
- * taken from it.
- */
+/* A relation and its ancestors; former: and those that it had before. */
 static List *
 with_ancestors(Oid relid, bool former)
 {
@@ -148,8 +143,8 @@ leading_columns(Oid relid)
 }
 
 /*
- * Adds a column of a relation or of an ancestor, in the current memory
- * context.  What has no hash function cannot be named by readers either.
+ * Adds a column of the relation or of an ancestor.  Without a hash function
+ * readers cannot name its values either.
  */
 static void
 add_column(RtcTrack *track, Oid relid, AttrNumber attnum)
@@ -175,7 +170,7 @@ add_column(RtcTrack *track, Oid relid, AttrNumber attnum)
 	if (!OidIsValid(hash))
 		return;
 
-	/* Types and collations are the same all over a tree; but who knows. */
+	/* types and collations may differ within a tree */
 	for (int i = 0; i < track->ncolumns; i++)
 	{
 		if (track->column[i].attnum == own &&
@@ -232,7 +227,7 @@ rtc_track_has(const RtcTrack *track, Oid relid)
 	return false;
 }
 
-/* Says that anything in these relations may have changed. */
+/* Notes that anything in a relation may have changed. */
 static void
 add_bulk(Oid relid)
 {
@@ -240,7 +235,7 @@ add_bulk(Oid relid)
 	(void) rtc_oplist_add_dep(rtc_dep_bulk(relid));
 }
 
-/* Names a value.  The track may have become stale, but it is there. */
+/* Names a value.  The track may be stale, but stays in memory. */
 static void
 add_value(RtcTrack *track, TrackColumn *column, Datum value)
 {

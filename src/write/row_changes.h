@@ -19,29 +19,26 @@
 typedef struct RtcTrack RtcTrack;	/* what to do when a row changes */
 
 /*
- * Works out what to do for a relation, in the current memory context.  It holds
- * until one of the relations that it has, or an operator class, is invalidated.
+ * Makes the track of a relation, in the current memory context.  It is valid
+ * until one of its relations, or an operator class, is invalidated.
  */
 extern RtcTrack *rtc_track_make(Oid relid);
 
-/* Is this the relation, or one of its ancestors?  Raises nothing. */
+/* Is this the relation of the track, or an ancestor?  Raises nothing. */
 extern bool rtc_track_has(const RtcTrack *track, Oid relid);
 
 /*
- * A row has changed.  Raises like rtc_oplist_add_dep(), and what the hash
- * function of a type may raise.
+ * Notes a change of a row.  Raises like rtc_oplist_add_dep(), and what the
+ * hash function of a type raises.
  */
 extern void rtc_track_row(RtcTrack *track, const RtcRowChange *change);
 
-/*
- * All rows of a relation may have changed (TRUNCATE); with them those that its
- * ancestors show.
- */
+/* Notes a change of all rows of a relation and of its ancestors (TRUNCATE). */
 extern void rtc_track_all_rows(Oid relid);
 
 /*
- * DDL of this transaction has changed or dropped a relation; its descendants may
- * have changed with it.
+ * Notes that this transaction has changed or dropped a relation, and with it
+ * its descendants.
  */
 extern void rtc_track_ddl(Oid relid);
 

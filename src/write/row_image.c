@@ -4,8 +4,8 @@
  *		What a trigger is told of a row, and which versions of it exist.
  *
  * The tuple of an AFTER trigger on a heap table is the one on the page, so its
- * header is up to date.  Nobody else can have touched a new row, for nobody
- * else sees it yet.  A (sub)transaction that has rolled back is not "current".
+ * header is up to date.  Nobody else sees a new row yet, so nobody else can
+ * have changed it.  A (sub)transaction that has rolled back is not "current".
  *
  * Model: runs in the backend that writes; no state.
  *
@@ -66,14 +66,13 @@ rtc_row_is_superseded(const RtcRowChange *change)
 }
 
 /*
- * A version that an earlier transaction has made need not be named, since no op
- * of this one can have stored it.  The raw xmin is also right for rows that were
- * frozen when they were written (COPY FREEZE).
+ * A version of an earlier transaction need not be named: no op of this one has
+ * stored it.  The raw xmin is also right for rows that were frozen when
+ * written (COPY FREEZE).
  */
 void
 rtc_row_versions(const RtcRowChange *change, bool left, bool came, RtcRow *row)
 {
-	/* zero is no place */
 	memset(row, 0, sizeof(*row));
 	row->relid = RelationGetRelid(change->rel);
 	row->storage = change->rel->rd_rel->relfilenode;

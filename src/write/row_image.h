@@ -36,21 +36,17 @@ extern void rtc_row_change_get(TriggerData *trigdata, RtcRowChange *change);
 
 /*
  * Is the row in this slot on a page of its table, with a header that is up to
- * date?  Foreign tables and tables of other access methods give a copy that
- * tells nothing.
+ * date?  Foreign tables and other table access methods give a copy.
  */
 extern bool rtc_row_is_on_page(const RtcRowChange *change,
 							   TupleTableSlot *slot);
 
-/*
- * Has this transaction updated or deleted the new row again?  Also true if
- * that cannot be told.
- */
+/* Has this transaction ended the new row again?  Also true if unknown. */
 extern bool rtc_row_is_superseded(const RtcRowChange *change);
 
 /*
- * Fills in the versions for an op on a key: the old one if it has left it, the
- * new one if it has come.
+ * Fills in the versions for an op on a key: the old one if it has left the
+ * key, the new one if it has come.
  */
 extern void rtc_row_versions(const RtcRowChange *change, bool left, bool came,
 							 RtcRow *row);

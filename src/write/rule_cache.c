@@ -4,20 +4,19 @@
  *		The rules of this backend, ready for use.
  *
  * A rule is read and bound once, with the track that says what a row changes,
- * and kept by the OID of its trigger.  Invalidation of a relation or schema
- * that it was made of only marks it stale; one that arrives while it is being
- * made has it made again.
+ * and kept by the OID of its trigger.  An invalidation only marks it stale;
+ * one that arrives while the rule is made has it made again.
  *
- * A stale rule may be in use further up the stack: a cast to json and the hash
- * function of a type are users' functions, which may write.  At trigger depth 1
- * no other call of ours is on the stack, so stale rules are given back there.
- * Deeper down, a stale rule is replaced and its memory is kept until depth 1
- * comes by.  The depth is right after errors as well; a counter of ours would
- * have to be reset.
+ * A stale rule may be in use further up the stack, because casts to json and
+ * hash functions of types are users' functions, which may write.  At trigger
+ * depth 1 no other call of ours is on the stack, so stale rules are freed
+ * there.  Deeper down a stale rule is replaced, and its memory stays until
+ * depth 1.  The depth is right after errors too; a counter of ours would have
+ * to be reset.
  *
- * Model: called by the trigger functions, in the backend that writes.  Entries
- * are in a hash table of this process, each with a memory context of its own.
- * The invalidation callbacks free nothing and raise nothing.
+ * Model: called by the trigger functions, in the backend that writes.  Each
+ * entry of the hash table has a memory context of its own.  The invalidation
+ * callbacks free nothing and raise nothing.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -41,7 +40,7 @@
 #define RTC_RULE_TRIES 10
 
 static HTAB *rules = NULL;		/* of RtcCachedRule */
-static bool have_stale = false; /* some entry is stale, or retired not empty */
+static bool have_stale = false; /* an entry is stale, or retired not empty */
 static List *retired = NIL;		/* contexts of replaced rules, perhaps in use */
 static uint64 invalidations = 0;	/* seen so far */
 
@@ -62,7 +61,7 @@ relation_invalidated(Datum arg, Oid relid)
 	}
 }
 
-/* A schema may have another name, or a type another hash function. */
+/* A schema may be renamed, a type may get another hash function. */
 static void
 catalog_invalidated(Datum arg, int cacheid, uint32 hashvalue)
 {
@@ -94,7 +93,7 @@ rules_init(void)
 	CacheRegisterSyscacheCallback(CLAOID, catalog_invalidated, (Datum) 0);
 }
 
-/* Gives back all stale and replaced rules; only when none can be in use. */
+/* Frees all stale and replaced rules; only when none can be in use. */
 static void
 sweep_rules(void)
 {
@@ -119,8 +118,8 @@ sweep_rules(void)
 }
 
 /*
- * Does this rule have to say what changes (row_changes.c)?  One on each table
- * is enough, the first that sees every change; without one, each has to.
+ * Does this rule note what changes (row_changes.c)?  The first one that sees
+ * every change does it for the table; without one, each does.
  */
 static bool
 is_tracker(Relation rel, const Trigger *self)
@@ -200,7 +199,7 @@ rtc_cached_rule(TriggerData *trigdata, RtcRuleKind kind)
 		MemoryContextDelete(made.cxt);
 	}
 
-	/* an entry may have come meanwhile; whatever raises comes first */
+	/* all that raises is over; an entry may have come meanwhile */
 	entry = hash_search(rules, &trigger->tgoid, HASH_FIND, NULL);
 	if (entry != NULL)
 	{

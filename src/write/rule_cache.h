@@ -26,19 +26,19 @@ typedef struct RtcCachedRule
 	bool		alone;			/* no other rule stores rows of the table */
 	MemoryContext cxt;			/* holds what the pointers below point to */
 	RtcRule    *rule;			/* NULL = unusable, see fault */
-	RtcRuleText text;			/* the same, as it is written */
+	RtcRuleText text;			/* what could be read of it */
 	RtcNames	names;			/* of its table, if its templates use them */
 	RtcTrack   *track;			/* what a changed row changes; NULL = another
-								 * rule says so */
+								 * rule notes that */
 	RtcFault	fault;			/* valid when rule is NULL */
-	TransactionId fault_xid;	/* for the trigger: top transaction and */
-	SubTransactionId fault_subid;	/* subtransaction last warned in */
+	TransactionId fault_xid;	/* top transaction and subtransaction of the */
+	SubTransactionId fault_subid;	/* last warning about the fault */
 } RtcCachedRule;
 
 /*
- * The rule of the trigger that is firing.  Raises what reading catalogs raises,
- * and no fault of the rule.  The entry stays in its place, and what its
- * pointers point to now stays, until the outermost trigger returns.
+ * Returns the rule of the trigger that is firing.  Raises what reading
+ * catalogs raises, and no fault of the rule.  The entry, and what it points to
+ * now, stay until the outermost trigger returns.
  */
 extern RtcCachedRule *rtc_cached_rule(TriggerData *trigdata, RtcRuleKind kind);
 

@@ -8,32 +8,32 @@
  *	UPDATE		ROW new key, GONE old if moved	DEL old and new keys
  *	DELETE		GONE old key					DEL old keys
  *
- * and write_through deletes the old and new keys of its del= options, too.
- * A key with a NULL in it is no key, and its op is left out; so is a key that
- * is too long or reserved: cache_get() would refuse it, so nothing can be
- * stored under it.  A value above rtcache.max_value_size is not stored and its
- * key is deleted.  rtcache.enabled does not matter here: it says whether this
- * session reads from the cache, while what it writes concerns everybody.
+ * and write_through deletes the old and new keys of its del= options.  A key
+ * with a NULL in it is no key; nor is one that is too long or reserved, under
+ * which cache_get() cannot store anything.  A value above
+ * rtcache.max_value_size is not stored, and its key is deleted.
+ * rtcache.enabled does not matter here: it concerns what this session reads,
+ * while its writes concern everybody.
  *
  * Rows in statement order, not in order of versions
  *
- * AFTER triggers fire for the versions that a statement made.  If a trigger
- * of the user's updates the row again, our trigger runs for the newer version
+ * AFTER triggers fire for the versions that a statement made.  If a trigger of
+ * the user's updates the row again, our trigger runs for the newer version
  * first, inside that nested update, and for the older version afterwards.  So
- * only a version that still exists is stored.  Of one that this transaction has
- * itself updated or deleted again nothing is stored; its key is deleted unless
- * another row has it.
+ * only a version that still exists is stored.  The key of another one is
+ * deleted unless another row has it.
  *
- * Nor do the triggers of a statement fire in the order in which keys become
- * free: in UPDATE ... SET pos = pos + 1 a row may be stored under a key before
- * the row that had it is reported to have left.  So each op on the key of a
- * row says which version it stores, and which one has left the key.  What is
- * to come of it is decided in op_merge.c.
+ * Nor do triggers fire in the order in which keys become free: in UPDATE ...
+ * SET pos = pos + 1 a row may be stored under a key before the row that had it
+ * is reported to have left.  So each op on the key of a row names the version
+ * that it stores and the version that has left.  op_merge.c decides what comes
+ * of it.
  *
  * Tags and tracking
  *
- * A rule also says what changes besides its keys: the tags of old and new rows,
- * and the rows themselves, for answers that depend on them (row_changes.c).
+ * A rule also says what changes besides its keys: the tags of old and new
+ * rows, and the rows themselves, for answers that depend on them
+ * (row_changes.c).
  *
  * A rule that does not fit its table
  *
@@ -154,8 +154,8 @@ add_del(const RtcRowChange *change, const StringInfoData *key)
 }
 
 /*
- * The old row has left the key, or the new one has come and is not stored.
- * A value of another row stays under the key.  If the versions are not known the
+ * The old row has left the key, or the new one has come and is not stored.  A
+ * value of another row stays under the key.  If the versions are not known the
  * key is deleted.
  */
 static void
@@ -186,8 +186,8 @@ add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
 }
 
 /*
- * Stores the new row under its key, or just takes the old one back if it cannot
- * be stored.
+ * Stores the new row under its key, or just takes the old one back if it
+ * cannot be stored.
  */
 static void
 add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
