@@ -3,26 +3,24 @@
  * definitions.c
  *		What DDL on functions, types and the like ends.
  *
- * A lookup that is made after the DDL asks another question (meaning.c), so what
- * is here is for others: programs that read Redis themselves, and cache_peek().
+ * A lookup after the DDL asks another question (meaning.c).  This is for
+ * programs that read Redis themselves, and for cache_peek().
  *
- * -   Answers of queries that are made of something like that depend on it
- *	   (rtc_dep_definition()), and end when it is altered, replaced or dropped.
- *	   If the query has a function that may call others, nobody knows which of
- *	   them matter, so all do.  A new function or type is used by nobody yet; but
- *	   a new cast decides how values become JSON.
+ * -   Answers depend on the functions and types that their queries are made of
+ *	   (rtc_dep_definition()), and end when one is altered, replaced or dropped.
+ *	   If a function may call others, nobody knows which, so all count.  Nobody
+ *	   uses a new function or type yet, but a new cast decides how values become
+ *	   JSON.
  *
- * -   Rows that rules have stored are deleted if they have a column whose text
- *	   may be another one now.
+ * -   Rows that rules have stored are deleted if the text of a column may have
+ *	   changed.
  *
- * A relation whose row type is that of a column elsewhere, or of what a function
- * takes or gives, counts as a type.
+ * A relation counts as a type if a column elsewhere or a function uses its row
+ * type.  Functions in a temporary schema do not count: queries that call them
+ * are not cached (cacheable.c).
  *
- * Functions in a temporary schema do not count: queries that call them are not
- * cached (cacheable.c), and everybody may make one.
- *
- * Model: called by the event triggers (event_triggers.c), in the transaction of the DDL.
- * Reads catalogs, keeps no state.
+ * Model: called by event_triggers.c, in the transaction of the DDL.  Reads
+ * catalogs, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -57,7 +55,7 @@
 #include "write/forget.h"
 #include "write/oplist.h"
 
-/* Can a query have called this function, by whatever way? */
+/* Can a query call this function? */
 static bool
 is_called(Form_pg_proc function)
 {
@@ -66,7 +64,7 @@ is_called(Form_pg_proc function)
 		!isAnyTempNamespace(function->pronamespace);
 }
 
-/* Was a function there before the current command made or altered it? */
+/* Has the current command altered a function that was there before? */
 static bool
 function_altered(Oid funcid)
 {
@@ -109,7 +107,7 @@ rtc_definition_dropped(Oid classid, Oid objid)
 	return false;
 }
 
-/* Does anything use a type, but what belongs to it? */
+/* Does anything but its own parts use a type? */
 static bool
 type_used(Oid typid)
 {
@@ -166,8 +164,8 @@ is_written_by_function(Oid typid)
 }
 
 /*
- * May the text of values of this type be another one since the definition of a
- * function, or of anything, has changed?
+ * Can the text of values of this type have changed, by a change of functions
+ * or of any definition?
  */
 static bool
 type_concerned(Oid typid, bool functions_only)
@@ -200,7 +198,7 @@ type_concerned(Oid typid, bool functions_only)
 	return concerned;
 }
 
-/* The same for the row of a table.  Takes no lock. */
+/* The same for a row of a table.  Takes no lock. */
 static bool
 row_concerned(Oid relid, bool functions_only)
 {
@@ -222,13 +220,13 @@ row_concerned(Oid relid, bool functions_only)
 	return false;
 }
 
-/* Deletes the rows that rules have stored, of tables that are concerned. */
+/* Deletes the rows that rules have stored of tables that are concerned. */
 static void
 forget_rows(bool functions_only)
 {
 	ListCell   *lc;
 
-	/* A clone in a partition has the keys of the partitioned table. */
+	/* clones have the keys of the original */
 	foreach(lc, rtc_all_rules(false))
 	{
 		RtcRuleRow *rule = lfirst(lc);

@@ -14,15 +14,15 @@
 #include "postgres.h"
 
 /*
- * Has the current command changed a definition that something may use already,
- * by making or altering this object, which is no relation?
+ * Has the current command changed a definition that may be in use, by making
+ * or altering this object, which is not a relation?
  */
 extern bool rtc_definition_altered(Oid classid, Oid objid, const char *tag);
 
-/* The same of an object that the current command has dropped. */
+/* The same for an object that the current command has dropped. */
 extern bool rtc_definition_dropped(Oid classid, Oid objid);
 
-/* Do rows of other relations, or functions, have the row type of this one? */
+/* Do other relations or functions use the row type of this one? */
 extern bool rtc_row_type_used(Oid relid);
 
 /* What the current command has changed. */
@@ -33,16 +33,15 @@ typedef struct RtcDefinitionChange
 } RtcDefinitionChange;
 
 /*
- * A definition has changed: ends, at commit, the answers that are made of it.
- * Raises as rtc_oplist_add_dep() does.
+ * Notes a changed definition.  The answers that are made of it end at commit.
+ * Raises like rtc_oplist_add_dep().
  */
 extern void rtc_definition_note(RtcDefinitionChange *change, Oid classid,
 								Oid objid);
 
 /*
- * To be called when all changes have been noted: deletes, at commit, the rows
- * that rules have stored, if they look different now.  Raises as
- * rtc_oplist_add() does.
+ * Deletes, at commit, the rows that rules have stored and that look different
+ * after these changes.  Raises like rtc_oplist_add().
  */
 extern void rtc_definition_forget_rows(const RtcDefinitionChange *change);
 

@@ -3,34 +3,33 @@
  * event_triggers.c
  *		What DDL does to the cache: the event triggers.
  *
- *		ddl_command_end		rtcache_check_rules: rules are checked
- *							(rule_check.c); who depends on what was altered
- *							is told
- *		sql_drop			rtcache_forget_dropped: the same for what is
- *							gone, and rules that are gone take their keys
- *							with them
- *		ddl_command_start	rtcache_before_drop: DROP EXTENSION takes these
- *							event triggers along, so all is cleared before;
- *							DETACH PARTITION CONCURRENTLY commits in between;
- *							ATTACH PARTITION finds no rule in the way of its
- *							clones (rule_clones.c)
+ *		ddl_command_end		rtcache_check_rules: checks rules
+ *							(rule_check.c), and ends what depends on what
+ *							was altered
+ *		sql_drop			rtcache_forget_dropped: the same for what was
+ *							dropped; rules take their keys with them
+ *		ddl_command_start	rtcache_before_drop: clears before DROP EXTENSION
+ *							takes these event triggers along; acts before
+ *							DETACH PARTITION CONCURRENTLY, which commits in
+ *							between; makes room for clones before ATTACH
+ *							PARTITION (rule_clones.c)
  *
- * DDL changes a relation as a whole, with its ancestors and descendants, and
- * whether it has rules or not: answers from when it had some may be around.
+ * DDL changes a relation as a whole, with its ancestors and descendants,
+ * whether it has rules or not: there may be answers from a time when it had
+ * some.
  *
  * Locks on descendants
  *
- * A writer names rows after each ancestor's indexes (row_changes.c).  CREATE INDEX
- * locks writers of the table out, but not those who write to a child directly;
- * one that has written before would commit without naming its rows after the
- * new index, by which readers may name them already.  So whatever gives an
- * ancestor an index, or a table an ancestor, waits here for the writers of all
- * descendants, and keeps new ones out until it commits; also of those that have
- * no rules, or they might get some meanwhile.
+ * A writer names rows after the indexes of each ancestor (row_changes.c).
+ * CREATE INDEX locks out the writers of the table, but not those of a child.
+ * One that has written before would commit without naming its rows after the
+ * new index, while readers name them so already.  So whatever gives an
+ * ancestor an index, or a table an ancestor, waits for the writers of all
+ * descendants and keeps new ones out until it commits.  That holds also for
+ * descendants without rules, which might get some meanwhile.
  *
  * Model: runs in the backend that issued the DDL, inside its transaction,
- * which holds a lock on the table.  Raises errors to refuse what would break a
- * rule.
+ * which holds a lock on the table.  Raises to refuse what would break a rule.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -105,7 +104,7 @@ is_index(char relkind)
 	return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
 }
 
-/* Can rows be seen through it, other than by its definition? */
+/* Does a relation of this kind show rows of its own? */
 static bool
 holds_rows(char relkind)
 {
@@ -131,7 +130,7 @@ relation_changed(Oid relid)
 		rtc_track_ddl(relid);
 }
 
-/* Waits for the writers of a relation's descendants.  See above. */
+/* Waits for the writers of a relation's descendants (see above). */
 static void
 lock_descendants(Oid relid)
 {
@@ -150,7 +149,7 @@ lock_descendants(Oid relid)
 	}
 }
 
-/* Waits for writers, and tells who depends on the other tables it concerns. */
+/* Waits for writers, and tells who depends on the other table. */
 static void
 alter_table_part(const CollectedCommand *command,
 				 const CollectedATSubcmd *part, Oid table)
@@ -166,7 +165,7 @@ alter_table_part(const CollectedCommand *command,
 			break;
 		case AT_AddInherit:
 			lock_descendants(table);
-			/* of a parent without columns its writers are not told */
+			/* its writers are not told if the parent has no columns */
 			CacheInvalidateRelcacheByRelid(table);
 			break;
 		case AT_AttachPartition:
@@ -175,7 +174,7 @@ alter_table_part(const CollectedCommand *command,
 			break;
 		case AT_DetachPartition:
 		case AT_DetachPartitionFinalize:
-			/* not told as the address of the part is */
+			/* not told by the address of the part */
 			other = RangeVarGetRelid(((PartitionCmd *) cmd->def)->name,
 									 NoLock, true);
 			break;
@@ -183,14 +182,14 @@ alter_table_part(const CollectedCommand *command,
 			break;
 	}
 
-	/* the other table: a partition, a parent that was */
+	/* the other table: a partition, a former parent */
 	if (part->address.classId == RelationRelationId)
 		other = part->address.objectId;
 	if (OidIsValid(other))
 		relation_changed(table_of(other));
 }
 
-/* Looks at the rules that an ALTER TABLE has switched on or off. */
+/* Checks the rules that a part of ALTER TABLE has switched on or off. */
 static void
 switched_rules(const CollectedATSubcmd *part, Oid table)
 {
@@ -231,7 +230,7 @@ alter_table_parts(const CollectedCommand *command)
 	return parts;
 }
 
-/* A relation has changed, and its row type may be used elsewhere. */
+/* Notes a change of a relation whose row type may be used elsewhere. */
 static void
 note_row_type(RtcDefinitionChange *change, Oid relid)
 {
@@ -256,12 +255,12 @@ altered_relation(RtcDefinitionChange *change, const DdlObject *object)
 		return;
 	if (get_rel_relkind(table) == RELKIND_VIEW)
 	{
-		/* what is in it is told by the plan cache */
+		/* the plan cache tells of its contents */
 		note_row_type(change, table);
 		return;
 	}
 
-	/* A new partition has rules, and no rows yet. */
+	/* a new partition has rules, and no rows yet */
 	if (strcmp(object->tag, "CREATE TABLE") == 0)
 	{
 		if (get_rel_relispartition(table))
@@ -287,10 +286,7 @@ altered_relation(RtcDefinitionChange *change, const DdlObject *object)
 	relation_changed(table);
 }
 
-/*
- * The objects (DdlObject *) that a query of one of the server's functions for
- * event triggers shows, in the current memory context.
- */
+/* Runs a query, and returns its objects (DdlObject *). */
 static List *
 ddl_objects(const char *query)
 {
@@ -326,9 +322,9 @@ ddl_objects(const char *query)
 }
 
 /*
- * A trigger has gone, or was made anew in the place of another: what was a rule
- * takes its keys along.  "done" is a list of the arguments of rules that this
- * was done for, with the tables whose names they use: clones have the same.
+ * A trigger has gone or was replaced: if it was a rule, its keys go too.
+ * *done has the arguments of rules that were dealt with, and the tables whose
+ * names they use; clones have the same.
  */
 static void
 forget_trigger(Oid tgoid, List **done)
@@ -356,12 +352,7 @@ forget_trigger(Oid tgoid, List **done)
 	}
 }
 
-/*
- * rtcache_check_rules
- *		The event trigger function at ddl_command_end.
- *
- * definitions.c tells about functions, types and the like.
- */
+/* rtcache_check_rules(): the event trigger function at ddl_command_end */
 Datum
 rtcache_check_rules(PG_FUNCTION_ARGS)
 {
@@ -371,7 +362,7 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 
 	(void) check_call(fcinfo, "rtcache_check_rules");
 
-	/* pg_upgrade moves rules that were checked when they were made. */
+	/* pg_upgrade moves rules that have been checked */
 	if (IsBinaryUpgrade)
 		PG_RETURN_NULL();
 
@@ -412,7 +403,7 @@ rtcache_check_rules(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* A relation has gone; if it was an index, its table has changed. */
+/* A relation was dropped; if it was an index, its table has changed. */
 static void
 dropped_relation(Oid relid)
 {
@@ -428,11 +419,10 @@ dropped_relation(Oid relid)
 }
 
 /*
- * rtcache_forget_dropped
- *		The event trigger function at sql_drop.
+ * rtcache_forget_dropped(): the event trigger function at sql_drop
  *
- * Objects are gone from the catalogs by now; what there was to know about them
- * is read from the rows that this transaction has deleted.
+ * The objects are gone from the catalogs, so they are read from the rows that
+ * this transaction has deleted.
  */
 Datum
 rtcache_forget_dropped(PG_FUNCTION_ARGS)
@@ -479,7 +469,7 @@ rtcache_forget_dropped(PG_FUNCTION_ARGS)
 	PG_RETURN_NULL();
 }
 
-/* Is this extension about to be dropped? */
+/* Does the command drop this extension? */
 static bool
 drops_us(Node *command)
 {
@@ -520,9 +510,9 @@ drops_us(Node *command)
 }
 
 /*
- * DETACH PARTITION CONCURRENTLY commits twice.  The rows are gone with the
- * first transaction, while ddl_command_end is in the second, which waits for
- * others in between, and may fail.
+ * DETACH PARTITION CONCURRENTLY commits twice.  The rows go with the first
+ * transaction.  ddl_command_end is in the second, which waits for others
+ * first, and may fail.
  */
 static void
 before_detach(const AlterTableStmt *command)
@@ -543,10 +533,7 @@ before_detach(const AlterTableStmt *command)
 	}
 }
 
-/*
- * rtcache_before_drop
- *		The event trigger function at ddl_command_start.
- */
+/* rtcache_before_drop(): the event trigger function at ddl_command_start */
 Datum
 rtcache_before_drop(PG_FUNCTION_ARGS)
 {

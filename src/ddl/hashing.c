@@ -3,15 +3,14 @@
  * hashing.c
  *		What DDL on operator classes does to rows that are named by values.
  *
- * Rows are named after values by a hash function that the operator class of
- * the type has (value_hash.c).  Readers and writers keep what they were told.
- * When DDL gives a type another function, a writer that was told before must
- * not commit behind a reader that was told later: so the writers of all tables
- * that are concerned are waited for, and others are kept out until the DDL
- * commits.
+ * The hash function that names rows is that of the operator class of the type
+ * (value_hash.c).  Readers and writers remember it.  When DDL gives a type
+ * another one, a writer that remembers the former must not commit after a
+ * reader has learned the new one.  So the writers of all tables concerned are
+ * waited for, and others are kept out until the DDL commits.
  *
- * Model: called by the event triggers, in the transaction of the DDL.  Takes
- * locks on tables that have rules.  May raise.
+ * Model: called by the event triggers, in the transaction of the DDL.  Locks
+ * tables that have rules.  May raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -37,7 +36,7 @@
 #include "rule/rule_catalog.h"
 #include "write/forget.h"
 
-/* The family of an operator class, or it itself; invalid if it cannot hash. */
+/* The hash family that an object is or belongs to; InvalidOid = none. */
 static Oid
 family_of(Oid classid, Oid objid)
 {
@@ -58,7 +57,7 @@ family_of(Oid classid, Oid objid)
 	return family;
 }
 
-/* Does a relation have a column whose values are compared by this family? */
+/* Does a relation have a column whose values are hashed by this family? */
 static bool
 has_column_of(Oid relid, Oid family)
 {
@@ -77,7 +76,7 @@ has_column_of(Oid relid, Oid family)
 	return found;
 }
 
-/* What readers and writers keep is to be made anew. */
+/* Has all readers and writers begin anew. */
 static void
 start_over(void)
 {
@@ -99,7 +98,7 @@ rtc_hashing_altered(Oid classid, Oid objid)
 		relids = list_append_unique_oid(relids,
 										((RtcRuleRow *) lfirst(lc))->relid);
 
-	/* in the order of their OIDs, as others lock tables of a tree */
+	/* in the order of OIDs, as others lock tables of a tree */
 	list_sort(relids, list_oid_cmp);
 	foreach(lc, relids)
 	{
@@ -113,7 +112,7 @@ rtc_hashing_altered(Oid classid, Oid objid)
 		start_over();
 }
 
-/* Writers may know more than readers, so nobody need be waited for. */
+/* Writers may know more than readers, so nobody is waited for. */
 void
 rtc_hashing_dropped(Oid classid)
 {

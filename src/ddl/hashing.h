@@ -14,9 +14,9 @@
 #include "postgres.h"
 
 /*
- * The current command has made or altered an operator class or family, or has
- * dropped one or a part of it.  Waits for writers of tables whose values are
- * hashed otherwise from now on, and clears the cache.
+ * The current command has made, altered or dropped this operator class or
+ * family, or a part of one.  Waits for writers of tables whose values are
+ * hashed by another function from now on, and clears the cache.
  */
 extern void rtc_hashing_altered(Oid classid, Oid objid);
 extern void rtc_hashing_dropped(Oid classid);

@@ -3,15 +3,14 @@
  * pg_upgrade.c
  *		Rules in pg_upgrade.
  *
- * PostgreSQL clones row triggers to partitions; truncate rules are cloned by
- * our event triggers (rule_clones.c).  pg_dump leaves clones out, since whoever
- * restores has them made again.  But pg_upgrade restores event triggers last,
- * and nobody would clone truncate rules then.  So a hook does it, where it
- * runs: in the server that pg_upgrade starts, if that has rtcache in
- * shared_preload_libraries.
+ * PostgreSQL clones row triggers to partitions; our event triggers clone
+ * truncate rules (rule_clones.c).  pg_dump leaves clones out, since restoring
+ * makes them again.  But pg_upgrade restores event triggers last, so a hook
+ * makes these clones, in the server that pg_upgrade starts, if that preloads
+ * rtcache.
  *
- * Model: in backends of pg_upgrade, inside the transaction that makes a
- * trigger.  Raises what making a trigger raises.
+ * Model: in backends of pg_upgrade, in the transaction that makes a trigger.
+ * Raises what making a trigger raises.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -53,7 +52,6 @@ trigger_made(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
 	if (access != OAT_POST_CREATE || class_id != TriggerRelationId)
 		return;
 
-	/* what has just been made is visible to the next command */
 	CommandCounterIncrement();
 	relid = rtc_trigger_table(object_id);
 	if (OidIsValid(relid))

@@ -3,48 +3,47 @@
  * rule_check.c
  *		Checks rules when they are made, and when their table is altered.
  *
- * PostgreSQL takes the arguments of a trigger for opaque text.  An event
- * trigger of the extension (event_triggers.c) has them looked at, so that an unknown
+ * PostgreSQL takes the arguments of a trigger for opaque text.  The event
+ * triggers (event_triggers.c) have them checked here, so that an unknown
  * column or a malformed template is an error of CREATE TRIGGER, and dropping a
- * column that a rule uses an error of ALTER TABLE.
+ * column that a rule uses is an error of ALTER TABLE.
  *
  * A rule must be:
  *
  * - Made by somebody to whom the trigger function was granted: see
  *	 check_maker().
  * - AFTER ROW, or AFTER TRUNCATE STATEMENT: BEFORE triggers see rows that may
- *	 still change or not be written at all.
+ *	 still change, or not be written at all.
  * - On a permanent table: a crash empties an unlogged table without a trace in
- *	 WAL, which would leave its rows in the cache; a temporary table is no use
- *	 to anybody else.
- * - write_through takes no WHEN and no UPDATE OF: the value is the row, so
- *	 whatever changes the row must be seen.  A WHEN hides the update that makes
- *	 it false, and a column list hides what BEFORE triggers change in columns
- *	 that the UPDATE does not name.  The columns= option limits what is stored.
- * - With option behind=, on a table whose rows the keys tell; see
- *	 rule/behind.c.  Without a primary key there is a warning only, except from
- *	 cache_attach(): pg_restore may make that behind the rule.
- * - invalidate takes both: what its keys hold is known to their author only.
- *	 A column list must name the columns of the keys, though, or a change of
- *	 key would be missed.
+ *	 WAL, and its rows would stay in the cache; a temporary table is of no use
+ *	 to other sessions.
+ * - write_through has no WHEN and no UPDATE OF: whatever changes the row must be
+ *	 seen.  A WHEN hides the update that makes it false.  A column list hides
+ *	 what BEFORE triggers change in other columns.  The option columns= limits
+ *	 what is stored.
+ * - With option behind=, on a table whose keys tell its rows (behind.c).
+ *	 Without a primary key, which pg_restore may make later, there is only a
+ *	 warning, except from cache_attach().
+ * - invalidate may have both: only its author knows what its keys hold.  But a
+ *	 column list must name the columns of the keys, or a change of key would be
+ *	 missed.
  *
  * Making a rule, and altering its table, also deletes the keys that the rule
- * can have made: they may have been filled when nothing watched the table, and
- * ALTER TABLE changes rows (types, defaults, column names) without triggers.
+ * can have made.  They may have been filled when nothing watched the table,
+ * and ALTER TABLE changes rows (types, defaults, column names) without
+ * triggers.
  *
- * A new rule is made ENABLE ALWAYS, so that it also fires where
- * session_replication_role is replica, as when logical replication applies
- * changes.  A later ALTER TABLE may override it, with a warning: ENABLE
- * TRIGGER ALL, with which pg_restore --disable-triggers ends, is less than what
- * was there before.
+ * A new rule is made ENABLE ALWAYS, so that it fires whatever
+ * session_replication_role is, as when logical replication applies changes.  A
+ * later ALTER TABLE may override it, with a warning: ENABLE TRIGGER ALL, with
+ * which pg_restore --disable-triggers ends, is less.
  *
- * When a table that gives its name to keys is renamed, or its schema is, or the
- * table is moved as a part of an extension, the keys under the old name go.  Its
- * writers would go on to make such keys, so they and those of its descendants
- * are waited for.
+ * When a table whose name is in keys is renamed, itself or by its schema or
+ * extension, the keys with the former name go.  Writers of the table and of
+ * its descendants could still make such keys, so they are waited for.
  *
  * Model: runs in the backend that issued the DDL, inside its transaction,
- * which holds a lock on the table.  Raises errors, that is its purpose.
+ * which holds a lock on the table.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -103,11 +102,11 @@ check_timing(const Trigger *trigger, RtcRuleKind kind)
 }
 
 /*
- * Checks that the current user may make rules with this function: that he owns
- * it, or that EXECUTE was granted to him or a role of his.  What is granted to
- * PUBLIC does not count: PostgreSQL asks for EXECUTE also when it clones a
- * trigger to a new partition, and who may not make rules must still be able to
- * make partitions of a table that somebody else has attached.  Errors: 42501.
+ * Checks that the current user may make rules with this function: he owns it,
+ * or EXECUTE was granted to him or to a role of his.  A grant to PUBLIC does
+ * not count: PostgreSQL also asks for EXECUTE when it clones a trigger to a
+ * new partition, and owners of attached tables who may not make rules must
+ * still be able to make partitions.  Errors: 42501.
  */
 static void
 check_maker(Oid function, RtcRuleKind kind)
@@ -146,7 +145,7 @@ check_maker(Oid function, RtcRuleKind kind)
 						 rtc_rule_function(kind))));
 }
 
-/* Checks that a crash cannot change the table behind our back. */
+/* Checks that a crash cannot change the table unnoticed. */
 static void
 check_persistence(Relation rel, RtcRuleKind kind)
 {
@@ -161,7 +160,6 @@ check_persistence(Relation rel, RtcRuleKind kind)
 			 errdetail("A crash empties an unlogged table without the cache being told.")));
 }
 
-/* Is this column in the trigger's UPDATE OF list? */
 static bool
 in_update_list(const Trigger *trigger, AttrNumber attnum)
 {
@@ -173,7 +171,7 @@ in_update_list(const Trigger *trigger, AttrNumber attnum)
 	return false;
 }
 
-/* Checks WHEN and UPDATE OF.  See the head of this file. */
+/* Checks WHEN and UPDATE OF (see above). */
 static void
 check_conditions(Relation rel, const Trigger *trigger, const RtcRule *rule)
 {
@@ -210,7 +208,7 @@ check_conditions(Relation rel, const Trigger *trigger, const RtcRule *rule)
 	}
 }
 
-/* Warns of events that will go by unseen. */
+/* Warns of events that the rule does not see. */
 static void
 check_events(Relation rel, const Trigger *trigger)
 {
@@ -245,11 +243,7 @@ warn_of_fault(const Trigger *trigger, const RtcFault *fault)
 					 trigger->tgname)));
 }
 
-/*
- * check_rule
- *		Checks one rule, and raises what is wrong.  made: it has just been
- *		created; else its table has been altered.
- */
+/* Checks one rule that was made, or whose table was altered; raises. */
 static void
 check_rule(Relation rel, const Trigger *trigger, RtcRuleKind kind,
 		   bool made)
@@ -296,10 +290,9 @@ is_renamed(Oid relid)
 }
 
 /*
- * check_table
- *		Checks the rules of one table: all of them, or only one.
- *		forget: delete the keys they can have made.
- *		Returns whether there was a rule.
+ * Checks the rules of one table, or only one of them.  made: they are new;
+ * forget: deletes the keys that they can have made.  Returns whether there was
+ * one.
  */
 static bool
 check_table(Oid relid, Oid only, bool made, bool forget)
@@ -323,13 +316,13 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 		found = true;
 		table = trigger->tgisclone ? rtc_rule_table(trigger->tgoid) : relid;
 
-		/* A truncate rule makes no keys; one that is off has made some. */
+		/* a truncate rule makes no keys; a disabled one has made some */
 		(void) rtc_rule_read(kind, trigger->tgnargs, trigger->tgargs, &text,
 							 &fault);
 		if (forget && kind != RTC_RULE_TRUNCATE)
 			rtc_forget_rule_ever(&text, table);
 
-		/* Else it harms nobody; switching it on is ALTER TABLE. */
+		/* a disabled rule is checked when it is enabled, by ALTER TABLE */
 		if (trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
 		check_rule(rel, trigger, kind, made);
@@ -362,11 +355,6 @@ enable_always(Oid relid, Oid tgoid)
 	CommandCounterIncrement();
 }
 
-/*
- * rtc_check_enabled
- *		ALTER TABLE has said when triggers fire: the one of this name, or all
- *		(NULL).  Warns if rules among them are not ENABLE ALWAYS.
- */
 void
 rtc_check_enabled(Oid relid, const char *name)
 {
@@ -416,10 +404,8 @@ rtc_check_enabled(Oid relid, const char *name)
 }
 
 /*
- * rtc_check_tables
- *		Partitions have clones of the rules, with the same arguments, so that
- *		their keys need no deleting of their own; but they may be unlogged, or
- *		have other columns.
+ * Clones have the arguments of the original, so the keys are the same.  But a
+ * partition may be unlogged, or have other columns.
  */
 void
 rtc_check_tables(Oid relid, bool forget)
@@ -432,10 +418,6 @@ rtc_check_tables(Oid relid, bool forget)
 						   forget && lfirst_oid(lc) == relid);
 }
 
-/*
- * rtc_check_new_trigger
- *		A trigger was made: checks it, and then its clones, if it is a rule.
- */
 void
 rtc_check_new_trigger(Oid tgoid, Oid relid)
 {

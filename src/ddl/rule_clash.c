@@ -4,32 +4,29 @@
  *		Does each row that rules store have a key of its own?
  *
  * Rows that share a key overwrite each other, and each takes the key away when
- * it is deleted.  There are three ways to get there:
+ * it is deleted.  This can come about in three ways:
  *
  * -   The template names no column.  All rows of the table have one key.
  *
- * -   Its columns are not unique.  This can be told if some unique index is on
- *	   columns of the template alone; of these NULL does no harm, since a key
- *	   with a NULL in it is none.  Without such an index the rows may differ all
- *	   the same, so that is a WARNING only.
+ * -   Its columns are not unique.  They are if a unique index is on columns of
+ *	   the template alone; NULLs do no harm, since a key with a NULL is none.
+ *	   Without such an index the rows may still differ, so that is a WARNING.
  *
- * -   Another rule makes the same keys, mostly one of a table of the same name
- *	   in another schema.  If the two templates have the same shape (key_shape.c),
- *	   this is taken for certain.  If they only have some keys in common, nobody
- *	   knows whether rows have them: a WARNING.
+ * -   Another rule makes the same keys, mostly that of a table of the same name
+ *	   in another schema.  Two templates of the same shape (key_shape.c) are
+ *	   taken for certain to do so.  If they only have some keys in common, nobody
+ *	   knows whether rows have them: a WARNING.  So it is if one table has the
+ *	   columns of the other and may be about to become its partition.
  *
- *	   So is that of a table which has the columns of a partitioned table: it may
- *	   be about to become its partition.
+ * A row of a partition or an inheritance child is a row of its parent, so
+ * rules of one family with the same template do not clash.
  *
- * Rules of one family, with the same template, are none of this: a row of a
- * partition or an inheritance child is a row of its parent.
- *
- * cache_attach() refuses what is certain.  CREATE TRIGGER warns only: it is what
- * pg_dump has written, and a database that could be dumped must be restored.
+ * cache_attach() refuses what is certain.  CREATE TRIGGER only warns, because
+ * what pg_dump has written must be restored.
  *
  * Model: called inside a transaction, by the backend that makes the rule and
- * has a lock on its table.  Rules that other transactions are making are not
- * seen; cache_health() tells of those later.
+ * holds a lock on its table.  Rules of other open transactions are not seen;
+ * cache_health() tells of them later.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -53,10 +50,10 @@
 #include "rule/template.h"
 #include "write/row_changes.h"
 
-/* As many pairs as can be read at a glance. */
+/* Pairs that rtc_clashing_rules() names. */
 #define CLASHES_NAMED 3
 
-/* How many bytes of a template a message shows. */
+/* Bytes of a template that a message shows. */
 #define TEMPLATE_SHOWN 100
 
 /* Is a unique index on columns of the template alone? */
@@ -82,7 +79,7 @@ has_unique_columns(Relation rel, const RtcTemplate *tmpl)
 	return unique;
 }
 
-/* Is a row of one of the tables also a row of the other's ancestor? */
+/* Have two tables a common ancestor, or is one the ancestor of the other? */
 static bool
 is_family(Oid relid, Oid other)
 {
@@ -100,7 +97,7 @@ is_family(Oid relid, Oid other)
 	return false;
 }
 
-/* Has each column of a table one of the same name and type in the other? */
+/* Has the other table a column of the same name and type for each column? */
 static bool
 has_columns_of(Oid relid, Oid other)
 {
@@ -118,7 +115,7 @@ has_columns_of(Oid relid, Oid other)
 		char	   *name = get_attname(relid, attnum, true);
 		AttrNumber	twin;
 
-		/* none: it has been dropped */
+		/* it has been dropped */
 		if (name == NULL || !OidIsValid(get_atttype(relid, attnum)))
 			continue;
 		twin = get_attnum(other, name);
@@ -142,8 +139,8 @@ can_be_family(Oid relid, Oid other)
 }
 
 /*
- * The rule that makes keys of this shape, as far as is certain, or else one
- * that makes some of them; NULL = none.  tgoid: this one is ours.
+ * The rule that surely makes keys of this shape, or else one that makes some
+ * of them; NULL = none.  tgoid: our own rule.
  */
 static const RtcRuleKeys *
 find_clash(Oid relid, Oid tgoid, const char *tmpl, const RtcShape *shape,
@@ -179,7 +176,7 @@ table_name(Oid relid)
 											   ObjectIdGetDatum(relid)));
 }
 
-/* A template for a message: as much of it as can be read. */
+/* A template for a message, clipped. */
 static const char *
 shown(const char *tmpl)
 {
@@ -189,7 +186,7 @@ shown(const char *tmpl)
 	return clipped == len ? tmpl : psprintf("%.*s...", clipped, tmpl);
 }
 
-/* tgoid: the rule, InvalidOid if it is to be made; that is refused. */
+/* Checks the keys of a rule; tgoid = InvalidOid: refuses to make it. */
 static void
 check_keys(Relation rel, Oid tgoid, const char *text)
 {
@@ -260,7 +257,7 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 void
 rtc_refuse_clash(Relation rel, const char *tmpl)
 {
-	/* CREATE TRIGGER refuses other tables, whatever the template */
+	/* CREATE TRIGGER refuses other tables whatever the template is */
 	if (rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
 		check_keys(rel, InvalidOid, tmpl);
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * rule_clash.h
- *		Does each row that rules store have a key of its own?  See rule_clash.c.
+ *		Do the rows that rules store have their own keys?  See rule_clash.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -16,22 +16,19 @@
 #include "utils/rel.h"
 
 /*
- * Refuses a key template of a write-through rule that is to be made on a table:
- * 22023 if all rows have the same key, 42710 if another rule makes the same
- * keys.  What is malformed passes, for others to refuse.
+ * Refuses the key template of a write-through rule that is to be made: 22023
+ * if all rows have the same key, 42710 if another rule makes the same keys.  A
+ * malformed template passes.
  */
 extern void rtc_refuse_clash(Relation rel, const char *tmpl);
 
 /*
- * The same for a rule that is there, as a WARNING; also if the keys of two rows
- * can be the same, or if another rule can make some of the keys.
+ * Warns of the same about an existing rule; also if two rows can have the same
+ * key, and if another rule can make some of the keys.
  */
 extern void rtc_warn_of_clash(Relation rel, Oid tgoid, const char *tmpl);
 
-/*
- * Counts the pairs of rules that make the same keys, and appends the first of
- * them.
- */
+/* Counts the pairs of rules that make the same keys; appends the first. */
 extern int	rtc_clashing_rules(StringInfo buf);
 
 #endif							/* RTC_RULE_CLASH_H */

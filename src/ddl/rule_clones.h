@@ -17,17 +17,15 @@
 #include "utils/rel.h"
 
 /*
- * Makes room for the clones of a rule: drops triggers of the same name from the
- * descendants of a table, and from the table itself if itself, where they are
- * the same rule.  rule: the rule to be cloned; its name, function, type,
- * arguments, condition and columns count.  relname: its table, for messages.
- * The descendants get the lock.  Errors: 42710 a rule of this name is another
- * one.
+ * Makes room for the clones of a rule in the descendants of a table, and in
+ * the table itself if "itself": drops triggers of its name that are the same
+ * rule.  relname: the table of the rule, for messages.  Locks the descendants.
+ * Errors: 42710 a rule of this name is another one.
  */
 extern void rtc_merge_rule(const Trigger *rule, const char *relname,
 						   Oid relid, bool itself, LOCKMODE lockmode);
 
-/* The same for all rules of the parent in an ALTER TABLE ... ATTACH PARTITION. */
+/* The same for all rules of the parent in ALTER TABLE ... ATTACH PARTITION. */
 extern void rtc_merge_before_attach(const AlterTableStmt *command);
 
 /* Clones the truncate rules of a partitioned table to all its partitions. */

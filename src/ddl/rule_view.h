@@ -16,8 +16,8 @@
 #include "lib/stringinfo.h"
 
 /*
- * Appends which rules of this database are not ENABLE ALWAYS, clones included;
- * not all of them if they are many.  Returns how many there are.
+ * Counts the rules that are not ENABLE ALWAYS, clones included; appends the
+ * first of them.
  */
 extern int	rtc_weak_rules(StringInfo buf);
 

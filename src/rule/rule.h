@@ -39,8 +39,8 @@ typedef struct RtcRule
 								 * expires */
 	List	   *del;			/* RtcTemplate *: keys to delete */
 	List	   *tag;			/* RtcTemplate *: tags of the rows */
-	List	   *behind;			/* int: the columns that may be written behind;
-								 * see behind.h */
+	List	   *behind;			/* int: the columns that may be written
+								 * behind; see behind.h */
 	bool		needs_pin;		/* rendering depends on session settings */
 } RtcRule;
 
