@@ -3,8 +3,8 @@
  * args.c
  *		Arguments of a query, read one by one.
  *
- * query.c reads all arguments to run a query.  Here a few of them are read to
- * find out about its answer without running it, at the price of that.
+ * query.c reads all arguments to run a query.  Here single ones are read to
+ * find out about its answer without running it.
  *
  * Model: an RtcArg lives with a plan.  Input functions may raise.
  *
@@ -39,7 +39,7 @@ rtc_arg_read(RtcArg *arg, ArrayType *args, Datum *value)
 	bool		isnull;
 	Datum		given;
 
-	/* There are as many as the query has parameters: query.c has seen to it. */
+	/* query.c has checked their number */
 	subscript = ARR_LBOUND(args)[0] + arg->number - 1;
 	given = array_get_element(PointerGetDatum(args), 1, &subscript, -1, -1,
 							  false, TYPALIGN_INT, &isnull);

@@ -3,21 +3,22 @@
  * cacheable.c
  *		May the answer of a query be cached?
  *
- * Yes, if everybody who asks the same question at the same time would get the
- * same answer, and if only writes to tables change it.  The verdict comes from
- * the analyzed and rewritten query tree, so views are looked into.
+ * Yes, if everybody who asks the question at the same time gets the same
+ * answer, and only writes to tables change it.  The verdict is about the
+ * analyzed and rewritten query tree, so views are looked into.
  *
- * One visitor goes through the tree.  It tells judge.c and its kin what each node
- * makes the executor call.  They bring up more expressions: default arguments,
- * checks of domains, bodies of functions.  These are visited in turn.
+ * One visitor goes through the tree and tells judge.c and its kin what each
+ * node makes the executor call.  They find more expressions (default
+ * arguments, checks of domains, bodies of functions), which are visited in
+ * turn.
  *
- * A literal and an argument are texts that we can look at for words like
- * 'today' (literal.c).  Any other text that the query makes a date of is known
- * to nobody before it runs.
+ * Literals and arguments are texts that can be searched for words like 'today'
+ * (literal.c).  What other texts of a date say is not known before the query
+ * runs.
  *
  * Model: called by plan.c when a query is prepared, in a transaction with the
- * relations of the query locked, and a snapshot.  Reads catalogs, keeps no
- * state.  Takes time in proportion to the query, and can be cancelled.
+ * relations of the query locked and a snapshot.  Reads catalogs, keeps no
+ * state.  Takes time in proportion to the query; can be cancelled.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -45,7 +46,7 @@
 #include "query/judge.h"
 #include "query/literal.h"
 
-/* Reasons.  Short and stable: they are shown to users. */
+/* Reasons, which users see: short and stable. */
 #define REASON_CATALOG		"system catalog"
 #define REASON_TEMPORARY	"temporary table"
 #define REASON_SEQUENCE		"sequence"
@@ -59,10 +60,11 @@ typedef struct Visitor
 {
 	RtcVerdict *verdict;
 	RtcJudge   *judge;
-	bool		unseen;			/* in an expression that is not in the query */
-	const char *text;			/* source of the tree; NULL = it has none */
-	List	   *literals;		/* those of the text; NIL = not read yet */
-	Query	   *query;			/* whose nodes are being visited */
+	bool		unseen;			/* in an expression that the query brings
+								 * along */
+	const char *text;			/* source of the tree; NULL = none */
+	List	   *literals;		/* of the text; NIL = not read yet */
+	Query	   *query;			/* the one that is being visited */
 	Node	   *call;			/* whose functions are being judged */
 } Visitor;
 
@@ -77,8 +79,8 @@ object(Visitor *visitor, const char *reason)
 /* ---------------- nodes ---------------- */
 
 /*
- * Finds 'now', 'today' and the like.  The parser has turned such a literal into
- * the date of that moment already; but it left us where the literal began.
+ * Finds 'now', 'today' and the like.  The parser has already turned such a
+ * literal into a date, but the constant tells where the literal began.
  */
 static void
 judge_constant(Visitor *visitor, Const *constant)
@@ -116,7 +118,7 @@ has_temporary_child(Oid relid)
 	return false;
 }
 
-/* Notes a lock that using the query takes, once. */
+/* Notes a lock that executing the query takes. */
 static void
 note_lock(RtcVerdict *verdict, Oid relid, int lockmode)
 {
@@ -132,7 +134,7 @@ note_lock(RtcVerdict *verdict, Oid relid, int lockmode)
 	verdict->lockmodes = lappend_int(verdict->lockmodes, lockmode);
 }
 
-/* Visits the expressions of columns that are computed when they are read. */
+/* Visits the expressions of columns that are computed on reading. */
 static void
 visit_computed_columns(Visitor *visitor, Oid relid)
 {
@@ -154,18 +156,18 @@ visit_computed_columns(Visitor *visitor, Oid relid)
 static void
 judge_relation(Visitor *visitor, RangeTblEntry *rte)
 {
-	/* A function that reads a table does so without being asked who reads. */
+	/* a function does not check who reads a table */
 	if (visitor->unseen)
 	{
 		object(visitor, REASON_TABLE);
 		return;
 	}
 
-	/* Not set: a view whose query has taken its place, noted in there. */
+	/* not set: a view, in whose place its query is visited */
 	if (rte->rellockmode != NoLock)
 		note_lock(visitor->verdict, rte->relid, rte->rellockmode);
 
-	/* A view counts as what is in it. */
+	/* a view counts as its contents */
 	if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_VIEW)
 		return;
 
@@ -186,7 +188,6 @@ judge_relation(Visitor *visitor, RangeTblEntry *rte)
 
 /* ---------------- the visitor ---------------- */
 
-/* Called for each function that a node names. */
 static bool
 judge_function(Oid funcid, void *context)
 {
@@ -245,7 +246,7 @@ judge_calls(Visitor *visitor, Node *node)
 	(void) check_functions_in_node(node, judge_function, visitor);
 }
 
-/* Judges a list of types, for being read from text and written. */
+/* Judges types that are read from text, and written. */
 static void
 judge_columns(Visitor *visitor, List *types)
 {
@@ -259,9 +260,8 @@ judge_columns(Visitor *visitor, List *types)
 }
 
 /*
- * Judges what reads text as values of some type, while the query runs or before,
- * without calling the input function by its name; and what checks values.  The
- * type of a literal does not matter if that of the node does not.
+ * Judges what reads text as a type without naming the input function, and what
+ * checks values.  A literal whose type does not matter ("typed") is not read.
  */
 static void
 judge_reading(Visitor *visitor, Node *node, bool typed)
@@ -289,12 +289,12 @@ judge_reading(Visitor *visitor, Node *node, bool typed)
 				exprType(node) == REGTYPEOID;
 			break;
 		case T_Var:
-			/* configurations of text search count, whatever is done to them */
+			/* configurations of text search count in any case */
 			if (!typed)
 				(void) rtc_judge_moments(visitor->judge, exprType(node));
 			break;
 		case T_Param:
-			/* 'today' is looked for in query.c; a function gets a value */
+			/* query.c searches arguments; a function gets a value */
 			if (typed && !visitor->unseen)
 				rtc_judge_reading(visitor->judge, exprType(node), true);
 			break;
@@ -309,9 +309,9 @@ judge_reading(Visitor *visitor, Node *node, bool typed)
 }
 
 /*
- * Judges the type of an expression, wherever it stands: many functions write, or
- * compare, whatever they are given, rows contain it, and parameters are read.
- * Every such value comes from one of these nodes.
+ * Judges the type of an expression.  It matters wherever it stands: functions
+ * write or compare what they are given, rows contain it.  Every value comes
+ * from one of these nodes.
  */
 static void
 judge_type(Visitor *visitor, Node *node)
@@ -342,9 +342,9 @@ judge_type(Visitor *visitor, Node *node)
 }
 
 /*
- * Visits the arguments of a function.  The type of one does not matter if it is
- * taken for what it is: to_tsvector('english', ...), tableoid = 'city'::regclass.
- * Only constants and columns, which nobody has to look up.
+ * Visits the arguments of a function.  Constants and columns need not be
+ * judged by type if the function takes just their type: to_tsvector('english',
+ * ...), tableoid = 'city'::regclass.
  */
 static void
 visit_args(Visitor *visitor, Oid funcid, List *args)
@@ -374,7 +374,6 @@ visit_walker(Node *node, void *context)
 	return false;
 }
 
-/* Visits what is in a node. */
 static void
 visit_children(Visitor *visitor, Node *node)
 {
@@ -406,7 +405,7 @@ visit_children(Visitor *visitor, Node *node)
 			{
 				RelabelType *relabel = (RelabelType *) node;
 
-				/* an OID is a number, whatever it was the OID of */
+				/* an OID becomes a number */
 				check_stack_depth();
 				visit(visitor, (Node *) relabel->arg,
 					  relabel->resulttype != OIDOID || IsA(relabel->arg, Param));
@@ -416,7 +415,7 @@ visit_children(Visitor *visitor, Node *node)
 			{
 				RangeTblFunction *function = (RangeTblFunction *) node;
 
-				/* the columns are those of the record that it returns */
+				/* the columns are those of the record */
 				visit(visitor, function->funcexpr,
 					  function->funccoltypes == NIL);
 				judge_columns(visitor, function->funccoltypes);
@@ -433,7 +432,7 @@ visit_children(Visitor *visitor, Node *node)
 	}
 }
 
-/* Judges what a node is by itself, whatever its type. */
+/* Judges a node, whatever its type is. */
 static void
 judge_node(Visitor *visitor, Node *node)
 {
@@ -455,13 +454,13 @@ judge_node(Visitor *visitor, Node *node)
 			}
 			break;
 		case T_Var:
-			/* ctid, xmin and others change without a write to the row */
+			/* ctid, xmin and others change without a write */
 			if (((Var *) node)->varattno < 0 &&
 				((Var *) node)->varattno != TableOidAttributeNumber)
 				object(visitor, REASON_SYSTEM_COLUMN);
 			break;
 		case T_SQLValueFunction:
-			/* CURRENT_DATE and its kin come before CURRENT_USER and others */
+			/* CURRENT_DATE and its kin precede CURRENT_USER and others */
 			object(visitor, ((SQLValueFunction *) node)->op <=
 				   SVFOP_LOCALTIMESTAMP_N ? RTC_UNCACHEABLE_TIME :
 				   REASON_SESSION);
@@ -477,7 +476,7 @@ judge_node(Visitor *visitor, Node *node)
 	}
 }
 
-/* Visits a node.  "typed": its type matters. */
+/* Visits a node.  typed: its type matters. */
 static void
 visit(Visitor *visitor, Node *node, bool typed)
 {
@@ -516,7 +515,7 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 		visit(&visitor, unseen->tree, true);
 	}
 
-	/* The planner has computed for good what is called immutable and is not. */
+	/* the planner may have computed for good what is not immutable */
 	verdict->reason = visitor.judge->reason;
 	verdict->names_moment |= body && verdict->reason != NULL;
 	list_sort(verdict->functions, list_oid_cmp);

@@ -3,44 +3,40 @@
  * catalog_watch.c
  *		Has the meaning of a text changed since it was analyzed?
  *
- * A name in a text means what the parser finds for it in the catalogs.  A new
- * table in an earlier schema of the search path, a function with arguments that
- * fit better, a renamed enum value: any DDL may let it find something else.
- * The server's plan cache does not notice that, since it watches the objects
+ * A name in a text means what the parser finds for it in the catalogs.  Any
+ * DDL may let it find something else: a new table in an earlier schema of the
+ * search path, a function whose arguments fit better, a renamed enum value.
+ * The server's plan cache does not notice, since it watches only the objects
  * that were found.
  *
  * A session that changes a row of a catalog sends invalidation messages to all
- * sessions, so that their catalog caches forget it.  No DDL command goes without
- * them, be it in this session, in another one, in an extension, or replayed by a
- * standby.  They arrive after the change is visible and before the session that
- * has made it goes on; before that, the parser itself does not see it.  So we
- * count them:
+ * sessions, so that their catalog caches forget it.  No DDL goes without them,
+ * in this session, in another one, or replayed by a standby.  They arrive
+ * after the change is visible and before the session that made it goes on;
+ * until then, the parser itself does not see it.  So we count them:
  *
  * -   Changes of functions, operators, casts, enum values, schemas and the like
  *	   are rare.  Each one counts for every text.
  *
  * -   Tables and types are made all the time, temporary ones above all.  Their
- *	   messages carry a hash of name and schema.  There is a counter for each
- *	   value of some bits of this hash, its slot; a text watches the slots of all
- *	   the words in it, in all schemas where they may be looked for.  So a
- *	   temporary table of another session counts for nobody, except by chance.
+ *	   messages carry a hash of name and schema.  Some bits of it are a slot,
+ *	   which has a counter.  A text watches the slots of all its words, in all
+ *	   schemas where they may be found.  So a temporary table of another session
+ *	   counts for nobody, except by chance.
  *
- * Only the parser knows which words are names.  So all words count that the
- * server's scanner finds, keywords included.  The words in a literal do not: it
- * has escapes, pieces and rules of its own ('my-hero'::regclass).  With one that
- * names a relation or a type, every name counts.
+ * Only the parser knows which words are names, so all words of the server's
+ * scanner count.  The words in a literal do not, since it has rules of its own
+ * ('my-hero'::regclass); with one that names a relation or a type, every name
+ * counts.  So it is with a function in SQL or a procedural language, whose
+ * body has other names, and for texts whose answers are not cached, where it
+ * costs no more than the server's own work.
  *
- * The body of a function in SQL or a procedural language has names that are not
- * in the text, and calls others.  With one of these every name counts, too, and in a
- * text whose answers are not cached: it costs no more than what the server does
- * for each query.
- *
- * A text that is watched no longer is analyzed again, and if it means the same,
- * it is the same query with the same answers (meaning.c).  So a change too
- * many costs an analysis.
+ * A text that does not hold is analyzed again.  If it means the same, it is
+ * the same query with the same answers (meaning.c), so one change too many
+ * costs an analysis.
  *
  * Model: any backend, inside a transaction; backend-private state only.  The
- * callbacks count, and do nothing else.
+ * callbacks only count.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -64,8 +60,8 @@
 
 /*
  * The catalogs whose changes count for every text.  The server has room for 64
- * callbacks of all its parts and extensions, so a cache that is never changed
- * without another of these is left out.
+ * callbacks altogether, so catalogs that change only with another of these are
+ * left out.
  */
 static const int definition_caches[] = {
 	AMOPOPID,
@@ -89,7 +85,7 @@ static const int definition_caches[] = {
 static uint64 changes;			/* of all kinds, counted by a callback */
 static uint64 definitions;		/* of these catalogs */
 static uint64 any_name;			/* of any table or type */
-static uint32 *named;			/* the same by slot; NULL = not counting */
+static uint32 *named;			/* the same by slot; NULL = not counted yet */
 
 static void
 definition_changed(Datum arg, int cacheid, uint32 hashvalue)
@@ -104,7 +100,7 @@ name_changed(Datum arg, int cacheid, uint32 hashvalue)
 	changes++;
 	any_name++;
 	if (hashvalue == 0)
-		definitions++;			/* all of the cache: so all count */
+		definitions++;			/* the whole cache was reset */
 	else
 		named[hashvalue % NSLOTS]++;
 }
@@ -141,10 +137,10 @@ rtc_catalog_changes(void)
 typedef struct Word
 {
 	char		name[NAMEDATALEN];	/* hash key */
-	bool		qualifies;		/* it may be that of a schema */
+	bool		qualifies;		/* it may be the name of a schema */
 } Word;
 
-/* All names in a text; NULL = there is no telling: one is written with escapes. */
+/* All names in a text; NULL = not known, because one has Unicode escapes. */
 static HTAB *
 names_in(const char *text)
 {
@@ -159,7 +155,7 @@ names_in(const char *text)
 	core_yy_extra_type extra;
 	core_YYSTYPE value;
 	YYLTYPE		location;
-	Word	   *before = NULL;	/* the token before, if it may be a name */
+	Word	   *before = NULL;	/* the last token, if it may be a name */
 
 	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
 	while (core_yylex(&value, &location, scanner) != 0)
@@ -288,10 +284,7 @@ rtc_watch_text(RtcCatalogWatch *watch, const char *text, MemoryContext context)
 	watch->names = sum_of_slots(watch);
 }
 
-/*
- * More names count.  Some of them may have changed since the text was analyzed:
- * then it does not hold.
- */
+/* More names count.  If one may have changed, the text does not hold. */
 static void
 count_anew(RtcCatalogWatch *watch)
 {

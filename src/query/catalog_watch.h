@@ -19,18 +19,17 @@
 /* What a text, as it was analyzed, depends on in the catalogs. */
 typedef struct RtcCatalogWatch
 {
-	uint64		changes;		/* of all kinds, when last looked at */
-	uint64		definitions;	/* of definitions, when it was analyzed */
-	uint64		names;			/* of the names in the text, when it was
-								 * analyzed: the sum over their slots */
-	Bitmapset  *slots;			/* of names and types; NULL = every name
-								 * counts */
+	uint64		changes;		/* of all kinds, at the last look */
+	uint64		definitions;	/* changes of definitions at the analysis */
+	uint64		names;			/* changes of names at the analysis: the sum
+								 * over the slots */
+	Bitmapset  *slots;			/* of names and types; NULL = every name */
 } RtcCatalogWatch;
 
 /*
- * Begins to watch whatever the names in a text may resolve to in the current
- * search path.  To be called when the text has been parsed, but not analyzed:
- * what is heard of later counts.  The slots are in the given memory context.
+ * Begins to watch the names in a text, in the current search path.  Called
+ * before the text is analyzed, so that later changes count.  The slots are in
+ * the given memory context.
  */
 extern void rtc_watch_text(RtcCatalogWatch *watch, const char *text,
 						   MemoryContext context);
@@ -38,14 +37,11 @@ extern void rtc_watch_text(RtcCatalogWatch *watch, const char *text,
 /* Adds types (OIDs) that the analyzed text uses. */
 extern void rtc_watch_types(RtcCatalogWatch *watch, List *typids);
 
-/*
- * Lets every name count, for a text that is not all there is to be looked up:
- * the body of a function finds others by name.
- */
+/* Lets every name count: the text does not have all that are looked up. */
 extern void rtc_watch_all_names(RtcCatalogWatch *watch);
 
 /*
- * Does a text still mean what it did, for all this backend has heard of?  The
+ * Does a text still mean the same, for all that this backend was told?  The
  * caller has accepted invalidation messages.  Cheap if nothing has changed.
  */
 extern bool rtc_watch_holds(RtcCatalogWatch *watch);
@@ -57,9 +53,8 @@ extern uint64 rtc_definition_changes(void);
 extern uint64 rtc_catalog_changes(void);
 
 /*
- * The schemas (OIDs) of the search path, pg_catalog included, but not that of the
- * session's temporary objects, nor is it made if it comes first.  In the current
- * memory context.
+ * The schemas (OIDs) of the search path with pg_catalog, without that of
+ * temporary objects, in the current memory context.
  */
 extern List *rtc_search_path(void);
 

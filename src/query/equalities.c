@@ -4,12 +4,12 @@
  *		Which columns equal what, wherever it matters.
  *
  * A fact is an equality that holds for every row that can have a part in the
- * answer.  query_deps.c knows where a condition makes one.  Here is what counts as
- * an equality: the operator is the equality of the default hash family of the
- * column's type, is strict, and compares by the collation of the column or by one
- * that cannot make a difference.  Then two equal values have the same hash,
- * whatever their types are.  Columns that equal each other under the same family
- * form a class: what one of them equals, all of them equal.
+ * answer.  query_deps.c knows where a condition makes one.  The operator must
+ * be the equality of the default hash family of the column's type, be strict,
+ * and compare by the collation of the column, or by one that makes no
+ * difference.  Then equal values have the same hash, whatever their types are.
+ * Columns that equal each other under one family form a class: what one
+ * equals, all equal.
  *
  * Values are constants and parameters.  A column of an outer query stands for
  * the values that it equals there.
@@ -37,10 +37,7 @@
 #include "dep/value_hash.h"
 #include "query/equalities.h"
 
-/*
- * As many facts are kept at a place; each look at them goes through all, more
- * than once.  To know less is never wrong.
- */
+/* Facts at one place, at most.  To know less is never wrong. */
 #define MAX_FACTS	256
 
 /* Conversions of constants that cannot fail. */
@@ -53,7 +50,7 @@ static const Oid safe_casts[] = {
 	F_NUMERIC_INT8
 };
 
-/* A side of an equality that is a column, of this query or an outer one. */
+/* A side of an equality that is a column of this query or an outer one. */
 typedef struct Column
 {
 	const RtcScope *scope;		/* the query that has it */
@@ -63,7 +60,7 @@ typedef struct Column
 	Oid			collation;
 } Column;
 
-/* Removes what changes the type or the collation but not the value. */
+/* Strips what changes the type or the collation but not the value. */
 static Node *
 strip(Node *node)
 {
@@ -75,7 +72,7 @@ strip(Node *node)
 			node = (Node *) ((CollateExpr *) node)->arg;
 		else if (IsA(node, ArrayCoerceExpr))
 		{
-			/* of arrays it does the same if it does so of each element */
+			/* the same for arrays, if it is so for each element */
 			ArrayCoerceExpr *coerce = (ArrayCoerceExpr *) node;
 
 			if (!IsA(coerce->elemexpr, RelabelType) ||
@@ -89,10 +86,7 @@ strip(Node *node)
 	return node;
 }
 
-/*
- * Is this a plain column?  A column of a join is looked up on the side that it
- * comes from.
- */
+/* Is this a plain column?  One of a join is looked up on its side. */
 static bool
 is_column(const RtcScope *scope, Node *node, Column *column)
 {
@@ -126,7 +120,7 @@ is_column(const RtcScope *scope, Node *node, Column *column)
 	}
 }
 
-/* The constant or the parameter that an expression is, else NULL. */
+/* The constant or parameter that an expression is; NULL = neither. */
 static Node *
 as_value(Node *node)
 {
@@ -138,7 +132,7 @@ as_value(Node *node)
 		return node;
 	if (IsA(node, Param))
 	{
-		/* a domain may reject, or change, what it is given */
+		/* a domain may reject or change what it is given */
 		Oid			type = ((Param *) node)->paramtype;
 
 		return ((Param *) node)->paramkind == PARAM_EXTERN &&
@@ -161,7 +155,7 @@ as_value(Node *node)
 	return NULL;
 }
 
-/* The value, or the values in an array, that an expression is; else NULL. */
+/* The value, or the values in an array, that an expression is; NULL = none. */
 static RtcFactValues *
 as_values(Node *node, Oid type, bool is_array)
 {
@@ -201,10 +195,7 @@ as_values(Node *node, Oid type, bool is_array)
 	return values;
 }
 
-/*
- * Do two collations agree on what is equal?  Deterministic ones do, for what
- * comes with the server.
- */
+/* Do two collations agree on equality?  Deterministic ones do if builtin. */
 static bool
 collations_agree(Oid a, Oid b, bool builtin)
 {
@@ -215,8 +206,8 @@ collations_agree(Oid a, Oid b, bool builtin)
 }
 
 /*
- * Do values of a type that are equal under a collation have the same hash?
- * Those of "name" do not if it is nondeterministic: their hash ignores it.
+ * Do equal values under a collation have the same hash?  Those of "name" do
+ * not if it is nondeterministic, since their hash ignores it.
  */
 static bool
 hash_honours(Oid collation, Oid opfamily, Oid type)
@@ -227,8 +218,8 @@ hash_honours(Oid collation, Oid opfamily, Oid type)
 }
 
 /*
- * Is an operator the equality of a column's type?  Fills what a fact needs to
- * know of it, and the types of its sides.
+ * Is an operator the equality of a column's type?  Fills in what a fact tells
+ * of it, and the types of its sides.
  */
 static bool
 is_equality(Oid opno, Oid collation, const Column *column, RtcFact *fact,
@@ -268,7 +259,7 @@ add_fact(List *facts, const RtcFact *like, const Column *column,
 	return lappend(facts, fact);
 }
 
-/* Adds what an equality of two columns says, one of which is ours. */
+/* Adds the equality of a column of ours and another one. */
 static List *
 add_columns(List *facts, const RtcScope *scope, OpExpr *op,
 			const Column *column, const Column *other)
@@ -286,7 +277,7 @@ add_columns(List *facts, const RtcScope *scope, OpExpr *op,
 	if (other->scope == scope)
 		return add_fact(facts, &fact, column, other, NULL);
 
-	/* an outer one is what it equals there */
+	/* an outer one stands for what it equals there */
 	foreach(lc, rtc_facts_about(other->scope->facts, other->varno,
 								other->attnum))
 	{
@@ -298,8 +289,8 @@ add_columns(List *facts, const RtcScope *scope, OpExpr *op,
 }
 
 /*
- * Adds what "column = other side" says; side: of the column, 0 = left.  "any":
- * the other side is an array of values.
+ * Adds "column = other".  side: of the column, 0 = left.  any: other is an
+ * array of values.
  */
 static List *
 add_values(List *facts, Oid opno, Oid collation, const Column *column,
@@ -351,7 +342,7 @@ add_any(List *facts, const RtcScope *scope, ScalarArrayOpExpr *any)
 					  lsecond(any->args), 0, true);
 }
 
-/* Adds what a condition says, to a list that is the caller's. */
+/* Adds what a condition says. */
 static List *
 add_quals(List *facts, const RtcScope *scope, Node *quals)
 {
@@ -383,9 +374,7 @@ rtc_facts_add(const RtcScope *scope, Node *quals)
 	return add_quals(list_copy(scope->facts), scope, quals);
 }
 
-/*
- * All that a column equals, by way of others: a walk over its class.
- */
+/* Walks over the class of a column. */
 List *
 rtc_facts_about(List *facts, Index varno, AttrNumber attnum)
 {
@@ -393,7 +382,7 @@ rtc_facts_about(List *facts, Index varno, AttrNumber attnum)
 	List	   *class = list_make1(list_make2_int(varno, attnum));
 	ListCell   *member;
 
-	/* the list grows at its end while we walk over it */
+	/* the list grows at its end */
 	foreach(member, class)
 	{
 		int			no = linitial_int(lfirst(member));

@@ -3,8 +3,6 @@
  * equalities.h
  *		Which columns equal what, wherever it matters.  See equalities.c.
  *
- * For query_deps.c, row_names.c and rule_answer.c.
- *
  * Copyright (c) 2026, rtcache contributors
  *
  *-------------------------------------------------------------------------
@@ -17,7 +15,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 
-/* One of these values, or, if all of them are NULL, none. */
+/* One of these values; none if all are NULL. */
 typedef struct RtcFactValues
 {
 	Oid			type;			/* what the operator takes them for */
@@ -41,27 +39,26 @@ typedef struct RtcFact
 	bool		builtin;		/* the operator comes with the server */
 } RtcFact;
 
-/* A query on the way from the top to the one being looked at. */
+/* A query on the way down to the current one. */
 typedef struct RtcScope
 {
-	struct RtcScope *outer;		/* the one it is in; NULL = nothing known */
+	struct RtcScope *outer;		/* NULL = nothing is known of it */
 	Query	   *query;
-	List	   *facts;			/* RtcFact: what is known where we are */
+	List	   *facts;			/* RtcFact: those that hold here */
 } RtcScope;
 
 /*
- * Returns the facts of the scope and those that a condition (NULL = none)
- * adds; not all of them if there are very many.  The list of the scope is not
- * changed.
+ * Returns a new list of the facts of the scope and of a condition (NULL =
+ * none); not all of them if there are very many.
  */
 extern List *rtc_facts_add(const RtcScope *scope, Node *quals);
 
-/* All that a column equals: a list of RtcFact that have values. */
+/* The facts with values that a column equals. */
 extern List *rtc_facts_about(List *facts, Index varno, AttrNumber attnum);
 
 /*
- * A column of the scope's query equals the values of a fact about something
- * that is the same thing.  NULL = not by the equality of that column.
+ * Turns a fact about something that this expression is into one about the
+ * column of the query that it is; NULL = it is no column with that equality.
  */
 extern RtcFact *rtc_facts_carry(const RtcScope *scope, Node *column,
 								const RtcFact *fact);

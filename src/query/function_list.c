@@ -3,16 +3,15 @@
  * function_list.c
  *		Which functions of the server depend on nothing but their arguments?
  *
- * An immutable function does, a volatile one does not.  A stable one must be on
- * the list below.  It has those whose result depends on nothing but their
- * arguments and the settings that pinned_settings.c pins.  All others read the
- * clock, the session or the catalogs.
+ * An immutable function does, a volatile one does not.  A stable one must be
+ * listed below: its result depends on its arguments and on settings that
+ * pinned_settings.c pins.  All others read the clock, the session or catalogs.
  *
- * Input functions of dates and times read the clock: 'now', 'today'.  The query
- * is spoiled if one of them is called while it runs, since the text may be any.
- * There are many ways to call one, so none of them is on the list, nor are those
- * of rows, arrays, ranges and domains, which call others.  What reads text as a
- * known type without naming a function is found by the type (judge_type.c).
+ * Input functions of dates and times read the clock: 'now', 'today'.  A call
+ * of one while the query runs spoils it, since the text may be any.  So they
+ * are not listed, nor are those of rows, arrays, ranges and domains, which
+ * call others.  Reading text without naming a function is found by the type
+ * (judge_type.c).
  *
  * Model: called when a query is prepared.  Reads catalogs, keeps no state.
  *
@@ -32,7 +31,7 @@
 
 #include "query/function_list.h"
 
-/* Stable functions of the server that are safe. */
+/* Safe ones. */
 static const char *const portable_functions[] = {
 	/* text of a value */
 	"anyarray_out", "array_out", "cash_out", "date_out", "enum_out",
@@ -77,14 +76,14 @@ static const char *const portable_functions[] = {
 	"to_json", "to_jsonb"
 };
 
-/* Stable functions of the server that read text as the type of their result. */
+/* Those that read text as the type of their result. */
 static const char *const reading_functions[] = {
 	"json_populate_record", "json_populate_recordset", "json_to_record",
 	"json_to_recordset", "jsonb_populate_record", "jsonb_populate_recordset",
 	"jsonb_to_record", "jsonb_to_recordset"
 };
 
-/* Stable functions of the server that read the clock, or may do so. */
+/* Those that read the clock, or may do so. */
 static const char *const clock_functions[] = {
 	"age",						/* of one argument: the others are immutable */
 	"array_in", "date_in", "domain_in", "multirange_in", "now", "range_in",
@@ -121,7 +120,7 @@ rtc_reads_its_type(Oid funcid)
 	return name != NULL && is_listed(name, reading_functions);
 }
 
-/* Is this timezone() of a time, whose zone is that of today? */
+/* Is this timezone() of a time, which depends on the date? */
 static bool
 moves_time_to_zone(Oid funcid, const char *name)
 {
@@ -135,8 +134,8 @@ moves_time_to_zone(Oid funcid, const char *name)
 }
 
 /*
- * Judges the pattern of to_char() and its kin: "TM" asks for names in the
- * session's language, and for numbers D, G and L ask for its symbols.
+ * Judges the pattern of to_char() and its kin.  "TM" asks for names in the
+ * session's language; for numbers, D, G and L ask for its symbols.
  */
 static const char *
 judge_pattern(const FuncExpr *func, const char *name)

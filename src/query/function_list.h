@@ -21,16 +21,15 @@
 #define RTC_UNCACHEABLE_TIME "depends on the time"
 
 /*
- * Returns why the use of a function that comes with the server spoils a query;
- * NULL = it does not.  "call" is the call; NULL = something else calls it, or an
- * operator does: then it is not known what for.
+ * Says why using a function of the server spoils a query; NULL = it does not.
+ * call: NULL = not known, an operator or something else calls it.
  */
 extern const char *rtc_judge_server_function(Oid funcid, const FuncExpr *call);
 
-/* Does this function of the server read the clock, or may it do so? */
+/* May this function of the server read the clock? */
 extern bool rtc_reads_moments(Oid funcid);
 
-/* Is this a function of the server that reads text as the type it returns? */
+/* Does this function of the server read text as the type it returns? */
 extern bool rtc_reads_its_type(Oid funcid);
 
 #endif							/* RTC_FUNCTION_LIST_H */

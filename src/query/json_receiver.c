@@ -3,17 +3,15 @@
  * json_receiver.c
  *		The rows of a query as JSON.
  *
- * A row becomes an object, as row_to_json() makes it.  If all there is to a row
- * is one column of type json or jsonb, it is taken as it is: the query has made
- * the shape it wants.
+ * A row becomes an object, as by row_to_json().  A row of one column of type
+ * json or jsonb is taken as it is: the query has made the shape it wants.
  *
- * The rows become text for Redis, spelled as rules spell their rows (row_json.c).
- * The jsonb is read from this text, as it is from a value that Redis has.  That is
- * done row by row, since the server's parser of JSON cannot be cancelled.
+ * The rows become text for Redis, spelled as by rules (row_json.c).  The jsonb
+ * is read from this text, as it is from a value that Redis has; row by row,
+ * because the server's parser of JSON cannot be cancelled.
  *
- * Model: a DestReceiver that lives as long as one execution, in the memory
- * context it was made in.  Rows are converted in a context that is reset after
- * each, because functions of types leave things behind.
+ * Model: a DestReceiver of one execution, in the memory context it was made
+ * in.  Rows are converted in a context that is reset after each one.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -36,16 +34,15 @@ typedef struct Collector
 {
 	DestReceiver pub;			/* must be first */
 	bool		one_row;
-	StringInfo	text;			/* what is collected */
+	StringInfo	text;			/* the answer so far */
 	uint64		nrows;
 	MemoryContext context;		/* holds row */
 	MemoryContext row_context;	/* reset after each row */
-	Oid			as_is;			/* JSONOID, JSONBOID: single column of it */
+	Oid			as_is;			/* JSONOID, JSONBOID: the only column */
 	RtcRowJson *row;			/* else: how rows are written */
-	JsonbBuilder rows;			/* not one_row: what the text says */
+	JsonbBuilder rows;			/* not one_row: the same as the text */
 } Collector;
 
-/* DestReceiver: the shape of the rows is known. */
 static void
 collector_startup(DestReceiver *self, int operation, TupleDesc desc)
 {
@@ -109,7 +106,7 @@ read_jsonb(const char *text)
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text)));
 }
 
-/* Adds the row that the text has from here on to those that were read. */
+/* Reads the row that the text has from here on. */
 static void
 add_row(Collector *collector, int start)
 {
@@ -128,7 +125,6 @@ add_row(Collector *collector, int start)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* DestReceiver: a row. */
 static bool
 collector_receive(TupleTableSlot *slot, DestReceiver *self)
 {

@@ -17,16 +17,15 @@
 #include "utils/jsonb.h"
 
 /*
- * Makes a receiver for the rows of one execution, in the current memory
- * context.  The answer is appended to text, which must outlive it, as JSON:
- * the row if one_row (nothing for no row; raises 21000 at the second one), else
- * an array of all rows.
+ * Makes a receiver for one execution, in the current memory context.  Appends
+ * the answer to text, which must outlive it, as JSON: for one_row the row, or
+ * nothing (raises 21000 at the second row); else an array of all rows.
  */
 extern DestReceiver *rtc_collector_create(bool one_row, StringInfo text);
 
 /*
- * The answer as jsonb, in the current memory context, once all rows have been
- * received; NULL for no row.
+ * The answer as jsonb, in the current memory context, after the last row; NULL
+ * = no row.
  */
 extern Jsonb *rtc_collector_result(DestReceiver *receiver);
 

@@ -1,8 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * judge.h
- *		The judgement of one query.  See judge.c, judge_function.c and
- *		judge_type.c.
+ *		The judgement of one query.  See judge.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -22,7 +21,7 @@ typedef enum RtcAspect
 {
 	RTC_ASPECT_CALL,			/* a function is called */
 	RTC_ASPECT_OPERATOR,		/* an operator is used */
-	RTC_ASPECT_FAMILY,			/* the members of an operator family are used */
+	RTC_ASPECT_FAMILY,			/* members of an operator family are used */
 	RTC_ASPECT_VALUES,			/* values of a type are there */
 	RTC_ASPECT_READING,			/* text is read as a type */
 	RTC_ASPECT_READING_KNOWN,	/* the same, but the caller checks the text */
@@ -47,22 +46,19 @@ typedef struct RtcJudged
 typedef struct RtcUnseen
 {
 	const char *place;			/* as in RtcJudge */
-	Oid			funcid;			/* a function that something calls */
+	Oid			funcid;			/* a function that is called */
 	Node	   *tree;			/* else an expression, or a query */
-	const char *text;			/* source that the locations in the tree refer
-								 * to; NULL = it has none */
+	const char *text;			/* its source text; NULL = none */
 } RtcUnseen;
 
 /* The judgement of one query. */
 typedef struct RtcJudge
 {
-	const char *reason;			/* the first reason not to cache; NULL = none
-								 * was found */
+	const char *reason;			/* the first one not to cache; NULL = none */
 	HTAB	   *judged;			/* RtcJudged by RtcJudgedKey */
 	List	   *functions;		/* OIDs of what is called, each once; some of
 								 * the server's functions are left out */
-	List	   *types;			/* OIDs of what else was judged, once for each
-								 * aspect, the server's included */
+	List	   *types;			/* OIDs of types, once for each aspect */
 	List	   *bodies;			/* of judge_function.c */
 	List	   *pending;		/* RtcUnseen, in the order of their coming */
 	int			next;			/* index of the next one */
@@ -70,42 +66,34 @@ typedef struct RtcJudge
 								 * = the query itself */
 } RtcJudge;
 
-/*
- * Begins a judgement, in the current memory context.  It needs no end.
- */
+/* Begins a judgement, in the current memory context. */
 extern RtcJudge *rtc_judge_begin(void);
 
 /* Notes a reason not to cache (NULL = none), found at the current place. */
 extern void rtc_judge_object(RtcJudge *judge, const char *reason);
 
-/* Notes that an aspect is judged.  Sets *first if it was not before. */
+/* Notes that an aspect is judged.  *first: it was not before. */
 extern RtcJudged *rtc_judge_remember(RtcJudge *judge, RtcAspect aspect,
 									 Oid oid, bool *first);
 
-/*
- * Has a function judged later that is called by something else than an
- * expression, at the current place.
- */
+/* Has a function judged later that is called here, without an expression. */
 extern void rtc_judge_function_later(RtcJudge *judge, Oid funcid);
 
-/* Has an expression judged later, at a place.  "text": see RtcUnseen. */
+/* Has an expression of a source text judged later, at a place. */
 extern void rtc_judge_tree_later(RtcJudge *judge, Node *tree,
 								 const char *text, const char *place);
 
 /* ---- judge_function.c ---- */
 
-/*
- * Judges that a function is called.  "call" is the expression that calls it;
- * NULL = something else calls it.
- */
+/* Judges that a function is called.  call: the expression; NULL = none. */
 extern void rtc_judge_call(RtcJudge *judge, Oid funcid, Node *call);
 
-/* Judges the values that a function returns: a record may have any columns. */
+/* Judges the values that a function returns, also those in a record. */
 extern void rtc_judge_returned(RtcJudge *judge, FuncExpr *func);
 
 /*
- * Judges functions that wait for it, up to the next expression that the caller
- * has to visit, and returns that.  NULL = there is none, or a reason was found.
+ * Judges pending functions, and returns the next pending expression; NULL =
+ * there is none, or a reason was found.
  */
 extern const RtcUnseen *rtc_judge_next(RtcJudge *judge);
 
@@ -118,8 +106,9 @@ extern void rtc_judge_operator(RtcJudge *judge, Oid opno);
 extern void rtc_judge_values(RtcJudge *judge, Oid typid);
 
 /*
- * Judges that text is read as a type.  "known": the caller looks for words like
- * 'now' in the text, if rtc_judge_moments() says that the type reads them.
+ * Judges that text is read as a type.  "known": the caller looks for words
+ * like 'now' in the text, if rtc_judge_moments() says that the type reads
+ * them.
  */
 extern void rtc_judge_reading(RtcJudge *judge, Oid typid, bool known);
 

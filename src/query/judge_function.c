@@ -205,13 +205,12 @@ parse_body(HeapTuple proc, Node *call, const char *text)
 
 /*
  * Returns the queries that a function in SQL runs, analyzed but not rewritten.
- * One that was given as a text is parsed at each call, with the search_path and
- * the user that the function runs with; so it is here.  One that was parsed when
- * the function was made is kept by the server.  "call" has all arguments (NULL =
- * not known; the function must not be polymorphic then).  *source is the text
- * that the locations in them refer to; NULL = they have none.  Settings and the
- * user are put back, on an error by the abort of the (sub)transaction.
- * Errors: those that calling the function raises when it is analyzed.
+ * A body that was given as a text is parsed at each call, with the search_path
+ * and the user that the function runs with; so it is here.  Another one is
+ * stored.  call: has all arguments; NULL = not known, the function is not
+ * polymorphic.  *source: the text of the queries; NULL = none.  Settings and
+ * user are put back, after an error by the abort of the (sub)transaction.
+ * Errors: those of analyzing the function when it is called.
  */
 static List *
 read_body(HeapTuple proc, Node *call, const char **source)
@@ -261,7 +260,7 @@ read_body(HeapTuple proc, Node *call, const char **source)
 }
 
 /*
- * Was the body judged already?  It is another one for each set of types of
+ * Was the body judged already?  It is another one for other types of
  * polymorphic arguments.
  */
 static bool
@@ -302,7 +301,7 @@ judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 	if (body_is_judged(judge, form, call))
 		return;
 
-	/* Parsing runs input functions, maybe as the owner: not for everybody. */
+	/* parsing runs input functions, maybe as the owner */
 	if (proc_aclcheck_compat(form->oid, GetUserId()) != ACLCHECK_OK)
 	{
 		rtc_judge_object(judge, REASON_FUNCTION);
@@ -322,10 +321,7 @@ judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 	}
 }
 
-/*
- * Judges the initial value of an aggregate, a text (NULL = none) that each use
- * reads.
- */
+/* Judges the initial value of an aggregate, a text; NULL = none. */
 static void
 judge_initial_value(RtcJudge *judge, Oid aggid, Oid transtype,
 					const char *text, Node *call)
@@ -403,7 +399,7 @@ judge_aggregate(RtcJudge *judge, Oid aggid, Node *call)
 							call);
 	}
 
-	/* min() and max() may read an index instead. */
+	/* min() and max() may read an index instead */
 	if (OidIsValid(form->aggsortop))
 		rtc_judge_operator(judge, form->aggsortop);
 	ReleaseSysCache(tuple);
@@ -492,7 +488,7 @@ rtc_judge_returned(RtcJudge *judge, FuncExpr *func)
 		func->funcresulttype != RECORDOID)
 		return;
 
-	/* Its columns may be those of the function's OUT arguments. */
+	/* its columns may be the OUT arguments of the function */
 	if (get_expr_result_type((Node *) func, NULL, &desc) != TYPEFUNC_COMPOSITE)
 	{
 		rtc_judge_object(judge, REASON_RECORD);

@@ -41,7 +41,7 @@
 
 static bool judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect);
 
-/* Judges a function that others find by catalogs, unless the server has it. */
+/* Judges a function that catalogs lead to, unless it is the server's. */
 static void
 judge_found_function(RtcJudge *judge, Oid funcid)
 {
@@ -51,7 +51,7 @@ judge_found_function(RtcJudge *judge, Oid funcid)
 
 /* ---------------- operators ---------------- */
 
-/* Does a function take something that SQL cannot give? */
+/* Does a function take what SQL cannot give? */
 static bool
 takes_internal(Oid funcid)
 {
@@ -67,7 +67,6 @@ takes_internal(Oid funcid)
 	return false;
 }
 
-/* The name of an operator family. */
 static char *
 family_name(Oid family)
 {
@@ -81,7 +80,7 @@ family_name(Oid family)
 	return name;
 }
 
-/* Judges all that is in an operator family for btree or hash. */
+/* Judges the members of an operator family for btree or hash. */
 static void
 judge_family(RtcJudge *judge, Oid family)
 {
@@ -157,7 +156,7 @@ rtc_judge_operator(RtcJudge *judge, Oid opno)
 
 /* ---------------- types ---------------- */
 
-/* Judges what a range type has besides the type of its bounds. */
+/* Judges what a range type has besides its subtype. */
 static void
 judge_range(RtcJudge *judge, Oid typid)
 {
@@ -173,7 +172,7 @@ judge_range(RtcJudge *judge, Oid typid)
 	ReleaseSysCache(tuple);
 }
 
-/* Has the constraints of one domain judged, not those of its base type. */
+/* Judges the constraints of one domain, without those of its base type. */
 static void
 judge_domain(RtcJudge *judge, Oid typid)
 {
@@ -229,10 +228,7 @@ judge_writing(RtcJudge *judge, Oid typid)
 	}
 }
 
-/*
- * Judges the function that reads a value of a type without parts, as
- * judge_type().
- */
+/* Judges the function that reads a type without parts, as judge_type(). */
 static bool
 judge_input(RtcJudge *judge, Oid typid, RtcAspect aspect)
 {
@@ -248,7 +244,7 @@ judge_input(RtcJudge *judge, Oid typid, RtcAspect aspect)
 	return moments;
 }
 
-/* Judges the default operator classes, which functions look up by type. */
+/* Judges the default operator classes, which functions find by type. */
 static void
 judge_classes(RtcJudge *judge, Oid typid)
 {
@@ -280,8 +276,8 @@ judge_attributes(RtcJudge *judge, Oid typid, RtcAspect aspect)
 }
 
 /*
- * Judges an aspect of a type, by what it is made of.  If it is about moments, or
- * reading: true = 'now' is a word for one that reads text as this type.
+ * Judges an aspect of a type by its parts.  For moments and reading, returns
+ * whether 'now' is a word for what reads text as this type.
  */
 static bool
 judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)

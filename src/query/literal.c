@@ -4,9 +4,9 @@
  *		Literals in the source text of a query.
  *
  * The text 'today' is one date now and another one tomorrow.  The parser turns
- * such a literal into the date of that moment, and leaves nothing of the word
- * but the place where the literal began.  So the text is scanned once more, by
- * the server's own scanner, and its literals are kept by their place.
+ * it into a date and leaves nothing of the word but the place where the
+ * literal began.  So the server's scanner scans the text once more, and
+ * literals are kept by place.
  *
  * Model: called by cacheable.c when a query is prepared, and by query.c for
  * arguments.  Keeps no state.
@@ -26,14 +26,11 @@
 
 typedef struct Literal
 {
-	int			location;		/* where it begins, in bytes */
+	int			location;		/* its first byte */
 	const char *value;			/* the string that it stands for */
 } Literal;
 
-/*
- * Is a token, which begins here, a string for the scanner, whatever follows?
- * U&'...' is not: its escapes are left to the parser.
- */
+/* Is a token a string?  U&'...' is not: the parser resolves its escapes. */
 static bool
 is_string(const char *token)
 {
@@ -93,7 +90,7 @@ rtc_literals_find(const List *literals, int location)
 
 static const char *const moments[] = {"now", "today", "tomorrow", "yesterday"};
 
-/* Is such a word in the text?  "words": not as a part of another one. */
+/* Does the text contain such a word?  words: not as part of another one. */
 static bool
 find_moment(const char *text, size_t len, bool words)
 {

@@ -14,19 +14,16 @@
 
 #include "nodes/pg_list.h"
 
-/*
- * Finds the string literals of a text that has been parsed, in their order; for
- * rtc_literals_find().  In the current memory context.
- */
+/* The string literals of a parsed text, in the current memory context. */
 extern List *rtc_literals_scan(const char *text);
 
 /*
- * Returns the string that the literal at a place stands for, in bytes from the
- * beginning of the text; NULL if there is no literal or no telling.
+ * Returns the string of the literal that begins at this byte of the text; NULL
+ * if there is none, or if it cannot be told.
  */
 extern const char *rtc_literals_find(const List *literals, int location);
 
-/* Is one of the words 'now', 'today' and so on in the text of a value? */
+/* Does the text of a value contain a word like 'now' or 'today'? */
 extern bool rtc_text_names_moment(const char *text, size_t len);
 
 #endif							/* RTC_LITERAL_H */

@@ -4,31 +4,28 @@
  *		What a query text means.
  *
  * An answer in a cache is found by the query that it answers.  The text is not
- * enough: the objects in it can be defined otherwise under the same name, or with
- * the same OID.  So a query is identified by its text, by
- * what the parser and the rewriter have made of it (a tree, which has the OIDs
- * of whatever the names in the text resolve to), and by the definitions of
- * these objects as the catalogs have them.  If the definition is another one,
- * it is another query; and if DDL has left all of them alone, or has been
- * undone, it is the same query as before, with the same answers.
+ * enough: its objects may have been replaced by others of the same name, or
+ * altered.  So a query is identified by its text, by the tree that the parser
+ * and the rewriter have made of it (with the OIDs that its names resolve to),
+ * and by the definitions of these objects in the catalogs.  If DDL changes a
+ * definition, it is another query.  If DDL leaves all of them alone or is
+ * undone, it is the same query with the same answers.
  *
- * The server's own objects do not change, but for its configurations and
+ * The server's own objects do not change, except configurations and
  * dictionaries of text search, which may be altered.
  *
- * A function in SQL or in a procedural language is opaque: its body finds other
- * functions, operators, casts and so on by name.  So all of them count that are
- * not the server's, as does the order of schemas in the search path.  One in C
- * does what the library does.  A function that is declared IMMUTABLE says that
- * its result depends on no table.
+ * A function in SQL or in a procedural language is opaque: its body finds
+ * functions, operators, casts and so on by name.  So all of those count that
+ * are not the server's, and the order of schemas in the search path.  A
+ * function in C does what the library does.  One that is IMMUTABLE says that
+ * it depends on no table.
  *
- * The catalogs' rows are described by a hash of their bytes.  These are the
- * same on a standby.
- *
- * judge.c finds out which functions and types a query calls and uses.
+ * Rows of catalogs are described by a hash of their bytes, which are the same
+ * on a standby.
  *
  * Model: called when a query is prepared (plan.c), in a transaction with the
- * relations of the query locked.  Reads catalogs.  Hashes of whole catalogs are
- * kept until one of their rows changes (catalog_watch.c).
+ * relations of the query locked.  Reads catalogs.  Hashes of whole catalogs
+ * are kept until one of their rows changes (catalog_watch.c).
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -74,16 +71,15 @@
 #include "query/catalog_watch.h"
 #include "query/meaning.h"
 
-/* Groups of catalogs that count as a whole. */
+/* Groups of catalogs that count as a whole */
 typedef enum PartGroup
 {
 	GROUP_CODE,					/* what the body of a function can name */
-	GROUP_TYPES,				/* and types, which change more often */
+	GROUP_TYPES,				/* types, which change more often */
 	GROUP_CLASSES,				/* how values are compared */
 	GROUP_TEXT_SEARCH
 } PartGroup;
 
-/* A catalog that counts. */
 typedef struct Part
 {
 	PartGroup	group;
@@ -112,7 +108,7 @@ static const Part parts[] = {
 	{GROUP_TEXT_SEARCH, TSDictionaryRelationId, TSDictionaryOidIndexId}
 };
 
-/* Hashes of groups, each as of a count of changes; count 0 = unknown. */
+/* The hash of a group, as of a count of changes; 0 = unknown. */
 typedef struct GroupHash
 {
 	uint64		changes;		/* of the catalogs, + 1 */
@@ -123,19 +119,19 @@ static GroupHash group_hash[GROUP_TEXT_SEARCH + 1];
 
 /* ---------------- what it is made of ---------------- */
 
-/* Does the body of a function find others by name? */
+/* Does the body of a function find other objects by name? */
 static bool
 is_opaque(Oid funcid)
 {
 	Oid			language = GetSysCacheOid1(PROCOID, Anum_pg_proc_prolang,
 										   ObjectIdGetDatum(funcid));
 
-	/* the server calls aggregates internal, too */
+	/* aggregates are internal too */
 	return OidIsValid(language) && language != INTERNALlanguageId &&
 		language != ClanguageId;
 }
 
-/* Is this one of the types by which text search goes? */
+/* Does text search depend on values of this type? */
 static bool
 is_text_search_type(Oid typid)
 {
@@ -199,7 +195,7 @@ rtc_meaning_deps(const RtcMeaning *meaning, RtcDep *dep)
 
 /* ---------------- how it is defined ---------------- */
 
-/* Hashes a row of a catalog, all but its header, on top of another hash. */
+/* Hashes a row of a catalog without its header, on top of another hash. */
 static uint64
 hash_row(HeapTuple tuple, uint64 hash)
 {
@@ -215,7 +211,7 @@ append_hash(StringInfo buf, uint64 hash)
 	appendStringInfo(buf, " " UINT64_FORMAT, hash);
 }
 
-/* Appends the row of an object. */
+/* Appends a row. */
 static void
 describe_row(StringInfo buf, int cacheid, Oid objid)
 {
@@ -228,9 +224,10 @@ describe_row(StringInfo buf, int cacheid, Oid objid)
 }
 
 /*
- * Does a row not count?  Schemas of temporary objects are those of one session.
- * Types that belong to a table, and arrays, are made with it, but relations have
- * the composite types too.  Constraints of tables have no part in what a type is.
+ * Does a row not count?  Schemas of temporary objects belong to one session.
+ * Arrays, and the types of tables, are made with their tables; composite types
+ * count by their rows in pg_class.  Constraints of tables do not concern
+ * types.
  */
 static bool
 is_left_out(Oid catalog, HeapTuple tuple)
@@ -255,8 +252,9 @@ is_left_out(Oid catalog, HeapTuple tuple)
 }
 
 /*
- * Hashes rows of a catalog on top of another hash: those of an index whose first
- * column is (F_OIDEQ), or is not less than (F_OIDGE), an OID.
+ * Hashes rows of a catalog on top of another hash: those with this OID
+ * (F_OIDEQ), or this one and all that follow (F_OIDGE), in the first column of
+ * an index.
  */
 static uint64
 hash_rows(Oid catalogid, Oid index, AttrNumber attnum, RegProcedure compare,
@@ -307,7 +305,7 @@ describe_type(StringInfo buf, Oid typid)
 {
 	char		typtype = get_typtype(typid);
 
-	/* and the function of its cast to json, which to_json() calls */
+	/* and the cast to json, which to_json() calls */
 	appendStringInfo(buf, " t%u %u", typid,
 					 GetSysCacheOid2(CASTSOURCETARGET, Anum_pg_cast_castfunc,
 									 ObjectIdGetDatum(typid),
@@ -343,13 +341,13 @@ describe_type(StringInfo buf, Oid typid)
 	describe_row(buf, TYPEOID, typid);
 }
 
-/* Appends all that there is of a group. */
+/* Appends the hash of a group. */
 static void
 describe_group(StringInfo buf, PartGroup group)
 {
 	GroupHash  *known = &group_hash[group];
 
-	/* of most catalogs the server's own rows do not change */
+	/* the server's own rows do not change, but for text search */
 	Oid			from = group == GROUP_TEXT_SEARCH ? 0 : FirstNormalObjectId;
 	uint64		changes = 1 + (group == GROUP_TYPES ? rtc_catalog_changes() :
 							   rtc_definition_changes());
@@ -398,7 +396,7 @@ rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf)
 void
 rtc_meaning_end_kept_plans(void)
 {
-	static uint64 ended = 0;	/* rtc_catalog_changes() + 1, at the last time */
+	static uint64 ended = 0;	/* rtc_catalog_changes() + 1, then */
 
 	if (ended == rtc_catalog_changes() + 1)
 		return;

@@ -17,44 +17,40 @@
 
 #include "dep/dep.h"
 
-/* What a query is made of; lists are of OIDs, each one once, in their order. */
+/* What a query is made of.  OIDs are in ascending order, each once. */
 typedef struct RtcMeaning
 {
-	List	   *functions;		/* that are not the server's own */
-	List	   *types;			/* that are not the server's own; of arrays
-								 * the elements */
+	List	   *functions;		/* of users */
+	List	   *types;			/* of users; elements in place of arrays */
 	List	   *row_relations;	/* whose row types are among these */
 	bool		opaque;			/* a function's body finds others by name */
-	bool		text_search;	/* configurations or dictionaries are used */
+	bool		text_search;	/* configurations or dictionaries matter */
 } RtcMeaning;
 
 /*
- * Finds out what a query is made of that calls these functions and uses these
- * types (lists of OIDs, see RtcVerdict).  Lists are in the current memory
- * context.
+ * Finds out what a query with these functions and types (see RtcVerdict) is
+ * made of.  Lists are in the current memory context.
  */
 extern void rtc_meaning_find(RtcMeaning *meaning, List *functions, List *types);
 
 /*
- * Appends the definitions of all that, so that two texts are equal if, and only
- * if, they are the same.  Reads catalogs; may raise what that may.
+ * Appends the definitions of all that, such that the texts are equal if and
+ * only if the definitions are.  Reads catalogs and may raise.
  */
 extern void rtc_meaning_describe(const RtcMeaning *meaning, StringInfo buf);
 
 /*
- * Ends the plans that the session keeps, if the catalogs have changed since this
- * was called last, be it back to what they were then.  To be called for an opaque
- * meaning, before the query is run: PL/pgSQL, and the server from 18 on for
- * functions in SQL, go on with what they found for a name.
+ * Ends the plans that the session keeps if catalogs have changed since the
+ * last call.  Called before a query with an opaque meaning is run: PL/pgSQL,
+ * and since 18 functions in SQL, remember what they have found for a name.
  */
 extern void rtc_meaning_end_kept_plans(void);
 
-/* As many dependencies as a meaning has at most. */
 #define RTC_MAX_MEANING_DEPS	10
 
 /*
- * The dependencies on definitions, see rtc_dep_definition(): there is room for
- * RTC_MAX_MEANING_DEPS.  Returns how many there are.
+ * Fills in dependencies on the definitions (rtc_dep_definition()), at most
+ * RTC_MAX_MEANING_DEPS.  Returns their number.
  */
 extern int	rtc_meaning_deps(const RtcMeaning *meaning, RtcDep *dep);
 

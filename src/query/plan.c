@@ -3,27 +3,26 @@
  * plan.c
  *		The plans that a backend keeps.
  *
- * A backend keeps up to MAX_PLANS plans of query texts, for its life.  A lookup
- * that finds its answer in a cache then pays for a hash of the text, not for
- * parsing it.  The server's plan cache does the keeping: it invalidates a plan when
- * an object in it changes.  catalog_watch.c tells when the names in the text may
- * mean other objects.  Then we start over from the text, because the types of
- * parameters and the verdict of cacheable.c may have changed too.  If the text
- * means the same as before, its id is the same, and so are its answers in the
- * caches.
+ * A backend keeps up to MAX_PLANS plans of query texts, for its life, so that
+ * a lookup that finds its answer in a cache hashes the text but does not parse
+ * it.  The server's plan cache invalidates a plan when an object in it
+ * changes; catalog_watch.c tells when names in the text may mean other
+ * objects.  Then we start over from the text, because the types of parameters
+ * and the verdict of cacheable.c may have changed too.  If the text means the
+ * same as before, its id and its answers in the caches are the same.
  *
- * Each user and search_path has its own plans.  So nothing that was found out for
- * one user (privileges, row-level security, what a name means) is ever used for
- * another.
+ * Each user and search_path has its own plans, so that nothing that was found
+ * out for one user (privileges, row-level security, what a name means) is used
+ * for another.
  *
- * Finding a plan takes no lock, so a hit in L1 does not either.  A relation that
- * somebody is changing then counts as it was before.  Whoever is to run the query
- * locks first and then checks again whether the plan is current.
+ * Finding a plan, and so a hit in L1, takes no lock.  A relation that somebody
+ * is changing then counts as it was before.  Before the query is run, it is
+ * locked and the plan is checked again.
  *
- * Model: any backend, inside a transaction; backend-private state only.  A query
- * may run functions that look something up themselves, even with the same text.
- * So a plan in use must not go away: query.c counts references.  Plans that are
- * out of use are freed when the next one is looked for.
+ * Model: any backend, inside a transaction; backend-private state only.  A
+ * query may run functions that look something up themselves, even by the same
+ * text, so query.c counts references to a plan.  A dropped plan that is out of
+ * use is freed at the next lookup.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -74,13 +73,12 @@ static dlist_head plans_dropped = DLIST_STATIC_INIT(plans_dropped); /* free when
 static int	nplans;				/* in plans_by_use */
 static RtcKeptPlan *latest;		/* the one used last, not dropped; or NULL */
 
-/* Changes of relations that this backend has been told of. */
+/* Changes of relations that this backend was told of. */
 static uint64 relation_changes;
 
 /*
- * A relation has changed: its columns, indexes, triggers, children.  The plan
- * cache invalidates on changes of relations in the query; this also watches the
- * others.
+ * A relation, its indexes, triggers or children have changed.  The plan cache
+ * watches the relations in the query; this watches others too.
  */
 static void
 note_relation_change(Datum arg, Oid relid)
@@ -125,7 +123,7 @@ rtc_plan_drop(RtcKeptPlan *plan)
 	dlist_push_head(&plans_dropped, &plan->node);
 }
 
-/* Frees dropped plans that nobody uses any more. */
+/* Frees dropped plans that are out of use. */
 static void
 free_dropped_plans(void)
 {
@@ -143,10 +141,7 @@ free_dropped_plans(void)
 	}
 }
 
-/*
- * Shows where in the cached query an error is, not where in the statement that
- * contains it as a string.
- */
+/* Shows where in the cached query an error is, not in the outer statement. */
 static void
 query_error_callback(void *arg)
 {
@@ -172,7 +167,7 @@ rtc_plan_push_error_context(ErrorContextCallback *callback, const char *text)
 	error_context_stack = callback;
 }
 
-/* Parses the text and makes sure that it is one SELECT. */
+/* Parses the text, which must be one SELECT. */
 static RawStmt *
 parse_query(const char *text)
 {
@@ -200,7 +195,7 @@ parse_query(const char *text)
 	return statement;
 }
 
-/* A name that two columns of the result have; NULL = each has its own. */
+/* A name that two columns of the result have; NULL = none. */
 static const char *
 name_used_twice(Query *query)
 {
@@ -224,7 +219,7 @@ name_used_twice(Query *query)
 	return NULL;
 }
 
-/* Refuses what looks like a SELECT and changes something. */
+/* Refuses a SELECT that changes something. */
 static void
 check_query_tree(List *queries)
 {
@@ -244,11 +239,11 @@ check_query_tree(List *queries)
 }
 
 /*
- * Computes which query it is: a hash of the text and of all it means (meaning.c).
- * Functions may look names up in the search path.  DDL may have gone by unseen
- * while our event triggers were off, and what was stored before that must not
- * come back when they are on again.  A hash that could be forged would let one
- * query have the answer of another.
+ * Computes the id: a hash of the text and of all that it means (meaning.c).
+ * The search path counts because functions may look names up.  The state of
+ * our event triggers counts because DDL may go unseen while they are off, and
+ * older answers must not come back with them.  The hash must not be forged, or
+ * one query could have the answer of another.
  */
 static void
 compute_id(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
@@ -298,7 +293,6 @@ begin_plan(const RtcKeptKey *key, const char *text, int textlen)
 	return plan;
 }
 
-/* Finds out what the answers depend on. */
 static void
 find_deps(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 {
@@ -313,7 +307,7 @@ find_deps(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 		plan->owned = rtc_owned_analyze(queries, plan->context);
 }
 
-/* Copies what the analysis has found into the context of the plan. */
+/* Copies the findings of the analysis into the context of the plan. */
 static void
 keep_findings(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 {
@@ -335,7 +329,7 @@ keep_findings(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 	MemoryContextSwitchTo(oldcontext);
 }
 
-/* Notes which parameters are of a type that has words like 'now'. */
+/* Notes which parameters are of a type with words like 'now'. */
 static void
 find_moments(RtcKeptPlan *plan, const Oid *types, int ntypes)
 {
@@ -351,10 +345,7 @@ find_moments(RtcKeptPlan *plan, const Oid *types, int ntypes)
 	}
 }
 
-/*
- * Parses and analyzes the text of a plan, in the current memory context.  Locks
- * what the query reads.
- */
+/* Parses and analyzes the text of a plan; locks what the query reads. */
 static void
 analyze_plan(RtcKeptPlan *plan)
 {
@@ -387,7 +378,7 @@ analyze_plan(RtcKeptPlan *plan)
 	if (meaning.opaque)
 		rtc_meaning_end_kept_plans();
 
-	/* The locks do not keep triggers and indexes from being made. */
+	/* locks do not prevent new triggers and indexes */
 	changes = relation_changes;
 	if (plan->verdict.reason == NULL)
 		find_deps(plan, queries, &meaning);
@@ -397,12 +388,12 @@ analyze_plan(RtcKeptPlan *plan)
 					   CURSOR_OPT_PARALLEL_OK, false);
 	keep_findings(plan, queries, &meaning);
 
-	/* The analysis has read from its beginning what row types look like. */
+	/* row types were read from the beginning of the analysis on */
 	plan->outdated = relation_changes !=
 		(meaning.row_relations != NIL ? before : changes);
 }
 
-/* Parses, analyzes and keeps a query.  Locks what it reads. */
+/* Makes and keeps a plan; locks what the query reads. */
 static RtcKeptPlan *
 make_plan(const RtcKeptKey *key, const char *text, int textlen)
 {
@@ -413,13 +404,13 @@ make_plan(const RtcKeptKey *key, const char *text, int textlen)
 	KeptEntry  *entry;
 	int			nestlevel;
 
-	/* Both are children of the caller's context, until all has gone well. */
+	/* both are children of the caller's context until nothing can raise */
 	plan = begin_plan(key, text, textlen);
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "rtcache parse",
 									ALLOCSET_DEFAULT_SIZES);
 	oldcontext = MemoryContextSwitchTo(scratch);
 
-	/* Literals are read by the parser. */
+	/* the parser reads literals */
 	nestlevel = rtc_pin_query_settings(true);
 	rtc_plan_push_error_context(&callback, plan->text);
 	analyze_plan(plan);
@@ -486,7 +477,7 @@ rtc_plan_find(const char *text, int textlen, bool *locked)
 	if (!dlist_is_empty(&plans_dropped))
 		free_dropped_plans();
 
-	/* Privileges can change without a lock that would have told us. */
+	/* privileges can change without a lock */
 	AcceptInvalidationMessages();
 
 	*locked = false;

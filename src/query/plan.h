@@ -38,19 +38,18 @@ typedef struct RtcKeptPlan
 	MemoryContext context;		/* holds all of this */
 	const char *text;
 	int			textlen;
-	const char *search_path;	/* the setting, not what it resolves to */
+	const char *search_path;	/* the setting; not what it resolves to */
 	CachedPlanSource *source;
-	RtcCatalogWatch watch;		/* whether the text still means the same */
-	List	   *watched;		/* OIDs of relations besides those in the
-								 * query: if one changes, the plan is outdated */
+	RtcCatalogWatch watch;		/* does the text still mean the same? */
+	List	   *watched;		/* OIDs of relations that are not in the query
+								 * but outdate the plan when they change */
 	RtcVerdict	verdict;
-	RtcDepPlan *deps;			/* NULL if the answer cannot be cached */
-	RtcOwned   *owned;			/* NULL if no rule stores it */
-	const char *privileges;		/* what whoever sees the answer needs */
-	const char *name_twice;		/* a name of two columns, so that there is no
+	RtcDepPlan *deps;			/* NULL = the answer cannot be cached */
+	RtcOwned   *owned;			/* NULL = no rule stores the answer */
+	const char *privileges;		/* what it takes to see the answer */
+	const char *name_twice;		/* two columns have this name, so there is no
 								 * answer; NULL = none */
-	Bitmapset  *moments;		/* parameters that may be given as 'now', from
-								 * 0 on */
+	Bitmapset  *moments;		/* parameters, from 0, that may be 'now' */
 	bool		access_checked; /* the user may run it */
 	bool		outdated;		/* a watched relation has changed */
 	bool		dropped;		/* in plans_dropped */
@@ -59,22 +58,22 @@ typedef struct RtcKeptPlan
 } RtcKeptPlan;
 
 /*
- * Finds or makes the plan of a query text.  *locked says whether what it reads
- * is locked.  Errors: see rtc_query_prepare().
+ * Finds or makes the plan of a query text.  *locked: what it reads is locked.
+ * Errors: see rtc_query_prepare().
  */
 extern RtcKeptPlan *rtc_plan_find(const char *text, int textlen,
 								  bool *locked);
 
-/* Takes a plan out of the cache; it stays in memory while it is in use. */
+/* Takes a plan out of the cache.  It is freed when it is out of use. */
 extern void rtc_plan_drop(RtcKeptPlan *plan);
 
-/* Is what we know of the query still true? */
+/* Is all that the plan is made from still true? */
 extern bool rtc_plan_is_current(RtcKeptPlan *plan);
 
 /* Locks the relations of a plan as the server's plan cache would. */
 extern void rtc_plan_lock(RtcKeptPlan *plan, bool acquire);
 
-/* Shows where in the cached query an error is; the caller pops it. */
+/* Lets errors show their place in the cached query; the caller pops it. */
 extern void rtc_plan_push_error_context(ErrorContextCallback *callback,
 										const char *text);
 

@@ -3,19 +3,19 @@
  * privileges.c
  *		The privileges that it takes to see an answer, as text.
  *
- * cache_peek() has a key and no query.  The privileges that a query needs are
- * kept with its answer, so that cache_peek() shows nothing that its user could
+ * cache_peek() has a key and no query.  So the privileges that a query needs
+ * are kept with its answer, and cache_peek() shows nothing that its user could
  * not query.
  *
- * They are written as "relid:column,column;relid:;fOID": SELECT on these columns
- * (0 = all of them) or, with none, on any column; EXECUTE on functions that do not
- * come with the server; and USAGE on the schemas of both.  Whoever asks the same
- * query then passes the parser and the executor, unless somebody has revoked
- * privileges on what comes with the server.  What a query reads through a view is
- * not in it, because the owner of the view needs that.  The functions in a view
- * are, as the executor has it, and to be safe with their schemas.
+ * They are written as "relid:column,column;relid:;fOID": SELECT on these
+ * columns (0 = all) or, with none, on any column; EXECUTE on functions that
+ * are not the server's; and USAGE on the schemas of both.  With these, the
+ * parser and the executor let the same query pass, unless somebody has revoked
+ * privileges on the server's own objects.  What a view reads is not in it,
+ * since the owner of the view needs that.  The functions in a view are, as in
+ * the executor.
  *
- * Model: any backend, inside a transaction.  Reads system catalogs only.
+ * Model: any backend, inside a transaction.  Reads catalogs only.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -40,7 +40,7 @@
 
 #define NO_PRIVILEGES "-"
 
-/* Appends what one query needs, and then those inside it. */
+/* Appends what a query, and the queries inside it, need. */
 static bool
 needs_walker(Node *node, void *context)
 {

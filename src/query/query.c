@@ -6,8 +6,8 @@
  * Model: any backend, inside a transaction; backend-private state only.
  * Queries run as the current user, with the server's own checks.
  *
- * Every call holds a reference to its plan (see plan.c), released by a reset
- * callback of the memory context it was made in: that works for errors too.
+ * Every call holds a reference to its plan (plan.c).  A reset callback of the
+ * memory context it was made in releases it, also after errors.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -33,7 +33,7 @@
 #include "query/json_receiver.h"
 #include "query/query.h"
 
-/* Memory context callback: the call is over. */
+/* The memory context of a call is reset. */
 static void
 release_query(void *arg)
 {
@@ -137,7 +137,7 @@ rtc_query_lock(RtcQuery *query)
 	{
 		RtcKeptPlan *plan = query->plan;
 
-		/* Once we have the locks, we have been told of every change. */
+		/* with the locks we have been told of every change */
 		rtc_plan_lock(plan, true);
 		if (rtc_plan_is_current(plan))
 			query->locked = true;
@@ -162,10 +162,7 @@ rtc_query_is_current(const RtcQuery *query)
 bool
 rtc_query_may_run(const RtcQuery *query)
 {
-	/*
-	 * Whoever hooks into privilege checks (to audit them, say) gets to see
-	 * every use.
-	 */
+	/* hooks into privilege checks (to audit them, say) see every use */
 	return query->plan->access_checked && ExecutorCheckPerms_hook == NULL;
 }
 
@@ -244,7 +241,7 @@ bind_args(RtcQuery *query)
 	return params;
 }
 
-/* One execution of a query: what has to be undone when it is over. */
+/* One execution of a query. */
 typedef struct Execution
 {
 	MemoryContext context;		/* all memory of it */
@@ -257,7 +254,7 @@ typedef struct Execution
 
 /*
  * Plans the query and prepares its execution, with a snapshot that is not
- * older than the locks.  "rehearse": only as far as EXPLAIN would go.
+ * older than the locks.  rehearse: only as far as EXPLAIN would go.
  */
 static void
 start_execution(Execution *exec, RtcQuery *query, DestReceiver *dest,
@@ -269,14 +266,14 @@ start_execution(Execution *exec, RtcQuery *query, DestReceiver *dest,
 	exec->nestlevel = rtc_pin_query_settings(query->plan->verdict.money);
 	rtc_plan_push_error_context(&exec->callback, query->plan->text);
 
-	/* Functions of types, and the planner, may look at tables. */
+	/* input functions, and the planner, may look at tables */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	params = bind_args(query);
 
 	exec->cplan = GetCachedPlan(source, params, CurrentResourceOwner, NULL);
 	PopActiveSnapshot();
 
-	/* The planner may have waited for a lock: then much has happened. */
+	/* a new one, because the planner may have waited for a lock */
 	PushActiveSnapshot(GetTransactionSnapshot());
 	RTC_INJECT("snapshot_taken");
 	exec->desc = CreateQueryDesc(linitial_node(PlannedStmt,
@@ -298,8 +295,8 @@ end_execution(Execution *exec)
 }
 
 /*
- * Will what was checked for these arguments do for any?  Arguments may make the
- * call of a function superfluous, which is then not checked.
+ * Does the check for these arguments hold for any?  With some arguments a call
+ * of a function is left out, and not checked.
  */
 static bool
 access_is_known(RtcQuery *query)
@@ -358,7 +355,7 @@ rtc_query_run(RtcQuery *query, bool one_row, StringInfo text)
 	}
 	collector = rtc_collector_create(one_row, text);
 	start_execution(&exec, query, collector, false);
-	/* The second row is the one too many. */
+	/* the second row is one too many */
 	ExecutorRun_compat(exec.desc, one_row ? 2 : 0);
 	ExecutorFinish(exec.desc);
 	answer = rtc_collector_result(collector);

@@ -20,18 +20,15 @@
 #include "query/plan.h"
 
 /*
- * A query that was checked, with its arguments: one call of cache_get.  Others
- * may read the first fields; they are those of the query as it was prepared
- * last, and after rtc_query_lock() they may be others.
+ * A checked query with its arguments: one call of cache_get.  Others may read
+ * the first fields, which rtc_query_lock() may change.
  */
 typedef struct RtcQuery
 {
 	const RtcQueryId *id;
-	const char *privileges;		/* what it takes to see the answer; see
-								 * privileges.h */
-	const char *uncacheable;	/* why not to cache the answer of this call,
-								 * in short ("volatile function"); NULL = it
-								 * may be cached */
+	const char *privileges;		/* to see the answer; see privileges.h */
+	const char *uncacheable;	/* short reason not to cache the answer of
+								 * this call; NULL = it may be cached */
 
 	/* For query.c. */
 	RtcKeptPlan *plan;			/* holds a reference; NULL = none */
@@ -45,62 +42,48 @@ typedef struct RtcQuery
 
 /*
  * Parses and checks the query text (len bytes) with its text arguments (NULL =
- * none), or finds it in this backend's cache of plans.  The result lives in the
- * current memory context and keeps the plan in memory as long; text and args
- * must live as long.  to_explain: args may be left out although the query has
- * parameters, which are NULL then; the query must not be run.
- * Errors: those of the query itself, 42601 not exactly one statement,
- * 0A000 not a SELECT (or VALUES, TABLE), 2202E args not one-dimensional,
- * 22023 number of args differs from the query's parameters.
+ * none), or finds its plan.  The result is in the current memory context; text
+ * and args must live as long.  to_explain: args may be missing, which are NULL
+ * then, and the query must not be run.  Errors: those of the query itself,
+ * 42601 not exactly one statement, 0A000 not a SELECT (or VALUES, TABLE),
+ * 2202E args not one-dimensional, 22023 wrong number of args.
  */
 extern RtcQuery *rtc_query_prepare(const char *text, int len,
 								   ArrayType *args, bool to_explain);
 
 /*
- * Locks what the query reads, as using a prepared statement does, and prepares
- * it anew if that shows that it has changed.  Errors: as rtc_query_prepare().
+ * Locks what the query reads, as executing a prepared statement does, and
+ * prepares it again if it has changed.  Errors: as rtc_query_prepare().
  */
 extern void rtc_query_lock(RtcQuery *query);
 
-/*
- * Does its text still mean what it did when it was prepared, for all this
- * backend has been told up to now?
- */
+/* Does the text still mean the same, for all that this backend was told? */
 extern bool rtc_query_is_current(const RtcQuery *query);
 
-/*
- * Is it known that the current user may run the query?  Otherwise lock it and
- * call rtc_query_check_access().
- */
+/* May the current user run it?  If unsure, use rtc_query_check_access(). */
 extern bool rtc_query_may_run(const RtcQuery *query);
 
-/*
- * Evaluates the dependencies of the answer, unless it is uncacheable, as
- * rtc_deps_evaluate() does.
- */
+/* Evaluates the dependencies of a cacheable answer: rtc_deps_evaluate(). */
 extern int	rtc_query_deps(RtcQuery *query, RtcDep *dep);
 
 /* Describes the dependencies: a list of RtcDepInfo (query_deps.h). */
 extern List *rtc_query_explain(RtcQuery *query);
 
-/*
- * The key under which a rule of the query's only table stores the answer of
- * cache_get(), see rule_answer.c; NULL = none does.
- */
+/* The key under which a rule stores the answer; NULL = none. */
 extern const char *rtc_query_owned_key(RtcQuery *query, size_t *keylen);
 
 /*
- * Raises the error that the query would raise if the current user lacks a
- * privilege that it needs, without running it.  Cheap when repeated.
+ * Raises what the query would raise if the current user lacks a privilege.
+ * Does not run the query.  Cheap when repeated.
  */
 extern void rtc_query_check_access(RtcQuery *query);
 
 /*
- * Runs the query with a fresh snapshot (in READ COMMITTED) under pinned
- * settings.  one_row: a row as object, NULL Jsonb pointer for no row, ERROR
- * 21000 for more; a single json or jsonb column as is.  Not one_row: a jsonb
- * array of all rows.  The result is in the caller's memory context.  Its text,
- * as it goes to Redis, is appended to text (NULL: is not wanted).
+ * Runs the query with a fresh snapshot (in READ COMMITTED), under pinned
+ * settings.  The result is in the current memory context: for one_row the row
+ * as an object, NULL for no row, error 21000 for more; else an array of all
+ * rows.  A single json or jsonb column is taken as it is.  Appends to text
+ * (NULL = no) the text that goes to Redis.
  */
 extern Jsonb *rtc_query_run(RtcQuery *query, bool one_row, StringInfo text);
 

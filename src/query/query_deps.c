@@ -3,53 +3,51 @@
  * query_deps.c
  *		What the answers of a query depend on.
  *
- * For each relation of the rewritten query, that is one of these:
+ * For each relation of the rewritten query, that is
  *
- * -   the rows with some known values in the first column of an index, if each row
- *	   that can have a part in an answer has one of them,
+ * -   the rows with some known values in the first column of an index, if each
+ *	   row that can have a part in an answer has one of them,
  *
  * -   nothing, if it has no rules,
  *
  * -   otherwise all of it.
  *
- * If its rules do not see every write (coverage.c), the writes that they see end
- * the answer.
+ * If its rules do not see every write (coverage.c), the writes that they see
+ * end the answer.
  *
  * When is "column = value" known?
  *
- * We go down the tree of joins with a list of facts.  A fact holds for
- * whatever survives of what is made at this place: a row of the place for
- * which it does not hold, and all that is made of it further up, has no part
- * in the answer.  So a row of a table that contradicts the facts at its place
- * may be there or not.
+ * We go down the tree of joins with a list of facts.  A row for which a fact
+ * at its place does not hold has no part in the answer, nor has anything that
+ * is made of it further up.  So it may be there or not.
  *
  * -   WHERE, and ON of an inner join, make facts for all below.
  *
  * -   ON of a left join makes facts for the right side: a row that does not
- *	   meet it is not joined, and if there is none the left row is extended by
- *	   NULLs, with this row or without.  It makes none for the left side,
- *	   whose rows survive anyway.  What is known from above counts for both:
- *	   equality is strict, so a left row does not pass a condition on the
- *	   right side by being extended by NULLs.
+ *	   meet it is not joined, and a left row without a match is extended by
+ *	   NULLs in any case.  It makes none for the left side, whose rows survive
+ *	   anyway.  Facts from above hold on both sides: equality is strict, so a
+ *	   left row that is extended by NULLs does not pass a condition on the right
+ *	   side.
  *
  * -   ON of a full join makes none.
  *
- * A query in FROM is gone into with what is known of its columns, as if that
- * was in its WHERE; so is each arm of a UNION and its kin.  That does not hold
- * where a row that does not meet the condition has a part in others that do:
- * LIMIT, groups, window functions, DISTINCT ON, functions that return sets;
- * and DISTINCT only if its idea of equality is the same.  A WITH query is
- * looked at by itself, since it may be used more than once.
+ * A query in FROM is entered with what is known of its columns, as if that was
+ * in its WHERE; so is each arm of a UNION and its kin.  That is wrong where a
+ * row that does not meet the condition has a part in others that do: LIMIT,
+ * groups, window functions, DISTINCT ON, functions that return sets, and
+ * DISTINCT unless its equality is the same.  A WITH query is analyzed by
+ * itself, since it may be used more than once.
  *
- * A query in an expression, or a lateral one, is computed anew for each row;
- * it matters for the rows that survive, hence a column of the outer query
- * equals what is known where the query stands.
+ * A query in an expression, or a lateral one, is computed for each row and
+ * matters for those that survive.  So a column of the outer query equals what
+ * is known where the query stands.
  *
- * Whatever is not understood makes no facts, and a relation that is not found
- * in the tree of joins counts as a whole.
+ * What is not understood makes no facts.  A relation that is not found in the
+ * tree of joins counts as a whole.
  *
  * Model: analyzed when a query is prepared; the result lives with the plan.
- * Evaluated at each lookup, see row_names.c.  Backend-private state only.
+ * Evaluated at each lookup (row_names.c).  Backend-private state only.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -95,7 +93,7 @@ static void analyze_query(Walk *walk, Query *query, RtcScope *outer,
 
 /* ---------------- relations ---------------- */
 
-/* Notes a relation, and finds out whether it is covered. */
+/* Notes a relation, and whether it is covered. */
 static RtcRelationDeps *
 note_relation(Walk *walk, Oid relid, bool inh)
 {
@@ -134,10 +132,10 @@ note_relation(Walk *walk, Oid relid, bool inh)
 
 /*
  * Has every writer of children seen this index of their parent?  CREATE INDEX
- * waits for those who have not (event_triggers.c); but if it fails, when
- * CONCURRENTLY, its index may be made valid by a REINDEX that tells nobody.
- * A writer from before the index has a transaction older than that of the
- * REINDEX.  So when all of these are over, there is none left.
+ * waits for them (event_triggers.c).  But a REINDEX, which tells nobody, may
+ * make an index valid that CREATE INDEX CONCURRENTLY has left invalid.  A
+ * writer from before the index is older than the transaction of the REINDEX,
+ * so all of them have ended when all older transactions have.
  */
 static bool
 seen_by_children(Relation rel, HeapTuple index)
@@ -149,8 +147,8 @@ seen_by_children(Relation rel, HeapTuple index)
 }
 
 /*
- * The first columns of the indexes of a relation that can be used: those that
- * name one row, and others.  Writers name the values in these and more.
+ * The leading columns of usable indexes: those that name one row, and others.
+ * Writers name the values in these and more.
  */
 static void
 leading_columns(Relation rel, List **unique, List **others)
@@ -161,7 +159,7 @@ leading_columns(Relation rel, List **unique, List **others)
 	*unique = NIL;
 	*others = NIL;
 
-	/* A materialized view changes as a whole. */
+	/* a materialized view changes as a whole */
 	if (rel->rd_rel->relkind != RELKIND_RELATION &&
 		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return;
@@ -232,7 +230,7 @@ add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
 	RtcPin	   *pin = NULL;
 	MemoryContext oldcontext;
 
-	/* There are more than can be named already. */
+	/* too many to be named already */
 	if (list_length(walk->plan->relations) > RTC_MAX_NAMED_DEPS)
 		return;
 	deps = note_relation(walk, rte->relid, rte->inh);
@@ -304,8 +302,8 @@ search_expression(Walk *walk, const RtcScope *scope, Node *node, List *facts)
 }
 
 /*
- * Does a condition on a column of the result select the same rows of a query
- * as one on the column in its FROM that it comes from?
+ * Does a condition on a result column of a query select the same rows as one
+ * on the column in its FROM?
  */
 static bool
 passes_conditions(const Query *query)
@@ -317,7 +315,7 @@ passes_conditions(const Query *query)
 		!query->hasTargetSRFs;
 }
 
-/* Is what DISTINCT takes for equal the same as in a fact? */
+/* Has DISTINCT the equality of a fact? */
 static bool
 same_distinction(List *clauses, Index ref, const RtcFact *fact)
 {
@@ -335,8 +333,8 @@ same_distinction(List *clauses, Index ref, const RtcFact *fact)
 }
 
 /*
- * What is known of the columns of a query's result, as facts about its own
- * columns.  In "known" varno is not used.
+ * Turns facts about the result columns of a query (varno is not used) into
+ * facts about its own columns.
  */
 static List *
 carry_facts(const RtcScope *scope, List *known)
@@ -365,9 +363,9 @@ carry_facts(const RtcScope *scope, List *known)
 }
 
 /*
- * Can a fact about a column of a UNION, INTERSECT or EXCEPT be carried to its
- * arms?  Their columns must be of the same type and collation all over, and
- * duplicates be removed by the same idea of equality.
+ * Does a fact about a column of a UNION, INTERSECT or EXCEPT hold for its
+ * arms?  The column must have one type and one collation everywhere, and
+ * duplicates must be removed by the equality of the fact.
  */
 static bool
 passes_set_operation(Node *node, const Query *query, const RtcFact *fact,
@@ -483,10 +481,7 @@ analyze_subquery(Walk *walk, const RtcScope *scope, RangeTblEntry *rte,
 	analyze_query(walk, rte->subquery, &outer, known);
 }
 
-/*
- * Goes down the tree of joins with what is known (scope->facts), and notes in
- * *found what has been found there.
- */
+/* Goes down the tree of joins with scope->facts; fills *found. */
 static void
 descend(Walk *walk, const RtcScope *scope, Node *node, Bitmapset **found)
 {
@@ -534,8 +529,8 @@ descend(Walk *walk, const RtcScope *scope, Node *node, Bitmapset **found)
 }
 
 /*
- * Analyzes a query that stands where the facts of "outer" hold.  "known" are facts
- * about the columns of its result.
+ * Analyzes a query that stands where the facts of "outer" hold.  known: facts
+ * about its result columns.
  */
 static void
 analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
@@ -562,7 +557,7 @@ analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
 						  scope.facts);
 	}
 
-	/* Nothing is known where the rest stands. */
+	/* nothing is known where the rest stands */
 	walk->scope = &nothing;
 	(void) query_tree_walker(query, expression_walker, walk, 0);
 	walk->scope = NULL;

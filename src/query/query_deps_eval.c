@@ -3,11 +3,11 @@
  * query_deps_eval.c
  *		The dependencies of a query, given its arguments.
  *
- * This is done at each lookup, before a cache is asked.  So the plan keeps the
- * last result, with the arguments that it is for.
+ * This is done at each lookup, before a cache is asked, so the plan keeps the
+ * last result with its arguments.
  *
- * Model: called by query.c, inside a transaction.  Input functions of types may
- * raise; then nothing is kept.  Allocates in the current memory context.
+ * Model: called by query.c, inside a transaction.  Input functions may raise;
+ * then nothing is kept.  Allocates in the current memory context.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -24,8 +24,8 @@
 #include "query/row_names.h"
 
 /*
- * Adds the rows of one relation to the first n dependencies; all of it,
- * if they are too many rows.  Returns the new number; -1 = there is no room.
+ * Adds the rows of one relation to n dependencies; if they are too many, the
+ * whole relation.  Returns the new number; -1 = there is no room.
  */
 static int
 add_rows(const RtcRelationDeps *deps, ArrayType *args, RtcDep *dep, int n)
@@ -50,10 +50,7 @@ add_rows(const RtcRelationDeps *deps, ArrayType *args, RtcDep *dep, int n)
 	return first + nrows;
 }
 
-/*
- * Evaluates all dependencies of a plan; -1 = there are too many.  "whole": name
- * relations instead of rows.
- */
+/* Evaluates all dependencies; -1 = too many.  whole: relations, not rows. */
 static int
 evaluate_all(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, bool whole)
 {
@@ -88,7 +85,7 @@ evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep)
 
 	if (plan->has_params)
 	{
-		/* as for the query itself, see query.c */
+		/* as for the query itself (query.c) */
 		if (plan->reads_settings)
 			nestlevel = rtc_pin_query_settings(false);
 		if (!ActiveSnapshotSet())
@@ -109,8 +106,8 @@ evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep)
 }
 
 /*
- * Evaluating may call functions, and these may look up the same query with other
- * arguments.  So the plan changes when all of it is done.
+ * Evaluating may run functions that look up the same query with other
+ * arguments, so the plan is changed at the end.
  */
 int
 rtc_deps_evaluate(RtcDepPlan *plan, ArrayType *args, RtcDep *dep)

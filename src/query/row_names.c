@@ -3,14 +3,14 @@
  * row_names.c
  *		Rows that a column picks by its value.
  *
- * A row is named by the hash of a value, which both sides compute: writers
- * with the extended hash function of the column's type, readers with that of
- * the type they compare with, from the same hash family.  Constants are hashed
- * when the query is prepared, parameters at each call.
+ * A row is named by the hash of a value: writers hash with the function of the
+ * column's type, readers with that of the type they compare with, in one hash
+ * family.  Constants are hashed when the query is prepared, parameters at each
+ * call.
  *
- * Model: called by query_deps.c.  A pin lives as long as its plan; evaluating it
- * allocates in the current memory context and runs input functions and hash
- * functions of types, which may raise.
+ * Model: called by query_deps.c.  A pin lives as long as its plan.  Evaluating
+ * allocates in the current memory context and runs input and hash functions,
+ * which may raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -31,7 +31,6 @@
 #include "query/row_names.h"
 #include "rule/template.h"
 
-/* Names the rows with a value. */
 static RtcDep
 name_rows(RtcPin *pin, Datum value)
 {
@@ -42,7 +41,6 @@ name_rows(RtcPin *pin, Datum value)
 	return rtc_dep_value(pin->relid, pin->attnum, hash);
 }
 
-/* How a value is shown. */
 static char *
 show(RtcPin *pin, Datum value)
 {
@@ -51,7 +49,6 @@ show(RtcPin *pin, Datum value)
 	return pin->quote ? quote_literal_cstr(text) : text;
 }
 
-/* Adds a constant. */
 static void
 add_constant(RtcPin *pin, Datum value, bool isnull)
 {
@@ -63,7 +60,6 @@ add_constant(RtcPin *pin, Datum value, bool isnull)
 		item->dep = name_rows(pin, value);
 }
 
-/* Adds a parameter. */
 static void
 add_param(RtcPin *pin, const Param *param, bool is_array)
 {
@@ -78,7 +74,6 @@ add_param(RtcPin *pin, const Param *param, bool is_array)
 	pin->reads_catalogs |= type >= FirstNormalObjectId;
 }
 
-/* The elements of an array. */
 static void
 take_apart(Datum array, Oid elemtype, Datum **values, bool **isnull, int *n)
 {
@@ -106,7 +101,7 @@ rtc_pin_make(Relation rel, AttrNumber attnum, const RtcFactValues *values)
 	bool		isvarlena;
 	ListCell   *lc;
 
-	/* We have to hash as writers do. */
+	/* values must be hashed as writers do */
 	if (!OidIsValid(rtc_hash_function(att->atttypid)))
 		return NULL;
 	hash = get_opfamily_proc(rtc_hash_family(att->atttypid), values->type,
@@ -114,7 +109,7 @@ rtc_pin_make(Relation rel, AttrNumber attnum, const RtcFactValues *values)
 	if (!OidIsValid(hash))
 		return NULL;
 
-	/* The type of what is hashed, which the operator may take for another. */
+	/* the type of the values, which the operator may take for another */
 	valuetype = values->type;
 	if (first != NULL)
 		valuetype = IsA(first, Const) ? ((Const *) first)->consttype :
@@ -183,7 +178,7 @@ rtc_pin_cost(const RtcPin *pin)
 {
 	int			cost = 0;
 
-	/* An array may have any number of elements. */
+	/* an array may have any number of elements */
 	for (int i = 0; i < pin->nitems; i++)
 		cost += OidIsValid(pin->item[i].elemtype) ? RTC_MAX_PINNED : 1;
 	return cost;
@@ -205,8 +200,8 @@ add_dep(RtcDep *dep, int n, int max, RtcDep new)
 }
 
 /*
- * The values that a parameter has: the elements, if it is an array.  *values and
- * *isnull have room for one; more are palloc'd.
+ * Reads the values of a parameter: one, for which *values and *isnull have
+ * room, or the elements of an array, which are palloc'd.
  */
 static int
 read_values(RtcPinItem *item, ArrayType *args, Datum **values, bool **isnull)
@@ -247,7 +242,6 @@ rtc_pin_evaluate(RtcPin *pin, ArrayType *args, RtcDep *dep, int n, int max)
 	return n;
 }
 
-/* Appends one of a list of texts. */
 static void
 append_item(StringInfo list, const char *text)
 {

@@ -8,26 +8,26 @@
  *
  *		cache_get('hero:5', 'SELECT * FROM hero WHERE id = $1', '{5}')
  *
- * is that row.  So it may be taken from there although no such query stored it,
- * and it depends on nothing but its key.  This is so if
+ * is that row.  So it may be taken from there although no query stored it, and
+ * it depends on nothing but its key, if
  *
- * -   the query selects the columns of the rule, in that order and under their
+ * -   the query selects the columns of the rule, in their order and under their
  *	   names, from one table that has no children and is no partition,
  *
- * -   its condition gives each column of a unique index a value, and no more,
+ * -   its condition gives a value to each column of a unique index, and no more,
  *
- * -   the template of the rule uses these columns and no others, and makes of
- *	   the values the key that is asked for.  A value that equals another must
- *	   be written like it: 1.0 and 1.00 would make two keys of one row,
+ * -   the template of the rule uses just these columns, and makes the key of the
+ *	   lookup of these values.  Equal values must be written alike: 1.0 and 1.00
+ *	   would make two keys of one row,
  *
  * -   the rule sees every change: it is ENABLE ALWAYS, has no condition, and so
- *	   on.  Another rule may see what this one does not, and cover the table,
+ *	   on.  Another rule may cover the table and see what this one does not,
  *
- * -   no other rule can make this key, be it of this table or another,
+ * -   no other rule, of any table, can make this key,
  *
- * -   if a rule sees TRUNCATE, one that does so always deletes this key.  If none
- *	   does, the table is not covered, and its answers live by their time to live
- *	   anyhow.
+ * -   a rule for TRUNCATE that is ENABLE ALWAYS deletes this key, if there is
+ *	   one for TRUNCATE at all.  Without one the table is not covered, and its
+ *	   answers live by their time to live anyhow.
  *
  * Model: analyzed when a query is prepared; the result lives with its plan.
  * Asked when L1 does not have the answer.  Reads catalogs.
@@ -63,7 +63,7 @@
 #include "rule/rule_catalog.h"
 #include "rule/rule_keys.h"
 
-/* A column that the condition gives a value. */
+/* A column that the condition gives a value to. */
 typedef struct OwnedColumn
 {
 	AttrNumber	attnum;
@@ -77,11 +77,10 @@ struct RtcOwned
 	MemoryContext context;		/* of all this */
 	Oid			tgoid;			/* the rule */
 	RtcTemplate *key;			/* its template, for rows of "desc" */
-	TupleDesc	desc;			/* of the table, but the columns have the
-								 * types of the values */
+	TupleDesc	desc;			/* of the table, with the values' types */
 	bool		sees_truncate;	/* there is a rule for TRUNCATE ... */
 	bool		forgets_all;	/* ... that deletes all keys */
-	List	   *forgets;		/* RtcShape: or the keys of these shapes */
+	List	   *forgets;		/* RtcShape: ... or those of these shapes */
 	Bitmapset  *attnums;		/* of the columns */
 	int			ncolumns;
 	OwnedColumn column[INDEX_MAX_KEYS];
@@ -89,7 +88,7 @@ struct RtcOwned
 
 /* ---------------- the query ---------------- */
 
-/* The one table of a plain SELECT; NULL = it is something else. */
+/* The only table of a plain SELECT; NULL = the query is another one. */
 static RangeTblEntry *
 only_table(const Query *query)
 {
@@ -135,7 +134,7 @@ selects_columns(const Query *query, Relation rel, const RtcRowJson *row)
 	}
 	if (n == 1)
 	{
-		/* cache_get() does not wrap one that is JSON */
+		/* cache_get() takes a single column of JSON as it is */
 		TargetEntry *only = linitial_node(TargetEntry, query->targetList);
 		Oid			type = getBaseType(exprType((Node *) only->expr));
 
@@ -163,7 +162,7 @@ count_conditions(Node *quals)
 	return n;
 }
 
-/* Are values of two types that equal each other written alike? */
+/* Are equal values of two types written alike? */
 static bool
 written_alike(Oid a, Oid b)
 {
@@ -175,7 +174,7 @@ written_alike(Oid a, Oid b)
 		(is_text(a) && is_text(b));
 }
 
-/* Are equal values of a column one and the same? */
+/* Are equal values of a column identical? */
 static bool
 equality_is_identity(Form_pg_attribute att)
 {
@@ -184,7 +183,7 @@ equality_is_identity(Form_pg_attribute att)
 											 TYPECACHE_HASH_OPFAMILY);
 	Oid			proc;
 
-	/* of those that come with the server both families agree */
+	/* both families of the server agree */
 	if (!OidIsValid(type->btree_opf) ||
 		type->btree_opf >= FirstNormalObjectId ||
 		type->hash_opf >= FirstNormalObjectId ||
@@ -197,7 +196,7 @@ equality_is_identity(Form_pg_attribute att)
 										  ObjectIdGetDatum(type->btree_opintype)));
 }
 
-/* Takes what a fact says of a column; false = it cannot be used. */
+/* Takes the value of a column from a fact; false = it cannot be used. */
 static bool
 take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
 {
@@ -235,7 +234,7 @@ take_column(RtcOwned *owned, Relation rel, const RtcFact *fact)
 	return written_alike(type, getBaseType(att->atttypid));
 }
 
-/* Do the columns make a key of the table? */
+/* Has the table a unique index on just these columns? */
 static bool
 is_unique(const RtcOwned *owned, Relation rel)
 {
@@ -275,7 +274,7 @@ is_unique(const RtcOwned *owned, Relation rel)
 
 /* ---------------- the rules ---------------- */
 
-/* Does a template use the columns, and no others? */
+/* Does a template use just these columns? */
 static bool
 uses_columns(const RtcOwned *owned, Relation rel, const RtcTemplate *tmpl)
 {
@@ -299,7 +298,7 @@ take_truncate(RtcOwned *owned, const RtcRuleText *text, const RtcNames *names)
 								 rtc_shape_make(lfirst(lc), names, InvalidOid));
 }
 
-/* Looks at the rules of the table; false = none stores what is asked for. */
+/* Looks at the rules of the table; false = none stores the answer. */
 static bool
 take_rules(RtcOwned *owned, const Query *query, Relation rel)
 {
@@ -357,7 +356,7 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 		list_length(facts) != count_conditions(query->jointree->quals))
 		return NULL;
 
-	/* Most queries have no such rule: be quick. */
+	/* most queries have no such rule: be quick */
 	rel = relation_open(rte->relid, NoLock);
 	fits = rel->trigdesc != NULL && rel->trigdesc->trig_insert_after_row &&
 		!rel->rd_rel->relispartition &&
@@ -380,7 +379,7 @@ rtc_owned_analyze(List *queries, MemoryContext context)
 
 /* ---------------- one call ---------------- */
 
-/* Does TRUNCATE of the table delete the key, if it is seen? */
+/* Does TRUNCATE of the table delete the key, if rules see it? */
 static bool
 truncate_forgets(const RtcOwned *owned, const char *key, size_t keylen)
 {
@@ -396,7 +395,7 @@ truncate_forgets(const RtcOwned *owned, const char *key, size_t keylen)
 	return false;
 }
 
-/* Is there a rule besides ours that can make the key? */
+/* Can another rule make the key? */
 static bool
 has_rivals(const RtcOwned *owned, const char *key, size_t keylen)
 {

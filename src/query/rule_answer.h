@@ -15,19 +15,19 @@
 #include "nodes/pg_list.h"
 #include "utils/array.h"
 
-/* A query that asks for what a rule of its only table stores. */
+/* A query whose answer a rule of its only table stores. */
 typedef struct RtcOwned RtcOwned;
 
 /*
  * Analyzes the rewritten query trees of one statement, whose relations are
- * locked.  NULL = it is no such query.  The result is in the given context.
+ * locked.  NULL = no rule stores the answer.  The result is in the given
+ * context.
  */
 extern RtcOwned *rtc_owned_analyze(List *queries, MemoryContext context);
 
 /*
- * The key under which the rule stores the row that the query asks for, with
- * these arguments (text[]); NULL = none.  Errors: those of input and output
- * functions.
+ * The key under which the rule stores the answer for these arguments (text[]);
+ * NULL = none.  Errors: those of input and output functions.
  */
 extern const char *rtc_owned_key(RtcOwned *owned, ArrayType *args,
 								 size_t *keylen);
