@@ -1,5 +1,6 @@
 /*-------------------------------------------------------------------------
  *
+ * functions.c
  *		SQL-callable operations: writing to the cache by hand, and waiting.
  *
  * The functions that write add ops to the op list of the transaction, as rules
