@@ -76,8 +76,32 @@ typedef struct RtcMerge
 	RtcGoneRows *gone;			/* versions that ops seen so far have ended */
 } RtcMerge;
 
-static uint32 hash_op_key(const RtcMerge *merge, const char *op);
-static bool same_op_key(const RtcMerge *merge, const char *a, const char *b);
+static void
+decode(const RtcMerge *merge, const char *encoded, RtcOp *op)
+{
+	if (!rtc_op_decode(&encoded, merge->end, op))
+		elog(ERROR, "cache op list is corrupted");
+}
+
+static uint32
+hash_op_key(const RtcMerge *merge, const char *encoded)
+{
+	RtcOp		op;
+
+	decode(merge, encoded, &op);
+	return hash_bytes((const unsigned char *) op.key, op.keylen);
+}
+
+static bool
+same_op_key(const RtcMerge *merge, const char *a, const char *b)
+{
+	RtcOp		x,
+				y;
+
+	decode(merge, a, &x);
+	decode(merge, b, &y);
+	return x.keylen == y.keylen && memcmp(x.key, y.key, x.keylen) == 0;
+}
 
 #define SH_PREFIX		merged
 #define SH_ELEMENT_TYPE RtcMergedKey
@@ -92,81 +116,40 @@ static bool same_op_key(const RtcMerge *merge, const char *a, const char *b);
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-static void decode(const RtcMerge *merge, const char *encoded, RtcOp *op);
-static RtcOpKind merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op,
-						   uint32 i);
-static RtcOpKind merge_gone(RtcMerge *merge, RtcMergedKey *key,
-							const RtcOp *op, uint32 i);
-static void note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op,
-						  uint32 i);
-static RtcOpKind merge_absolute(RtcMerge *merge, RtcMergedKey *key,
-								const RtcOp *op);
-static void leave_out_untouched(RtcMerge *merge, merged_hash * keys,
-								const RtcPutKeys *puts);
-static bool may_be_put(const RtcPutKeys *puts, const RtcOp *op);
-
-uint8 *
-rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
-			 uint32 nops, bool complete, const RtcPutKeys *puts)
+/* Notes what the op says of earlier versions on the key. */
+static void
+note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 {
-	uint8	   *kind = palloc(Max(nops, 1));
-	RtcMerge	merge = {data, data + end, complete, ops, kind};
-	merged_hash *keys;
-	RtcOp		op;
+	if (op->row.older)
+		key->older = true;
+	if (rtc_gone_rows_add(merge->gone, op, i))
+		key->unmatched++;
+}
 
-	merge.gone = rtc_gone_rows_create(CurrentMemoryContext);
-	keys = merged_create(CurrentMemoryContext, Min(nops, 1024), &merge);
+/*
+ * A version has left the key.  The last such op remains, which deletes the
+ * key, and those that name a version which the relay may have to take back.
+ */
+static RtcOpKind
+merge_gone(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
+{
+	bool		named = ItemPointerIsValid(&op->row.gone);
+	bool		first = !key->row;
+	uint32		by;
 
-	/* backwards: what has ended a version is known before its ROW is seen */
-	for (uint32 i = nops; i-- > 0;)
-	{
-		const char *encoded = data + ops[i].offset;
-		RtcMergedKey *key;
-		bool		found;
-
-		CHECK_FOR_INTERRUPTS();
-		decode(&merge, encoded, &op);
-		kind[i] = op.kind;
-		if (!RtcOpHasKey(op.kind))
-			continue;
-		key = merged_insert(keys, encoded, &found);
-		if (!found)
-		{
-			key->last = RTC_NO_OP;
-			key->unmatched = 0;
-			key->kept = 0;
-			key->row = false;
-			key->older = false;
-			key->decided = false;
-		}
-
-		if (key->decided)
-			kind[i] = 0;
-		else if (op.kind == RTC_OP_ROW)
-			kind[i] = merge_row(&merge, key, &op, i);
-		else if (op.kind == RTC_OP_GONE)
-			kind[i] = merge_gone(&merge, key, &op, i);
-		else
-			kind[i] = merge_absolute(&merge, key, &op);
-		if (kind[i] != 0)
-			key->kept++;
-	}
-
-	leave_out_untouched(&merge, keys, puts);
-	for (uint32 i = 0; i < nops; i++)
-	{
-		if (kind[i] == RTC_OP_ROW && complete)
-			kind[i] = RTC_OP_SET;
-		else if (kind[i] == RTC_OP_GONE)
-		{
-			decode(&merge, data + ops[i].offset, &op);
-			if (complete || may_be_put(puts, &op))
-				kind[i] = RTC_OP_DEL;
-		}
-	}
-	rtc_gone_rows_destroy(merge.gone);
-	merged_destroy(keys);
-	return kind;
+	key->row = true;
+	if (op->row.unstored &&
+		(!rtc_gone_rows_has(merge->gone, op, &by) || by == RTC_GONE_BY_UNKNOWN))
+		key->older = true;
+	/* another rule may have stored the version, in an earlier message */
+	if (!merge->complete && !op->row.alone)
+		key->older = true;
+	note_versions(merge, key, op, i);
+	if (rtc_gone_rows_came(merge->gone, op))
+		key->unmatched--;
+	if (first)
+		key->last = i;
+	return first || (named && !merge->complete) ? RTC_OP_GONE : 0;
 }
 
 /* A ROW counts unless its version has gone. */
@@ -207,42 +190,6 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 }
 
 /*
- * A version has left the key.  The last such op remains, which deletes the
- * key, and those that name a version which the relay may have to take back.
- */
-static RtcOpKind
-merge_gone(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
-{
-	bool		named = ItemPointerIsValid(&op->row.gone);
-	bool		first = !key->row;
-	uint32		by;
-
-	key->row = true;
-	if (op->row.unstored &&
-		(!rtc_gone_rows_has(merge->gone, op, &by) || by == RTC_GONE_BY_UNKNOWN))
-		key->older = true;
-	/* another rule may have stored the version, in an earlier message */
-	if (!merge->complete && !op->row.alone)
-		key->older = true;
-	note_versions(merge, key, op, i);
-	if (rtc_gone_rows_came(merge->gone, op))
-		key->unmatched--;
-	if (first)
-		key->last = i;
-	return first || (named && !merge->complete) ? RTC_OP_GONE : 0;
-}
-
-/* Notes what the op says of earlier versions on the key. */
-static void
-note_versions(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
-{
-	if (op->row.older)
-		key->older = true;
-	if (rtc_gone_rows_add(merge->gone, op, i))
-		key->unmatched++;
-}
-
-/*
  * SET, PUT or DEL: no earlier op counts.  If rows have left the key since, it
  * is deleted.
  */
@@ -257,7 +204,7 @@ merge_absolute(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op)
 
 /* Leaves out the ops on keys whose versions have all come and gone. */
 static void
-leave_out_untouched(RtcMerge *merge, merged_hash * keys, const RtcPutKeys *puts)
+leave_out_untouched(RtcMerge *merge, merged_hash * keys)
 {
 	merged_iterator iter;
 	RtcMergedKey *key;
@@ -265,71 +212,69 @@ leave_out_untouched(RtcMerge *merge, merged_hash * keys, const RtcPutKeys *puts)
 	merged_start_iterate(keys, &iter);
 	while ((key = merged_iterate(keys, &iter)) != NULL)
 	{
-		RtcOp		op;
-
-		if (key->decided || key->older || key->unmatched > 0 ||
-			key->kept != 1 || key->last == RTC_NO_OP)
-			continue;
-		decode(merge, key->op, &op);
-		if (merge->complete || !may_be_put(puts, &op))
+		if (!key->decided && !key->older && key->unmatched == 0 &&
+			key->kept == 1 && key->last != RTC_NO_OP)
 			merge->kind[key->last] = 0;
 	}
 }
 
-/* ---------------- the ops ---------------- */
-
-static uint32
-op_key_hash(const RtcOp *op)
+uint8 *
+rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
+			 uint32 nops, bool complete, bool puts)
 {
-	return hash_bytes((const unsigned char *) op->key, op->keylen);
-}
+	uint8	   *kind = palloc(Max(nops, 1));
+	RtcMerge	merge = {data, data + end, complete, ops, kind};
+	merged_hash *keys;
 
-void
-rtc_op_note_put(RtcPutKeys *puts, const RtcOp *op)
-{
-	uint32		bit;
+	merge.gone = rtc_gone_rows_create(CurrentMemoryContext);
+	keys = merged_create(CurrentMemoryContext, Min(nops, 1024), &merge);
 
-	if (op->kind != RTC_OP_PUT)
-		return;
-	bit = op_key_hash(op) % RTC_PUT_BITS;
-	puts->any = true;
-	puts->bits[bit / 8] |= 1 << (bit % 8);
-}
+	/* backwards: what has ended a version is known before its ROW is seen */
+	for (uint32 i = nops; i-- > 0;)
+	{
+		const char *encoded = data + ops[i].offset;
+		RtcMergedKey *key;
+		RtcOp		op;
+		bool		found;
 
-static bool
-may_be_put(const RtcPutKeys *puts, const RtcOp *op)
-{
-	uint32		bit;
+		CHECK_FOR_INTERRUPTS();
+		decode(&merge, encoded, &op);
+		kind[i] = op.kind;
+		if (!RtcOpHasKey(op.kind))
+			continue;
+		key = merged_insert(keys, encoded, &found);
+		if (!found)
+		{
+			key->last = RTC_NO_OP;
+			key->unmatched = 0;
+			key->kept = 0;
+			key->row = false;
+			key->older = false;
+			key->decided = false;
+		}
 
-	if (!puts->any)
-		return false;
-	bit = op_key_hash(op) % RTC_PUT_BITS;
-	return (puts->bits[bit / 8] & (1 << (bit % 8))) != 0;
-}
+		if (key->decided)
+			kind[i] = 0;
+		else if (op.kind == RTC_OP_ROW)
+			kind[i] = merge_row(&merge, key, &op, i);
+		else if (op.kind == RTC_OP_GONE)
+			kind[i] = merge_gone(&merge, key, &op, i);
+		else
+			kind[i] = merge_absolute(&merge, key, &op);
+		if (kind[i] != 0)
+			key->kept++;
+	}
 
-static void
-decode(const RtcMerge *merge, const char *encoded, RtcOp *op)
-{
-	if (!rtc_op_decode(&encoded, merge->end, op))
-		elog(ERROR, "cache op list is corrupted");
-}
-
-static uint32
-hash_op_key(const RtcMerge *merge, const char *encoded)
-{
-	RtcOp		op;
-
-	decode(merge, encoded, &op);
-	return op_key_hash(&op);
-}
-
-static bool
-same_op_key(const RtcMerge *merge, const char *a, const char *b)
-{
-	RtcOp		x,
-				y;
-
-	decode(merge, a, &x);
-	decode(merge, b, &y);
-	return x.keylen == y.keylen && memcmp(x.key, y.key, x.keylen) == 0;
+	if (complete || !puts)
+		leave_out_untouched(&merge, keys);
+	for (uint32 i = 0; i < nops; i++)
+	{
+		if (kind[i] == RTC_OP_ROW && complete)
+			kind[i] = RTC_OP_SET;
+		else if (kind[i] == RTC_OP_GONE && (complete || puts))
+			kind[i] = RTC_OP_DEL;
+	}
+	rtc_gone_rows_destroy(merge.gone);
+	merged_destroy(keys);
+	return kind;
 }

@@ -23,27 +23,15 @@ typedef struct RtcListedOp
 								 * none */
 } RtcListedOp;
 
-/* Keys on which a transaction has made PUTs: a bit for each hash. */
-#define RTC_PUT_BITS		8192
-
-typedef struct RtcPutKeys
-{
-	bool		any;			/* some bit is set */
-	uint8		bits[RTC_PUT_BITS / 8];
-} RtcPutKeys;
-
-/* Notes an op that is a PUT. */
-extern void rtc_op_note_put(RtcPutKeys *puts, const RtcOp *op);
-
 /*
  * Merges ops, which lie in wire form in "data" up to "end".  Returns the kind
  * as which each is to be written, 0 = not at all, in the current memory
  * context.
  *
  * complete: no other ops of the transaction are or will be in WAL.
- * puts: all PUTs of the transaction so far.
+ * puts: the transaction has made PUTs, here or elsewhere.
  */
 extern uint8 *rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
-						   uint32 nops, bool complete, const RtcPutKeys *puts);
+						   uint32 nops, bool complete, bool puts);
 
 #endif							/* RTC_OP_MERGE_H */

@@ -60,6 +60,7 @@
 /* Where the ops of a subtransaction begin. */
 typedef struct RtcSavepoint
 {
+	struct RtcSavepoint *outer; /* NULL = it is the first one */
 	int			nestlevel;
 	uint32		first;			/* index of its first op */
 } RtcSavepoint;
@@ -78,51 +79,237 @@ typedef struct RtcOpList
 	uint32		nops;
 	uint32		maxops;
 	uint32		generation;		/* of what is added now */
-	RtcSavepoint *savepoint;	/* by nest level and index, ascending */
-	int			nsavepoints;
-	int			maxsavepoints;
-	RtcPutKeys	puts;			/* rolled back or not */
+	RtcSavepoint *savepoint;	/* the innermost one with ops, or NULL */
+	bool		puts;			/* some were PUTs, rolled back or not */
 } RtcOpList;
 
 static RtcOpList list;
 
-static void check_may_write(void);
-static void begin_list(void);
-static void push(const RtcOp *op);
-static RtcSavepoint *last_savepoint(void);
-static void add_savepoint(int nestlevel);
-static Size memory_used(void);
-static uint32 level_start(void);
-static uint32 offset_of(uint32 i);
-static void cut(uint32 first);
-static void write_out(uint32 first);
-static bool queue_is_on(void);
-static void write_messages(uint32 first);
-static void append_op(StringInfo message, uint32 i, RtcOpKind kind);
-static void touch_bucket(const RtcOp *op);
+static void
+check_may_write(void)
+{
+	PreventCommandDuringRecovery("writing to the cache");
+	PreventCommandIfReadOnly("writing to the cache");
+	PreventCommandIfParallelMode("writing to the cache");
+}
+
+static void
+begin_list(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	initStringInfo(&list.buf);
+	list.maxops = 64;
+	list.op = palloc(list.maxops * sizeof(RtcListedOp));
+	list.active = true;
+	MemoryContextSwitchTo(old);
+}
+
+/* Adds an op behind all others; it is in the list when nothing can raise. */
+static void
+push(const RtcOp *op)
+{
+	uint32		offset;
+
+	if (!list.active)
+		begin_list();
+	if (list.nops == list.maxops)
+	{
+		list.op = repalloc_huge(list.op,
+								2 * (Size) list.maxops * sizeof(RtcListedOp));
+		list.maxops *= 2;
+	}
+	offset = list.buf.len;
+	rtc_op_encode(&list.buf, op);
+	list.op[list.nops].offset = offset;
+	list.op[list.nops].generation = list.generation;
+	list.op[list.nops].relid = op->row.relid;
+	list.nops++;
+}
+
+/* The ops of this nest level begin here. */
+static void
+begin_savepoint(int nestlevel)
+{
+	RtcSavepoint *savepoint = MemoryContextAlloc(TopTransactionContext,
+												 sizeof(RtcSavepoint));
+
+	savepoint->outer = list.savepoint;
+	savepoint->nestlevel = nestlevel;
+	savepoint->first = list.nops;
+	list.savepoint = savepoint;
+}
+
+static void
+end_savepoint(void)
+{
+	RtcSavepoint *ended = list.savepoint;
+
+	list.savepoint = ended->outer;
+	pfree(ended);
+}
+
+/* What counts towards rtcache.xact_buffer, in bytes. */
+static Size
+memory_used(void)
+{
+	return list.buf.len + list.nops * sizeof(RtcListedOp);
+}
+
+/* The first op of the current level: those that may have the current xid. */
+static uint32
+level_start(void)
+{
+	int			nestlevel = GetCurrentTransactionNestLevel();
+
+	if (nestlevel <= 1)
+		return 0;
+	return list.savepoint != NULL && list.savepoint->nestlevel == nestlevel ?
+		list.savepoint->first : list.nops;
+}
+
+/* Where an op begins, or the end of the buffer. */
+static uint32
+offset_of(uint32 i)
+{
+	return i < list.nops ? list.op[i].offset : list.buf.len;
+}
+
+/* Forgets the ops from an index on. */
+static void
+cut(uint32 first)
+{
+	list.buf.len = offset_of(first);
+	list.buf.data[list.buf.len] = '\0';
+	list.nops = first;
+}
+
+/* Appends an op of the list, as one of this kind. */
+static void
+append_op(StringInfo message, uint32 i, RtcOpKind kind)
+{
+	const char *encoded = list.buf.data + list.op[i].offset;
+	const char *end = list.buf.data + offset_of(i + 1);
+	RtcOp		op;
+
+	if (rtc_op_kind(encoded) == kind)
+	{
+		appendBinaryStringInfo(message, encoded, end - encoded);
+		return;
+	}
+	if (!rtc_op_decode(&encoded, end, &op))
+		elog(ERROR, "cache op list is corrupted");
+	op.kind = kind;
+	rtc_op_encode(message, &op);
+}
+
+/* Writes the ops from an index on as messages, each of one generation. */
+static void
+write_messages(uint32 first)
+{
+	uint8	   *kind;
+	uint32		in_message = 0; /* ops in the current message */
+	uint32		begin = first;	/* the first of them */
+	bool		has_gone = false;
+	StringInfoData message;
+
+	if (!list.closed)
+		list.early = true;
+	kind = rtc_op_merge(list.buf.data, list.buf.len, &list.op[first],
+						list.nops - first, !list.early, list.puts);
+	initStringInfo(&message);
+	for (uint32 i = first; i <= list.nops; i++)
+	{
+		if (in_message > 0 &&
+			(i == list.nops || message.len >= RTC_MESSAGE_TARGET ||
+			 list.op[i].generation != list.op[begin].generation))
+		{
+			rtc_message_write(message.data, message.len, in_message,
+							  (uint64) list.op[begin].generation << 32 | begin,
+							  has_gone);
+			resetStringInfo(&message);
+			in_message = 0;
+			has_gone = false;
+		}
+		if (i == list.nops || kind[i - first] == 0)
+			continue;
+		if (in_message++ == 0)
+			begin = i;
+		append_op(&message, i, kind[i - first]);
+		if (OidIsValid(list.op[i].relid))
+			rtc_table_counts_op(list.op[i].relid,
+								RtcOpStores(kind[i - first]));
+		has_gone |= kind[i - first] == RTC_OP_GONE;
+	}
+	pfree(message.data);
+	pfree(kind);
+}
+
+/*
+ * Do ops go to WAL now?  The xid comes first: a relay that turns the queue on
+ * waits for all earlier xids.
+ */
+static bool
+queue_is_on(void)
+{
+	(void) GetTopTransactionId();
+	return rtc_queue_is_on();
+}
+
+/* Writes the ops from an index on to WAL, forgets them, and begins anew. */
+static void
+write_out(uint32 first)
+{
+	if (list.nops > first)
+	{
+		if (queue_is_on())
+		{
+			write_messages(first);
+			list.logged = true;
+		}
+		else
+			list.unlogged = true;
+		RTC_INJECT("ops_written");
+	}
+	cut(first);
+	list.generation++;
+}
+
+/* Touches the stamp of an op, rolled back or not: one too many costs a hit. */
+static void
+touch_bucket(const RtcOp *op)
+{
+	if (!rtc_preloaded)
+		return;
+	if (RtcOpHasKey(op->kind))
+		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
+	else if (op->kind == RTC_OP_TAG)
+		rtc_stamp_touch(rtc_stamp_bucket(op->dep));
+	else
+		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
+}
 
 void
 rtc_oplist_add(const RtcOp *op)
 {
 	int			nestlevel = GetCurrentTransactionNestLevel();
 	Size		size = op->keylen + (Size) op->vallen + 64;
-	RtcSavepoint *top;
 	uint32		start;
 
 	check_may_write();
 	if (!list.active)
 		begin_list();
 	touch_bucket(op);
-	rtc_op_note_put(&list.puts, op);
+	list.puts |= op->kind == RTC_OP_PUT;
 
 	start = level_start();
 	if (list.buf.len - offset_of(start) >= RTC_MIN_WRITE_OUT &&
 		memory_used() + size > rtc_xact_buffer * (Size) 1024)
 		write_out(start);
 
-	top = last_savepoint();
-	if (nestlevel > 1 && (top == NULL || top->nestlevel < nestlevel))
-		add_savepoint(nestlevel);
+	if (nestlevel > 1 &&
+		(list.savepoint == NULL || list.savepoint->nestlevel < nestlevel))
+		begin_savepoint(nestlevel);
 	push(op);
 	RTC_INJECT("op_added");
 
@@ -175,7 +362,7 @@ rtc_oplist_write(void)
 	list.closed = true;
 	if (!list.active)
 		return;
-	list.nsavepoints = 0;
+	list.savepoint = NULL;
 	write_out(0);
 	RTC_INJECT("messages_written");
 
@@ -221,233 +408,22 @@ rtc_oplist_pre_subcommit(void)
 void
 rtc_oplist_subcommit(int nestlevel)
 {
-	RtcSavepoint *top = last_savepoint();
+	RtcSavepoint *top = list.savepoint;
 
 	if (top == NULL || top->nestlevel < nestlevel)
 		return;
 	top->nestlevel = nestlevel - 1;
 	if (top->nestlevel <= 1 ||
-		(list.nsavepoints > 1 && top[-1].nestlevel == top->nestlevel))
-		list.nsavepoints--;
+		(top->outer != NULL && top->outer->nestlevel == top->nestlevel))
+		end_savepoint();
 }
 
 void
 rtc_oplist_subabort(int nestlevel)
 {
-	RtcSavepoint *top;
-
-	while ((top = last_savepoint()) != NULL && top->nestlevel >= nestlevel)
+	while (list.savepoint != NULL && list.savepoint->nestlevel >= nestlevel)
 	{
-		list.nsavepoints--;
-		cut(top->first);
+		cut(list.savepoint->first);
+		end_savepoint();
 	}
-}
-
-/* ---------------- parts ---------------- */
-
-static void
-check_may_write(void)
-{
-	PreventCommandDuringRecovery("writing to the cache");
-	PreventCommandIfReadOnly("writing to the cache");
-	PreventCommandIfParallelMode("writing to the cache");
-}
-
-static void
-begin_list(void)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-
-	initStringInfo(&list.buf);
-	list.maxops = 64;
-	list.op = palloc(list.maxops * sizeof(RtcListedOp));
-	list.maxsavepoints = 8;
-	list.savepoint = palloc(list.maxsavepoints * sizeof(RtcSavepoint));
-	list.active = true;
-	MemoryContextSwitchTo(old);
-}
-
-/* Adds an op behind all others; it is in the list when nothing can raise. */
-static void
-push(const RtcOp *op)
-{
-	uint32		offset;
-
-	if (!list.active)
-		begin_list();
-	if (list.nops == list.maxops)
-	{
-		list.op = repalloc_huge(list.op,
-								2 * (Size) list.maxops * sizeof(RtcListedOp));
-		list.maxops *= 2;
-	}
-	offset = list.buf.len;
-	rtc_op_encode(&list.buf, op);
-	list.op[list.nops].offset = offset;
-	list.op[list.nops].generation = list.generation;
-	list.op[list.nops].relid = op->row.relid;
-	list.nops++;
-}
-
-/* The innermost savepoint that has ops; NULL = none has. */
-static RtcSavepoint *
-last_savepoint(void)
-{
-	return list.nsavepoints == 0 ? NULL :
-		&list.savepoint[list.nsavepoints - 1];
-}
-
-/* The ops of this nest level begin here. */
-static void
-add_savepoint(int nestlevel)
-{
-	if (list.nsavepoints == list.maxsavepoints)
-	{
-		list.savepoint = repalloc(list.savepoint,
-								  2 * list.maxsavepoints * sizeof(RtcSavepoint));
-		list.maxsavepoints *= 2;
-	}
-	list.savepoint[list.nsavepoints].nestlevel = nestlevel;
-	list.savepoint[list.nsavepoints].first = list.nops;
-	list.nsavepoints++;
-}
-
-/* What counts towards rtcache.xact_buffer, in bytes. */
-static Size
-memory_used(void)
-{
-	return list.buf.len + list.nops * sizeof(RtcListedOp);
-}
-
-/* The first op of the current level: those that may have the current xid. */
-static uint32
-level_start(void)
-{
-	int			nestlevel = GetCurrentTransactionNestLevel();
-	RtcSavepoint *top = last_savepoint();
-
-	if (nestlevel <= 1)
-		return 0;
-	return top != NULL && top->nestlevel == nestlevel ? top->first : list.nops;
-}
-
-/* Where an op begins, or the end of the buffer. */
-static uint32
-offset_of(uint32 i)
-{
-	return i < list.nops ? list.op[i].offset : list.buf.len;
-}
-
-/* Forgets the ops from an index on. */
-static void
-cut(uint32 first)
-{
-	list.buf.len = offset_of(first);
-	list.buf.data[list.buf.len] = '\0';
-	list.nops = first;
-}
-
-/* Writes the ops from an index on to WAL, forgets them, and begins anew. */
-static void
-write_out(uint32 first)
-{
-	if (list.nops > first)
-	{
-		if (queue_is_on())
-		{
-			write_messages(first);
-			list.logged = true;
-		}
-		else
-			list.unlogged = true;
-		RTC_INJECT("ops_written");
-	}
-	cut(first);
-	list.generation++;
-}
-
-/*
- * Do ops go to WAL now?  The xid comes first: a relay that turns the queue on
- * waits for all earlier xids.
- */
-static bool
-queue_is_on(void)
-{
-	(void) GetTopTransactionId();
-	return rtc_queue_is_on();
-}
-
-/* Writes the ops from an index on as messages, each of one generation. */
-static void
-write_messages(uint32 first)
-{
-	uint8	   *kind;
-	uint32		in_message = 0; /* ops in the current message */
-	uint32		begin = first;	/* the first of them */
-	bool		has_gone = false;
-	StringInfoData message;
-
-	if (!list.closed)
-		list.early = true;
-	kind = rtc_op_merge(list.buf.data, list.buf.len, &list.op[first],
-						list.nops - first, !list.early, &list.puts);
-	initStringInfo(&message);
-	for (uint32 i = first; i <= list.nops; i++)
-	{
-		if (in_message > 0 &&
-			(i == list.nops || message.len >= RTC_MESSAGE_TARGET ||
-			 list.op[i].generation != list.op[begin].generation))
-		{
-			rtc_message_write(message.data, message.len, in_message,
-							  (uint64) list.op[begin].generation << 32 | begin,
-							  has_gone);
-			resetStringInfo(&message);
-			in_message = 0;
-			has_gone = false;
-		}
-		if (i == list.nops || kind[i - first] == 0)
-			continue;
-		if (in_message++ == 0)
-			begin = i;
-		append_op(&message, i, kind[i - first]);
-		if (OidIsValid(list.op[i].relid))
-			rtc_table_counts_op(list.op[i].relid,
-								RtcOpStores(kind[i - first]));
-		has_gone |= kind[i - first] == RTC_OP_GONE;
-	}
-	pfree(message.data);
-	pfree(kind);
-}
-
-/* Appends an op of the list, as one of this kind. */
-static void
-append_op(StringInfo message, uint32 i, RtcOpKind kind)
-{
-	const char *encoded = list.buf.data + list.op[i].offset;
-	const char *end = list.buf.data + offset_of(i + 1);
-	RtcOp		op;
-
-	if (rtc_op_kind(encoded) == kind)
-	{
-		appendBinaryStringInfo(message, encoded, end - encoded);
-		return;
-	}
-	if (!rtc_op_decode(&encoded, end, &op))
-		elog(ERROR, "cache op list is corrupted");
-	op.kind = kind;
-	rtc_op_encode(message, &op);
-}
-
-/* Touches the stamp of an op, rolled back or not: one too many costs a hit. */
-static void
-touch_bucket(const RtcOp *op)
-{
-	if (!rtc_preloaded)
-		return;
-	if (RtcOpHasKey(op->kind))
-		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
-	else if (op->kind == RTC_OP_TAG)
-		rtc_stamp_touch(rtc_stamp_bucket(op->dep));
-	else
-		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
 }
