@@ -104,19 +104,6 @@ static bool armed = false;		/* the transaction wants to wait */
 static XLogRecPtr wanted = InvalidXLogRecPtr;	/* for this */
 static uint32 wait_event = 0;
 
-static void watch_utility(PlannedStmt *pstmt, const char *queryString,
-						  bool readOnlyTree, ProcessUtilityContext context,
-						  ParamListInfo params, QueryEnvironment *queryEnv,
-						  DestReceiver *dest, QueryCompletion *qc);
-static WaitEnd wait_until_applied(XLogRecPtr lsn);
-static WaitEnd take_cancel(void);
-static bool call_quietly(void (*function) (void *arg), void *arg);
-static void absorb_barrier(void *arg);
-static long patience(void);
-static void join_queue(XLogRecPtr lsn);
-static void leave_queue(void);
-static void warn(void *arg);
-
 static Size
 compute_size(void)
 {
@@ -141,86 +128,146 @@ const RtcSharedRoom rtc_commit_wait_room = {
 	.init = init
 };
 
-void
-rtc_commit_wait_init(void)
+/* Enters the queue, which is ordered by LSN.  Most enter at its end. */
+static void
+join_queue(XLogRecPtr lsn)
 {
-	prev_utility_hook = ProcessUtility_hook;
-	ProcessUtility_hook = watch_utility;
+	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
+	dlist_node *behind = &shared->queue.head;
+
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
+	self->lsn = lsn;
+	self->latch = MyLatch;
+	self->queued = true;
+	if (!dlist_is_empty(&shared->queue))
+		for (behind = dlist_tail_node(&shared->queue);
+			 dlist_container(RtcWaiter, node, behind)->lsn > lsn;)
+		{
+			if (!dlist_has_prev(&shared->queue, behind))
+			{
+				behind = &shared->queue.head;
+				break;
+			}
+			behind = dlist_prev_node(&shared->queue, behind);
+		}
+	dlist_insert_after(behind, &self->node);
+	LWLockRelease(&lock->lock);
+}
+
+static void
+leave_queue(void)
+{
+	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
+
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
+	if (self->queued)
+		dlist_delete(&self->node);
+	self->queued = false;
+	LWLockRelease(&lock->lock);
+}
+
+void
+rtc_commit_wait_wake(XLogRecPtr applied)
+{
+	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
+	while (!dlist_is_empty(&shared->queue))
+	{
+		RtcWaiter  *first = dlist_head_element(RtcWaiter, node,
+											   &shared->queue);
+
+		if (first->lsn > applied)
+			break;
+		dlist_delete(&first->node);
+		first->queued = false;
+		SetLatch(first->latch);
+	}
+	LWLockRelease(&lock->lock);
+}
+
+void
+rtc_hurry_relay(XLogRecPtr lsn)
+{
+	rtc_raise_lsn(&shared->wait_lsn, lsn);
+	rtc_wake_relay();
+}
+
+bool
+rtc_somebody_waits(void)
+{
+	return pg_atomic_read_u64(&shared->wait_lsn) > rtc_queue_applied();
+}
+
+bool
+rtc_is_applied(XLogRecPtr lsn)
+{
+	return rtc_queue_is_applied(lsn) && !rtc_prefix_is_clearing(lsn);
 }
 
 /*
- * Notices COMMIT PREPARED.  The transaction that runs it ends next, and waits
- * for the prepared one.
+ * Ends the wait because of a cancel.  The cancel stays pending if a statement
+ * goes on; if none does, it would cancel the next statement of the query
+ * string.
+ */
+static WaitEnd
+take_cancel(void)
+{
+	if (ActivePortal == NULL)
+	{
+		QueryCancelPending = false;
+		return END_CANCEL;
+	}
+	return get_timeout_indicator(STATEMENT_TIMEOUT, false) ?
+		END_STATEMENT_TIMEOUT : END_CANCEL;
+}
+
+/* Calls a function and swallows what it raises; false = it has raised. */
+static bool
+call_quietly(void (*function) (void *arg), void *arg)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoff = InterruptHoldoffCount;
+	uint32		cancel_holdoff = QueryCancelHoldoffCount;
+	volatile bool done = false;
+
+	PG_TRY();
+	{
+		function(arg);
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		InterruptHoldoffCount = holdoff;
+		QueryCancelHoldoffCount = cancel_holdoff;
+	}
+	PG_END_TRY();
+	return done;
+}
+
+/*
+ * Does what a barrier asks for.  It is safe: locks are released, relations and
+ * buffers are closed, and files that a barrier closes are opened again on
+ * demand.  What fails is left to the next CHECK_FOR_INTERRUPTS().
  */
 static void
-watch_utility(PlannedStmt *pstmt, const char *queryString,
-			  bool readOnlyTree, ProcessUtilityContext context,
-			  ParamListInfo params, QueryEnvironment *queryEnv,
-			  DestReceiver *dest, QueryCompletion *qc)
+absorb_barrier(void *arg)
 {
-	bool		concerns_us = false;
-
-	if (IsA(pstmt->utilityStmt, TransactionStmt) &&
-		((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED)
-		concerns_us = rtc_stamp_prepared();
-
-	if (prev_utility_hook)
-		prev_utility_hook(pstmt, queryString, readOnlyTree, context, params,
-						  queryEnv, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
-
-	/* the end of the commit record, or of what this one wrote behind it */
-	if (concerns_us)
-		rtc_commit_wait_for(XactLastRecEnd);
+	ProcessProcSignalBarrier();
 }
 
-/* The setting at commit counts, as with synchronous_commit. */
-void
-rtc_commit_wait_arm(void)
+/* How long to wait, in ms; -1 = forever.  An outage of Redis counts. */
+static long
+patience(void)
 {
-	armed = rtc_commit_wait == RTC_COMMIT_WAIT_APPLIED &&
-		rtc_preloaded && RtcRedisConfigured();
-	if (armed && wait_event == 0)
-		wait_event = WaitEventExtensionNew_compat("RtcacheCommitWait");
-}
+	int64		down_since = rtc_queue_down_since();
+	int64		used = 0;
 
-void
-rtc_commit_wait_for(XLogRecPtr lsn)
-{
-	wanted = Max(wanted, lsn);
-}
-
-void
-rtc_commit_wait_forget(void)
-{
-	armed = false;
-	wanted = InvalidXLogRecPtr;
-}
-
-void
-rtc_commit_wait_now(void)
-{
-	XLogRecPtr	lsn = wanted;
-	bool		wait = armed && !XLogRecPtrIsInvalid(lsn);
-	WaitEnd		end;
-
-	rtc_commit_wait_forget();
-	if (!wait || !rtc_queue_is_on())
-		return;
-
-	/* Redis gets what is flushed; with synchronous_commit off it is not. */
-	RTC_INJECT("wait_begins");
-	XLogFlush(lsn);
-	rtc_stat_inc(RTC_STAT_COMMIT_WAITS);
-	end = wait_until_applied(lsn);
-	if (end == END_APPLIED || end == END_OFF || end == END_POSTMASTER_DEATH)
-		return;
-
-	/* ereport() may be out of memory, and a hook of the log may raise, too */
-	rtc_stat_inc(RTC_STAT_COMMIT_WAITS_GIVEN_UP);
-	(void) call_quietly(warn, &end);
+	if (rtc_commit_wait_timeout == 0)
+		return -1;
+	if (down_since != 0)
+		used = rtc_clock_ms() - down_since;
+	return Max(rtc_commit_wait_timeout - used, 0);
 }
 
 static WaitEnd
@@ -304,152 +351,6 @@ wait_until_applied(XLogRecPtr lsn)
 	return end;
 }
 
-/*
- * Ends the wait because of a cancel.  The cancel stays pending if a statement
- * goes on; if none does, it would cancel the next statement of the query
- * string.
- */
-static WaitEnd
-take_cancel(void)
-{
-	if (ActivePortal == NULL)
-	{
-		QueryCancelPending = false;
-		return END_CANCEL;
-	}
-	return get_timeout_indicator(STATEMENT_TIMEOUT, false) ?
-		END_STATEMENT_TIMEOUT : END_CANCEL;
-}
-
-/* Calls a function and swallows what it raises; false = it has raised. */
-static bool
-call_quietly(void (*function) (void *arg), void *arg)
-{
-	MemoryContext context = CurrentMemoryContext;
-	uint32		holdoff = InterruptHoldoffCount;
-	uint32		cancel_holdoff = QueryCancelHoldoffCount;
-	volatile bool done = false;
-
-	PG_TRY();
-	{
-		function(arg);
-		done = true;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		InterruptHoldoffCount = holdoff;
-		QueryCancelHoldoffCount = cancel_holdoff;
-	}
-	PG_END_TRY();
-	return done;
-}
-
-/*
- * Does what a barrier asks for.  It is safe: locks are released, relations and
- * buffers are closed, and files that a barrier closes are opened again on
- * demand.  What fails is left to the next CHECK_FOR_INTERRUPTS().
- */
-static void
-absorb_barrier(void *arg)
-{
-	ProcessProcSignalBarrier();
-}
-
-/* How long to wait, in ms; -1 = forever.  An outage of Redis counts. */
-static long
-patience(void)
-{
-	int64		down_since = rtc_queue_down_since();
-	int64		used = 0;
-
-	if (rtc_commit_wait_timeout == 0)
-		return -1;
-	if (down_since != 0)
-		used = rtc_clock_ms() - down_since;
-	return Max(rtc_commit_wait_timeout - used, 0);
-}
-
-/* ---------------- the queue ---------------- */
-
-/* Enters the queue, which is ordered by LSN.  Most enter at its end. */
-static void
-join_queue(XLogRecPtr lsn)
-{
-	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
-	dlist_node *behind = &shared->queue.head;
-
-	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
-	self->lsn = lsn;
-	self->latch = MyLatch;
-	self->queued = true;
-	if (!dlist_is_empty(&shared->queue))
-		for (behind = dlist_tail_node(&shared->queue);
-			 dlist_container(RtcWaiter, node, behind)->lsn > lsn;)
-		{
-			if (!dlist_has_prev(&shared->queue, behind))
-			{
-				behind = &shared->queue.head;
-				break;
-			}
-			behind = dlist_prev_node(&shared->queue, behind);
-		}
-	dlist_insert_after(behind, &self->node);
-	LWLockRelease(&lock->lock);
-}
-
-static void
-leave_queue(void)
-{
-	RtcWaiter  *self = &shared->waiter[my_proc_number_compat()];
-
-	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
-	if (self->queued)
-		dlist_delete(&self->node);
-	self->queued = false;
-	LWLockRelease(&lock->lock);
-}
-
-void
-rtc_commit_wait_wake(XLogRecPtr applied)
-{
-	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
-	while (!dlist_is_empty(&shared->queue))
-	{
-		RtcWaiter  *first = dlist_head_element(RtcWaiter, node,
-											   &shared->queue);
-
-		if (first->lsn > applied)
-			break;
-		dlist_delete(&first->node);
-		first->queued = false;
-		SetLatch(first->latch);
-	}
-	LWLockRelease(&lock->lock);
-}
-
-void
-rtc_hurry_relay(XLogRecPtr lsn)
-{
-	rtc_raise_lsn(&shared->wait_lsn, lsn);
-	rtc_wake_relay();
-}
-
-bool
-rtc_somebody_waits(void)
-{
-	return pg_atomic_read_u64(&shared->wait_lsn) > rtc_queue_applied();
-}
-
-bool
-rtc_is_applied(XLogRecPtr lsn)
-{
-	return rtc_queue_is_applied(lsn) && !rtc_prefix_is_clearing(lsn);
-}
-
-/* ---------------- what went wrong ---------------- */
-
 /* Tells how the wait (WaitEnd) has ended in vain. */
 static void
 warn(void *arg)
@@ -472,4 +373,86 @@ warn(void *arg)
 				 ? errmsg("canceling wait for Redis due to statement timeout")
 				 : errmsg("Redis does not have the transaction within \"rtcache.commit_wait_timeout\""),
 				 errdetail("The transaction has already committed, but Redis might not have it yet.")));
+}
+
+/* The setting at commit counts, as with synchronous_commit. */
+void
+rtc_commit_wait_arm(void)
+{
+	armed = rtc_commit_wait == RTC_COMMIT_WAIT_APPLIED &&
+		rtc_preloaded && RtcRedisConfigured();
+	if (armed && wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheCommitWait");
+}
+
+void
+rtc_commit_wait_for(XLogRecPtr lsn)
+{
+	wanted = Max(wanted, lsn);
+}
+
+void
+rtc_commit_wait_forget(void)
+{
+	armed = false;
+	wanted = InvalidXLogRecPtr;
+}
+
+void
+rtc_commit_wait_now(void)
+{
+	XLogRecPtr	lsn = wanted;
+	bool		wait = armed && !XLogRecPtrIsInvalid(lsn);
+	WaitEnd		end;
+
+	rtc_commit_wait_forget();
+	if (!wait || !rtc_queue_is_on())
+		return;
+
+	/* Redis gets what is flushed; with synchronous_commit off it is not. */
+	RTC_INJECT("wait_begins");
+	XLogFlush(lsn);
+	rtc_stat_inc(RTC_STAT_COMMIT_WAITS);
+	end = wait_until_applied(lsn);
+	if (end == END_APPLIED || end == END_OFF || end == END_POSTMASTER_DEATH)
+		return;
+
+	/* ereport() may be out of memory, and a hook of the log may raise, too */
+	rtc_stat_inc(RTC_STAT_COMMIT_WAITS_GIVEN_UP);
+	(void) call_quietly(warn, &end);
+}
+
+/*
+ * Notices COMMIT PREPARED.  The transaction that runs it ends next, and waits
+ * for the prepared one.
+ */
+static void
+watch_utility(PlannedStmt *pstmt, const char *queryString,
+			  bool readOnlyTree, ProcessUtilityContext context,
+			  ParamListInfo params, QueryEnvironment *queryEnv,
+			  DestReceiver *dest, QueryCompletion *qc)
+{
+	bool		concerns_us = false;
+
+	if (IsA(pstmt->utilityStmt, TransactionStmt) &&
+		((TransactionStmt *) pstmt->utilityStmt)->kind == TRANS_STMT_COMMIT_PREPARED)
+		concerns_us = rtc_stamp_prepared();
+
+	if (prev_utility_hook)
+		prev_utility_hook(pstmt, queryString, readOnlyTree, context, params,
+						  queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+
+	/* the end of the commit record, or of what this one wrote behind it */
+	if (concerns_us)
+		rtc_commit_wait_for(XactLastRecEnd);
+}
+
+void
+rtc_commit_wait_init(void)
+{
+	prev_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = watch_utility;
 }
