@@ -12,9 +12,20 @@
 
 #include "postgres.h"
 
+#include "executor/tuptable.h"
 #include "nodes/pg_list.h"
+#include "utils/rel.h"
 
-#include "write/row_image.h"
+/* The rows of an event; NULL where the event has none. */
+typedef struct RtcRowChange
+{
+	Relation	rel;
+	TupleDesc	desc;
+	HeapTuple	oldrow;
+	HeapTuple	newrow;
+	TupleTableSlot *oldslot;	/* holds oldrow */
+	TupleTableSlot *newslot;	/* holds newrow */
+} RtcRowChange;
 
 typedef struct RtcTrack RtcTrack;	/* what to do when a row changes */
 

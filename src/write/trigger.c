@@ -53,7 +53,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
 #include "commands/trigger.h"
 #include "utils/rel.h"
 
@@ -66,7 +68,6 @@
 #include "write/forget.h"
 #include "write/oplist.h"
 #include "write/row_changes.h"
-#include "write/row_image.h"
 #include "write/rule_cache.h"
 
 PG_FUNCTION_INFO_V1(rtcache_write_through);
@@ -127,6 +128,91 @@ check_call(FunctionCallInfo fcinfo, RtcRuleKind kind)
 			 errhint("Use CREATE TRIGGER ... AFTER INSERT OR UPDATE OR DELETE ON ... FOR EACH ROW.")));
 }
 
+static void
+get_change(TriggerData *trigdata, RtcRowChange *change)
+{
+	memset(change, 0, sizeof(*change));
+	change->rel = trigdata->tg_relation;
+	change->desc = RelationGetDescr(trigdata->tg_relation);
+
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event))
+	{
+		change->newrow = trigdata->tg_trigtuple;
+		change->newslot = trigdata->tg_trigslot;
+		return;
+	}
+	change->oldrow = trigdata->tg_trigtuple;
+	change->oldslot = trigdata->tg_trigslot;
+	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
+	{
+		change->newrow = trigdata->tg_newtuple;
+		change->newslot = trigdata->tg_newslot;
+	}
+}
+
+/*
+ * Is the row in this slot on a page of its table, with a header that is up to
+ * date?  Foreign tables and other table access methods give a copy.
+ */
+static bool
+is_on_page(const RtcRowChange *change, TupleTableSlot *slot)
+{
+	return change->rel->rd_rel->relam == HEAP_TABLE_AM_OID &&
+		TTS_IS_BUFFERTUPLE(slot);
+}
+
+/*
+ * Has this transaction ended the new row again?  Also true if unknown.  Nobody
+ * else sees a new row yet, so nobody else can have changed it.  A
+ * (sub)transaction that has rolled back is not "current".
+ */
+static bool
+is_superseded(const RtcRowChange *change)
+{
+	HeapTupleHeader header = change->newrow->t_data;
+
+	if (!is_on_page(change, change->newslot))
+		return true;
+
+	if ((header->t_infomask & HEAP_XMAX_INVALID) != 0 ||
+		HEAP_XMAX_IS_LOCKED_ONLY(header->t_infomask))
+		return false;
+	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetUpdateXid(header));
+}
+
+/*
+ * Names the versions for an op on a key: the old one if it has left the key,
+ * the new one if it has come.
+ *
+ * A version of an earlier transaction need not be named: no op of this one has
+ * stored it.  The raw xmin is also right for rows that were frozen when
+ * written (COPY FREEZE).
+ */
+static void
+name_versions(const RtcRowChange *change, bool left, bool came, RtcRow *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->relid = RelationGetRelid(change->rel);
+	row->storage = change->rel->rd_rel->relfilenode;
+	if (came)
+	{
+		if (is_on_page(change, change->newslot))
+			row->made = change->newrow->t_self;
+		else
+			row->older = true;
+	}
+	if (left)
+	{
+		HeapTuple	old = change->oldrow;
+
+		if (is_on_page(change, change->oldslot) &&
+			TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetRawXmin(old->t_data)))
+			row->gone = old->t_self;
+		else
+			row->older = true;
+	}
+}
+
 /* Renders a key; false if there is no row, no key, or no valid one. */
 static bool
 render_key(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
@@ -164,7 +250,7 @@ add_gone(const RtcRowChange *change, const RtcRow *row,
 {
 	RtcOp		op = {0};
 
-	if (change->oldrow != NULL && !rtc_row_is_on_page(change, change->oldslot))
+	if (change->oldrow != NULL && !is_on_page(change, change->oldslot))
 	{
 		add_del(change, key);
 		return;
@@ -197,7 +283,7 @@ add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 	bool		fits;
 	RtcOp		op = {0};
 
-	if (rtc_row_is_superseded(change))
+	if (is_superseded(change))
 	{
 		add_gone(change, row, key);
 		return;
@@ -208,7 +294,7 @@ add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 							   RtcMaxValueBytes());
 
 	/* a cast to json is a user's function, which may have ended the version */
-	if (!fits || rtc_row_is_superseded(change))
+	if (!fits || is_superseded(change))
 	{
 		if (!fits)
 		{
@@ -253,13 +339,13 @@ apply_rule(const RtcCachedRule *entry, const RtcRowChange *change)
 		stays = have_old && have_new && same_key(&oldkey, &newkey);
 		if (have_old && !stays)
 		{
-			rtc_row_versions(change, true, false, &row);
+			name_versions(change, true, false, &row);
 			row.alone = entry->alone;
 			add_gone(change, &row, &oldkey);
 		}
 		if (have_new)
 		{
-			rtc_row_versions(change, stays, true, &row);
+			name_versions(change, stays, true, &row);
 			row.alone = entry->alone;
 			add_row(rule, change, &row, &newkey);
 		}
@@ -292,7 +378,7 @@ row_trigger(FunctionCallInfo fcinfo, RtcRuleKind kind)
 	RtcCachedRule *entry = rtc_cached_rule(trigdata, kind);
 	RtcRowChange change;
 
-	rtc_row_change_get(trigdata, &change);
+	get_change(trigdata, &change);
 	if (entry->track != NULL)
 		rtc_track_row(entry->track, &change);
 	if (entry->rule != NULL)
