@@ -121,17 +121,21 @@
 	pg_class_ownercheck((relid), (roleid))
 #endif
 
-/* May the role use the schema, call the function?  Likewise. */
+/* May the role use the schema, call the function, connect?  Likewise. */
 #if PG_VERSION_NUM >= 160000
 #define namespace_aclcheck_compat(nspid, roleid) \
 	object_aclcheck(NamespaceRelationId, (nspid), (roleid), ACL_USAGE)
 #define proc_aclcheck_compat(funcid, roleid) \
 	object_aclcheck(ProcedureRelationId, (funcid), (roleid), ACL_EXECUTE)
+#define database_aclcheck_compat(dboid, roleid) \
+	object_aclcheck(DatabaseRelationId, (dboid), (roleid), ACL_CONNECT)
 #else
 #define namespace_aclcheck_compat(nspid, roleid) \
 	pg_namespace_aclcheck((nspid), (roleid), ACL_USAGE)
 #define proc_aclcheck_compat(funcid, roleid) \
 	pg_proc_aclcheck((funcid), (roleid), ACL_EXECUTE)
+#define database_aclcheck_compat(dboid, roleid) \
+	pg_database_aclcheck((dboid), (roleid), ACL_CONNECT)
 #endif
 
 /* Does a plan's search path match the session's? */

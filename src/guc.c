@@ -49,7 +49,13 @@ int			rtc_max_wal_lag;
 char	   *rtc_publish;
 char	   *rtc_redis_password_file;
 char	   *rtc_redis_url;
+bool		rtc_refresh_after_write;
+double		rtc_refresh_ahead;
+double		rtc_refresh_load;
+int			rtc_refresh_statement_timeout;
+int			rtc_refresh_workers;
 int			rtc_stamp_buckets;
+double		rtc_ttl_jitter;
 int			rtc_wal_keep;
 int			rtc_xact_buffer;
 
@@ -78,6 +84,9 @@ typedef struct Setting
 	int			boot;			/* default value, but of strings */
 	int			min;
 	int			max;
+	double		boot_real;
+	double		min_real;
+	double		max_real;
 	const struct config_enum_entry *options;
 	const char *boot_text;
 	GucStringCheckHook check;
@@ -85,6 +94,9 @@ typedef struct Setting
 
 #define INT(v, b, lo, hi) \
 	.type = PGC_INT, .variable = (v), .boot = (b), .min = (lo), .max = (hi)
+#define REAL(v, b, lo, hi) \
+	.type = PGC_REAL, .variable = (v), .boot_real = (b), .min_real = (lo), \
+	.max_real = (hi)
 #define BOOL(v, b) \
 	.type = PGC_BOOL, .variable = (v), .boot = (b)
 #define ENUM(v, b, o) \
@@ -192,10 +204,41 @@ static const Setting settings[] = {
 		"redis://[user@]host[:port][/db], rediss://... for TLS, or unix://[user@]/path[?db=n]; empty means that there is no Redis.",
 	PGC_SIGHUP, GUC_SUPERUSER_ONLY, STRING(&rtc_redis_url, "", check_redis_url)},
 
+	{"rtcache.refresh_after_write",
+		"Sets whether an answer that is used, and that a write has ended, is computed again by a background worker at once.",
+		NULL,
+	PGC_USERSET, 0, BOOL(&rtc_refresh_after_write, false)},
+
+	{"rtcache.refresh_ahead",
+		"Sets the fraction of an answer's time to live after which a hit has it computed again by a background worker.",
+		"Zero means that answers are used until they expire.",
+	PGC_USERSET, 0, REAL(&rtc_refresh_ahead, 0, 0, 1)},
+
+	{"rtcache.refresh_load",
+		"Sets the fraction of one processor that background workers may spend on computing answers again.",
+		NULL,
+	PGC_SIGHUP, 0, REAL(&rtc_refresh_load, 0.5, 0.01, 16)},
+
+	{"rtcache.refresh_statement_timeout",
+		"Sets the maximum time that a background worker may take to compute an answer.",
+		NULL,
+	PGC_SIGHUP, GUC_UNIT_MS, INT(&rtc_refresh_statement_timeout, 10000, 1, INT_MAX)},
+
+	{"rtcache.refresh_workers",
+		"Sets the maximum number of background workers that compute answers before they are asked for.",
+		"Zero means that there are none.",
+	PGC_SIGHUP, 0, INT(&rtc_refresh_workers, 1, 0, RTC_MAX_REFRESH_WORKERS)},
+
 	{"rtcache.stamp_buckets",
 		"Sets the number of dependency buckets in shared memory.",
 		"It is rounded up to a power of two.",
 	PGC_POSTMASTER, 0, INT(&rtc_stamp_buckets, 262144, 1024, 16777216)},
+
+	/* SUSET: as default_ttl */
+	{"rtcache.ttl_jitter",
+		"Sets the fraction by which times to live are shortened at random, at most.",
+		NULL,
+	PGC_SUSET, 0, REAL(&rtc_ttl_jitter, 0, 0, 0.5)},
 
 	{"rtcache.wal_keep",
 		"Sets the amount of applied WAL that is kept for a Redis that loses data.",
@@ -223,6 +266,10 @@ RtcDefineSettings(void)
 			DefineCustomIntVariable(s->name, s->what, s->more, s->variable,
 									s->boot, s->min, s->max, s->context,
 									s->flags, NULL, NULL, NULL);
+		else if (s->type == PGC_REAL)
+			DefineCustomRealVariable(s->name, s->what, s->more, s->variable,
+									 s->boot_real, s->min_real, s->max_real,
+									 s->context, s->flags, NULL, NULL, NULL);
 		else if (s->type == PGC_BOOL)
 			DefineCustomBoolVariable(s->name, s->what, s->more, s->variable,
 									 s->boot != 0, s->context, s->flags,

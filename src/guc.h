@@ -12,6 +12,9 @@
 
 #include "postgres.h"
 
+/* At most so many workers, whatever rtcache.refresh_workers says. */
+#define RTC_MAX_REFRESH_WORKERS 16
+
 /* rtcache.commit_wait */
 typedef enum RtcCommitWait
 {
@@ -38,7 +41,13 @@ extern int	rtc_max_wal_lag;	/* MB */
 extern char *rtc_publish;		/* channel, "" = none */
 extern char *rtc_redis_password_file;
 extern char *rtc_redis_url;
+extern bool rtc_refresh_after_write;
+extern double rtc_refresh_ahead;	/* fraction of a time to live, 0 = off */
+extern double rtc_refresh_load; /* fraction of one processor */
+extern int	rtc_refresh_statement_timeout;	/* ms */
+extern int	rtc_refresh_workers;	/* 0 = none */
 extern int	rtc_stamp_buckets;	/* rounded up to a power of two */
+extern double rtc_ttl_jitter;	/* fraction of a time to live, 0 = off */
 extern int	rtc_wal_keep;		/* MB */
 extern int	rtc_xact_buffer;	/* kB */
 

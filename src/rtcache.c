@@ -63,6 +63,12 @@
  *		L1, L2		the cache in shared memory; Redis behind it
  *		breaker		closed, open or half-open: the way of sessions to Redis
  *
+ * Refreshing
+ *		work		what a background worker is to do; it waits in shared memory
+ *		kept		said of a question as bytes, which can be asked again
+ *		to ask again	to look a kept question up, by a worker
+ *		refresh		to compute an answer again before anybody misses it
+ *
  * Model: loaded by the postmaster (shared_preload_libraries), we get shared
  * memory and the relay.  Loaded by a backend alone, there is neither:
  * triggers still log their ops, lookups bypass, everything else refuses.
@@ -80,6 +86,7 @@
 #include "compat.h"
 #include "ddl/pg_upgrade.h"
 #include "guc.h"
+#include "refresh/worker.h"
 #include "relay/relay.h"
 #include "shmem.h"
 #include "write/commit_wait.h"
@@ -104,4 +111,5 @@ _PG_init(void)
 	rtc_shmem_init();
 	rtc_commit_wait_init();
 	rtc_relay_register();
+	rtc_refresh_init();
 }

@@ -21,14 +21,17 @@
 
 #include "base/relay_latch.h"
 #include "base/shared.h"
+#include "base/work.h"
 #include "compat.h"
 #include "dep/interest.h"
 #include "dep/stamps.h"
 #include "l1/blocks.h"
+#include "read/hits.h"
 #include "read/single_flight.h"
 #include "redis/breaker.h"
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
+#include "refresh/load.h"
 #include "relay/lag.h"
 #include "relay/status.h"
 #include "shmem.h"
@@ -53,6 +56,9 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_status_room,
 	&rtc_lag_room,
 	&rtc_flight_room,
+	&rtc_hits_room,
+	&rtc_work_room,
+	&rtc_load_room,
 	&rtc_l1_room
 };
 

@@ -58,6 +58,10 @@ typedef enum RtcCounter
 								 * question, or replaced it */
 	RTC_STAT_SAVED_US,			/* microseconds that it had taken to compute
 								 * the answers of hits */
+	RTC_STAT_REFRESHES,			/* answers that workers have computed again */
+	RTC_STAT_REFRESHES_FAILED,	/* questions that ended in an error */
+	RTC_STAT_WORK_DROPPED,		/* work that was dropped: no room, or nobody
+								 * can do it */
 	RTC_STAT_COUNT
 } RtcCounter;
 

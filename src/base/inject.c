@@ -20,7 +20,8 @@
  *		wait		until the file that the point was renamed to is gone
  *		sleep		so many milliseconds
  *
- * and role is "relay", "backend" or "any".  Whoever comes first renames the
+ * and role is "backend", "any", or what a background worker of ours is called behind
+ * "rtcache ": "relay", "refresh".  Whoever comes first renames the
  * file to <point>.hit: a point acts once, and the test sees that it did.
  *
  * Model: called in any process, also in COMMIT callbacks and under locks.  So it
@@ -39,6 +40,9 @@
 #include <unistd.h>
 
 #include "miscadmin.h"
+#include "postmaster/bgworker.h"
+
+#include "op.h"
 #endif
 
 #include "base/inject.h"
@@ -49,6 +53,18 @@
 
 /* A test that forgot about us must not hang the server. */
 #define RTC_MAX_WAIT_MS	60000
+
+static const char *
+my_role(void)
+{
+	const char *type;
+
+	if (MyBackendType != B_BG_WORKER)
+		return "backend";
+	type = MyBgworkerEntry->bgw_type;
+	return strncmp(type, RTC_NAME " ", strlen(RTC_NAME) + 1) == 0 ?
+		type + strlen(RTC_NAME) + 1 : type;
+}
 
 /*
  * Takes what is armed at the point, if it is meant for us.
@@ -75,8 +91,7 @@ claim(const char *point, char action[16], int *ms, char *hit, size_t size)
 	*ms = 0;
 	if (sscanf(text, "%15s %15s %d", action, role, ms) < 1)
 		return false;
-	if (strcmp(role, "any") != 0 &&
-		strcmp(role, MyBackendType == B_BG_WORKER ? "relay" : "backend") != 0)
+	if (strcmp(role, "any") != 0 && strcmp(role, my_role()) != 0)
 		return false;
 	return rename(path, hit) == 0;
 }

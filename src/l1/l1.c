@@ -111,7 +111,7 @@ take(Entry *e, Cursor *c, Jsonb **answer, int64 *ttl_ms)
 
 bool
 rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
-		   Jsonb **answer)
+		   Jsonb **answer, int64 *ttl_ms)
 {
 	LWLock	   *lock = partition_lock(partition_of(q->hash));
 	Cursor		c;
@@ -127,7 +127,7 @@ rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 	if (hit)
 	{
 		cursor_skip(&c, e->privlen);
-		hit = take(e, &c, answer, NULL);
+		hit = take(e, &c, answer, ttl_ms);
 	}
 	LWLockRelease(lock);
 	return hit;

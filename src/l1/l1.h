@@ -39,16 +39,18 @@ extern uint64 rtc_l1_question_hash(const RtcL1Question *question);
 
 /*
  * Looks an answer up that was stored with exactly these versions.  A hit sets
- * *answer, in the current memory context; NULL = the query returned no row.
+ * *answer, in the current memory context; NULL = the query returned no row; and,
+ * if that is not NULL, *ttl_ms: its remaining time to live, -1 = it does not
+ * expire.
  */
 extern bool rtc_l1_get(const RtcL1Question *question,
-					   const RtcStampRead *stamps, Jsonb **answer);
+					   const RtcStampRead *stamps, Jsonb **answer,
+					   int64 *ttl_ms);
 
 /*
  * Looks for any answer under a key (hash: rtc_dep_key()), if nothing that it
  * depends on is known to have been written since.  *answer as above; *privileges:
- * what it was stored with; *ttl_ms, if that is not NULL: its remaining time to
- * live, -1 = it does not expire.
+ * what it was stored with; *ttl_ms as above.
  */
 extern bool rtc_l1_peek(RtcDep hash, const char *key, uint32 keylen,
 						char **privileges, Jsonb **answer, int64 *ttl_ms);

@@ -32,6 +32,7 @@
 #include "guc.h"
 #include "read/companion.h"
 #include "read/fetch.h"
+#include "read/hits.h"
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
 #include "read/standby.h"
@@ -112,6 +113,7 @@ name_wanted(Request *request, const RtcQuestion *question,
 	request->wanted.fingerprint = request->fingerprint;
 	request->wanted.fingerprintlen = end - request->fingerprint;
 	request->wanted.owned = names->owned;
+	request->wanted.stale_ms = question->stale_ms;
 }
 
 /*
@@ -132,7 +134,10 @@ read_value(const RtcQuestion *question, const RtcValue *value)
 		(value->companion != NULL || JB_ROOT_IS_OBJECT(answer)) &&
 		(question->l1.one_row ||
 		 (JB_ROOT_IS_ARRAY(answer) && !JB_ROOT_IS_SCALAR(answer)));
-	rtc_stat_inc(fits ? RTC_STAT_L2_HITS : RTC_STAT_CORRUPT);
+	if (!fits)
+		rtc_stat_inc(RTC_STAT_CORRUPT);
+	else if (!question->again)
+		rtc_stat_inc(RTC_STAT_L2_HITS);
 	return fits ? answer : NULL;
 }
 
@@ -429,6 +434,7 @@ store(const RtcQuestion *question, const RtcLookupNames *names,
 	else if (rtc_l1_store(&question->l1, &names->stamps, answer->value, ttl_ms))
 	{
 		answer->in_vain = false;
+		answer->in_l1 = true;
 		if (!answer->in_redis)
 			rtc_stat_inc(RTC_STAT_FILLS);
 	}
@@ -443,6 +449,8 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	RtcCounter	reason;
 	int64		ttl_ms = question->ttl_ms;
 
+	answer->found = false;
+	answer->in_l1 = false;
 	answer->in_redis = false;
 	answer->in_vain = false;
 	if (RecoveryInProgress())
@@ -457,10 +465,22 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 
 	found = ask_redis(&request, question, names, &answer->value, &ttl_ms,
 					  &reason);
-	if (found != RTC_GET_HIT)
+	answer->found = found == RTC_GET_HIT;
+	if (answer->found)
+	{
+		if (rtc_hits_matter() && !question->again)
+			rtc_hit(question, names, ttl_ms);
+	}
+	else if (question->again && found != RTC_GET_LEASED && !use_l1)
+	{
+		answer->value = NULL;
+		return;
+	}
+	else
 	{
 		/* Without L1 there is no cache in this case. */
-		rtc_stat_inc(use_l1 ? RTC_STAT_MISSES : reason);
+		if (!question->again)
+			rtc_stat_inc(use_l1 ? RTC_STAT_MISSES : reason);
 		if (found == RTC_GET_LEASED)
 			run_with_lease(&request, question, names, answer);
 		else

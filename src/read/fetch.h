@@ -16,14 +16,17 @@
 typedef struct RtcAnswer
 {
 	Jsonb	   *value;			/* NULL = the query returns no row */
-	bool		in_redis;		/* we have stored it there */
+	bool		found;			/* in Redis */
+	bool		in_l1;			/* we have stored it there, */
+	bool		in_redis;		/* and there */
 	bool		in_vain;		/* it is not in L1, and would not be next time */
 } RtcAnswer;
 
 /*
  * Gets the answer from Redis or from the query, and stores it, in L1 if use_l1.
- * The question is locked, and the stamps in "names" are taken.  Errors: those of
- * the query.
+ * The question is locked, and the stamps in "names" are taken.  If a worker asks
+ * and the answer could not be stored, the query is not run.  Errors: those of the
+ * query.
  */
 extern void rtc_fetch(const RtcQuestion *question,
 					  const RtcLookupNames *names, bool use_l1,

@@ -43,6 +43,11 @@
  * this server by single_flight.c, those of other servers by the lease.  They judge
  * a value that they get that way by stamps taken after the wait.
  *
+ * A worker that refreshes an answer (rtc_lookup_again()) goes the same way.  What
+ * caches hold is no hit for it if it will not last, so that it may get a lease
+ * while a value stands: that is used until the new one is stored over it, or a
+ * writer deletes both.  Nothing in 1 to 4 rests on there being no value.
+ *
  * Model: any backend, inside a transaction, as the current user.  Redis is
  * asked by redis_lookup.c, which raises for query cancel and termination only.
  * No lock is held while Redis is asked.  Nothing of a lookup outlives it, so
@@ -58,17 +63,27 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/latch.h"
 #include "utils/jsonb.h"
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "compat.h"
 #include "guc.h"
 #include "read/fetch.h"
+#include "read/hits.h"
+#include "read/lookup.h"
 #include "read/lookup_names.h"
+#include "read/lookup_trust.h"
 #include "read/question.h"
 #include "read/single_flight.h"
 #include "stats.h"
 #include "write/oplist.h"
+
+/* How often a worker looks whether a writer has committed (ms). */
+#define QUIET_POLL_MS	1
+#define QUIET_POLLS		100
 
 PG_FUNCTION_INFO_V1(cache_get);
 PG_FUNCTION_INFO_V1(cache_list);
@@ -140,7 +155,7 @@ wait_for_others(const RtcQuestion *question, RtcLookupNames *names,
 			*answer = bypass(question, RTC_STAT_BYPASS_PENDING);
 			return true;
 		}
-		if (rtc_l1_get(&question->l1, &names->stamps, answer))
+		if (rtc_l1_get(&question->l1, &names->stamps, answer, NULL))
 			break;
 		if (*ours)
 			return false;
@@ -198,6 +213,7 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 {
 	RtcCounter	reason;
 	Jsonb	   *answer;
+	int64		left_ms;
 	bool		use_l1;
 
 	if (must_bypass(question, &reason))
@@ -213,9 +229,11 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 	if (!rtc_stamp_read_take(&names->stamps))
 		return bypass(question, RTC_STAT_BYPASS_PENDING);
 	RTC_INJECT("stamps_taken");
-	if (use_l1 && rtc_l1_get(&question->l1, &names->stamps, &answer))
+	if (use_l1 && rtc_l1_get(&question->l1, &names->stamps, &answer, &left_ms))
 	{
 		use_l1_answer(question);
+		if (rtc_hits_matter())
+			rtc_hit(question, names, left_ms);
 		return answer;
 	}
 
@@ -231,6 +249,111 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 	rtc_names_find_owner(names, question);
 	return look_further(question, names, use_l1);
 }
+
+/* ---------------- for a worker ---------------- */
+
+/* Is there an answer in L1 that lasts? */
+static bool
+is_in_l1(const RtcQuestion *question, const RtcLookupNames *names)
+{
+	Jsonb	   *answer;
+	int64		left_ms;
+
+	return rtc_l1_get(&question->l1, &names->stamps, &answer, &left_ms) &&
+		rtc_question_lasts(question, left_ms);
+}
+
+/*
+ * Takes the stamps.  A writer that is committing is waited for, for a moment:
+ * mostly it is the one because of which we are here.
+ */
+static bool
+take_stamps(RtcLookupNames *names)
+{
+	static uint32 wait_event = 0;
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheRefreshWait");
+	for (int i = 0; i < QUIET_POLLS; i++)
+	{
+		if (rtc_stamp_read_take(&names->stamps))
+			return true;
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 QUIET_POLL_MS, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return false;
+}
+
+/*
+ * Waits for those who are computing the answer.  False = it is there now.
+ */
+static bool
+is_left_to_us(const RtcQuestion *question, RtcLookupNames *names,
+			  uint64 flight, bool *ours)
+{
+	int64		deadline = rtc_deadline_in(rtc_fill_wait);
+
+	for (;;)
+	{
+		RtcFlightResult result;
+
+		result = rtc_flight_board(flight, rtc_deadline_left(deadline));
+		*ours = result == RTC_FLIGHT_OURS;
+		if (result == RTC_FLIGHT_ALONE)
+			return true;
+		if (!*ours && !rtc_stamp_read_take(&names->stamps))
+			return true;
+		if (is_in_l1(question, names))
+			break;
+		if (*ours)
+			return true;
+	}
+	if (*ours)
+		rtc_flight_land(flight, false);
+	return false;
+}
+
+RtcAgainResult
+rtc_lookup_again(RtcQuestion *question, RtcLookupNames *names)
+{
+	uint64		flight;
+	RtcCounter	reason;
+	RtcAnswer	answer;
+	bool		use_l1;
+	bool		ours = false;
+
+	if (must_bypass(question, &reason) || RecoveryInProgress() ||
+		!rtc_question_lock(question))
+		return RTC_AGAIN_IN_VAIN;
+
+	(void) rtc_names_find(names, question);
+	use_l1 = rtc_l1_exists() && rtc_gate_is_open();
+	if (!take_stamps(names))
+		return RTC_AGAIN_OUTRUN;
+	if (use_l1 && is_in_l1(question, names))
+		return RTC_AGAIN_NOT_NEEDED;
+	rtc_names_find_owner(names, question);
+	rtc_trust_wait(&names->stamps);
+
+	flight = rtc_l1_question_hash(&question->l1);
+	if (use_l1 && !is_left_to_us(question, names, flight, &ours))
+		return RTC_AGAIN_NOT_NEEDED;
+	if (ours)
+		fetch_for_all(question, names, flight, &answer);
+	else
+		rtc_fetch(question, names, use_l1, &answer);
+	if (answer.found)
+		return RTC_AGAIN_NOT_NEEDED;
+	if (answer.in_l1 || answer.in_redis)
+		return RTC_AGAIN_STORED;
+	return rtc_stamp_read_valid(&names->stamps) ? RTC_AGAIN_IN_VAIN :
+		RTC_AGAIN_OUTRUN;
+}
+
+/* ---------------- in SQL ---------------- */
 
 /*
  * cache_get and cache_list: (key, query, args, ttl, tags).

@@ -36,7 +36,7 @@
 #include "redis/trust.h"
 #include "wal/queue.h"
 
-/* How long the relay may take to store the position. */
+/* How long the relay may take to store the position, or to apply a commit. */
 #define POSITION_WAIT_MS	50
 
 bool
@@ -81,29 +81,28 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	return true;
 }
 
-bool
-rtc_trust_stored(XLogRecPtr lsn)
+static bool
+is_stored(XLogRecPtr lsn)
+{
+	return rtc_redis_stored() >= lsn;
+}
+
+/* Waits a little until the relay has got to lsn, one way or the other. */
+static bool
+wait_for_relay(bool (*has_got) (XLogRecPtr), XLogRecPtr lsn)
 {
 	static uint32 wait_event = 0;
-	int64		deadline;
+	int64		deadline = rtc_deadline_in(POSITION_WAIT_MS);
 	bool		reached;
-
-	if (lsn <= rtc_redis_stored())
-		return true;
-	rtc_redis_ask_stored(lsn);
-	rtc_queue_wake(lsn);
-	if (lsn > GetFlushRecPtr(NULL))
-		return false;
 
 	if (wait_event == 0)
 		wait_event = WaitEventExtensionNew_compat("RtcachePosition");
-	deadline = rtc_deadline_in(POSITION_WAIT_MS);
 	ConditionVariablePrepareToSleep(rtc_queue_moved());
 	for (;;)
 	{
 		int64		left;
 
-		reached = rtc_redis_stored() >= lsn;
+		reached = has_got(lsn);
 		left = rtc_deadline_left(deadline);
 		if (reached || left <= 0)
 			break;
@@ -112,6 +111,31 @@ rtc_trust_stored(XLogRecPtr lsn)
 	}
 	ConditionVariableCancelSleep();
 	return reached;
+}
+
+bool
+rtc_trust_stored(XLogRecPtr lsn)
+{
+	if (lsn <= rtc_redis_stored())
+		return true;
+	rtc_redis_ask_stored(lsn);
+	rtc_queue_wake(lsn);
+	if (lsn > GetFlushRecPtr(NULL))
+		return false;
+	return wait_for_relay(is_stored, lsn);
+}
+
+void
+rtc_trust_wait(const RtcStampRead *stamps)
+{
+	XLogRecPtr	lsn = rtc_stamp_read_lsn(stamps);
+	uint64		generation;
+
+	if (!RtcRedisConfigured() || !rtc_redis_is_open(&generation) ||
+		rtc_queue_is_applied(lsn))
+		return;
+	rtc_queue_wake(lsn);
+	(void) wait_for_relay(rtc_queue_is_applied, lsn);
 }
 
 bool

@@ -44,6 +44,12 @@ extern bool rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps,
  */
 extern bool rtc_trust_stored(XLogRecPtr lsn);
 
+/*
+ * For who has time: waits a little until the relay has applied what the stamps
+ * know of, so that Redis can be asked.
+ */
+extern void rtc_trust_wait(const RtcStampRead *stamps);
+
 /* Has the relay vouched for Redis, and for the prefix, all the while? */
 extern bool rtc_trust_holds(const RtcTrust *trust);
 

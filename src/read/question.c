@@ -30,9 +30,27 @@ take_query(RtcQuestion *question)
 }
 
 void
-rtc_question_take(RtcQuestion *question, FunctionCallInfo fcinfo, bool one_row)
+rtc_question_make(RtcQuestion *question, const char *key, uint32 keylen,
+				  const char *query, int querylen, ArrayType *args,
+				  bool one_row)
 {
 	RtcL1Question *l1 = &question->l1;
+
+	l1->key = key;
+	l1->keylen = keylen;
+	l1->hash = rtc_dep_key(key, keylen);
+	l1->args = args != NULL ? VARDATA(args) : NULL;
+	l1->argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
+	l1->one_row = one_row;
+	question->again = false;
+	question->stale_ms = 0;
+	question->query = rtc_query_prepare(query, querylen, args, false);
+	take_query(question);
+}
+
+void
+rtc_question_take(RtcQuestion *question, FunctionCallInfo fcinfo, bool one_row)
+{
 	ArrayType  *args = NULL;
 	text	   *key;
 	text	   *query;
@@ -42,10 +60,7 @@ rtc_question_take(RtcQuestion *question, FunctionCallInfo fcinfo, bool one_row)
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("cache key must not be null")));
 	key = PG_GETARG_TEXT_PP(0);
-	l1->key = VARDATA_ANY(key);
-	l1->keylen = VARSIZE_ANY_EXHDR(key);
-	rtc_key_check(l1->key, l1->keylen);
-	l1->hash = rtc_dep_key(l1->key, l1->keylen);
+	rtc_key_check(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
 	if (PG_ARGISNULL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -53,16 +68,12 @@ rtc_question_take(RtcQuestion *question, FunctionCallInfo fcinfo, bool one_row)
 	query = PG_GETARG_TEXT_PP(1);
 	if (!PG_ARGISNULL(2))
 		args = PG_GETARG_ARRAYTYPE_P(2);
+	question->function = fcinfo->flinfo->fn_oid;
 	question->ttl_ms = PG_ARGISNULL(3) ? rtc_default_ttl_ms() :
 		rtc_ttl_ms(PG_GETARG_INTERVAL_P(3));
-
-	question->query = rtc_query_prepare(VARDATA_ANY(query),
-										VARSIZE_ANY_EXHDR(query), args,
-										false);
-	take_query(question);
-	l1->args = args != NULL ? VARDATA(args) : NULL;
-	l1->argslen = args != NULL ? VARSIZE(args) - VARHDRSZ : 0;
-	l1->one_row = one_row;
+	rtc_question_make(question, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key),
+					  VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query), args,
+					  one_row);
 }
 
 bool

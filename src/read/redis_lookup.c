@@ -70,11 +70,15 @@ rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
 }
 
 /*
- * Is the value what is wanted, as far as it tells itself?
+ * Is the value what is wanted, as far as it tells itself, and does it last?
  */
 static bool
 is_wanted(const RtcWanted *wanted, const RtcValue *value)
 {
+	if (wanted->stale_ms > 0 &&
+		(value->ttl_ms < 0 ? wanted->stale_ms == PG_INT64_MAX :
+		 value->ttl_ms <= wanted->stale_ms))
+		return false;
 	if (wanted->fingerprint == NULL)
 		return true;
 	if (value->companion != NULL)
@@ -248,6 +252,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	rtc_args_number(&args, Max(ttl_ms, 0));
 	rtc_args_number(&args, wanted->lsn >> 32);
 	rtc_args_number(&args, (uint32) wanted->lsn);
+	rtc_args_number(&args, wanted->stale_ms);
 	reply = run_script(conn, &rtc_script_lease, &args);
 	if (reply == NULL)
 		return RTC_GET_FAILED;

@@ -45,6 +45,8 @@ typedef struct RtcWanted
 								 * with the first blank; NULL = any will do */
 	size_t		fingerprintlen;
 	bool		owned;			/* a row without a companion will do, too */
+	int64		stale_ms;		/* a value that lasts no longer is no hit; 0 =
+								 * any is one, PG_INT64_MAX = none is */
 	XLogRecPtr	lsn;			/* the position must not be behind this, */
 	char		epoch[RTC_EPOCH_LEN];	/* and of this epoch */
 	char	   *lease;

@@ -16,6 +16,7 @@
  *		- settles prepared transactions;
  *		- keeps the replication slot, and drops it when there is no Redis;
  *		- decides whether ops go to WAL at all (queue.c);
+ *		- sees to it that work which waits gets a worker (base/work.c);
  *		- connects to Redis, with back-off, and lets stream.c work.
  *
  * Signals: SIGTERM ends it by the server's die(), at the next
@@ -54,6 +55,7 @@
 #include "base/clock.h"
 #include "base/inject.h"
 #include "base/relay_latch.h"
+#include "base/work.h"
 #include "compat.h"
 #include "dep/stamps.h"
 #include "guc.h"
@@ -171,6 +173,7 @@ rtc_relay_main(Datum arg)
 		follow_settings(r);
 		open_gate(r);
 		upkeep(r);
+		rtc_work_tend();
 
 		if (!RtcRedisConfigured())
 			result = RTC_STREAM_DOWN;

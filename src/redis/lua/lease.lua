@@ -10,9 +10,13 @@
 --   6  how long the value to come lasts, in milliseconds; 0 = for ever
 --   7  LSN that the position must have reached: upper half,
 --   8  and lower half
+--   9  a hit that lasts no longer than this is none, in milliseconds; 0 = any is
 -- Returns {1, value, its milliseconds or -1, companion or 0} = a hit,
 -- {2} = leased, {0} = somebody else has the lease, {3} = the position is of
 -- another epoch, or behind; or the error of a GET.
+--
+-- A hit that does not last stays where it is beside the lease: it is as good as it
+-- was, and whoever deletes it deletes the lease.
 
 local position = redis.call('HMGET', KEYS[3], 'epoch', 'lsn')
 if position[1] ~= ARGV[3] then
@@ -54,8 +58,8 @@ for i = 5, #KEYS do
 	end
 end
 
+local hit
 if value then
-	local hit
 	if companion then
 		hit = string.sub(companion, 1, #ARGV[4]) == ARGV[4]
 	else
@@ -66,8 +70,11 @@ if value then
 	for i = 5, #KEYS do
 		hit = hit and redis.call('ZSCORE', KEYS[i], KEYS[1])
 	end
-	if hit then
-		return {1, value, redis.call('PTTL', KEYS[1]), companion or 0}
+	local left = hit and redis.call('PTTL', KEYS[1])
+	-- 2^63: for ever, which is not longer than the largest argument
+	if hit and (ARGV[9] == '0' or
+		(left < 0 and 2 ^ 63 or left) > tonumber(ARGV[9])) then
+		return {1, value, left, companion or 0}
 	end
 end
 
@@ -91,7 +98,7 @@ if #KEYS > 4 then
 	-- The answer of a lookup that is no hit may be outdated: its tag set may
 	-- have been evicted before it was dropped.  It must not be taken for a
 	-- member once its key is one again, so it is deleted first.
-	if companion then
+	if companion and not hit then
 		redis.call('UNLINK', KEYS[1], KEYS[4])
 	end
 	for i = 5, #KEYS do

@@ -1,0 +1,647 @@
+/*-------------------------------------------------------------------------
+ *
+ * work.c
+ *		Work that waits for a background worker, and the places of the workers.
+ *
+ * Sessions and the relay put work here; it says for which database, what it is
+ * worth, and by a hash whether the same is waiting already.  Workers are started
+ * when there is work, at most rtcache.refresh_workers of them.  Each is connected
+ * to one database, and takes what waits for that, the highest priority first.  If
+ * work of a database waits that has no worker, and all places are taken, then an
+ * idle worker of another one ends, or a busy one that has had its turn.
+ *
+ * A place is reserved before the worker that is to take it is registered.  If the
+ * postmaster could not start it, the place is free again after START_MS.
+ *
+ * A worker that is connected to a database would keep DROP DATABASE and its kin
+ * waiting.  These make it leave (rtc_work_leave()), by a flag if it is idle and by
+ * SIGTERM if it is not.
+ *
+ * Nothing of this is needed for anything to be right.  So all is bounded: if there
+ * is no room, what is worth least is dropped and counted.
+ *
+ * Model: one LWLock, held for looking through the headers and one copy.  Any
+ * backend, the relay and the workers call this; what is done in the callbacks of
+ * a transaction takes no lock.  A worker gives its place back when it exits.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/xlog.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+
+#include "base/clock.h"
+#include "base/inject.h"
+#include "base/work.h"
+#include "compat.h"
+#include "guc.h"
+#include "op.h"
+#include "stats.h"
+
+/* Pieces of work that can wait. */
+#define SLOTS			256
+
+/* A worker that has not begun after so long will not (ms). */
+#define START_MS		10000
+
+/* So long a worker stays with its database while another one waits (ms). */
+#define TURN_MS			5000
+
+/* So long workers stay away from a database that they were to leave (ms). */
+#define AWAY_MS			10000
+
+/* And so long we wait until they have left (ms). */
+#define LEAVE_MS		2000
+#define LEAVE_POLL_MS	5
+
+/* Databases that workers stay away from, at the same time. */
+#define MAX_AWAY		16
+
+/* "cannot start a worker" is told this often (ms). */
+#define TELL_MS			60000
+
+/* A waiting piece of work without its data.  Under the lock. */
+typedef struct Header
+{
+	uint64		hash;
+	uint64		number;			/* in the order of coming */
+	Oid			dboid;			/* InvalidOid = this slot is free */
+	uint32		priority;
+	uint32		kind;			/* RtcWorkKind */
+	uint32		len;
+}			Header;
+
+/* The place of a worker.  Under the lock, but for "latch". */
+typedef struct Place
+{
+	Oid			dboid;			/* InvalidOid = nobody has it */
+	int			pid;			/* 0 = it has not begun */
+	uint32		serial;			/* of the worker that it is for */
+	int64		since_ms;		/* reserved, and then begun; rtc_clock_ms() */
+	bool		busy;			/* at work, or connecting */
+	bool		leave;			/* it is to end */
+	Latch	   *volatile latch; /* NULL = it has not begun; read without lock,
+								 * as that of the relay is (relay_latch.c) */
+}			Place;
+
+/* A database that workers stay away from. */
+typedef struct Away
+{
+	Oid			dboid;
+	int64		until;			/* deadline; 0 = this slot is free */
+}			Away;
+
+typedef struct RtcWorkQueue
+{
+	pg_atomic_uint32 nwaiting;	/* written under the lock, read without */
+	uint64		number;			/* of the last piece of work */
+	uint32		serial;			/* of the last worker */
+	int64		told_ms;		/* rtc_clock_is_due() */
+	Place		place[RTC_MAX_REFRESH_WORKERS];
+	Away		away[MAX_AWAY];
+	Header		header[SLOTS];
+	char		data[SLOTS][RTC_WORK_MAX_BYTES];
+}			RtcWorkQueue;
+
+static RtcWorkQueue * shared = NULL;
+static LWLockPadded *locks;
+
+#define queue_lock (&locks->lock)
+
+/* What is started. */
+static const char *worker_name;
+static const char *worker_function;
+
+/* In a worker: its place, and whether it has got a connection. */
+static Place * mine = NULL;
+static bool connected = false;
+
+static void
+init(void)
+{
+	pg_atomic_init_u32(&shared->nwaiting, 0);
+}
+
+const RtcSharedRoom rtc_work_room = {
+	.name = "rtcache_work",
+	.place = &shared,
+	.size = sizeof(RtcWorkQueue),
+	.locks = &locks,
+	.nlocks = 1,
+	.init = init
+};
+
+void
+rtc_work_set_worker(const char *name, const char *function)
+{
+	worker_name = name;
+	worker_function = function;
+}
+
+bool
+rtc_work_is_on(void)
+{
+	return rtc_preloaded && rtc_refresh_workers > 0 && !RecoveryInProgress();
+}
+
+/* ---------------- what waits; under the lock ---------------- */
+
+static void
+free_slot(Header * h)
+{
+	h->dboid = InvalidOid;
+	pg_atomic_write_u32(&shared->nwaiting,
+						pg_atomic_read_u32(&shared->nwaiting) - 1);
+}
+
+/* Does anything wait for a database? */
+static bool
+has_waiting(Oid dboid)
+{
+	for (int i = 0; i < SLOTS; i++)
+		if (shared->header[i].dboid == dboid)
+			return true;
+	return false;
+}
+
+/* Is this work done before that? */
+static bool
+comes_first(const Header * h, const Header * other)
+{
+	if (h->priority != other->priority)
+		return h->priority > other->priority;
+	return h->number < other->number;
+}
+
+/* Where a new piece of work goes; NULL = nowhere. */
+static Header *
+find_room(const RtcWork * work)
+{
+	Header	   *last = NULL;
+
+	for (int i = 0; i < SLOTS; i++)
+	{
+		Header	   *h = &shared->header[i];
+
+		if (!OidIsValid(h->dboid))
+			return h;
+		if (last == NULL || comes_first(last, h))
+			last = h;
+	}
+
+	/* It is full: something is dropped. */
+	rtc_stat_inc(RTC_STAT_WORK_DROPPED);
+	if (last->priority >= work->priority)
+		return NULL;
+	free_slot(last);
+	return last;
+}
+
+static bool
+enter(const RtcWork * work)
+{
+	Header	   *h;
+
+	for (int i = 0; i < SLOTS; i++)
+	{
+		h = &shared->header[i];
+		if (h->hash == work->hash && h->dboid == work->dboid &&
+			h->kind == work->kind)
+		{
+			h->priority = Max(h->priority, work->priority);
+			return true;
+		}
+	}
+
+	h = find_room(work);
+	if (h == NULL)
+		return false;
+	h->hash = work->hash;
+	h->number = ++shared->number;
+	h->dboid = work->dboid;
+	h->priority = work->priority;
+	h->kind = work->kind;
+	h->len = work->len;
+	memcpy(shared->data[h - shared->header], work->data, work->len);
+	pg_atomic_write_u32(&shared->nwaiting,
+						pg_atomic_read_u32(&shared->nwaiting) + 1);
+	return true;
+}
+
+/* Drops what waits for a database. */
+static void
+forget(Oid dboid)
+{
+	for (int i = 0; i < SLOTS; i++)
+	{
+		if (shared->header[i].dboid != dboid)
+			continue;
+		free_slot(&shared->header[i]);
+		rtc_stat_inc(RTC_STAT_WORK_DROPPED);
+	}
+}
+
+/* ---------------- who works; under the lock ---------------- */
+
+static bool
+is_away(Oid dboid)
+{
+	for (int i = 0; i < MAX_AWAY; i++)
+		if (shared->away[i].dboid == dboid &&
+			rtc_deadline_left(shared->away[i].until) > 0)
+			return true;
+	return false;
+}
+
+/*
+ * Finds a place for a worker of a database that has work, and reserves it.  NULL
+ * = no worker is to be started: there is one that will do the work, or there must
+ * not be one more.
+ */
+static Place *
+reserve(Oid dboid)
+{
+	Place	   *unused = NULL;
+	Place	   *idle = NULL;
+	int			ntaken = 0;
+	bool		served = false;
+
+	if (is_away(dboid))
+		return NULL;
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+	{
+		Place	   *p = &shared->place[i];
+
+		if (OidIsValid(p->dboid) && p->pid == 0 &&
+			rtc_clock_ms() - p->since_ms > START_MS)
+			p->dboid = InvalidOid;
+		if (!OidIsValid(p->dboid))
+		{
+			unused = p;
+			continue;
+		}
+		ntaken++;
+		if (p->leave)
+			continue;
+		if (p->dboid != dboid)
+		{
+			if (p->pid != 0 && !p->busy && !has_waiting(p->dboid))
+				idle = p;
+			continue;
+		}
+		if (p->pid == 0)
+			return NULL;
+		if (!p->busy)
+		{
+			SetLatch(p->latch);
+			return NULL;
+		}
+		served = true;
+	}
+
+	if (unused != NULL && ntaken < rtc_refresh_workers)
+	{
+		unused->dboid = dboid;
+		unused->pid = 0;
+		unused->serial = ++shared->serial;
+		unused->since_ms = rtc_clock_ms();
+		unused->busy = true;
+		unused->leave = false;
+		unused->latch = NULL;
+		return unused;
+	}
+	if (!served && idle != NULL)
+	{
+		/* rtc_work_end() sees to the other database */
+		idle->leave = true;
+		SetLatch(idle->latch);
+	}
+	return NULL;
+}
+
+/* Does work of another database wait in vain, since all places are taken? */
+static bool
+another_waits(Oid dboid)
+{
+	int			ntaken = 0;
+
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+		ntaken += OidIsValid(shared->place[i].dboid) ? 1 : 0;
+	if (ntaken < rtc_refresh_workers)
+		return false;
+	for (int i = 0; i < SLOTS; i++)
+	{
+		Oid			other = shared->header[i].dboid;
+		bool		served = false;
+
+		if (!OidIsValid(other) || other == dboid || is_away(other))
+			continue;
+		for (int j = 0; j < RTC_MAX_REFRESH_WORKERS; j++)
+			served |= shared->place[j].dboid == other;
+		if (!served)
+			return true;
+	}
+	return false;
+}
+
+/* ---------------- those who have work ---------------- */
+
+/* Starts the worker that a place was reserved for; NULL = none is. */
+static void
+start(Place * p, uint32 serial)
+{
+	BackgroundWorker worker;
+
+	if (p == NULL)
+		return;
+	memset(&worker, 0, sizeof(worker));
+	snprintf(worker.bgw_name, BGW_MAXLEN, "%s", worker_name);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "%s", worker_name);
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
+		BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
+	snprintf(worker.bgw_function_name, BGW_MAXLEN, "%s", worker_function);
+	worker.bgw_main_arg = Int32GetDatum(serial);
+	if (RegisterDynamicBackgroundWorker(&worker, NULL))
+		return;
+
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	if (p->serial == serial && p->pid == 0)
+		p->dboid = InvalidOid;
+	LWLockRelease(queue_lock);
+	if (rtc_clock_is_due(&shared->told_ms, TELL_MS))
+		ereport(LOG,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start a background worker \"%s\"", worker_name),
+				 errhint("You may need to increase \"%s\".",
+						 "max_worker_processes")));
+}
+
+bool
+rtc_work_put(const RtcWork * work)
+{
+	Place	   *p = NULL;
+	uint32		serial = 0;
+	bool		entered;
+
+	if (!rtc_work_is_on())
+		return false;
+	if (work->len > RTC_WORK_MAX_BYTES)
+	{
+		rtc_stat_inc(RTC_STAT_WORK_DROPPED);
+		return false;
+	}
+
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	entered = enter(work);
+	if (entered)
+		p = reserve(work->dboid);
+	if (p != NULL)
+		serial = p->serial;
+	LWLockRelease(queue_lock);
+	start(p, serial);
+	return entered;
+}
+
+void
+rtc_work_tend(void)
+{
+	if (!rtc_work_is_on() || pg_atomic_read_u32(&shared->nwaiting) == 0)
+		return;
+	for (int i = 0; i < SLOTS; i++)
+	{
+		Place	   *p = NULL;
+		uint32		serial = 0;
+
+		LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+		if (OidIsValid(shared->header[i].dboid))
+			p = reserve(shared->header[i].dboid);
+		if (p != NULL)
+			serial = p->serial;
+		LWLockRelease(queue_lock);
+		start(p, serial);
+	}
+}
+
+bool
+rtc_work_wake(void)
+{
+	bool		found = false;
+
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+	{
+		Latch	   *latch = shared->place[i].latch;
+
+		if (latch != NULL)
+		{
+			SetLatch(latch);
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* Tells workers to leave a database.  Returns whether there are any. */
+static bool
+tell_to_leave(Oid dboid)
+{
+	bool		found = false;
+
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+	{
+		Place	   *p = &shared->place[i];
+
+		if (p->dboid != dboid)
+			continue;
+		if (p->pid != 0)
+			found = true;
+		if (p->leave)
+			continue;
+		p->leave = true;
+		if (p->pid != 0 && p->busy)
+			(void) kill(p->pid, SIGTERM);
+		else if (p->pid != 0)
+			SetLatch(p->latch);
+	}
+	LWLockRelease(queue_lock);
+	return found;
+}
+
+/* Keeps workers away from a database for a while. */
+static void
+keep_away(Oid dboid)
+{
+	Away	   *away = &shared->away[0];
+
+	/* of too many, the oldest is not kept away any more */
+	for (int i = 0; i < MAX_AWAY; i++)
+	{
+		Away	   *a = &shared->away[i];
+
+		if (a->dboid == dboid)
+		{
+			away = a;
+			break;
+		}
+		if (a->until < away->until)
+			away = a;
+	}
+	away->dboid = dboid;
+	away->until = rtc_deadline_in(AWAY_MS);
+}
+
+void
+rtc_work_leave(Oid dboid, bool forget_it)
+{
+	int64		deadline = rtc_deadline_in(LEAVE_MS);
+	static uint32 wait_event = 0;
+
+	if (!rtc_preloaded)
+		return;
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	keep_away(dboid);
+	if (forget_it)
+		forget(dboid);
+	LWLockRelease(queue_lock);
+
+	if (wait_event == 0)
+		wait_event = WaitEventExtensionNew_compat("RtcacheWorkersLeave");
+	while (tell_to_leave(dboid) && rtc_deadline_left(deadline) > 0)
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LEAVE_POLL_MS, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* ---------------- the workers ---------------- */
+
+/* Gives our place back. */
+static void
+give_back(void)
+{
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	if (!connected && !mine->leave)
+		forget(mine->dboid);
+	mine->latch = NULL;
+	mine->dboid = InvalidOid;
+	LWLockRelease(queue_lock);
+	mine = NULL;
+}
+
+/*
+ * on_shmem_exit callback, registered before the process is entered among those
+ * that are connected to a database: so it runs when it is no longer there.
+ */
+static void
+at_exit(int code, Datum arg)
+{
+	if (mine != NULL)
+		give_back();
+}
+
+Oid
+rtc_work_begin(Datum arg)
+{
+	uint32		serial = (uint32) DatumGetInt32(arg);
+	Oid			dboid = InvalidOid;
+
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+	{
+		Place	   *p = &shared->place[i];
+
+		if (!OidIsValid(p->dboid) || p->serial != serial || p->pid != 0)
+			continue;
+		if (p->leave)
+		{
+			p->dboid = InvalidOid;
+			continue;
+		}
+		mine = p;
+		dboid = p->dboid;
+		p->pid = MyProcPid;
+		p->since_ms = rtc_clock_ms();
+		p->latch = MyLatch;
+	}
+	LWLockRelease(queue_lock);
+	if (mine != NULL)
+		on_shmem_exit(at_exit, (Datum) 0);
+	RTC_INJECT("worker_begins");
+	return dboid;
+}
+
+void
+rtc_work_connected(void)
+{
+	connected = true;
+}
+
+bool
+rtc_work_next(RtcWork * work, uint32 kinds)
+{
+	Header	   *first = NULL;
+
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < SLOTS && !mine->leave; i++)
+	{
+		Header	   *h = &shared->header[i];
+
+		if (h->dboid == mine->dboid && (kinds & RTC_WORK_KIND(h->kind)) != 0 &&
+			(first == NULL || comes_first(h, first)))
+			first = h;
+	}
+	mine->busy = first != NULL;
+	if (first != NULL)
+	{
+		work->kind = first->kind;
+		work->dboid = first->dboid;
+		work->priority = first->priority;
+		work->len = first->len;
+		work->hash = first->hash;
+		memcpy(work->data, shared->data[first - shared->header], first->len);
+		free_slot(first);
+	}
+	LWLockRelease(queue_lock);
+	return first != NULL;
+}
+
+bool
+rtc_work_must_end(void)
+{
+	int			ntaken = 0;
+	bool		result;
+
+	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+		ntaken += OidIsValid(shared->place[i].dboid) ? 1 : 0;
+	result = mine->leave || ntaken > rtc_refresh_workers ||
+		(another_waits(mine->dboid) &&
+		 (!has_waiting(mine->dboid) ||
+		  rtc_clock_ms() - mine->since_ms >= TURN_MS));
+	/* nobody else need do so for the same reason */
+	if (result)
+		mine->leave = true;
+	LWLockRelease(queue_lock);
+	return result;
+}
+
+void
+rtc_work_end(void)
+{
+	give_back();
+	rtc_work_tend();
+}
