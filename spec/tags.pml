@@ -24,6 +24,8 @@
  *				with it was taken; at any time it is restored from that
  *	 FORGOTTEN	instead: the server has just started, so that no stamp tells of its
  *				last commit; at any time Redis falls back behind that one
+ *	 REFRESH	a reader may be a worker that computes an answer again: what it
+ *				finds is no hit, and it gets the lease beside a value
  *
  * Without a safeguard (each of these must give an error; in which environment,
  * spec/check tells):
@@ -261,6 +263,12 @@ proctype Rollback() {
 }
 #endif
 
+#ifdef REFRESH
+#define AGAIN again
+#else
+#define AGAIN false
+#endif
+
 proctype Reader(byte token)
 #ifdef RESTART
 	provided (LIVES)
@@ -268,7 +276,11 @@ proctype Reader(byte token)
 {
 	byte start = 0, res = 0, v0 = 0, g = 0, want = 0;
 	bool leased = false, m = false;
+#ifdef REFRESH
+	bool again = false;
 
+	if :: again = true :: skip fi;
+#endif
 	atomic { start = visible; if :: pending -> goto bypass :: else fi };
 	v0 = version;
 	atomic { g = gen; if :: !open -> goto bypass :: else fi };
@@ -287,7 +299,7 @@ proctype Reader(byte token)
 #ifdef NOMEMBER
 	m = true;
 #endif
-	if :: res && m && gen == g -> goto out :: else fi;
+	if :: res && m && gen == g && !AGAIN -> goto out :: else fi;
 	/* miss */
 #if !defined(NOINTEREST) && !defined(BITLATE)
 	interest = true;					/* rtc_interest_register, with a full barrier */
@@ -307,11 +319,12 @@ proctype Reader(byte token)
 		:: val -> res = val
 		:: !val && !lease ->
 #else
-		:: val && member -> res = val
-		:: !(val && member) && !lease ->
+		:: val && member && !AGAIN -> res = val
+		:: (!(val && member) || AGAIN) && !lease ->
 #endif
 #ifndef KEEPVALUE
-			val = 0;
+			/* what is a hit stays beside the lease */
+			if :: !member -> val = 0 :: else fi;
 #endif
 #if !defined(NOREGISTER) && !defined(REGLATE)
 			member = true;

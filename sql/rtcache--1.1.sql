@@ -353,7 +353,10 @@ CREATE FUNCTION cache_more_stats(
     OUT closings bigint,
     OUT key_conflicts bigint,
     OUT saved_ms double precision,
-    OUT hit_ratio double precision)
+    OUT hit_ratio double precision,
+    OUT refreshes bigint,
+    OUT refreshes_failed bigint,
+    OUT work_dropped bigint)
 RETURNS record
 AS 'MODULE_PATHNAME', 'cache_more_stats'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -468,6 +471,9 @@ COMMENT ON COLUMN rtcache_stats.closings IS 'times that a database was closed si
 COMMENT ON COLUMN rtcache_stats.key_conflicts IS 'lookups that found the answer to another question under their key in Redis, or had to throw it out of shared memory: the two replace each other; cache_health() names the keys';
 COMMENT ON COLUMN rtcache_stats.saved_ms IS 'milliseconds that it had taken to compute the answers of all hits';
 COMMENT ON COLUMN rtcache_stats.hit_ratio IS 'hits in shared memory and in Redis, as a part of hits and misses; bypasses do not count';
+COMMENT ON COLUMN rtcache_stats.refreshes IS 'answers that background workers have computed before anybody missed them';
+COMMENT ON COLUMN rtcache_stats.refreshes_failed IS 'questions that ended in an error when a background worker asked them; they are not tried again';
+COMMENT ON COLUMN rtcache_stats.work_dropped IS 'work for background workers that was not done: there was no room for it, or nobody may do it any more';
 
 CREATE VIEW rtcache_tables AS
     SELECT * FROM @extschema@.rtcache_tables();

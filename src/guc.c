@@ -204,11 +204,6 @@ static const Setting settings[] = {
 		"redis://[user@]host[:port][/db], rediss://... for TLS, or unix://[user@]/path[?db=n]; empty means that there is no Redis.",
 	PGC_SIGHUP, GUC_SUPERUSER_ONLY, STRING(&rtc_redis_url, "", check_redis_url)},
 
-	{"rtcache.refresh_after_write",
-		"Sets whether an answer that is used, and that a write has ended, is computed again by a background worker at once.",
-		NULL,
-	PGC_USERSET, 0, BOOL(&rtc_refresh_after_write, false)},
-
 	{"rtcache.refresh_ahead",
 		"Sets the fraction of an answer's time to live after which a hit has it computed again by a background worker.",
 		"Zero means that answers are used until they expire.",
@@ -233,12 +228,6 @@ static const Setting settings[] = {
 		"Sets the number of dependency buckets in shared memory.",
 		"It is rounded up to a power of two.",
 	PGC_POSTMASTER, 0, INT(&rtc_stamp_buckets, 262144, 1024, 16777216)},
-
-	/* SUSET: as default_ttl */
-	{"rtcache.ttl_jitter",
-		"Sets the fraction by which times to live are shortened at random, at most.",
-		NULL,
-	PGC_SUSET, 0, REAL(&rtc_ttl_jitter, 0, 0, 0.5)},
 
 	{"rtcache.wal_keep",
 		"Sets the amount of applied WAL that is kept for a Redis that loses data.",

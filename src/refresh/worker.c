@@ -83,7 +83,6 @@ pin_settings(void)
 	static const char *const pinned[][2] = {
 		{"rtcache.enabled", "on"},
 		{"rtcache.refresh_ahead", "0"},
-		{"rtcache.refresh_after_write", "off"},
 		{"default_transaction_isolation", "read committed"},
 		{"row_security", "on"},
 		{"statement_timeout", "0"},
