@@ -109,12 +109,8 @@ if #KEYS > 4 then
 		if #old > 0 then
 			redis.call('ZREM', KEYS[i], unpack(old))
 		end
-		-- What stays must not outlive its membership.
-		if hit then
-			redis.call('ZADD', KEYS[i], 'GT', over, KEYS[1])
-		else
-			redis.call('ZADD', KEYS[i], over, KEYS[1])
-		end
+		-- What stays must not outlive its membership.  ("CH" changes nothing.)
+		redis.call('ZADD', KEYS[i], hit and 'GT' or 'CH', over, KEYS[1])
 	end
 end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
