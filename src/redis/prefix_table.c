@@ -204,6 +204,13 @@ rtc_prefix_unlock(void)
 }
 
 RtcPrefix *
+rtc_prefix_change(Oid dboid)
+{
+	rtc_prefix_lock(LW_EXCLUSIVE);
+	return rtc_prefix_entry(dboid);
+}
+
+RtcPrefix *
 rtc_prefix_entry(Oid dboid)
 {
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
@@ -231,7 +238,7 @@ rtc_prefix_new_entry(Oid dboid)
 }
 
 void
-rtc_prefix_moved(void)
+rtc_prefix_changed(void)
 {
 	uint32		n = 0;
 
@@ -240,4 +247,5 @@ rtc_prefix_moved(void)
 			n++;
 	pg_atomic_write_u32(&rtc_prefixes->nclearing, n);
 	pg_atomic_fetch_add_u64(&rtc_prefixes->generation, 1);
+	rtc_prefix_unlock();
 }

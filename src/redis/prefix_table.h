@@ -98,13 +98,16 @@ extern RtcPrefixState rtc_prefix_state(Oid dboid);
 extern void rtc_prefix_lock(LWLockMode mode);
 extern void rtc_prefix_unlock(void);
 
-/* A database's entry, NULL = it has none.  Needs the lock. */
+/* Takes the lock, exclusive, and finds a database's entry; NULL = it has none. */
+extern RtcPrefix *rtc_prefix_change(Oid dboid);
+
+/* Entries have changed: tells readers, and releases the lock. */
+extern void rtc_prefix_changed(void);
+
+/* The entry alone.  Needs the lock. */
 extern RtcPrefix *rtc_prefix_entry(Oid dboid);
 
 /* A free entry, set to zero, or NULL.  Needs the lock, exclusive. */
 extern RtcPrefix *rtc_prefix_new_entry(Oid dboid);
-
-/* Entries have changed.  Needs the lock, exclusive. */
-extern void rtc_prefix_moved(void);
 
 #endif							/* RTC_PREFIX_TABLE_H */

@@ -231,11 +231,14 @@ find_prefix(RtcStream *s, const RtcMessage *msg, char *prefix)
 {
 	XLogRecPtr	lsn = s->event.lsn;
 	RtcTarget	target = RTC_TARGET_NONE;
+	RtcPrefix	entry;
 
 	if (rtc_prefix_find(msg->dboid, msg->dbname, lsn, prefix))
 		return RTC_TARGET_OK;
-	if (rtc_prefix_is_unusable(msg->dboid, msg->dbname) ||
-		rtc_prefix_state(msg->dboid) == RTC_PREFIX_CLOSED)
+	if (rtc_prefix_copy(msg->dboid, &entry) &&
+		(entry.state == RTC_PREFIX_CLOSED ||
+		 (entry.state == RTC_PREFIX_UNUSABLE &&
+		  strcmp(entry.dbname, msg->dbname) == 0)))
 		return RTC_TARGET_NONE;
 
 	/* what is in the batch must not come behind the clearing */
@@ -315,21 +318,16 @@ skip_database(RtcStream *s)
 bool
 rtc_apply_requests(RtcStream *s)
 {
-	Oid			dboid;
-	char		dbname[NAMEDATALEN];
-	XLogRecPtr	named_at;
+	RtcPrefix	next;
 
-	while (!s->full)
+	while (!s->full && (rtc_prefix_requested(&next) || rtc_closed_due(&next)))
 	{
-		bool		closed = !rtc_prefix_requested(&dboid, dbname, &named_at);
-
-		if (closed && !rtc_closed_due(&dboid, dbname, &named_at))
-			break;
 		CHECK_FOR_INTERRUPTS();
 		if (!rtc_store_batch(s))
 			return false;
-		if (!s->full && register_prefix(s, dboid, dbname, named_at, closed) ==
-			RTC_TARGET_DOWN)
+		if (!s->full &&
+			register_prefix(s, next.dboid, next.dbname, next.named_at,
+							next.state == RTC_PREFIX_CLOSED) == RTC_TARGET_DOWN)
 			return false;
 	}
 	return true;

@@ -41,49 +41,43 @@
 #define FORGET_AFTER	600000
 
 static void note(RtcPrefix *entry);
+static void retry_later(RtcPrefix *entry);
 
 void
 rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn)
 {
-	RtcPrefix  *entry;
+	RtcPrefix  *entry = rtc_prefix_change(dboid);
 
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_READY)
 	{
 		entry->state = RTC_PREFIX_CLEARING;
 		entry->closed_at = lsn;
 		note(entry);
-		rtc_prefix_moved();
 	}
 	else if (entry != NULL && entry->state != RTC_PREFIX_CLEARING)
 		note(entry);
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 }
 
 void
 rtc_closed_left_out(Oid dboid)
 {
-	RtcPrefix  *entry;
+	RtcPrefix  *entry = rtc_prefix_change(dboid);
 
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(dboid);
 	if (entry != NULL)
 		note(entry);
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 }
 
 bool
 rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 				   const char *why)
 {
-	RtcPrefix  *entry;
+	RtcPrefix  *entry = rtc_prefix_change(dboid);
 	char		dbname[NAMEDATALEN];
 	bool		news = false;
 	bool		first = false;
 
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(dboid);
 	if (entry == NULL && prefix != NULL &&
 		(entry = rtc_prefix_new_entry(dboid)) != NULL)
 		strlcpy(entry->prefix, prefix, sizeof(entry->prefix));
@@ -101,12 +95,10 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 		entry->state = RTC_PREFIX_CLOSED;
 		note(entry);
 		entry->closed_at = lsn;
-		entry->retry_ms = rtc_clock_ms() +
-			Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
+		retry_later(entry);
 		strlcpy(entry->why, why, sizeof(entry->why));
-		rtc_prefix_moved();
 	}
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 	if (first)
 		rtc_stat_inc(RTC_STAT_CLOSINGS);
 	if (!news)
@@ -122,9 +114,8 @@ rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 }
 
 bool
-rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN], XLogRecPtr *named_at)
+rtc_closed_due(RtcPrefix *due)
 {
-	int64		now = rtc_clock_ms();
 	bool		found = false;
 
 	rtc_prefix_lock(LW_EXCLUSIVE);
@@ -133,14 +124,11 @@ rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN], XLogRecPtr *named_at)
 		RtcPrefix  *entry = &rtc_prefixes->entry[i];
 
 		if (entry->state != RTC_PREFIX_CLOSED || entry->unnoted ||
-			entry->dbname[0] == '\0' || entry->retry_ms > now)
+			entry->dbname[0] == '\0' || entry->retry_ms > rtc_clock_ms())
 			continue;
 		entry->retries++;
-		entry->retry_ms = now +
-			Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
-		*dboid = entry->dboid;
-		*named_at = entry->named_at;
-		strlcpy(dbname, entry->dbname, NAMEDATALEN);
+		retry_later(entry);
+		*due = *entry;
 		found = true;
 	}
 	rtc_prefix_unlock();
@@ -223,4 +211,11 @@ note(RtcPrefix *entry)
 {
 	entry->unnoted = true;
 	rtc_prefixes->unnoted = true;
+}
+
+static void
+retry_later(RtcPrefix *entry)
+{
+	entry->retry_ms = rtc_clock_ms() +
+		Min((int64) RETRY_MIN << Min(entry->retries, 10), RETRY_MAX);
 }

@@ -25,9 +25,7 @@
  */
 extern void rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn);
 
-/*
- * Ops of a database are left out, which is about to be registered.
- */
+/* Ops of a database are left out, which is about to be registered. */
 extern void rtc_closed_left_out(Oid dboid);
 
 /*
@@ -40,11 +38,10 @@ extern bool rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 							   const char *why);
 
 /*
- * Next database that was given up and is to be tried again now; false = none.
- * It counts as tried in vain until it is ready.
+ * Copies the next database that was given up and is to be tried again now; false
+ * = none.  It counts as tried in vain until it is ready.
  */
-extern bool rtc_closed_due(Oid *dboid, char dbname[NAMEDATALEN],
-						   XLogRecPtr *named_at);
+extern bool rtc_closed_due(RtcPrefix *due);
 
 /* All of them may be tried at once: something has changed. */
 extern void rtc_closed_retry(void);

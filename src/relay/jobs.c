@@ -421,7 +421,7 @@ rtc_jobs_settle(RtcJobs *jobs, const char *id, const RtcPosition *pos)
 	jobs->known_epoch = pos->epoch;
 
 	if (!same)
-		rtc_prefix_jobs_lost();
+		rtc_prefix_register_again(RTC_PREFIX_CLEARING);
 	foreach(lc, jobs->list)
 	{
 		RtcJob	   *job = lfirst(lc);

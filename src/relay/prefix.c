@@ -74,25 +74,19 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 			entry->unnoted = rtc_prefixes->unnoted = true;
 			continue;
 		}
+		if (entry == NULL)
+			entry = rtc_prefix_new_entry(pos->prefix_dboid[i]);
+		if (entry == NULL)
+			continue;
 		if (pos->prefix_closed[i])
 		{
-			/* a message or a lookup brings the name; then it is cleared */
-			if (entry == NULL)
-				entry = rtc_prefix_new_entry(pos->prefix_dboid[i]);
-
-			/* when a relay of 1.0 registers it, this field stays */
-			if (entry != NULL && entry->state != RTC_PREFIX_READY)
+			/*
+			 * A message or a lookup brings the name; then it is cleared.
+			 * When a relay of 1.0 registers it, this field stays.
+			 */
+			if (entry->state != RTC_PREFIX_READY)
 				strlcpy(entry->prefix[0] == '\0' ? entry->prefix : entry->old,
 						pos->prefix[i], RTC_MAX_PREFIX_LEN);
-		}
-		else if (entry == NULL)
-		{
-			/* seen for the first time since the server started */
-			entry = rtc_prefix_new_entry(pos->prefix_dboid[i]);
-			if (entry == NULL)
-				break;
-			strlcpy(entry->prefix, pos->prefix[i], sizeof(entry->prefix));
-			entry->state = RTC_PREFIX_READY;
 		}
 		else
 		{
@@ -106,8 +100,7 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 				entry->state = RTC_PREFIX_READY;
 		}
 	}
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 }
 
 /*
@@ -144,16 +137,6 @@ rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
 	return found;
 }
 
-bool
-rtc_prefix_is_unusable(Oid dboid, const char *dbname)
-{
-	RtcPrefix	entry;
-
-	return rtc_prefix_copy(dboid, &entry) &&
-		entry.state == RTC_PREFIX_UNUSABLE &&
-		strcmp(entry.dbname, dbname) == 0;
-}
-
 void
 rtc_prefix_database_name(Oid dboid, char name[NAMEDATALEN])
 {
@@ -166,24 +149,20 @@ rtc_prefix_database_name(Oid dboid, char name[NAMEDATALEN])
 }
 
 bool
-rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
-					 XLogRecPtr *named_at)
+rtc_prefix_requested(RtcPrefix *requested)
 {
 	bool		found = false;
 
 	rtc_prefix_lock(LW_SHARED);
 	for (int i = 0; i < RTC_MAX_PREFIXES && !found; i++)
 	{
-		RtcPrefix  *entry = &rtc_prefixes->entry[i];
+		const RtcPrefix *entry = &rtc_prefixes->entry[i];
 
 		/* without a name it can wait for a message or a lookup */
-		if (entry->state == RTC_PREFIX_REQUESTED && entry->dbname[0] != '\0')
-		{
-			*dboid = entry->dboid;
-			*named_at = entry->named_at;
-			strlcpy(dbname, entry->dbname, NAMEDATALEN);
-			found = true;
-		}
+		found = entry->state == RTC_PREFIX_REQUESTED &&
+			entry->dbname[0] != '\0';
+		if (found)
+			*requested = *entry;
 	}
 	rtc_prefix_unlock();
 	return found;
@@ -203,8 +182,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	strlcpy(reg->dbname, dbname, sizeof(reg->dbname));
 
 	/* From here on until the end no lookup uses either prefix. */
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(dboid);
+	entry = rtc_prefix_change(dboid);
 	if (entry == NULL)
 		entry = rtc_prefix_new_entry(dboid);
 	if (entry == NULL)
@@ -251,8 +229,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 					 reg->prefix, other->dbname);
 		}
 	}
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 
 	/* one that has none any more must not leave keys that nobody cares for */
 	if (!usable)
@@ -281,8 +258,7 @@ rtc_prefix_finish(RtcConn *conn, const RtcRegistration *reg, uint64 deleted,
 		return result;
 
 	RTC_INJECT("prefix_stored");
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(reg->dboid);
+	entry = rtc_prefix_change(reg->dboid);
 	if (entry != NULL)
 	{
 		strlcpy(entry->prefix, reg->prefix, sizeof(entry->prefix));
@@ -291,8 +267,7 @@ rtc_prefix_finish(RtcConn *conn, const RtcRegistration *reg, uint64 deleted,
 		if (strcmp(entry->dbname, reg->dbname) == 0)
 			open_entry(entry, usable ? RTC_PREFIX_READY : RTC_PREFIX_UNUSABLE);
 	}
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 
 	if (!usable)
 		return RTC_JOB_SKIPPED;
@@ -320,8 +295,7 @@ rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 	result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, true);
 	if (result != RTC_JOB_DONE)
 		return result;
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(reg->dboid);
+	entry = rtc_prefix_change(reg->dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_REQUESTED &&
 		strcmp(entry->dbname, reg->dbname) == 0)
 	{
@@ -330,8 +304,7 @@ rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 		entry->state = RTC_PREFIX_CLEARING;
 		entry->closed_at = lsn;
 	}
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 	return RTC_JOB_DONE;
 }
 
@@ -350,12 +323,10 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 	result = store_prefix(conn, dboid, before.prefix, "", false);
 	if (result != RTC_JOB_DONE)
 		return result;
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	entry = rtc_prefix_entry(dboid);
+	entry = rtc_prefix_change(dboid);
 	if (entry != NULL && entry->state == RTC_PREFIX_CLEARING)
 		open_entry(entry, RTC_PREFIX_READY);
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
+	rtc_prefix_changed();
 	return RTC_JOB_DONE;
 }
 
@@ -405,8 +376,7 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 			entry->prefix[0] = '\0';
 			entry->state = RTC_PREFIX_REQUESTED;
 		}
-		rtc_prefix_moved();
-		rtc_prefix_unlock();
+		rtc_prefix_changed();
 
 		pos->nprefixes--;
 		memmove(pos->prefix[i], pos->prefix[pos->nprefixes],
@@ -418,25 +388,18 @@ rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
 }
 
 void
-rtc_prefix_jobs_lost(void)
+rtc_prefix_register_again(RtcPrefixState state)
 {
 	rtc_prefix_lock(LW_EXCLUSIVE);
 	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_prefixes->entry[i].state == RTC_PREFIX_CLEARING)
-			rtc_prefixes->entry[i].state = RTC_PREFIX_REQUESTED;
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
-}
+	{
+		RtcPrefix  *entry = &rtc_prefixes->entry[i];
 
-void
-rtc_prefix_template_changed(void)
-{
-	rtc_prefix_lock(LW_EXCLUSIVE);
-	for (int i = 0; i < RTC_MAX_PREFIXES; i++)
-		if (rtc_prefixes->entry[i].state != RTC_PREFIX_FREE)
-			rtc_prefixes->entry[i].state = RTC_PREFIX_REQUESTED;
-	rtc_prefix_moved();
-	rtc_prefix_unlock();
+		if (entry->state != RTC_PREFIX_FREE &&
+			(state == RTC_PREFIX_FREE || entry->state == state))
+			entry->state = RTC_PREFIX_REQUESTED;
+	}
+	rtc_prefix_changed();
 }
 
 bool

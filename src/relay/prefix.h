@@ -30,20 +30,16 @@ extern void rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same);
 
 /*
  * Prefix in force for a database, as a message written at lsn names it.
- * False = rtc_prefix_register() has to be called first.
+ * False = it has to be registered first.
  */
 extern bool rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
 							char prefix[RTC_MAX_PREFIX_LEN]);
 
-/* Is it known that this database can have no prefix? */
-extern bool rtc_prefix_is_unusable(Oid dboid, const char *dbname);
-
 /* The name of a database for people, or its oid. */
 extern void rtc_prefix_database_name(Oid dboid, char name[NAMEDATALEN]);
 
-/* Next database that wants its prefix registered; false = none. */
-extern bool rtc_prefix_requested(Oid *dboid, char dbname[NAMEDATALEN],
-								 XLogRecPtr *named_at);
+/* Copies the next database that wants its prefix registered; false = none. */
+extern bool rtc_prefix_requested(RtcPrefix *requested);
 
 /* A database that is being registered. */
 typedef struct RtcRegistration
@@ -98,12 +94,9 @@ extern RtcConnResult rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos);
 extern bool rtc_prefix_is_ours(const char *prefix, size_t len);
 
 /*
- * The jobs are gone that databases were CLEARING for: these have to be
- * registered again, unless the position in Redis says that they are open.
+ * Databases in this state have to be registered again, unless the position in
+ * Redis says that they are open; RTC_PREFIX_FREE = all databases.
  */
-extern void rtc_prefix_jobs_lost(void);
-
-/* The key_prefix setting changed: all prefixes have to be registered anew. */
-extern void rtc_prefix_template_changed(void);
+extern void rtc_prefix_register_again(RtcPrefixState state);
 
 #endif							/* RTC_PREFIX_H */

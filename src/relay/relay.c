@@ -320,7 +320,7 @@ follow_settings(RtcRelay *r)
 	if (has_changed(&r->prefix_in_use, rtc_key_prefix) && !first)
 	{
 		rtc_redis_close();
-		rtc_prefix_template_changed();
+		rtc_prefix_register_again(RTC_PREFIX_FREE);
 	}
 }
 
