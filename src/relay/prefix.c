@@ -81,8 +81,8 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 		if (pos->prefix_closed[i])
 		{
 			/*
-			 * A message or a lookup brings the name; then it is cleared.
-			 * When a relay of 1.0 registers it, this field stays.
+			 * A message or a lookup brings the name; then it is cleared. When
+			 * a relay of 1.0 registers it, this field stays.
 			 */
 			if (entry->state != RTC_PREFIX_READY)
 				strlcpy(entry->prefix[0] == '\0' ? entry->prefix : entry->old,

@@ -4,12 +4,18 @@
  *		The background worker: its life, its loop, its waits.
  *
  * One worker for the whole server, connected to no database: it blocks no DROP
- * DATABASE, holds no snapshot and needs no table.  (It is connected at all in
- * order to have a place in the array of processes.  Without one,
- * TransactionIdIsInProgress() and ReplicationSlotRelease() take somebody
- * else's for ours.)  On a standby it waits for a promotion, tells sessions where
- * Redis is, and keeps the replication slot within bounds if there is one.
- * Otherwise it
+ * DATABASE, holds no snapshot and needs no table.  It is connected at all to have
+ * a place in the array of processes.  Without one, TransactionIdIsInProgress()
+ * and ReplicationSlotRelease() take somebody else's for ours.
+ *
+ * On a standby it waits for a promotion, and keeps the replication slot within
+ * bounds if there is one.  And it tells sessions where Redis is: the name in
+ * rtcache.redis_url must be resolved by somebody, and a session must not do it,
+ * since nothing can cancel the resolver.  So the relay keeps a connection, and
+ * shares the numeric address that answered.  When that connection breaks, Redis
+ * may have moved, and the relay resolves the name anew.
+ *
+ * On a primary it
  *
  *		- opens the gate of the caches after a start, when no transaction
  *		  from before can still commit unnoticed;
@@ -21,10 +27,9 @@
  *
  * Signals: SIGTERM ends it by the server's die(), at the next
  * CHECK_FOR_INTERRUPTS, with exit code 1, so that it is restarted unless the
- * server stops.  SIGHUP reloads; SIGINT does nothing, since there is no query
- * to cancel.  It waits on MyLatch only and leaves SIGUSR1
- * to the server: ProcSignalBarriers are absorbed, and so are invalidation
- * messages, of which it has no use.
+ * server stops.  SIGHUP reloads.  SIGINT does nothing, since there is no query
+ * to cancel.  SIGUSR1 is left to the server: the relay waits on MyLatch only, and
+ * absorbs ProcSignalBarriers and invalidation messages.
  *
  * Model: an ERROR ends the process; the postmaster starts a new one after
  * RTC_RESTART_SECONDS.  What it leaves in shared memory is made safe by
@@ -61,11 +66,11 @@
 #include "guc.h"
 #include "redis/conn.h"
 #include "redis/hint.h"
+#include "redis/session.h"
 #include "redis/trust.h"
 #include "relay/closed.h"
 #include "relay/prefix.h"
 #include "relay/relay.h"
-#include "relay/standby_address.h"
 #include "relay/status.h"
 #include "relay/stream.h"
 #include "wal/queue.h"
@@ -89,6 +94,9 @@
 #define RTC_WAIT_INVISIBLE_MAX	50	/* a standby may be away */
 #define RTC_WAIT_TRANSACTIONS 50	/* for transactions to end */
 #define RTC_WAIT_STANDBY	200 /* for a promotion, which wakes nobody */
+
+/* On a standby, Redis is tried again so much later after a failure (ms). */
+#define RTC_STANDBY_RETRY	1000
 
 /* A commit that is not visible for so long is worth telling of (ms). */
 #define RTC_TELL_INVISIBLE	100
@@ -121,12 +129,12 @@ typedef struct RtcRelay
 
 static RtcRelay *set_up(void);
 static void stand_by(RtcRelay *r);
+static void keep_address(RtcRelay *r);
 static void reload(RtcRelay *r);
 static void at_exit(int code, Datum arg);
 static void absorb_invalidations(void);
 static void follow_settings(RtcRelay *r);
 static bool has_changed(char **in_use, const char *setting);
-static void switch_queue(void);
 static void open_gate(RtcRelay *r);
 static void upkeep(RtcRelay *r);
 static RtcStreamResult work(RtcRelay *r);
@@ -192,7 +200,7 @@ ignore(SIGNAL_ARGS)
 }
 
 /*
- * Installs die() before signals are let in: the worker default would raise
+ * Installs die() before signals are let in: the default of workers would raise
  * inside the handler.
  */
 static RtcRelay *
@@ -212,6 +220,7 @@ set_up(void)
 												ALLOCSET_DEFAULT_SIZES));
 	r = palloc0(sizeof(RtcRelay));
 	r->stream = rtc_stream_create();
+	r->wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
 	before_shmem_exit(at_exit, PointerGetDatum(r));
 
 	RTC_INJECT("relay_starts");
@@ -221,13 +230,12 @@ set_up(void)
 }
 
 /*
- * Waits for the end of recovery.  A slot from when this server was a primary
- * must not keep WAL without bound meanwhile: nobody else moves it.
+ * Waits for the end of recovery.  Nobody else bounds what a slot keeps that is
+ * left from when this server was a primary.
  */
 static void
 stand_by(RtcRelay *r)
 {
-	RtcStandbyAddress *standby = rtc_standby_address_create();
 	uint32		wait_event = WaitEventExtensionNew_compat("RtcacheRelayStandby");
 
 	rtc_relay_set_state(RTC_RELAY_STANDBY);
@@ -240,16 +248,58 @@ stand_by(RtcRelay *r)
 			rtc_slot_hold();
 		else
 			rtc_slot_drop();
-		rtc_standby_address_keep(standby);
+		keep_address(r);
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 RTC_WAIT_STANDBY, wait_event);
 		ResetLatch(MyLatch);
 	} while (RecoveryInProgress());
-	rtc_standby_address_end(standby);
+	rtc_relay_lost();
+	rtc_stream_disconnect(r->stream);
 
-	/* now there is a timeline */
+	/* now there is a timeline, and settings are followed from the beginning */
 	rtc_relay_started();
+	r->url_in_use = NULL;
+	r->retry_at = 0;
+	r->said[0] = '\0';
+}
+
+/*
+ * Connects to Redis, unless that has been done and the connection still stands,
+ * and tells sessions its address.  Blocks for rtcache.connect_timeout, and for as
+ * long as the resolver takes.
+ */
+static void
+keep_address(RtcRelay *r)
+{
+	RtcConn    *conn = r->stream->conn;
+	const char *error;
+
+	if (has_changed(&r->url_in_use, rtc_redis_url))
+	{
+		rtc_conn_close(conn);
+		r->retry_at = 0;
+	}
+	if (rtc_conn_check(conn))
+		return;
+	rtc_relay_lost();
+	if (!RtcRedisConfigured() || rtc_deadline_left(r->retry_at) > 0)
+		return;
+	r->retry_at = rtc_deadline_in(RTC_STANDBY_RETRY);
+	if (rtc_session_open(conn, NULL) == RTC_CONN_OK)
+	{
+		rtc_relay_connected(rtc_conn_peer(conn));
+		return;
+	}
+	error = rtc_conn_error(conn);
+	rtc_relay_note_error(error);
+	if (strcmp(r->said, error) == 0)
+		return;
+	strlcpy(r->said, error, sizeof(r->said));
+	ereport(LOG,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("rtcache cannot reach Redis from this standby: %s",
+					error)));
 }
 
 /*
@@ -262,7 +312,7 @@ reload(RtcRelay *r)
 		return;
 	ConfigReloadPending = false;
 	ProcessConfigFile(PGC_SIGHUP);
-	/* a new password or address may be what was missing */
+	/* maybe a new password or address was missing */
 	r->retry_at = 0;
 	r->backoff = 0;
 	r->said[0] = '\0';
@@ -270,22 +320,21 @@ reload(RtcRelay *r)
 }
 
 /*
- * Leaves shared memory such that nobody trusts Redis or waits for us.
+ * Leaves shared memory such that nobody trusts Redis or waits for the relay.
  */
 static void
 at_exit(int code, Datum arg)
 {
 	rtc_relay_latch_disown();
 	rtc_queue_linger(false);
-	rtc_slot_advance(InvalidXLogRecPtr,
-					 rtc_queue_applied());
+	rtc_slot_advance(InvalidXLogRecPtr, rtc_queue_applied());
 	rtc_stream_disconnect(((RtcRelay *) DatumGetPointer(arg))->stream);
 	rtc_relay_stopped();
 	rtc_queue_broadcast();
 }
 
 /*
- * Lets go of the invalidation messages that have piled up for us.
+ * Drops the invalidation messages that have piled up for this process.
  */
 static void
 absorb_invalidations(void)
@@ -315,7 +364,15 @@ follow_settings(RtcRelay *r)
 		rtc_stream_disconnect(r->stream);
 		rtc_relay_set_state(RtcRedisConfigured() ? RTC_RELAY_CONNECTING
 							: RTC_RELAY_OFF);
-		switch_queue();
+		if (RtcRedisConfigured())
+			rtc_queue_turn_on();
+		else
+		{
+			if (rtc_queue_turn_off())
+				ereport(LOG,
+						(errmsg("\"rtcache.redis_url\" is empty: changes are no longer queued")));
+			rtc_slot_drop();
+		}
 	}
 	if (has_changed(&r->prefix_in_use, rtc_key_prefix) && !first)
 	{
@@ -325,7 +382,7 @@ follow_settings(RtcRelay *r)
 }
 
 /*
- * Is a setting another one than that in use?  Then it is from now on.
+ * Has a setting changed since the last call?
  */
 static bool
 has_changed(char **in_use, const char *setting)
@@ -339,27 +396,9 @@ has_changed(char **in_use, const char *setting)
 }
 
 /*
- * Turns the WAL queue on or off.
- */
-static void
-switch_queue(void)
-{
-	if (RtcRedisConfigured())
-	{
-		rtc_queue_turn_on();
-		return;
-	}
-	if (rtc_queue_turn_off())
-		ereport(LOG,
-				(errmsg("\"rtcache.redis_url\" is empty: changes are no longer queued")));
-	rtc_slot_drop();
-}
-
-/*
- * Opens the caches when every transaction from before our start is over.
- *
- * Only prepared ones survive a restart of the server, and nobody stamps what
- * they wrote: their commit would go unnoticed by lookups.
+ * Opens the caches when every transaction from before the start is over.  Only
+ * prepared ones survive a restart, and nobody stamps what they wrote: lookups
+ * would not notice their commit.
  */
 static void
 open_gate(RtcRelay *r)
@@ -377,9 +416,7 @@ open_gate(RtcRelay *r)
 	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
 }
 
-/*
- * Does what has to be done now and then, connected or not.
- */
+/* Does what has to be done now and then, connected or not. */
 static void
 upkeep(RtcRelay *r)
 {
@@ -387,7 +424,7 @@ upkeep(RtcRelay *r)
 	bool		due = rtc_clock_is_due(&r->kept_up_ms, RTC_UPKEEP_INTERVAL);
 	const char *problem = "";
 
-	/* the stream settles what it sees; this is for when it does not */
+	/* the stream settles what it sees in WAL */
 	if (r->nprepared > 0 || due)
 		r->nprepared = rtc_stamp_settle(InvalidTransactionId,
 										InvalidXLogRecPtr);
@@ -410,7 +447,7 @@ work(RtcRelay *r)
 {
 	RtcStreamResult result = rtc_stream_work(r->stream);
 
-	/* Redis does what it is told: the next trouble is news */
+	/* Redis does what it is told, so the next trouble is news */
 	if (r->stream->proven)
 	{
 		r->backoff = 0;
@@ -426,7 +463,7 @@ work(RtcRelay *r)
 }
 
 /*
- * Connects, if it is time to; as long as that fails, looks how old the oldest
+ * Connects, if it is time to.  As long as that fails, looks how old the oldest
  * commit is.
  */
 static RtcStreamResult
@@ -445,9 +482,9 @@ try_connect(RtcRelay *r)
 }
 
 /*
- * Notes the failure and sets the time of the next attempt: twice as late as
- * the last time, with jitter, so that many servers do not come at once.  Who is
- * fenced looks often.  The same trouble is told of once.
+ * Notes the failure and sets the time of the next attempt: twice as late as the
+ * last time, with jitter, so that many servers do not come at once.  A fenced
+ * relay looks often.  The same trouble is logged once.
  */
 static void
 went_down(RtcRelay *r)
@@ -485,14 +522,10 @@ went_down(RtcRelay *r)
 static void
 wait(RtcRelay *r, RtcStreamResult result)
 {
-	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 	pgsocket	sock = PGINVALID_SOCKET;
 	long		timeout;
 
-	if (r->wait_event == 0)
-		r->wait_event = WaitEventExtensionNew_compat("RtcacheRelayMain");
-
-	/* one after the other may be invisible, for a moment each */
+	/* commits may be invisible one after the other, for a moment each */
 	if (result != RTC_STREAM_NOT_VISIBLE ||
 		rtc_queue_read() != r->invisible_lsn)
 	{
@@ -527,17 +560,14 @@ wait(RtcRelay *r, RtcStreamResult result)
 			break;
 	}
 
-	if (sock != PGINVALID_SOCKET)
-		(void) WaitLatchOrSocket(MyLatch, events | WL_SOCKET_READABLE, sock,
-								 timeout, r->wait_event);
-	else
-		(void) WaitLatch(MyLatch, events, timeout, r->wait_event);
+	(void) WaitLatchOrSocket(MyLatch,
+							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH |
+							 (sock != PGINVALID_SOCKET ? WL_SOCKET_READABLE : 0),
+							 sock, timeout, r->wait_event);
 	ResetLatch(MyLatch);
 }
 
-/*
- * The longer a commit has been invisible, the less does a little more matter.
- */
+/* The longer a commit has been invisible, the less often it is looked for. */
 static long
 invisible_timeout(RtcRelay *r)
 {
@@ -553,16 +583,15 @@ invisible_timeout(RtcRelay *r)
 
 /*
  * Lets commits collect, unless somebody waits for what is not applied yet.
- *
- * Those who do not wait leave our latch alone: else each commit would wake us,
- * and a batch would carry two or three.
+ * Sessions that do not wait leave the latch alone meanwhile: else each commit
+ * would wake the relay, and a batch would carry two or three.
  */
 static void
 linger(RtcRelay *r)
 {
 	rtc_queue_linger(true);
 
-	/* set by commits of before; who waits has said so before setting it */
+	/* earlier commits have set it; who waits has said so before setting it */
 	ResetLatch(MyLatch);
 	if (!rtc_somebody_waits())
 	{
@@ -571,7 +600,7 @@ linger(RtcRelay *r)
 						 rtc_batch_delay, r->wait_event);
 		ResetLatch(MyLatch);
 	}
-	/* then look at WAL, where those are who did not wake us */
+	/* before the caller looks at WAL for those that did not set it */
 	rtc_queue_linger(false);
 }
 
