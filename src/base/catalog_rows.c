@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * catalog_rows.c
- *		Rows of catalogs, also those that this transaction has deleted.
+ *		Rows of catalogs, also those that this transaction has deleted; the
+ *		name of the database.
  *
  * The caches of the server find most rows, but not those of every catalog,
  * and none that a DDL command has dropped.  The latter are found here by
@@ -20,11 +21,13 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "base/catalog_rows.h"
+#include "compat.h"
 
 /* Did this transaction delete this version of a row? */
 static bool
@@ -60,4 +63,21 @@ rtc_catalog_rows(Oid catalog, Oid index, AttrNumber column, Oid value,
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return rows;
+}
+
+const char *
+rtc_database_name(void)
+{
+	static char name[NAMEDATALEN];
+
+	if (name[0] == '\0')
+	{
+		char	   *found = get_database_name(MyDatabaseId);
+
+		if (found == NULL)
+			elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
+		strlcpy(name, found, sizeof(name));
+		pfree(found);
+	}
+	return name;
 }

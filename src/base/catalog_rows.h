@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * catalog_rows.h
- *		Rows of catalogs, also those that this transaction has deleted.
- *		See catalog_rows.c.
+ *		Rows of catalogs, also those that this transaction has deleted; the
+ *		name of the database.  See catalog_rows.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -30,5 +30,8 @@ typedef enum RtcRowVersions
  */
 extern List *rtc_catalog_rows(Oid catalog, Oid index, AttrNumber column,
 							  Oid value, RtcRowVersions versions);
+
+/* The name of the current database, which it keeps while it has sessions. */
+extern const char *rtc_database_name(void);
 
 #endif							/* RTC_CATALOG_ROWS_H */

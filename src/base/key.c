@@ -25,21 +25,7 @@ needs_encoding(unsigned char c)
 {
 	if (rtc_is_blank_or_control(c))
 		return true;
-	switch (c)
-	{
-		case '%':
-		case ':':
-		case '{':
-		case '}':
-		case '*':
-		case '?':
-		case '[':
-		case ']':
-		case '\\':
-			return true;
-		default:
-			return false;
-	}
+	return strchr("%:{}*?[]\\", c) != NULL;
 }
 
 /* Writes a byte as %XX. */
@@ -71,6 +57,45 @@ rtc_key_encode(StringInfo buf, const char *str, size_t len)
 		start = i + 1;
 	}
 	appendBinaryStringInfo(buf, str + start, len - start);
+}
+
+static int
+hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+bool
+rtc_percent_decode(const char *text, size_t len, char *result, size_t size)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		int			c = (unsigned char) text[i];
+
+		if (c == '%')
+		{
+			int			high = i + 2 < len ? hex_value(text[i + 1]) : -1;
+			int			low = i + 2 < len ? hex_value(text[i + 2]) : -1;
+
+			if (high < 0 || low < 0)
+				return false;
+			c = high << 4 | low;
+			i += 2;
+		}
+		if (c == '\0' || n + 1 >= size)
+			return false;
+		result[n++] = (char) c;
+	}
+	result[n] = '\0';
+	return true;
 }
 
 bool
@@ -145,18 +170,8 @@ rtc_glob_escape(StringInfo buf, const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 	{
-		switch (text[i])
-		{
-			case '*':
-			case '?':
-			case '[':
-			case ']':
-			case '\\':
-				appendStringInfoChar(buf, '\\');
-				break;
-			default:
-				break;
-		}
+		if (text[i] != '\0' && strchr("*?[]\\", text[i]) != NULL)
+			appendStringInfoChar(buf, '\\');
 		appendStringInfoChar(buf, text[i]);
 	}
 }

@@ -33,6 +33,13 @@ rtc_is_blank_or_control(unsigned char c)
 extern void rtc_key_encode(StringInfo buf, const char *str, size_t len);
 
 /*
+ * Undoes percent-encoding.  False if the result does not fit into "size" bytes,
+ * with its final NUL, or the text is malformed; a NUL in the result is.
+ */
+extern bool rtc_percent_decode(const char *text, size_t len, char *result,
+							   size_t size);
+
+/*
  * Checks a key that a user gave.  Errors: 22023 empty; 54000 longer than
  * RTC_MAX_KEY_LEN; 22023 ends in "~lease" or "~query" or begins with "~"
  * (reserved).

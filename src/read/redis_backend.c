@@ -31,8 +31,8 @@
 #include "guc.h"
 #include "read/redis_backend.h"
 #include "redis/breaker.h"
+#include "redis/connect.h"
 #include "redis/names.h"
-#include "redis/session.h"
 #include "redis/trust.h"
 #include "stats.h"
 
@@ -149,7 +149,7 @@ open_session(uint32 url, const char *address)
 	conn_url = url;
 	conn_generation = rtc_redis_server_generation();
 	pg_memory_barrier();
-	if (rtc_session_open(conn, address) == RTC_CONN_OK)
+	if (rtc_conn_open(conn, address) == RTC_CONN_OK)
 		return true;
 	report_failure();
 	return false;

@@ -1,15 +1,15 @@
 /*-------------------------------------------------------------------------
  *
  * connect.c
- *		Opens a connection to Redis: address, socket, TLS, AUTH, database.
+ *		Opens a connection to Redis, as the settings say: URL, password,
+ *		address, socket, TLS, AUTH, database.
  *
  * Only the relay resolves a name, also on a standby: the resolver blocks, and
  * nothing can cancel it.  The relay publishes the address that answered, and
  * sessions use that.
  *
- * Model: that of conn.c.  Failures are results, with the error text set; query
- * cancel, termination and running out of memory raise, and rtc_conn_open()
- * cleans up.
+ * Model: that of conn.c.  Failures are results, with the error text set.  Query
+ * cancel, termination and running out of memory raise, and close the connection.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -23,24 +23,27 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "common/hashfn.h"
 #include "common/ip.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
 
 #include "base/clock.h"
+#include "guc.h"
 #include "redis/conn.h"
 #include "redis/conn_internal.h"
 #include "redis/connect.h"
 #include "redis/hiredis.h"
+#include "redis/password.h"
 #include "redis/tls.h"
+#include "redis/url.h"
 
 /* An idle connection is probed by the kernel after so many seconds. */
 #define RTC_KEEPALIVE_IDLE	60
 
 static bool connect_any(RtcConn *conn, const RtcRedisUrl *url,
-						const char *address, int timeout_ms,
-						int64 *deadline);
+						const char *address, int64 *deadline);
 static bool connect_one(RtcConn *conn, const RtcRedisUrl *url,
 						int64 deadline);
 static bool open_socket(RtcConn *conn, const RtcRedisUrl *url);
@@ -48,30 +51,58 @@ static bool start_tls(RtcConn *conn, const char *host, int64 deadline);
 static bool introduce(RtcConn *conn, const RtcRedisUrl *url,
 					  const char *password, int64 deadline);
 
-void
-rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url)
+uint32
+rtc_redis_url_hash(void)
 {
-	rtc_conn_close(conn);
-	rtc_redis_url_show(url, conn->where, sizeof(conn->where));
-	conn->connecting = true;
+	const char *url = rtc_redis_url == NULL ? "" : rtc_redis_url;
+
+	return hash_bytes((const unsigned char *) url, (int) strlen(url));
 }
 
 RtcConnResult
-rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
-			  const char *password, int timeout_ms)
+rtc_conn_open(RtcConn *conn, const char *address)
 {
+	RtcRedisUrl url;
+	RtcUrlError problem;
+	char		password[RTC_MAX_PASSWORD_LEN];
+	char		error[256];
+	RtcPasswordResult found;
 	volatile bool ok = false;
-	int64		deadline;
 
-	rtc_conn_target(conn, url);
+	if (!RtcRedisConfigured())
+	{
+		rtc_conn_fail(conn, "rtcache.redis_url is not set");
+		return RTC_CONN_FAILED;
+	}
+	problem = rtc_redis_url_parse(rtc_redis_url, &url);
+	if (problem != RTC_URL_OK)
+	{
+		rtc_conn_fail(conn, "could not use \"rtcache.redis_url\": %s",
+					  rtc_redis_url_detail(problem));
+		return RTC_CONN_FAILED;
+	}
+
+	/* from here on failures are those of an attempt to connect there */
+	rtc_conn_close(conn);
+	rtc_redis_url_show(&url, conn->where, sizeof(conn->where));
+	conn->connecting = true;
 	conn->error[0] = '\0';
 	conn->peer[0] = '\0';
 
+	found = rtc_password_read(password, error, sizeof(error));
+	if (found == RTC_PASSWORD_BAD)
+	{
+		rtc_conn_fail(conn, "%s", error);
+		return RTC_CONN_FAILED;
+	}
 	PG_TRY();
 	{
-		ok = connect_any(conn, url, address, timeout_ms, &deadline) &&
-			(!url->tls || start_tls(conn, url->host, deadline)) &&
-			introduce(conn, url, password, deadline);
+		int64		deadline;
+
+		ok = connect_any(conn, &url, address, &deadline) &&
+			(!url.tls || start_tls(conn, url.host, deadline)) &&
+			introduce(conn, &url, found == RTC_PASSWORD_READ ? password : NULL,
+					  deadline);
 	}
 	PG_CATCH();
 	{
@@ -80,6 +111,7 @@ rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 	}
 	PG_END_TRY();
 
+	explicit_bzero(password, sizeof(password));
 	if (!ok)
 		rtc_conn_close(conn);
 	conn->connecting = !ok;
@@ -94,7 +126,7 @@ rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url, const char *address,
  */
 static bool
 connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
-			int timeout_ms, int64 *deadline)
+			int64 *deadline)
 {
 	struct addrinfo hint = {.ai_family = AF_UNSPEC,.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
@@ -102,7 +134,7 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 	int			nleft = 0;
 	int			rc;
 
-	*deadline = rtc_deadline_in(timeout_ms);
+	*deadline = rtc_deadline_in(rtc_connect_timeout);
 	if (url->is_unix)
 		return connect_one(conn, url, *deadline);
 
@@ -116,7 +148,7 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 		address = url->host;
 
 	rc = pg_getaddrinfo_all(address, NULL, &hint, &list);
-	*deadline = rtc_deadline_in(timeout_ms);
+	*deadline = rtc_deadline_in(rtc_connect_timeout);
 	if (rc != 0 || list == NULL)
 	{
 		rtc_conn_fail(conn, "could not resolve \"%s\": %s", address,
@@ -154,7 +186,6 @@ connect_any(RtcConn *conn, const RtcRedisUrl *url, const char *address,
 static bool
 connect_one(RtcConn *conn, const RtcRedisUrl *url, int64 deadline)
 {
-	int			on = 1;
 	int			error = 0;
 	socklen_t	errorlen = sizeof(error);
 
@@ -175,10 +206,6 @@ connect_one(RtcConn *conn, const RtcRedisUrl *url, int64 deadline)
 		rtc_conn_fail(conn, "%m");
 		return false;
 	}
-	/* hiredis 1.x does that only where it waits itself */
-	if (!url->is_unix)
-		(void) setsockopt(conn->redis->fd, IPPROTO_TCP, TCP_NODELAY,
-						  &on, sizeof(on));
 	return true;
 }
 
@@ -193,17 +220,14 @@ open_socket(RtcConn *conn, const RtcRedisUrl *url)
 	 * Two descriptors are needed, the second by the wait set, which raises
 	 * when it gets none: look first.
 	 */
-	if (!AcquireExternalFD())
-	{
-		rtc_conn_fail(conn, "could not open a socket: %m");
-		return false;
-	}
-	if (!AcquireExternalFD())
-	{
-		ReleaseExternalFD();
-		rtc_conn_fail(conn, "could not open a socket: %m");
-		return false;
-	}
+	for (int i = 0; i < 2; i++)
+		if (!AcquireExternalFD())
+		{
+			if (i > 0)
+				ReleaseExternalFD();
+			rtc_conn_fail(conn, "could not open a socket: %m");
+			return false;
+		}
 	ReleaseExternalFD();
 
 	conn->redis = url->is_unix ? redisConnectUnixNonBlock(url->path) :
@@ -225,15 +249,21 @@ open_socket(RtcConn *conn, const RtcRedisUrl *url)
 		return false;
 	}
 
-	/* Only the discovery of dead peers depends on these. */
 	if (!url->is_unix)
 	{
 		int			on = 1;
-#ifdef TCP_KEEPIDLE
 		int			idle = RTC_KEEPALIVE_IDLE;
 
+		/* hiredis 1.x does that only where it waits itself */
+		(void) setsockopt(conn->redis->fd, IPPROTO_TCP, TCP_NODELAY,
+						  &on, sizeof(on));
+
+		/* only the discovery of dead peers depends on these */
+#ifdef TCP_KEEPIDLE
 		(void) setsockopt(conn->redis->fd, IPPROTO_TCP, TCP_KEEPIDLE,
 						  &idle, sizeof(idle));
+#else
+		(void) idle;
 #endif
 		(void) setsockopt(conn->redis->fd, SOL_SOCKET, SO_KEEPALIVE,
 						  &on, sizeof(on));

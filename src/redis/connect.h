@@ -13,26 +13,24 @@
 #include "postgres.h"
 
 #include "redis/conn.h"
-#include "redis/url.h"
 
 /*
- * Says where the next rtc_conn_open() will lead, and closes the connection.
- * Until that call is over, failures are those of an attempt to connect there.
- */
-extern void rtc_conn_target(RtcConn *conn, const RtcRedisUrl *url);
-
-/*
- * Connects, authenticates and selects the database, all within timeout_ms;
- * replaces a connection that is open.
+ * Connects, authenticates and selects the database, as the settings say, within
+ * rtcache.connect_timeout; replaces a connection that is open.  The caller logs.
  *
  * "address" is a numeric address that stands for the URL's host; NULL = resolve
  * the host here (this blocks; only the relay does it); "" = use no resolver: the
  * host must then be a numeric address itself.  It is ignored for unix sockets.
- * "password" may be NULL.  Errors sent by Redis (NOAUTH, WRONGPASS, bad database
- * index, LOADING) are failures.  Waiting resets MyLatch.
+ * Errors sent by Redis (NOAUTH, WRONGPASS, bad database index, LOADING) are
+ * failures.  Waiting resets MyLatch.
  */
-extern RtcConnResult rtc_conn_open(RtcConn *conn, const RtcRedisUrl *url,
-								   const char *address, const char *password,
-								   int timeout_ms);
+extern RtcConnResult rtc_conn_open(RtcConn *conn, const char *address);
+
+/*
+ * Identifies rtcache.redis_url as this process sees it.  The relay shares that of
+ * the URL it is connected to (trust.h); a backend that sees another URL does not
+ * connect.
+ */
+extern uint32 rtc_redis_url_hash(void);
 
 #endif							/* RTC_CONNECT_H */

@@ -78,21 +78,15 @@ bool
 rtc_tag_parse(const char *name, size_t len, size_t *prefixlen, RtcDep *dep)
 {
 	size_t		tail = strlen(RTC_TAG_INFIX) + RTC_TAG_DIGITS;
-	const char *digits;
+	char		digits[RTC_TAG_DIGITS + 1] = "";
 
 	if (len <= tail ||
 		memcmp(name + len - tail, RTC_TAG_INFIX, strlen(RTC_TAG_INFIX)) != 0)
 		return false;
-	digits = name + len - RTC_TAG_DIGITS;
-	*dep = 0;
-	for (int i = 0; i < RTC_TAG_DIGITS; i++)
-	{
-		char		c = digits[i];
-
-		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
-			return false;
-		*dep = *dep << 4 | (c <= '9' ? c - '0' : c - 'a' + 10);
-	}
+	memcpy(digits, name + len - RTC_TAG_DIGITS, RTC_TAG_DIGITS);
+	if (strspn(digits, "0123456789abcdef") != RTC_TAG_DIGITS)
+		return false;
+	*dep = strtou64(digits, NULL, 16);
 	*prefixlen = len - tail;
 	return true;
 }

@@ -18,10 +18,9 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "commands/dbcommands.h"
 #include "miscadmin.h"
-#include "utils/lsyscache.h"
 
+#include "base/catalog_rows.h"
 #include "base/key.h"
 #include "base/relay_latch.h"
 #include "guc.h"
@@ -47,24 +46,6 @@ const RtcSharedRoom rtc_prefix_room = {
 };
 
 /* ---------------- readers ---------------- */
-
-/* The name of the current database, which it keeps while we are in it. */
-static const char *
-my_database_name(void)
-{
-	static char dbname[NAMEDATALEN];
-
-	if (dbname[0] == '\0')
-	{
-		char	   *name = get_database_name(MyDatabaseId);
-
-		if (name == NULL)
-			elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
-		strlcpy(dbname, name, sizeof(dbname));
-		pfree(name);
-	}
-	return dbname;
-}
 
 /*
  * Enters the current database under its name, unless it is there; returns
@@ -120,7 +101,7 @@ rtc_my_prefix(char prefix[RTC_MAX_PREFIX_LEN])
 
 	if (kept_generation != rtc_prefix_generation())
 	{
-		dbname = my_database_name();
+		dbname = rtc_database_name();
 		kept_generation = 0;
 		rtc_prefix_lock(LW_EXCLUSIVE);
 		requested = request(dbname);

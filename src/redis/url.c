@@ -30,6 +30,7 @@
 
 #include "libpq/pqcomm.h"
 
+#include "base/key.h"
 #include "redis/url.h"
 
 #define RTC_DEFAULT_PORT 6379
@@ -42,9 +43,6 @@ static RtcUrlError parse_user(const char *start, const char *end,
 							  RtcRedisUrl *url);
 static bool parse_number(const char *start, const char *end, int min, int max,
 						 int *result);
-static bool decode(const char *start, const char *end, char *result,
-				   size_t size);
-static int	hex_value(char c);
 
 /* What is wrong, for people; untranslated. */
 static const char *const details[] = {
@@ -137,16 +135,13 @@ rtc_redis_url_parse(const char *text, RtcRedisUrl *url)
 static RtcUrlError
 parse_authority(const char *start, const char *end, RtcRedisUrl *url)
 {
-	const char *at = NULL;
+	const char *at = end;
 	const char *host_end;
 
 	/* The last '@' counts: a password may contain one, and is refused. */
-	for (const char *p = start; p < end; p++)
-	{
-		if (*p == '@')
-			at = p;
-	}
-	if (at != NULL)
+	while (at > start && *at != '@')
+		at--;
+	if (at < end && *at == '@')
 	{
 		RtcUrlError error = parse_user(start, at, url);
 
@@ -175,7 +170,7 @@ parse_authority(const char *start, const char *end, RtcRedisUrl *url)
 
 		if (host_end == start)
 			return RTC_URL_NO_HOST;
-		if (!decode(start, host_end, url->host, sizeof(url->host)))
+		if (!rtc_percent_decode(start, host_end - start, url->host, sizeof(url->host)))
 			return RTC_URL_HOST_ENCODING;
 		for (const char *p = url->host; *p != '\0'; p++)
 		{
@@ -203,7 +198,7 @@ parse_ipv6(const char *start, const char *end, RtcRedisUrl *url)
 	char	   *zone;
 	struct in6_addr unused;
 
-	if (!decode(start, end, url->host, sizeof(url->host)))
+	if (!rtc_percent_decode(start, end - start, url->host, sizeof(url->host)))
 		return false;
 
 	strlcpy(address, url->host, sizeof(address));
@@ -238,7 +233,7 @@ parse_unix(const char *start, RtcRedisUrl *url)
 	}
 
 	end = path + strcspn(path, "?");
-	if (!decode(path, end, url->path, sizeof(url->path)) ||
+	if (!rtc_percent_decode(path, end - path, url->path, sizeof(url->path)) ||
 		strlen(url->path) >= UNIXSOCK_PATH_BUFLEN)
 		return RTC_URL_PATH_ENCODING;
 	if (url->path[1] == '\0')
@@ -265,7 +260,7 @@ parse_user(const char *start, const char *end, RtcRedisUrl *url)
 		return RTC_URL_PASSWORD;
 	if (start == end)
 		return RTC_URL_NO_USER;
-	if (!decode(start, end, url->user, sizeof(url->user)))
+	if (!rtc_percent_decode(start, end - start, url->user, sizeof(url->user)))
 		return RTC_URL_USER_ENCODING;
 	return RTC_URL_OK;
 }
@@ -295,52 +290,4 @@ parse_number(const char *start, const char *end, int min, int max,
 
 	*result = (int) value;
 	return true;
-}
-
-/*
- * Copies a part of the URL, undoing percent-encoding.  False if it does not
- * fit or is malformed.  An encoded NUL is malformed: it would cut the result
- * short.
- */
-static bool
-decode(const char *start, const char *end, char *result, size_t size)
-{
-	size_t		len = 0;
-
-	while (start < end)
-	{
-		char		c = *start++;
-
-		if (c == '%')
-		{
-			int			high;
-			int			low;
-
-			if (end - start < 2 ||
-				(high = hex_value(start[0])) < 0 ||
-				(low = hex_value(start[1])) < 0)
-				return false;
-			c = (char) (high * 16 + low);
-			if (c == '\0')
-				return false;
-			start += 2;
-		}
-		if (len + 1 >= size)
-			return false;
-		result[len++] = c;
-	}
-	result[len] = '\0';
-	return true;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }

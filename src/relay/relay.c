@@ -65,8 +65,8 @@
 #include "dep/stamps.h"
 #include "guc.h"
 #include "redis/conn.h"
+#include "redis/connect.h"
 #include "redis/hint.h"
-#include "redis/session.h"
 #include "redis/trust.h"
 #include "relay/closed.h"
 #include "relay/prefix.h"
@@ -286,7 +286,7 @@ keep_address(RtcRelay *r)
 	if (!RtcRedisConfigured() || rtc_deadline_left(r->retry_at) > 0)
 		return;
 	r->retry_at = rtc_deadline_in(RTC_STANDBY_RETRY);
-	if (rtc_session_open(conn, NULL) == RTC_CONN_OK)
+	if (rtc_conn_open(conn, NULL) == RTC_CONN_OK)
 	{
 		rtc_relay_connected(rtc_conn_peer(conn));
 		return;

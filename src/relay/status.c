@@ -21,7 +21,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
-#include "redis/session.h"
+#include "redis/connect.h"
 #include "redis/trust.h"
 #include "relay/status.h"
 #include "wal/queue.h"

@@ -36,7 +36,7 @@
 #include "base/wal_bounds.h"
 #include "base/xid.h"
 #include "dep/stamps.h"
-#include "redis/session.h"
+#include "redis/connect.h"
 #include "redis/trust.h"
 #include "relay/apply.h"
 #include "relay/clear.h"
@@ -183,7 +183,7 @@ rtc_stream_fall_behind(RtcStream *s)
 static bool
 look(RtcStream *s, char *id, RtcPosition *pos)
 {
-	return rtc_session_open(s->conn, NULL) == RTC_CONN_OK &&
+	return rtc_conn_open(s->conn, NULL) == RTC_CONN_OK &&
 		rtc_position_load(s->conn, &s->memory, pos) == RTC_CONN_OK &&
 		rtc_position_succeed(s->conn, &s->memory, pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(s->conn, pos) == RTC_CONN_OK &&

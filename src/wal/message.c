@@ -50,7 +50,9 @@
 #include "miscadmin.h"
 #include "replication/message.h"
 
+#include "base/catalog_rows.h"
 #include "base/digits.h"
+#include "base/key.h"
 #include "base/xid.h"
 #include "compat.h"
 #include "dep/dep.h"
@@ -101,10 +103,7 @@ static XLogRecPtr write_message(RtcMessageKind kind, const char *ops,
 								uint32 flags);
 static bool is_v1(const char *data, size_t len);
 static bool parse_v1(const char *data, size_t len, RtcMessage *msg);
-static const char *my_database_name(void);
 static char *escape_name(char *p, const char *name);
-static bool unescape_name(const char *text, size_t len, char *name);
-static int	hex_value(char c);
 
 void
 rtc_op_encode(StringInfo buf, const RtcOp *op)
@@ -247,7 +246,7 @@ write_message(RtcMessageKind kind, const char *ops, size_t opslen,
 			  uint32 nops, uint64 first_seq, uint32 flags)
 {
 	char		name[RTC_MAX_DBNAME_TEXT];
-	size_t		namelen = escape_name(name, my_database_name()) - name;
+	size_t		namelen = escape_name(name, rtc_database_name()) - name;
 	FullTransactionId fxid = GetCurrentFullTransactionId();
 	StringInfoData buf;
 	char	   *p;
@@ -307,7 +306,8 @@ rtc_message_parse(const char *data, size_t len, RtcMessage *msg)
 		!rtc_get_number_up_to(&pos, end, PG_UINT32_MAX, &nops) ||
 		!rtc_get_number_up_to(&pos, end, RTC_MAX_DBNAME_TEXT, &namelen) ||
 		namelen > (uint64) (end - pos) ||
-		!unescape_name(pos, namelen, msg->dbname))
+		!rtc_percent_decode(pos, namelen, msg->dbname, NAMEDATALEN) ||
+		msg->dbname[0] == '\0')
 		return false;
 
 	msg->kind = (RtcMessageKind) kind;
@@ -367,27 +367,6 @@ parse_v1(const char *data, size_t len, RtcMessage *msg)
 }
 
 /*
- * Name of the current database, looked up once: a database that has sessions
- * cannot be renamed.
- */
-static const char *
-my_database_name(void)
-{
-	static char name[NAMEDATALEN];
-
-	if (name[0] == '\0')
-	{
-		char	   *found = get_database_name(MyDatabaseId);
-
-		if (found == NULL)
-			elog(ERROR, "cache lookup failed for database %u", MyDatabaseId);
-		strlcpy(name, found, sizeof(name));
-		pfree(found);
-	}
-	return name;
-}
-
-/*
  * Writes a name as printable ASCII at p, and returns the end of it.
  */
 static char *
@@ -409,44 +388,4 @@ escape_name(char *p, const char *name)
 		}
 	}
 	return p;
-}
-
-/*
- * Reads what escape_name() has written into NAMEDATALEN bytes.  False if it is
- * empty, too long, or malformed.
- */
-static bool
-unescape_name(const char *text, size_t len, char *name)
-{
-	const char *end = text + len;
-	size_t		n = 0;
-
-	while (text < end && n < NAMEDATALEN - 1)
-	{
-		int			c = (unsigned char) *text++;
-
-		if (c == '%')
-		{
-			int			high = end - text < 2 ? -1 : hex_value(text[0]);
-			int			low = end - text < 2 ? -1 : hex_value(text[1]);
-
-			if (high < 0 || low < 0)
-				return false;
-			c = high << 4 | low;
-			text += 2;
-		}
-		if (c == 0)
-			return false;
-		name[n++] = (char) c;
-	}
-	name[n] = '\0';
-	return n > 0 && text == end;
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }

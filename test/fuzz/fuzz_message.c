@@ -6,7 +6,7 @@
  * What is decoded lies within the bytes, and is the same bytes when it is
  * encoded again.
  *
- * rooms: wal/message
+ * rooms: wal/message base/key
  *
  * Copyright (c) 2026, rtcache contributors
  *

@@ -3,7 +3,7 @@
  * fuzz_url.c
  *		rtcache.redis_url: any text.
  *
- * rooms: redis/url
+ * rooms: redis/url base/key
  *
  * Copyright (c) 2026, rtcache contributors
  *

@@ -3,7 +3,7 @@
  * test_url.c
  *		rtcache.redis_url: what is understood, and what is refused.
  *
- * rooms: redis/url
+ * rooms: redis/url base/key
  *
  * Copyright (c) 2026, rtcache contributors
  *
