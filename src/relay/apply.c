@@ -3,14 +3,14 @@
  * apply.c
  *		From the ops of a commit to Redis.
  *
- * Finds the prefix of the database that a message comes from, registering it
- * first if need be, and puts the ops into the batch.  A deletion by pattern
- * cannot go into an EXEC; it is done between two batches.  A transaction that
- * is larger than a batch goes out in several; the position stays in front of
- * it until the last one, so that all of it is done again if we are cut off.
+ * Ops go into the batch, under the prefix of the database that a message comes
+ * from, which is registered first if need be.  A deletion by pattern cannot go
+ * into an EXEC; it is done between two batches.  A transaction that is larger
+ * than a batch goes out in several.  The position stays in front of it until the
+ * last one, so that all of it is done again if the relay is cut off.
  *
- * Model: used by stream.c alone, in the relay.  Redis trouble is a result;
- * damaged WAL and termination raise.
+ * Model: used by stream.c alone, in the relay.  Redis trouble is a result.
+ * Damaged WAL and termination raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -32,11 +32,11 @@
 #include "relay/store.h"
 #include "write/gone_rows.h"
 
-/* How to use one database's messages. */
+/* Where the messages of a database go. */
 typedef enum RtcTarget
 {
 	RTC_TARGET_OK,
-	RTC_TARGET_NONE,			/* the database cannot use Redis: skip */
+	RTC_TARGET_NONE,			/* nowhere: the database cannot use Redis */
 	RTC_TARGET_DOWN				/* the connection is gone */
 } RtcTarget;
 
@@ -138,8 +138,8 @@ apply_ops(RtcStream *s, ApplyFunction apply, RtcGoneRows *rows, bool *gone)
 }
 
 /*
- * First time through a transaction that has written early and in which rows
- * have left keys.  Its messages cannot tell which of its ROWs count in the end
+ * First time through a transaction in which rows have left keys.  If it has
+ * written early, a message cannot tell which of its ROWs count in the end
  * (op_merge.c): a GONE may come in a later one.  So all keys of its rows are
  * deleted before anything is stored, and the versions that have gone are noted.
  */
@@ -155,9 +155,7 @@ take_back(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 	return true;
 }
 
-/*
- * Applies an op.  Of rows that have gone nothing is stored.
- */
+/* Applies an op.  Rows that have gone are not stored. */
 static bool
 apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 		 RtcGoneRows *rows)
@@ -167,8 +165,8 @@ apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 	rtc_relay_count(0, 0, 1);
 
 	/*
-	 * A second clear in a row finds nothing as long as lookups, which could
-	 * have stored something, stay away.  So many commits of 1.0 cost one.
+	 * A second clear in a row finds nothing: lookups, which could have stored
+	 * something, stay away.  So many commits of 1.0 cost one.
 	 */
 	if (op->kind == RTC_OP_CLEAR && s->emptied == place->dboid && !s->announced)
 		return true;
@@ -185,9 +183,6 @@ apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 	return true;
 }
 
-/*
- * Puts an op into the batch, as one of this kind.
- */
 static void
 add_to_batch(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 			 RtcOpKind kind)
@@ -202,10 +197,7 @@ add_to_batch(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 				  rtc_suspect_is_refused(s->suspect, place->dboid, op, lsn));
 }
 
-/*
- * Applies a PATTERN or CLEAR, which cannot go into an EXEC, or leaves it for
- * later.
- */
+/* Applies a PATTERN or CLEAR, or leaves it for later. */
 static bool
 delete_matching(RtcStream *s, const RtcPlace *place, const RtcOp *op)
 {
@@ -223,9 +215,6 @@ delete_matching(RtcStream *s, const RtcPlace *place, const RtcOp *op)
 
 /* ---------------- prefixes ---------------- */
 
-/*
- * Finds the prefix for a message, registering it if need be.
- */
 static RtcTarget
 find_prefix(RtcStream *s, const RtcMessage *msg, char *prefix)
 {
@@ -241,7 +230,7 @@ find_prefix(RtcStream *s, const RtcMessage *msg, char *prefix)
 		  strcmp(entry.dbname, msg->dbname) == 0)))
 		return RTC_TARGET_NONE;
 
-	/* what is in the batch must not come behind the clearing */
+	/* the batch must not come behind the clearing */
 	if (!s->full && !rtc_store_batch(s))
 		return RTC_TARGET_DOWN;
 	/* without memory in Redis, it is registered later, and cleared then */
@@ -257,7 +246,7 @@ find_prefix(RtcStream *s, const RtcMessage *msg, char *prefix)
 }
 
 /*
- * Registers one prefix while lookups stay away from all of Redis, so that no
+ * Registers a prefix while lookups stay away from all of Redis, so that no
  * lease from before survives.
  */
 static RtcTarget
@@ -274,9 +263,6 @@ register_prefix(RtcStream *s, Oid dboid, const char *dbname,
 	return after_job(s, result);
 }
 
-/*
- * Does what the result of a job asks for.
- */
 static RtcTarget
 after_job(RtcStream *s, RtcJobResult result)
 {
@@ -301,9 +287,7 @@ after_job(RtcStream *s, RtcJobResult result)
 	return RTC_TARGET_DOWN;
 }
 
-/*
- * Says, now and then, that a database does without Redis.
- */
+/* Says so, now and then. */
 static void
 skip_database(RtcStream *s)
 {

@@ -19,10 +19,7 @@
 /* Puts the ops of the commit at hand into batches. */
 extern bool rtc_apply_commit(RtcStream *s);
 
-/*
- * Registers the prefixes that backends have asked for, and those of databases
- * that are to be tried again.
- */
+/* Registers databases that ask for it, or that are to be tried again. */
 extern bool rtc_apply_requests(RtcStream *s);
 
 /* Goes on a little with a deletion that takes long (jobs.c). */

@@ -3,14 +3,15 @@
  * clear.c
  *		Clearing Redis: when what it holds cannot be repaired.
  *
- * A clear starts reading at LSN S, but transactions that are running at S may
- * have written messages before it, which are never seen.  So until all of
- * them are over (the horizon, an xid), each SET is applied as a DEL, and
- * lookups stay away: Redis holds nothing of ours that could be stale.
+ * A clear starts reading at LSN S.  Transactions that are running at S may have
+ * written messages before it, which are never seen.  So until all of them are
+ * over (the horizon, an xid), SETs are applied as DELs, and lookups stay away:
+ * Redis holds nothing of ours that could be stale.
  *
- * The position is taken before anything is deleted, with the horizon in it.
- * It says that the clear is not over, should we be cut off; and if it was
- * another server's, the sessions of that one can fill no more.
+ * The position is taken before anything is deleted, with the horizon in it.  If
+ * the relay is cut off, it says that the clear is not over.  If it was another
+ * server's, the sessions of that one can fill no more: they could fill behind the
+ * deletion what they read there.
  *
  * Model: used by apply.c and stream.c, in the relay.  Redis trouble is a
  * result.
@@ -63,10 +64,6 @@ rtc_clear(RtcStream *s, const char *reason)
 
 	RTC_INJECT("clear_begins");
 
-	/*
-	 * Take the position first: if it was another server's, its sessions could
-	 * fill behind us what they read there.
-	 */
 	rtc_position_claim(&s->pos);
 	rtc_progress_tell(&s->progress, true, InvalidXLogRecPtr, &s->pos.at);
 	rtc_batch_reset(s->batch);
@@ -125,8 +122,8 @@ rtc_clear_check_drained(RtcStream *s)
 }
 
 /*
- * Deletes all that is ours.  That may take long: others should see that we are
- * at it.
+ * Deletes all that is ours.  That may take long, so the position is stored now
+ * and then, for others to see that this server is alive.
  */
 static bool
 delete_all(RtcStream *s, uint64 *deleted)
@@ -140,9 +137,7 @@ delete_all(RtcStream *s, uint64 *deleted)
 	return result == RTC_JOB_DONE || rtc_stream_down(s);
 }
 
-/*
- * Stores the position as one that is not cleared.
- */
+/* Stores the position as one that is not cleared. */
 static bool
 claim(RtcStream *s)
 {

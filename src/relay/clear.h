@@ -14,13 +14,15 @@
 
 #include "relay/stream_state.h"
 
+/* Both return false if the stream is down. */
+
 /*
  * Deletes all that is ours in Redis and starts at the end of WAL.  reason: a
- * clause for the log.  False = the stream is down.
+ * clause for the log.
  */
 extern bool rtc_clear(RtcStream *s, const char *reason);
 
-/* After a clear: is it over?  Drops the horizon then.  False = down. */
+/* After a clear: drops the horizon when it is over. */
 extern bool rtc_clear_check_drained(RtcStream *s);
 
 #endif							/* RTC_CLEAR_H */

@@ -3,20 +3,17 @@
  * closed.c
  *		Databases whose readers have to stay away from Redis.
  *
- * There are two reasons.  A deletion by pattern or a clear takes long, and the
- * position moves past it, so that other databases need not wait (jobs.c).  Or
- * Redis has refused an op for good, so that an old value may be left behind
- * (suspect.c).
+ * There are two reasons.  A deletion takes long, and the position moves past it,
+ * so that other databases need not wait (jobs.c).  Or Redis has refused an op for
+ * good, so that an old value may be left behind (suspect.c).  A database that was
+ * given up for that is registered again after a while.
  *
- * In both cases the position stops to say that the prefix is in use: the field
- * "prefix:<prefix>" becomes "closed:<prefix>", in the very EXEC that moves the
- * position past the op.  Whoever finds a database without the first of them, be
- * it this relay after a restart or that of a standby after a promotion, has to
- * register its prefix, which deletes all keys that have it before any lookup may
- * use them (prefix.c).  So nothing else needs to be remembered.  A hot standby
- * asks for that field with each lookup.
- *
- * A database that was given up is tried again after a while, by registering it.
+ * In the very EXEC that moves the position past the op, the field
+ * "prefix:<prefix>" becomes "closed:<prefix>".  Whoever finds a database without
+ * the first of them has to register its prefix, which deletes all its keys before
+ * any lookup may use them (prefix.c): this relay after a restart, or that of a
+ * standby after a promotion.  So nothing else needs to be remembered.  A hot
+ * standby asks for that field with each lookup.
  *
  * Model: the relay alone, under the lock of the prefix table.  Raises nothing.
  *
@@ -154,7 +151,7 @@ rtc_closed_probe(RtcConn *conn, const char *prefix,
 	RtcReply   *replies;
 	int			nreplies;
 
-	/* whatever has such a name is deleted next */
+	/* the caller deletes all such names next */
 	snprintf(key, sizeof(key), "%s" RTC_PROBE_SUFFIX, prefix);
 	rtc_conn_append_strings(conn, "SET", key, "1", "PX", "1", NULL);
 	rtc_args_begin(&args, "UNLINK");
@@ -203,9 +200,7 @@ rtc_closed_noted(void)
 	rtc_prefix_unlock();
 }
 
-/*
- * The next EXEC is to tell.  Needs the lock.
- */
+/* The next EXEC is to tell.  Needs the lock. */
 static void
 note(RtcPrefix *entry)
 {

@@ -20,8 +20,7 @@
 
 /*
  * Keeps readers of a database away until a job has deleted what the commit that
- * ends at lsn says; its ops are applied meanwhile.  Does nothing if that is so
- * already, or if the database has no prefix.
+ * ends at lsn says.  Its ops are applied meanwhile.
  */
 extern void rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn);
 
@@ -29,10 +28,9 @@ extern void rtc_closed_while_clearing(Oid dboid, XLogRecPtr lsn);
 extern void rtc_closed_left_out(Oid dboid);
 
 /*
- * Gives a database up: neither lookups nor ops use Redis any more, until
- * rtc_closed_due() returns it.  Says so in the log if that is news.  prefix: if
- * it is not known to have one yet; else NULL.  why: a clause for people.  False =
- * there is no room for another database.
+ * Gives a database up: neither lookups nor ops use Redis, until rtc_closed_due()
+ * returns it.  Logs that if it is news.  prefix: its own, if the table may not
+ * have it; else NULL.  why: a clause for people.  False = the table is full.
  */
 extern bool rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
 							   const char *why);
@@ -43,20 +41,17 @@ extern bool rtc_closed_give_up(Oid dboid, const char *prefix, XLogRecPtr lsn,
  */
 extern bool rtc_closed_due(RtcPrefix *due);
 
-/* All of them may be tried at once: something has changed. */
+/* All of them may be tried now: something has changed. */
 extern void rtc_closed_retry(void);
 
-/*
- * Does Redis accept what is written under a prefix?  If not, *error tells what it
- * says.
- */
+/* Does Redis accept what is written under a prefix?  SKIPPED = see the error. */
 extern RtcJobResult rtc_closed_probe(RtcConn *conn, const char *prefix,
 									 char error[RTC_ERROR_LEN]);
 
 /*
- * Appends, for use in the MULTI that stores the position, that databases are
- * closed, if Redis has not been told.  Returns whether there are any; the second
- * function is called when the EXEC has succeeded.
+ * Appends to the MULTI that stores the position which databases are closed, if
+ * Redis has not been told.  Returns whether there are any; then the second
+ * function is to be called when the EXEC has succeeded.
  */
 extern bool rtc_closed_append(RtcConn *conn);
 extern void rtc_closed_noted(void);

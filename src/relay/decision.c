@@ -3,15 +3,13 @@
  * decision.c
  *		What to do with a Redis that is at some position.
  *
- * A table: the first line all of whose facts are true decides.  Its order is
- * that of what must not be done: a Redis in which somebody else is at work is
- * left alone before anything in it is judged, and WAL is asked only about a
- * position that belongs to our history.
+ * The first line of the table all of whose facts are true decides.  So a Redis in
+ * which somebody else is at work is left alone before anything in it is judged,
+ * and WAL is asked only about a position that belongs to our history.
  *
  * Resume needs that WAL has everything from restart_lsn on, that the position's
  * timeline is in our history, and that we wrote it, or left that timeline behind
- * its LSN.  The mark is for a data directory that was put back from a snapshot
- * of its storage: it goes on within the same timeline.
+ * its LSN.  See store.c for the mark.
  *
  * Model: pure; called by the relay at each connect.  See position.c for the
  * facts, and test/unit/test_decision.c.

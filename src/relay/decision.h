@@ -58,10 +58,7 @@ typedef struct RtcOurs
 								 * clear that is not over */
 } RtcOurs;
 
-/*
- * Finds the facts about a position, as an OR of RtcFact.  Those about WAL are
- * for the caller to add, if it comes to that.
- */
+/* Finds the facts about a position, as an OR of RtcFact, but for those on WAL. */
 extern int	rtc_decision_facts(const RtcPosition *pos, const RtcOurs *ours);
 
 /* Decides by facts.  The reason, a clause for the log, goes to reason. */

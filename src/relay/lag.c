@@ -3,18 +3,17 @@
  * lag.c
  *		The age of the oldest commit that is not applied.
  *
- * While the relay is connected it tells of each commit that it reads.  Between
- * two batches the age is that of the newest commit that was applied: the next
- * one is no older.
+ * The connected relay tells of each commit that it reads.  Between two batches
+ * the age is that of the newest commit that was applied: the next one is no older.
  *
- * While Redis is away the relay has nothing to do, so it looks for the first
- * commit behind what is applied, with a reader of its own.  Where that begins
- * is known from shared memory, and after a restart of the server from the
- * replication slot.  The slot does not tell where transactions that were
- * prepared before have their ops; so the commit of one counts as if it had some.
+ * While Redis is away, the relay looks for the first commit behind what is
+ * applied, with a reader of its own.  Shared memory tells where that begins, and
+ * after a restart of the server the replication slot.  The slot does not tell
+ * where transactions that were prepared before have their ops, so the commit of
+ * one counts as if it had some.
  *
- * What is shared is the moment of the commit on the monotonic clock, so that
- * the age grows evenly, whatever becomes of the clock on the wall.
+ * The moment of the commit is shared on the monotonic clock, so that the age
+ * grows evenly when the clock on the wall is set.
  *
  * Model: written by the relay alone; an atomic, no lock.  Raises what reading
  * WAL raises.
@@ -176,10 +175,7 @@ rtc_lag_look(RtcLag *lag)
 	return false;
 }
 
-/*
- * Goes to where the search begins.  Without a position, since Redis was never
- * reached, it is the present end of WAL.
- */
+/* Goes to where the search begins: to the end of WAL if nothing is known. */
 static void
 begin_look(RtcLag *lag)
 {
@@ -196,9 +192,6 @@ begin_look(RtcLag *lag)
 	lag->looking = true;
 }
 
-/*
- * Shares the moment of a commit.
- */
 static void
 publish(TimestampTz commit_time)
 {

@@ -36,10 +36,7 @@ extern void rtc_lag_applied(RtcLag *lag);
 /* And there are no more in WAL. */
 extern void rtc_lag_none(RtcLag *lag);
 
-/*
- * The relay is connected, and reading WAL from "restart" finds all that is not
- * applied.  To be called now and then.
- */
+/* The relay is connected; reading WAL from here finds all that is not applied. */
 extern void rtc_lag_keep(XLogRecPtr restart);
 
 /* It has connected anew: the next commit that it reads is the oldest one. */
@@ -47,7 +44,7 @@ extern void rtc_lag_connected(RtcLag *lag);
 
 /*
  * It is not connected: looks a little further in WAL for the first commit that
- * is not applied.  Returns true if it should be called again at once.
+ * is not applied.  True = call again at once.
  */
 extern bool rtc_lag_look(RtcLag *lag);
 

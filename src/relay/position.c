@@ -3,23 +3,21 @@
  * position.c
  *		Where Redis stands, and what follows from it.
  *
- * The position is written in the same EXEC as the ops it stands for, so
- * Redis always knows what it holds: it cannot lose one without the other,
- * neither by a restart from an old snapshot nor by a failover to a replica
- * that lagged.  An EXEC can carry the new position although one of its
- * commands failed; therefore verified_lsn, up to which the replies were
- * checked, is kept beside it, and a relay that comes new to the position
+ * The position is written in the same EXEC as the ops it stands for.  So Redis
+ * cannot lose one without the other, neither by a restart from an old snapshot
+ * nor by a failover to a replica that lagged.  An EXEC can carry the new position
+ * although one of its commands failed.  Therefore verified_lsn stands beside it,
+ * up to which the replies were checked.  A relay that comes new to the position
  * starts again from there, and sets lsn back.  Applying twice does no harm.
  *
  * Each connection of the relay is an epoch of its own, with a random name, and
  * lookups believe no Redis of another one.  A command that fails inside EXEC
- * ends the connection; so a position of the present epoch and behind what was
- * applied in it has nothing missing, be it that of a replica which was
- * promoted.
+ * ends the connection.  So a position of the present epoch has nothing missing up
+ * to its lsn, be it that of a replica that was promoted.
  *
- * What follows from it at each connect stands in decision.c.
+ * See decision.c for what follows from it at each connect.
  *
- * Model: called by the relay alone.  Redis trouble is a result, not an error.
+ * Model: the relay alone.  Redis trouble is a result.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -48,12 +46,10 @@
 #include "stats.h"
 
 /*
- * A hash with more fields is not our position: a dozen of our own, and a prefix for
- * each database that there has been.
+ * A hash with more fields, or bytes, is not our position, which has a dozen and a
+ * prefix for each database that there has been.
  */
 #define MAX_FIELDS		(16 * RTC_MAX_PREFIXES)
-
-/* Nor is one that takes more bytes, here or there. */
 #define MAX_BYTES		(4 * 1024 * 1024)
 
 static bool read_hash(RtcConn *conn, const RtcReply **hash,
@@ -120,12 +116,10 @@ rtc_position_load(RtcConn *conn, RtcPositionMemory *memory, RtcPosition *pos)
 }
 
 /*
- * Watches the position and reads it; or tells, by a clause, what shows that it is
- * not what we write.  False = Redis failed.
- *
- * How large it is gets asked first, since everybody may write to Redis, which could
- * take more than our time to reply.  A user of Redis from before may not be allowed
- * to ask.
+ * Watches the position and reads it; or tells, by a clause, why it is none of
+ * ours.  False = Redis failed.  Its size is asked for first: everybody may write
+ * to Redis, and the reply to a large one could take too long.  Not every Redis
+ * user may ask for the bytes.
  */
 static bool
 read_hash(RtcConn *conn, const RtcReply **hash, const char **foreign)
@@ -196,7 +190,7 @@ rtc_position_succeed(RtcConn *conn, RtcPositionMemory *memory,
 	replies = rtc_conn_exchange(conn, rtc_command_timeout, &nreplies);
 	if (replies == NULL)
 		return RTC_CONN_FAILED;
-	/* a Redis that is full can be taken over all the same, with some luck */
+	/* a Redis that is full can be taken over all the same */
 	if (!rtc_reply_is_full(&replies[nreplies - 1], replies, nreplies) &&
 		rtc_conn_judge(conn, replies, nreplies) != RTC_CONN_OK)
 		return RTC_CONN_FAILED;
@@ -293,9 +287,7 @@ rtc_position_append_prefix(RtcConn *conn, const char *prefix, Oid dboid,
 	char		field[RTC_MAX_PREFIX_LEN + 8];
 	char		value[16];
 
-	snprintf(field, sizeof(field), "%s%s",
-			 closed ? RTC_POS_PREFIX : RTC_POS_CLOSED, prefix);
-	rtc_conn_append_strings(conn, "HDEL", rtc_position_key(), field, NULL);
+	rtc_position_append_drop(conn, prefix);
 	snprintf(field, sizeof(field), "%s%s",
 			 closed ? RTC_POS_CLOSED : RTC_POS_PREFIX, prefix);
 	snprintf(value, sizeof(value), "%u", dboid);
@@ -315,8 +307,8 @@ rtc_position_append_drop(RtcConn *conn, const char *prefix)
 }
 
 /*
- * Between EXEC and WATCH somebody else may take the position.  So it is asked, in
- * the same breath, whose it is now.
+ * Between EXEC and WATCH somebody else may take the position.  So the owner is
+ * asked for behind them.
  */
 RtcExecResult
 rtc_position_exec(RtcConn *conn, int timeout_ms, const char *held_by,
@@ -365,12 +357,12 @@ rtc_position_exec(RtcConn *conn, int timeout_ms, const char *held_by,
 	return RTC_EXEC_FULL;
 }
 
+/* "" = nobody */
 static bool
 is_owner(const RtcReply *reply, const char *owner)
 {
-	if (reply->type == RTC_REPLY_NIL)
-		return owner[0] == '\0';
-	return reply->type == RTC_REPLY_STRING && strcmp(reply->str, owner) == 0;
+	return reply->type == RTC_REPLY_NIL ? owner[0] == '\0' :
+		rtc_reply_is_text(reply, owner);
 }
 
 int64
@@ -380,9 +372,7 @@ rtc_unix_ms(void)
 		(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
 }
 
-/*
- * Takes one field of the hash.  What is malformed is as if it were not there.
- */
+/* Takes one field of the hash.  A malformed one counts as missing. */
 static void
 set_field(RtcPosition *pos, const char *name, size_t namelen,
 		  const char *value)
@@ -429,10 +419,7 @@ set_field(RtcPosition *pos, const char *name, size_t namelen,
 	}
 }
 
-/*
- * A copy of the data directory, on this host or another, has another name; a
- * restart changes nothing.
- */
+/* A copy of the data directory, on this host or another, has another name. */
 const char *
 rtc_position_owner(void)
 {

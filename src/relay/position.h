@@ -62,9 +62,9 @@ typedef struct RtcPositionMemory
  * Reads the position and watches it (WATCH), so that the next EXEC fails if
  * anybody else touches it.  Allocates in the current context.
  *
- * If there is something under its name that we never write (no hash, too many
- * fields, too large), that is deleted and logged, and there is no position.  A
- * reply that is too large costs the connection; the next call deletes it.
+ * What we never write (no hash, too many fields, too large) is deleted and logged;
+ * then there is no position.  A reply that is too large costs the connection; the
+ * next call deletes the key.
  */
 extern RtcConnResult rtc_position_load(RtcConn *conn,
 									   RtcPositionMemory *memory,
@@ -72,17 +72,16 @@ extern RtcConnResult rtc_position_load(RtcConn *conn,
 
 /*
  * If it is that of a server on an older timeline, tells that one to stop, and
- * reads it again: else the other would write between our WATCH and our EXEC,
- * time and again, as long as it has anything to write.
+ * reads it again.  Else the other would write between our WATCH and our EXEC, as
+ * long as it has anything to write.
  */
 extern RtcConnResult rtc_position_succeed(RtcConn *conn,
 										  RtcPositionMemory *memory,
 										  RtcPosition *pos);
 
 /*
- * Fills in what says that the position is ours, now, and begins a new epoch,
- * in shared memory, too.  Lookups must be kept away.  Raises if there are no
- * random numbers.
+ * Makes the position ours, in memory, and begins a new epoch, in shared memory,
+ * too.  Lookups must be kept away.  Raises if there are no random numbers.
  */
 extern void rtc_position_claim(RtcPosition *pos);
 
@@ -91,14 +90,14 @@ extern const char *rtc_position_owner(void);
 
 /*
  * Is the server that wrote the position alive?  To be asked again and again:
- * clocks differ, so it is gone, too, if it has been silent while we watched it.
+ * clocks differ, so one that is silent while we watch it is gone, too.
  */
 extern bool rtc_position_is_alive(RtcPositionMemory *memory,
 								  const RtcPosition *pos);
 
 /*
- * Where the timeline of the position left its parent, and how far our history
- * follows it, both by our history; *end is invalid if it does not at all.
+ * By our history: where the timeline of the position left its parent, and how far
+ * we follow it; *end is invalid if not at all.
  */
 extern void rtc_position_history(const RtcPosition *pos, XLogRecPtr *begin,
 								 XLogRecPtr *end);
@@ -107,8 +106,8 @@ extern void rtc_position_history(const RtcPosition *pos, XLogRecPtr *begin,
 extern void rtc_position_append(RtcConn *conn, const RtcPosition *pos);
 
 /*
- * Append the commands that enter a prefix of a database in the position, or
- * take it out; for use inside MULTI.  closed: readers have to stay away from it.
+ * Likewise: enters a prefix of a database, or takes it out.  closed: readers have
+ * to stay away from it.
  */
 extern void rtc_position_append_prefix(RtcConn *conn, const char *prefix,
 									   Oid dboid, bool closed);
@@ -126,9 +125,8 @@ typedef enum RtcExecResult
 } RtcExecResult;
 
 /*
- * Ends and sends a transaction that was begun by MULTI, on the watched position,
- * and watches it again.  held_by, owner: whose the position is in Redis before
- * it, and behind it.
+ * Ends a transaction on the watched position, sends it, and watches the position
+ * again.  held_by, owner: whose it is in Redis before, and behind.
  */
 extern RtcExecResult rtc_position_exec(RtcConn *conn, int timeout_ms,
 									   const char *held_by,

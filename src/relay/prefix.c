@@ -3,21 +3,20 @@
  * prefix.c
  *		Which database owns which key prefix in Redis: the relay's side.
  *
- * Ops carry no prefix; the relay alone expands rtcache.key_prefix, with the
- * name that the database had when it wrote, and publishes the result in
- * shared memory for lookups.  A prefix belongs to a database's oid: when two
- * databases swap names, the keys of one must not be taken for the other's.
+ * Ops carry no prefix.  The relay alone expands rtcache.key_prefix, with the
+ * name that the database had when it wrote, and shares the result with lookups.
+ * A prefix belongs to a database's oid: when two databases swap names, the keys
+ * of one must not be taken for the other's.
  *
- * Registering a prefix always clears it first, so whatever stood under it
- * before, from another database or from a time when nobody kept it coherent,
- * is gone when the first lookup may use it.
+ * Registering a prefix always clears it first: keys of another database, or from
+ * a time when nobody kept them coherent, are gone when a lookup may use it.
  *
- * A hash "rtcache:owners" tells which database system has a prefix, so that
- * two servers that are set up with the same one do not destroy each other's
- * keys: the second one is refused while the first one is alive.
+ * A hash "rtcache:owners" tells which database system has a prefix, so that two
+ * servers with the same one do not destroy each other's keys: the second one is
+ * refused while the first one is alive.
  *
- * Model: called by the relay alone.  The registry is the prefix table
- * (prefix_table.c), under its lock.  Redis trouble is a result.
+ * Model: the relay alone.  The registry is the prefix table, under its lock.
+ * Redis trouble is a result.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -61,10 +60,7 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 	{
 		RtcPrefix  *entry = rtc_prefix_entry(pos->prefix_dboid[i]);
 
-		/*
-		 * What the position says may be older than that it was closed, and so
-		 * it may be in another Redis: it has to be told again.
-		 */
+		/* the position may be older than the closing, also in another Redis */
 		if (entry != NULL && (entry->state == RTC_PREFIX_CLOSED ||
 							  entry->state == RTC_PREFIX_CLEARING ||
 							  entry->unnoted))
@@ -104,9 +100,8 @@ rtc_prefix_adopt(const RtcPosition *pos, bool all, bool same)
 }
 
 /*
- * A message may be older than the name that the registry has, when the
- * database was renamed and a backend asked first; its ops go to the prefix
- * in force then, which is where lookups look.
+ * If a database was renamed and a backend asked first, a message may be older than
+ * the name in the table.  Its ops go to the prefix in force, where lookups look.
  */
 bool
 rtc_prefix_find(Oid dboid, const char *dbname, XLogRecPtr lsn,
@@ -181,7 +176,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	reg->dboid = dboid;
 	strlcpy(reg->dbname, dbname, sizeof(reg->dbname));
 
-	/* From here on until the end no lookup uses either prefix. */
+	/* from here on until the end no lookup uses either prefix */
 	entry = rtc_prefix_change(dboid);
 	if (entry == NULL)
 		entry = rtc_prefix_new_entry(dboid);
@@ -213,9 +208,8 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 			continue;
 
 		/*
-		 * A database that had this name before, renamed or dropped since,
-		 * must not find our keys there.  But when two of different names come
-		 * out the same, the first one keeps it.
+		 * A database that had this name before must not find our keys there.
+		 * But if two names come out the same, the first one keeps the prefix.
 		 */
 		if (strcmp(other->dbname, dbname) == 0 ||
 			!rtc_prefix_expand(rtc_key_prefix, other->dbname, expanded) ||
@@ -231,7 +225,7 @@ rtc_prefix_begin(RtcConn *conn, Oid dboid, const char *dbname,
 	}
 	rtc_prefix_changed();
 
-	/* one that has none any more must not leave keys that nobody cares for */
+	/* its keys under an old prefix must not stay */
 	if (!usable)
 	{
 		reg->prefix[0] = '\0';
@@ -291,7 +285,7 @@ rtc_prefix_apply_early(RtcConn *conn, const RtcRegistration *reg,
 		before.state != RTC_PREFIX_REQUESTED)
 		return RTC_JOB_DONE;
 
-	/* it has to be ours before we write there; nor is the old one in use */
+	/* the new one is ours before we write there; the old one is not in use */
 	result = store_prefix(conn, reg->dboid, reg->prefix, reg->old, true);
 	if (result != RTC_JOB_DONE)
 		return result;
@@ -331,8 +325,8 @@ rtc_prefix_reopen(RtcConn *conn, Oid dboid)
 }
 
 /*
- * While we were away, another database system may have taken over what the
- * position says is ours.  Its keys are not for us to delete or to keep.
+ * Another database system may have taken over a prefix while this one was away.
+ * Its keys are not for us to delete or to keep.
  */
 RtcConnResult
 rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos)
@@ -416,9 +410,7 @@ rtc_prefix_is_ours(const char *prefix, size_t len)
 	return found;
 }
 
-/*
- * Ends what kept a database closed.  Needs the lock.
- */
+/* Ends what kept a database closed.  Needs the lock. */
 static void
 open_entry(RtcPrefix *entry, RtcPrefixState state)
 {
@@ -429,8 +421,8 @@ open_entry(RtcPrefix *entry, RtcPrefixState state)
 }
 
 /*
- * Enters the prefix in the position, in one step, and watches it again; closed:
- * as one that is ours, but not for readers, as the old one.
+ * Enters the prefix in the position and drops the old one; closed: enters both as
+ * ours, but not for readers.
  */
 static RtcJobResult
 store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
@@ -467,9 +459,7 @@ store_prefix(RtcConn *conn, Oid dboid, const char *prefix, const char *old,
 
 /* ---------------- owners ---------------- */
 
-/*
- * Which database system has the prefix?  "" = none.
- */
+/* Which database system has the prefix?  "" = none. */
 static RtcConnResult
 find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
 {
@@ -491,10 +481,7 @@ find_owner(RtcConn *conn, const char *prefix, char owner[SYSID_LEN])
 	return RTC_CONN_OK;
 }
 
-/*
- * Makes sure that no other database system uses the prefix, and watches that.
- * FENCED: the error tells which does.
- */
+/* Makes sure that no other database system uses the prefix, and watches that. */
 static RtcJobResult
 check_owner(RtcConn *conn, const char *prefix, char error[RTC_ERROR_LEN])
 {

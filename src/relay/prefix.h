@@ -54,10 +54,10 @@ typedef struct RtcRegistration
 
 /*
  * Registers the prefix of a database, in two steps.  From the first one on no
- * lookup uses it.  Between them the caller deletes what has the prefix, and the
- * old one; the second one enters it in the position and opens it for lookups.  Both
- * leave the position watched.  If the result is SKIPPED or FENCED, or there is no
- * prefix, error tells why; for the second step it is as the first one left it.
+ * lookup uses it.  Between them the caller deletes what has the prefix, or the
+ * old one.  The second one enters it in the position and opens it for lookups.
+ * Both leave the position watched.  If the result is SKIPPED or FENCED, or there is
+ * no prefix, error tells why; for the second step it is as the first one left it.
  */
 extern RtcJobResult rtc_prefix_begin(RtcConn *conn, Oid dboid,
 									 const char *dbname,
@@ -70,23 +70,19 @@ extern RtcJobResult rtc_prefix_finish(RtcConn *conn,
 									  char error[RTC_ERROR_LEN]);
 
 /*
- * The second step will take long: ops go to the prefix from here on, though
- * readers stay away, as the position says at once.  lsn: all that was to be
- * deleted was committed before it.
+ * It takes long to delete: ops go to the prefix from here on, but readers stay
+ * away, as the position says.  lsn: all to be deleted was committed before it.
  */
 extern RtcJobResult rtc_prefix_apply_early(RtcConn *conn,
 										   const RtcRegistration *reg,
 										   XLogRecPtr lsn);
 
-/*
- * Opens a database that was closed while a job has deleted something: enters its
- * prefix in the position again.
- */
+/* Opens a database again that was closed while a job has deleted something. */
 extern RtcJobResult rtc_prefix_reopen(RtcConn *conn, Oid dboid);
 
 /*
- * Takes the prefixes that belong to another database system now out of a
- * position that was loaded, and out of shared memory.
+ * Takes prefixes that belong to another database system now out of a position
+ * that was loaded, and out of shared memory.
  */
 extern RtcConnResult rtc_prefix_forget_lost(RtcConn *conn, RtcPosition *pos);
 
