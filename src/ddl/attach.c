@@ -41,7 +41,7 @@
 #include "ddl/rule_clones.h"
 #include "rule/behind.h"
 #include "rule/rule.h"
-#include "rule/rule_names.h"
+#include "rule/rule_catalog.h"
 
 PG_FUNCTION_INFO_V1(cache_attach);
 PG_FUNCTION_INFO_V1(cache_detach);

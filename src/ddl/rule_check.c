@@ -73,7 +73,6 @@
 #include "ddl/rule_clones.h"
 #include "rule/behind.h"
 #include "rule/rule_catalog.h"
-#include "rule/rule_names.h"
 #include "write/forget.h"
 
 /* Checks level, timing and events.  Errors: 0A000. */

@@ -45,8 +45,7 @@
 #include "utils/syscache.h"
 
 #include "ddl/rule_clash.h"
-#include "rule/rule_keys.h"
-#include "rule/rule_names.h"
+#include "rule/rule_catalog.h"
 #include "rule/template.h"
 #include "write/row_changes.h"
 
@@ -142,24 +141,24 @@ can_be_family(Oid relid, Oid other)
  * The rule that surely makes keys of this shape, or else one that makes some
  * of them; NULL = none.  tgoid: our own rule.
  */
-static const RtcRuleKeys *
+static const RtcRuleRow *
 find_clash(Oid relid, Oid tgoid, const char *tmpl, const RtcShape *shape,
 		   RtcShapeRelation *relation)
 {
-	const RtcRuleKeys *found = NULL;
+	const RtcRuleRow *found = NULL;
 	ListCell   *lc;
 
 	*relation = RTC_SHAPES_DISJOINT;
 	foreach(lc, rtc_rule_keys())
 	{
-		const RtcRuleKeys *other = lfirst(lc);
+		const RtcRuleRow *other = lfirst(lc);
 		RtcShapeRelation this;
 
 		if (other->tgoid == tgoid)
 			continue;
 		this = rtc_shapes_compare(shape, other->shape);
 		if (this > *relation &&
-			!(strcmp(tmpl, other->tmpl) == 0 && is_family(relid, other->relid)))
+			!(strcmp(tmpl, other->text.key) == 0 && is_family(relid, other->relid)))
 		{
 			found = other;
 			*relation = this;
@@ -197,7 +196,7 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 	RtcFault	fault;
 	RtcTemplate *tmpl;
 	RtcShape   *shape;
-	const RtcRuleKeys *other;
+	const RtcRuleRow *other;
 	RtcShapeRelation relation;
 
 	rtc_names_of(relid, &names);
@@ -227,14 +226,14 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 	if (relation == RTC_SHAPES_SAME)
 	{
 		/* it may be about to become a partition of the other, or its parent */
-		bool		family = strcmp(text, other->tmpl) == 0 &&
+		bool		family = strcmp(text, other->text.key) == 0 &&
 		can_be_family(relid, other->relid);
 
 		if (!family || elevel == WARNING)
 			ereport(elevel,
 					(errcode(family ? ERRCODE_WARNING : ERRCODE_DUPLICATE_OBJECT),
 					 errmsg("key template \"%s\" of table \"%s\" makes the keys of rule \"%s\" on table \"%s\"",
-							shown(text), table, other->trigger,
+							shown(text), table, other->name,
 							table_name(other->relid)),
 					 errdetail("What one of them stores replaces what the other has stored."),
 					 family ?
@@ -247,10 +246,10 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
 				 errmsg("key template \"%s\" of table \"%s\" can make keys of rule \"%s\" on table \"%s\"",
-						shown(text), table, other->trigger,
+						shown(text), table, other->name,
 						table_name(other->relid)),
 				 errdetail("The template of that rule is \"%s\".",
-						   shown(other->tmpl)),
+						   shown(other->text.key)),
 				 errhint("Let the templates begin differently, or put {.table} into them.")));
 }
 
@@ -276,20 +275,20 @@ rtc_clashing_rules(StringInfo buf)
 
 	for (int i = 0; i < list_length(rules); i++)
 	{
-		const RtcRuleKeys *a = list_nth(rules, i);
+		const RtcRuleRow *a = list_nth(rules, i);
 
 		for (int j = 0; j < i; j++)
 		{
-			const RtcRuleKeys *b = list_nth(rules, j);
+			const RtcRuleRow *b = list_nth(rules, j);
 
 			CHECK_FOR_INTERRUPTS();
 			if (!rtc_shapes_equal(a->shape, b->shape) ||
-				(strcmp(a->tmpl, b->tmpl) == 0 && is_family(a->relid, b->relid)))
+				(strcmp(a->text.key, b->text.key) == 0 && is_family(a->relid, b->relid)))
 				continue;
 			if (n < CLASHES_NAMED)
 				appendStringInfo(buf, "%s\"%s\" on %s and \"%s\" on %s",
-								 n > 0 ? "; " : "", b->trigger,
-								 table_name(b->relid), a->trigger,
+								 n > 0 ? "; " : "", b->name,
+								 table_name(b->relid), a->name,
 								 table_name(a->relid));
 			else if (n == CLASHES_NAMED)
 				appendStringInfoString(buf, "; ...");

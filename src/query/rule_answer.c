@@ -61,7 +61,6 @@
 #include "query/equalities.h"
 #include "query/rule_answer.h"
 #include "rule/rule_catalog.h"
-#include "rule/rule_keys.h"
 
 /* A column that the condition gives a value to. */
 typedef struct OwnedColumn
@@ -403,7 +402,7 @@ has_rivals(const RtcOwned *owned, const char *key, size_t keylen)
 
 	foreach(lc, rtc_rules_that_make(key, keylen))
 	{
-		if (((RtcRuleKeys *) lfirst(lc))->tgoid != owned->tgoid)
+		if (((RtcRuleRow *) lfirst(lc))->tgoid != owned->tgoid)
 			return true;
 	}
 	return false;

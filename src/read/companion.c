@@ -23,7 +23,6 @@
 #include "read/companion.h"
 #include "redis/names.h"
 #include "rule/rule_catalog.h"
-#include "rule/rule_keys.h"
 
 void
 rtc_companion_write(StringInfo buf, const char *fingerprint,
@@ -64,7 +63,7 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 
 /* Checks the rule of a table that makes a key; false = it has gone. */
 static bool
-check_rule(const RtcRuleKeys *keys)
+check_rule(const RtcRuleRow *rule_row)
 {
 	Relation	rel = try_relation_open(keys->relid, AccessShareLock);
 	TriggerDesc *triggers = rel != NULL ? rel->trigdesc : NULL;

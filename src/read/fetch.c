@@ -37,7 +37,7 @@
 #include "read/redis_lookup.h"
 #include "read/standby.h"
 #include "rule/row_json.h"
-#include "rule/rule_keys.h"
+#include "rule/rule_catalog.h"
 #include "stats.h"
 
 /* Longest arguments, in bytes, that are part of a fingerprint as they are. */

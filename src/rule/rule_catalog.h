@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * rule_catalog.h
- *		Rules as they stand in the catalogs.  See rule_catalog.c.
+ *		Rules as they stand in the catalogs, and the names of their tables.
+ *		See rule_catalog.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -28,6 +29,8 @@ typedef struct RtcRuleRow
 	RtcRuleText text;			/* its readable arguments; of kind
 								 * RTC_RULE_NONE if it is no rule */
 	const char *args;			/* all arguments, a line each */
+	RtcShape   *shape;			/* the keys that it makes; from
+								 * rtc_rule_keys() only */
 } RtcRuleRow;
 
 /*
@@ -72,5 +75,24 @@ extern Oid	rtc_trigger_table(Oid tgoid);
  * none.
  */
 extern Oid	rtc_rule_table(Oid tgoid);
+
+/*
+ * Returns all write-through rules of the database (RtcRuleRow *) except
+ * clones, which use the keys of the original.  The list is valid until the
+ * next call.
+ */
+extern List *rtc_rule_keys(void);
+
+/* Returns those that can make a key.  Only the list itself is the caller's. */
+extern List *rtc_rules_that_make(const char *key, size_t len);
+
+/* Reads the names of a table, in the current memory context; NULL = none. */
+extern void rtc_names_of(Oid relid, RtcNames *names);
+
+/*
+ * Returns all names (RtcNames *) that a table has or had in this transaction,
+ * be it dropped or not; at least one, which may be empty.
+ */
+extern List *rtc_names_had(Oid relid);
 
 #endif							/* RTC_RULE_CATALOG_H */

@@ -17,7 +17,7 @@
 
 #include "base/key.h"
 #include "dep/dep.h"
-#include "rule/rule_names.h"
+#include "rule/rule_catalog.h"
 #include "write/forget.h"
 #include "write/oplist.h"
 
