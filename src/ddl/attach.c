@@ -57,14 +57,6 @@ add_argument(List **args, const char *name, const char *value)
 					: pstrdup(value));
 }
 
-/* The name of a table as commands take it. */
-static char *
-sql_name(Relation rel)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
-									  RelationGetRelationName(rel));
-}
-
 /*
  * Makes a trigger, unless a descendant has a rule of its name that says
  * something else.  events: as in the command, with what is behind the table.
@@ -93,66 +85,65 @@ make_trigger(Relation rel, const char *name, int16 type, const char *events,
 	}
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		rtc_merge_rule(&trigger, RelationGetRelationName(rel),
-					   RelationGetRelid(rel), false, AccessExclusiveLock);
+					   RelationGetRelid(rel), false);
 
 	rtc_run_ddl(psprintf("CREATE TRIGGER %s AFTER %s ON %s FOR EACH %s"
 						 " EXECUTE FUNCTION %s.%s(%s)",
-						 name, events, sql_name(rel), level,
+						 name, events, rtc_sql_name(RelationGetRelid(rel)), level,
 						 quote_identifier(schema), function, literals.data));
 }
 
-/* Adds the elements of a text[] argument of the SQL function, if any. */
-static int
-add_arguments(List **args, const char *name, FunctionCallInfo fcinfo,
-			  int n, const char *parameter)
+/*
+ * The elements of an array of text or name (char *), an argument of the SQL
+ * function.  NIL if it is NULL.
+ */
+static List *
+get_elements(FunctionCallInfo fcinfo, int n, const char *parameter)
 {
-	Datum	   *elems;
-	bool	   *nulls;
-	int			nelems;
+	List	   *elements = NIL;
+	ArrayIterator iterator;
+	Datum		value;
+	bool		isnull;
 
 	if (PG_ARGISNULL(n))
-		return 0;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(n), TEXTOID, -1, false,
-					  TYPALIGN_INT, &elems, &nulls, &nelems);
-	for (int i = 0; i < nelems; i++)
+		return NIL;
+	iterator = array_create_iterator(PG_GETARG_ARRAYTYPE_P(n), 0, NULL);
+	while (array_iterate(iterator, &value, &isnull))
 	{
-		if (nulls[i])
+		if (isnull)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("argument \"%s\" must not contain nulls",
 							parameter)));
-		add_argument(args, name, TextDatumGetCString(elems[i]));
+		elements = lappend(elements,
+						   ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(n)) == NAMEOID ?
+						   pstrdup(NameStr(*DatumGetName(value))) :
+						   TextDatumGetCString(value));
 	}
-	return nelems;
+	return elements;
 }
 
-/*
- * Column names, of an argument of the SQL function, as an argument of a rule
- * takes them; empty if there are none.
- */
-static char *
-column_list(ArrayType *array, const char *parameter)
+/* Adds an argument for each text. */
+static void
+add_arguments(List **args, const char *name, List *texts)
 {
-	Datum	   *elems;
-	bool	   *nulls;
-	int			n;
-	StringInfoData buf;
+	ListCell   *lc;
 
-	deconstruct_array(array, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR,
-					  &elems, &nulls, &n);
+	foreach(lc, texts)
+		add_argument(args, name, lfirst(lc));
+}
+
+/* Column names as an argument of a rule takes them. */
+static char *
+column_list(List *names)
+{
+	StringInfoData buf;
+	ListCell   *lc;
+
 	initStringInfo(&buf);
-	for (int i = 0; i < n; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("argument \"%s\" must not contain nulls",
-							parameter)));
-		if (i > 0)
-			appendStringInfoChar(&buf, ',');
-		appendStringInfoString(&buf,
-							   quote_identifier(NameStr(*DatumGetName(elems[i]))));
-	}
+	foreach(lc, names)
+		appendStringInfo(&buf, "%s%s", buf.len > 0 ? "," : "",
+						 quote_identifier(lfirst(lc)));
 	return buf.data;
 }
 
@@ -196,17 +187,6 @@ open_table(Oid relid, LOCKMODE lockmode)
 	return rel;
 }
 
-static bool
-has_trigger(Relation rel, const char *name)
-{
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (strcmp(rel->trigdesc->triggers[i].tgname, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Raises an error if rows with these keys cannot be written behind. */
 static void
 refuse_behind(Relation rel, const char *key, const char *behind)
@@ -234,11 +214,12 @@ cache_attach(PG_FUNCTION_ARGS)
 	char	   *mode;
 	char	   *behind = "";
 	bool		stores;
-	int			nkeys = 0;
-	int			ntags;
+	List	   *del;
+	List	   *tags;
 	List	   *rowargs = NIL;
 	List	   *truncargs = NIL;
 	Relation	rel;
+	Oid			relid;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(2))
 		ereport(ERROR,
@@ -253,8 +234,8 @@ cache_attach(PG_FUNCTION_ARGS)
 				 errhint("The modes are \"set\", to store each new row under its key, and \"del\", to delete the key.")));
 	stores = key != NULL && strcmp(mode, "set") == 0;
 	/* 1.0 has no such argument */
-	if (PG_NARGS() > 7 && !PG_ARGISNULL(7))
-		behind = column_list(PG_GETARG_ARRAYTYPE_P(7), "behind");
+	if (PG_NARGS() > 7)
+		behind = column_list(get_elements(fcinfo, 7, "behind"));
 	if (!stores && (!PG_ARGISNULL(3) || !PG_ARGISNULL(6) || behind[0] != '\0'))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -263,35 +244,39 @@ cache_attach(PG_FUNCTION_ARGS)
 						!PG_ARGISNULL(6) ? "columns" : "behind"),
 				 errhint("Give a key, and mode \"set\".")));
 
+	del = get_elements(fcinfo, 4, "del");
+	tags = get_elements(fcinfo, 5, "tags");
 	if (key != NULL)
 	{
 		add_argument(&rowargs, NULL, key);
 		add_argument(&truncargs, NULL, key);
-		nkeys++;
 	}
 	if (stores && !PG_ARGISNULL(3))
 		add_argument(&rowargs, "ttl", interval_text(PG_GETARG_DATUM(3)));
-	(void) add_arguments(&rowargs, stores ? "del" : NULL, fcinfo, 4, "del");
-	nkeys += add_arguments(&truncargs, NULL, fcinfo, 4, "del");
-	(void) add_arguments(&rowargs, "tag", fcinfo, 5, "tags");
-	ntags = add_arguments(&truncargs, "tag", fcinfo, 5, "tags");
-	if (nkeys == 0 && ntags == 0)
+	add_arguments(&rowargs, stores ? "del" : NULL, del);
+	add_arguments(&truncargs, NULL, del);
+	add_arguments(&rowargs, "tag", tags);
+	add_arguments(&truncargs, "tag", tags);
+	if (truncargs == NIL)
 		add_argument(&truncargs, "keys", "none");
 	if (stores && !PG_ARGISNULL(6))
 		add_argument(&rowargs, "columns",
-					 column_list(PG_GETARG_ARRAYTYPE_P(6), "columns"));
+					 column_list(get_elements(fcinfo, 6, "columns")));
 	if (behind[0] != '\0')
 		add_argument(&rowargs, "behind", behind);
 
 	rel = open_table(PG_GETARG_OID(0), ShareRowExclusiveLock);
-	if (has_trigger(rel, ROW_TRIGGER) || has_trigger(rel, TRUNCATE_TRIGGER))
+	relid = RelationGetRelid(rel);
+	if (OidIsValid(get_trigger_oid(relid, ROW_TRIGGER, true)) ||
+		OidIsValid(get_trigger_oid(relid, TRUNCATE_TRIGGER, true)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("table \"%s\" is already attached to the cache",
 						RelationGetRelationName(rel)),
 				 errhint("Use cache_detach() first to attach it in another way.")));
-	if (stores)
-		rtc_refuse_clash(rel, key);
+	/* CREATE TRIGGER refuses other tables whatever the template is */
+	if (stores && rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
+		rtc_check_clash(rel, InvalidOid, key);
 	if (behind[0] != '\0')
 		refuse_behind(rel, key, behind);
 
@@ -312,33 +297,31 @@ Datum
 cache_detach(PG_FUNCTION_ARGS)
 {
 	static const char *const names[] = {ROW_TRIGGER, TRUNCATE_TRIGGER};
-	Relation	rel;
-	char	   *table;
-	bool		there[lengthof(names)];
+	Oid			relid;
+	bool		found = false;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("argument \"%s\" must not be null", "rel")));
+	relid = PG_GETARG_OID(0);
 
 	/* DROP TRIGGER takes this lock */
-	rel = open_table(PG_GETARG_OID(0), AccessExclusiveLock);
-	table = sql_name(rel);
+	relation_close(open_table(relid, AccessExclusiveLock), NoLock);
 	for (int i = 0; i < lengthof(names); i++)
-		there[i] = has_trigger(rel, names[i]);
-	if (!there[0] && !there[1])
+	{
+		if (!OidIsValid(get_trigger_oid(relid, names[i], true)))
+			continue;
+		found = true;
+		rtc_run_ddl(psprintf("DROP TRIGGER %s ON %s", names[i],
+							 rtc_sql_name(relid)));
+	}
+	if (!found)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" is not attached to the cache",
-						RelationGetRelationName(rel)),
+						get_rel_name(relid)),
 				 errdetail("It has no trigger \"%s\" and none \"%s\".",
 						   names[0], names[1])));
-	relation_close(rel, NoLock);
-
-	for (int i = 0; i < lengthof(names); i++)
-	{
-		if (there[i])
-			rtc_run_ddl(psprintf("DROP TRIGGER %s ON %s", names[i], table));
-	}
 	PG_RETURN_VOID();
 }

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * definitions.c
- *		What DDL on functions, types and the like ends.
+ *		What DDL on functions, types, operator classes and the like ends.
  *
  * A lookup after the DDL asks another question (meaning.c).  This is for
  * programs that read Redis themselves, and for cache_peek().
@@ -19,8 +19,14 @@
  * type.  Functions in a temporary schema do not count: queries that call them
  * are not cached (cacheable.c).
  *
+ * -   The hash function that names rows is that of the operator class of the
+ *	   type (value_hash.c).  Readers and writers remember it.  When DDL gives a
+ *	   type another one, a writer that remembers the former must not commit after
+ *	   a reader has learned the new one.  So the writers of all tables concerned
+ *	   are waited for, and others are kept out until the DDL commits.
+ *
  * Model: called by event_triggers.c, in the transaction of the DDL.  Reads
- * catalogs, keeps no state.
+ * catalogs, locks tables that have rules, keeps no state.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -30,20 +36,28 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_opfamily.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -51,6 +65,7 @@
 
 #include "base/catalog_rows.h"
 #include "ddl/definitions.h"
+#include "dep/value_hash.h"
 #include "rule/rule_catalog.h"
 #include "write/forget.h"
 #include "write/oplist.h"
@@ -265,4 +280,93 @@ rtc_definition_forget_rows(const RtcDefinitionChange *change)
 {
 	if (change->functions || change->others)
 		forget_rows(!change->others);
+}
+
+/* ---------------- how values are hashed ---------------- */
+
+/* The hash family that an object is or belongs to; InvalidOid = none. */
+static Oid
+family_of(Oid classid, Oid objid)
+{
+	Oid			family = InvalidOid;
+	HeapTuple	tuple;
+
+	if (classid == OperatorClassRelationId)
+		objid = get_opclass_family(objid);
+	else if (classid != OperatorFamilyRelationId)
+		return InvalidOid;
+	tuple = SearchSysCache1(OPFAMILYOID, ObjectIdGetDatum(objid));
+	if (HeapTupleIsValid(tuple))
+	{
+		if (((Form_pg_opfamily) GETSTRUCT(tuple))->opfmethod == HASH_AM_OID)
+			family = objid;
+		ReleaseSysCache(tuple);
+	}
+	return family;
+}
+
+/* Does a relation have a column whose values are hashed by this family? */
+static bool
+has_column_of(Oid relid, Oid family)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		found = false;
+
+	if (rel == NULL)
+		return false;
+	for (int i = 0; i < RelationGetDescr(rel)->natts && !found; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), i);
+
+		found = !att->attisdropped && rtc_hash_family(att->atttypid) == family;
+	}
+	relation_close(rel, NoLock);
+	return found;
+}
+
+/* Has all readers and writers begin anew. */
+static void
+start_over(void)
+{
+	rtc_forget_all();
+	CacheInvalidateRelcacheAll();
+}
+
+void
+rtc_hashing_altered(Oid classid, Oid objid)
+{
+	Oid			family = family_of(classid, objid);
+	bool		concerned = false;
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	if (!OidIsValid(family))
+		return;
+	foreach(lc, rtc_all_rules(true))
+		relids = list_append_unique_oid(relids,
+										((RtcRuleRow *) lfirst(lc))->relid);
+
+	/* in the order of OIDs, as others lock tables of a tree */
+	list_sort(relids, list_oid_cmp);
+	foreach(lc, relids)
+	{
+		if (has_column_of(lfirst_oid(lc), family))
+		{
+			LockRelationOid(lfirst_oid(lc), ShareLock);
+			concerned = true;
+		}
+	}
+	if (concerned)
+		start_over();
+}
+
+/* Writers may know more than readers, so nobody is waited for. */
+void
+rtc_hashing_dropped(Oid classid)
+{
+	if (classid == OperatorClassRelationId ||
+		classid == OperatorFamilyRelationId ||
+		classid == AccessMethodProcedureRelationId ||
+		classid == AccessMethodOperatorRelationId)
+		start_over();
 }

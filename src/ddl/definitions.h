@@ -45,4 +45,12 @@ extern void rtc_definition_note(RtcDefinitionChange *change, Oid classid,
  */
 extern void rtc_definition_forget_rows(const RtcDefinitionChange *change);
 
+/*
+ * The current command has made, altered or dropped this operator class or
+ * family, or a part of one.  Waits for writers of tables whose values are
+ * hashed by another function from now on, and clears the cache.
+ */
+extern void rtc_hashing_altered(Oid classid, Oid objid);
+extern void rtc_hashing_dropped(Oid classid);
+
 #endif							/* RTC_DEFINITIONS_H */

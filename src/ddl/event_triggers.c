@@ -64,7 +64,6 @@
 #include "base/catalog_rows.h"
 #include "compat.h"
 #include "ddl/definitions.h"
-#include "ddl/hashing.h"
 #include "ddl/rule_check.h"
 #include "ddl/rule_clones.h"
 #include "op.h"
@@ -98,12 +97,6 @@ check_call(FunctionCallInfo fcinfo, const char *name)
 	return (EventTriggerData *) fcinfo->context;
 }
 
-static bool
-is_index(char relkind)
-{
-	return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX;
-}
-
 /* Does a relation of this kind show rows of its own? */
 static bool
 holds_rows(char relkind)
@@ -117,8 +110,9 @@ holds_rows(char relkind)
 static Oid
 table_of(Oid relid)
 {
-	return is_index(get_rel_relkind(relid)) ? IndexGetRelation(relid, true)
-		: relid;
+	Oid			table = IndexGetRelation(relid, true);
+
+	return OidIsValid(table) ? table : relid;
 }
 
 /* Tells who depends on a relation that it has changed. */

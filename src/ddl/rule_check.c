@@ -327,7 +327,7 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 		check_rule(rel, trigger, kind, made);
 		if (kind == RTC_RULE_WRITE_THROUGH && table == relid &&
 			(made || (rtc_rule_uses_names(&text) && is_renamed(table))))
-			rtc_warn_of_clash(rel, trigger->tgoid, text.key);
+			rtc_check_clash(rel, trigger->tgoid, text.key);
 	}
 
 	relation_close(rel, NoLock);
@@ -381,11 +381,6 @@ rtc_check_enabled(Oid relid, const char *name)
 						 quote_identifier(trigger->tgname));
 	}
 	if (weak.len > 0)
-	{
-		char	   *schema = get_namespace_name(RelationGetNamespace(rel));
-		char	   *table = quote_qualified_identifier(schema,
-													   RelationGetRelationName(rel));
-
 		ereport(WARNING,
 				(errcode(ERRCODE_WARNING),
 				 errmsg("rules on table \"%s\" do not see every change",
@@ -397,8 +392,8 @@ rtc_check_enabled(Oid relid, const char *name)
 						   weak.data) :
 				 errdetail("Passed by when session_replication_role is replica: %s.",
 						   weak.data),
-				 errhint("Use ALTER TABLE %s%s.", table, remedy.data)));
-	}
+				 errhint("Use ALTER TABLE %s%s.", rtc_sql_name(relid),
+						 remedy.data)));
 	relation_close(rel, NoLock);
 }
 

@@ -185,9 +185,8 @@ shown(const char *tmpl)
 	return clipped == len ? tmpl : psprintf("%.*s...", clipped, tmpl);
 }
 
-/* Checks the keys of a rule; tgoid = InvalidOid: refuses to make it. */
-static void
-check_keys(Relation rel, Oid tgoid, const char *text)
+void
+rtc_check_clash(Relation rel, Oid tgoid, const char *text)
 {
 	int			elevel = OidIsValid(tgoid) ? WARNING : ERROR;
 	Oid			relid = RelationGetRelid(rel);
@@ -251,20 +250,6 @@ check_keys(Relation rel, Oid tgoid, const char *text)
 				 errdetail("The template of that rule is \"%s\".",
 						   shown(other->text.key)),
 				 errhint("Let the templates begin differently, or put {.table} into them.")));
-}
-
-void
-rtc_refuse_clash(Relation rel, const char *tmpl)
-{
-	/* CREATE TRIGGER refuses other tables whatever the template is */
-	if (rel->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT)
-		check_keys(rel, InvalidOid, tmpl);
-}
-
-void
-rtc_warn_of_clash(Relation rel, Oid tgoid, const char *tmpl)
-{
-	check_keys(rel, tgoid, tmpl);
 }
 
 int

@@ -16,17 +16,13 @@
 #include "utils/rel.h"
 
 /*
- * Refuses the key template of a write-through rule that is to be made: 22023
- * if all rows have the same key, 42710 if another rule makes the same keys.  A
- * malformed template passes.
+ * Checks the key template of a write-through rule.  One that is to be made
+ * (tgoid = InvalidOid) is refused: 22023 if all rows have the same key, 42710
+ * if another rule makes the same keys.  For an existing rule these are
+ * warnings; it also warns if two rows can have the same key, or if another
+ * rule can make some of the keys.  A malformed template passes.
  */
-extern void rtc_refuse_clash(Relation rel, const char *tmpl);
-
-/*
- * Warns of the same about an existing rule; also if two rows can have the same
- * key, and if another rule can make some of the keys.
- */
-extern void rtc_warn_of_clash(Relation rel, Oid tgoid, const char *tmpl);
+extern void rtc_check_clash(Relation rel, Oid tgoid, const char *text);
 
 /* Counts the pairs of rules that make the same keys; appends the first. */
 extern int	rtc_clashing_rules(StringInfo buf);

@@ -16,17 +16,21 @@
  * table and does nothing else, since any rule of the parent does that.
  *
  * Then the rule of the partition is dropped before the clone is made.  With it
- * go the keys that it has made, which the parent's rule would make otherwise if
- * the name of the table is in them.  A rule of the same name that says something
- * else is an error, with a hint.
+ * go the keys that it has made, which the parent's rule would make otherwise
+ * if the name of the table is in them.  A rule of the same name that says
+ * something else is an error, with a hint.
  *
- * DETACH PARTITION drops clones, as it does with all triggers that were cloned,
- * so a partition that has been detached has no rule.
+ * DETACH PARTITION drops clones, as it does with all triggers that were
+ * cloned, so a partition that has been detached has no rule.
+ *
+ * pg_dump leaves clones out, since restoring makes them again.  But pg_upgrade
+ * restores event triggers last, so a hook makes these clones, in the server
+ * that pg_upgrade starts, if that preloads rtcache.
  *
  * Model: called in the transaction of the DDL.  Rules are merged before the
- * command, by the event trigger at ddl_command_start and by cache_attach(), and
- * cloned behind it.  Rules are dropped by DROP TRIGGER, through SPI, since the
- * event trigger at sql_drop takes part: there is none for what is dropped
+ * command, by the event trigger at ddl_command_start and by cache_attach(),
+ * and cloned behind it.  Rules are dropped by DROP TRIGGER, through SPI, since
+ * the event trigger at sql_drop takes part: there is none for what is dropped
  * outside of DDL.  Raises what these commands raise.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -39,6 +43,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -64,6 +69,13 @@ rtc_run_ddl(const char *command)
 	if (SPI_execute(command, false, 0) != SPI_OK_UTILITY)
 		elog(ERROR, "could not execute \"%s\"", command);
 	SPI_finish();
+}
+
+char *
+rtc_sql_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
 }
 
 /* Do two rules say the same? */
@@ -100,8 +112,8 @@ only_tracks(const Trigger *trigger)
 }
 
 /*
- * Is there a trigger of this name on one relation, which is locked, that is to be
- * dropped?  Raises if it is another rule.
+ * Is there a trigger of this name on one relation, which is locked, that is to
+ * be dropped?  Raises if it is another rule.
  */
 static bool
 has_twin(const Trigger *rule, const char *relname, Relation rel)
@@ -128,24 +140,13 @@ has_twin(const Trigger *rule, const char *relname, Relation rel)
 	return false;
 }
 
-/* Drops a rule by the command, whose event trigger deletes its keys. */
-static void
-drop_rule(const char *name, Oid relid)
-{
-	char	   *schema = get_namespace_name(get_rel_namespace(relid));
-	char	   *table = quote_qualified_identifier(schema, get_rel_name(relid));
-
-	rtc_run_ddl(psprintf("DROP TRIGGER %s ON %s", quote_identifier(name),
-						 table));
-}
-
 void
 rtc_merge_rule(const Trigger *rule, const char *relname, Oid relid,
-			   bool itself, LOCKMODE lockmode)
+			   bool itself)
 {
 	ListCell   *lc;
 
-	foreach(lc, find_all_inheritors(relid, lockmode, NULL))
+	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
 	{
 		Oid			member = lfirst_oid(lc);
 		Relation	rel;
@@ -158,7 +159,9 @@ rtc_merge_rule(const Trigger *rule, const char *relname, Oid relid,
 			has_twin(rule, relname, rel);
 		relation_close(rel, NoLock);
 		if (found)
-			drop_rule(rule->tgname, member);
+			rtc_run_ddl(psprintf("DROP TRIGGER %s ON %s",
+								 quote_identifier(rule->tgname),
+								 rtc_sql_name(member)));
 	}
 }
 
@@ -211,8 +214,7 @@ rtc_merge_before_attach(const AlterTableStmt *command)
 		for (int i = 0; rules != NULL && i < rules->numtriggers; i++)
 		{
 			if (is_cloned(&rules->triggers[i]))
-				rtc_merge_rule(&rules->triggers[i], relname, child, true,
-							   AccessExclusiveLock);
+				rtc_merge_rule(&rules->triggers[i], relname, child, true);
 		}
 	}
 }
@@ -290,4 +292,34 @@ rtc_clone_truncate_rules(Oid relid)
 		rtc_clone_truncate_rules(lfirst_oid(lc));
 	}
 	relation_close(rel, NoLock);
+}
+
+/* ---------------- pg_upgrade ---------------- */
+
+static object_access_hook_type previous_hook = NULL;
+
+static void
+trigger_made(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id,
+			 void *arg)
+{
+	Oid			relid;
+
+	if (previous_hook != NULL)
+		previous_hook(access, class_id, object_id, sub_id, arg);
+	if (access != OAT_POST_CREATE || class_id != TriggerRelationId)
+		return;
+
+	CommandCounterIncrement();
+	relid = rtc_trigger_table(object_id);
+	if (OidIsValid(relid))
+		rtc_clone_truncate_rules(relid);
+}
+
+void
+rtc_upgrade_init(void)
+{
+	if (!IsBinaryUpgrade)
+		return;
+	previous_hook = object_access_hook;
+	object_access_hook = trigger_made;
 }

@@ -4,9 +4,9 @@
  *		By which function values are hashed, when rows are named after them.
  *
  * Writers must name whatever readers may name, so both ask here.  A writer
- * keeps what it was told (row_changes.c) until it hears of a change, and it may
- * have written before that.  So it must not happen that values which had no hash
- * function get one behind its back.
+ * keeps what it was told (row_changes.c) until it hears of a change, and it
+ * may have written before that.  So it must not happen that values which had
+ * no hash function get one behind its back.
  *
  * -   A composite type, and a range of the user's, is hashable if its parts
  *	   are, which come and go with ALTER TYPE: these are not named.  Arrays are
@@ -14,7 +14,7 @@
  *
  * -   A base type, be it of an extension, is as hashable as its operator class
  *	   says.  DDL on that waits for the writers of all tables that it concerns
- *	   and locks others out until it commits (hashing.c).
+ *	   and locks others out until it commits (definitions.c).
  *
  * Model: any backend, inside a transaction.  Reads caches of the server, keeps
  * no state.

@@ -3,10 +3,10 @@
  * companion.c
  *		What a value in Redis comes from, and who may see it.
  *
- * Beside each value that a lookup has stored stands its companion: which question
- * it answers, which privileges it takes to see it (privileges.c), and the tags
- * that it belongs to.  A value without companion may have been written by any rule
- * that can make its key, so every one of them counts.
+ * Beside each value that a lookup has stored stands its companion: which
+ * question it answers, which privileges it takes to see it (privileges.c), and
+ * the tags that it belongs to.  A value without companion may have been
+ * written by any rule that can make its key, so every one of them counts.
  *
  * Model: any backend, inside a transaction.  Reads system catalogs only.
  *
@@ -63,9 +63,9 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 
 /* Checks the rule of a table that makes a key; false = it has gone. */
 static bool
-check_rule(const RtcRuleRow *rule_row)
+check_rule(const RtcRuleRow *maker)
 {
-	Relation	rel = try_relation_open(keys->relid, AccessShareLock);
+	Relation	rel = try_relation_open(maker->relid, AccessShareLock);
 	TriggerDesc *triggers = rel != NULL ? rel->trigdesc : NULL;
 	List	   *columns = NIL;
 	bool		found = false;
@@ -78,7 +78,7 @@ check_rule(const RtcRuleRow *rule_row)
 		RtcNames	names;
 		RtcFault	fault;
 
-		if (trigger->tgoid != keys->tgoid)
+		if (trigger->tgoid != maker->tgoid)
 			continue;
 		rule = rtc_rule_parse(rel, trigger, RTC_RULE_WRITE_THROUGH, &text,
 							  &names, &fault);
@@ -94,7 +94,7 @@ check_rule(const RtcRuleRow *rule_row)
 	if (rel != NULL)
 		relation_close(rel, NoLock);
 	if (found)
-		rtc_privileges_check_table(keys->relid, columns);
+		rtc_privileges_check_table(maker->relid, columns);
 	return found;
 }
 
