@@ -187,42 +187,58 @@ REVOKE ALL ON FUNCTION rtcache_tables() FROM PUBLIC;
 
 -- what takes long
 CREATE FUNCTION rtcache_progress(
+    OUT pid integer,
     OUT datid oid,
-    OUT what text,
+    OUT relation regclass,
+    OUT phase text,
+    OUT done bigint,
+    OUT total bigint,
+    OUT started_at timestamptz,
     OUT pattern text,
     OUT pass integer,
     OUT passes integer,
-    OUT keys_looked_at bigint,
-    OUT keys_total bigint,
     OUT keys_deleted bigint,
-    OUT resumed integer,
-    OUT started_at timestamptz)
+    OUT resumed integer)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'rtcache_progress'
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 
 COMMENT ON FUNCTION rtcache_progress() IS
-'returns what the relay does that goes through all keys of Redis. Errors: 55000 not preloaded.';
+'returns what takes long: warm-ups, and what the relay does that goes through all keys of Redis. Errors: 55000 not preloaded.';
 
 CREATE VIEW rtcache_progress AS
-    SELECT p.datid, d.datname, p.what, p.pattern, p.pass, p.passes,
-           p.keys_looked_at, p.keys_total, p.keys_deleted, p.resumed, p.started_at
+    SELECT p.pid, d.datname, p.relation, p.phase, p.done, p.total, p.started_at,
+           p.pattern, p.pass, p.passes, p.keys_deleted, p.resumed
       FROM @extschema@.rtcache_progress() AS p
       LEFT JOIN pg_catalog.pg_database AS d
         ON d.oid OPERATOR(pg_catalog.=) p.datid;
 
 COMMENT ON VIEW rtcache_progress IS
-'what the relay does that goes through all keys of Redis, and so may take long; lookups of the database go without Redis meanwhile, except during a sweep';
-COMMENT ON COLUMN rtcache_progress.datid IS 'the database; NULL if it concerns all';
-COMMENT ON COLUMN rtcache_progress.datname IS 'its name';
-COMMENT ON COLUMN rtcache_progress.what IS 'clear of everything (Redis cannot be repaired), registration (a database gets a key prefix, or is tried again after Redis refused something), clear (cache_clear), delete by pattern (cache_del_pattern), sweep (which dependencies are registered is found out after connecting)';
-COMMENT ON COLUMN rtcache_progress.pattern IS 'which keys are deleted';
+'what takes long: warm-ups, and what the relay does that goes through all keys of Redis; lookups of the database go without Redis during the latter, except during a sweep';
+COMMENT ON COLUMN rtcache_progress.pid IS 'the process that does it';
+COMMENT ON COLUMN rtcache_progress.datname IS 'the database; NULL if it concerns all';
+COMMENT ON COLUMN rtcache_progress.relation IS 'the table, of this database, whose rows are stored; else NULL';
+COMMENT ON COLUMN rtcache_progress.phase IS 'warm-up (the rows of a table are stored), waiting for Redis (the same, but Redis cannot be used now); of the relay: clear of everything (Redis cannot be repaired), registration (a database gets a key prefix, or is tried again after Redis refused something), clear (cache_clear), delete by pattern (cache_del_pattern), sweep (which dependencies are registered is found out after connecting)';
+COMMENT ON COLUMN rtcache_progress.done IS 'rows of a warm-up that are behind it, about; keys that the relay has looked at in this pass, about, those of others included';
+COMMENT ON COLUMN rtcache_progress.total IS 'of so many rows, about; of so many keys in Redis when it began; NULL if unknown';
+COMMENT ON COLUMN rtcache_progress.started_at IS 'when it began';
+COMMENT ON COLUMN rtcache_progress.pattern IS 'the relay: which keys are deleted';
 COMMENT ON COLUMN rtcache_progress.pass IS 'how often the keys are gone through, this time included:';
 COMMENT ON COLUMN rtcache_progress.passes IS 'of so many times';
-COMMENT ON COLUMN rtcache_progress.keys_looked_at IS 'about so many keys were looked at in this pass, those of others included';
-COMMENT ON COLUMN rtcache_progress.keys_total IS 'keys in Redis when it began; NULL if unknown';
 COMMENT ON COLUMN rtcache_progress.keys_deleted IS 'keys deleted, without leases and the like';
 COMMENT ON COLUMN rtcache_progress.resumed IS 'how often it went on where it was after the connection had been lost';
-COMMENT ON COLUMN rtcache_progress.started_at IS 'when it began';
 
 REVOKE ALL ON FUNCTION rtcache_progress() FROM PUBLIC;
+
+--
+-- Warming
+--
+
+CREATE PROCEDURE cache_warm(rel regclass, where_clause text DEFAULT NULL, batch integer DEFAULT 1000)
+AS 'MODULE_PATHNAME', 'cache_warm'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE cache_warm(regclass, text, integer) IS
+'stores the rows of a table, or of all of its partitions, under the keys of its rules in Redis, where they are not there; never over a newer value. where_clause: which rows, as behind WHERE; batch: rows that are stored in a transaction, about; 1 to 10000. Needs SELECT on the table, and on the partitions; stores the rows that the caller sees. What was stored stays when it is cancelled, and another call passes over it. Errors: 22004 NULL, 22023 bad batch, 25001 inside a transaction block or where_clause has written, 25006 recovery, 42501 not allowed, 42601 where_clause is no expression, 42809 not a table, 55000 no rule stores the rows, not preloaded or no Redis, 08006 Redis cannot be used.';
+
+REVOKE ALL ON PROCEDURE cache_warm(regclass, text, integer) FROM PUBLIC;

@@ -32,6 +32,7 @@
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "refresh/load.h"
+#include "refresh/warm_status.h"
 #include "relay/lag.h"
 #include "relay/status.h"
 #include "shmem.h"
@@ -59,7 +60,8 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_hits_room,
 	&rtc_work_room,
 	&rtc_load_room,
-	&rtc_l1_room
+	&rtc_l1_room,
+	&rtc_warm_status_room
 };
 
 static shmem_request_hook_type prev_shmem_request_hook = NULL;

@@ -40,11 +40,10 @@
 #define POSITION_WAIT_MS	50
 
 bool
-rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
-				uint32 keylen, RtcCounter *reason)
+rtc_trust_begin(RtcTrust *trust, XLogRecPtr lsn,
+				char prefix[RTC_MAX_PREFIX_LEN], RtcCounter *reason)
 {
 	RtcBreakerState breaker;
-	char		prefix[RTC_MAX_PREFIX_LEN];
 
 	*reason = RTC_STAT_BYPASS_NOT_READY;
 	if (!RtcRedisConfigured() || RecoveryInProgress())
@@ -57,7 +56,7 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	pg_read_barrier();
 	trust->epoch = rtc_redis_epoch();
 
-	trust->lsn = Max(rtc_stamp_read_lsn(stamps), rtc_queue_omitted());
+	trust->lsn = Max(lsn, rtc_queue_omitted());
 	/* stamps do not tell of commits from before a start of the server */
 	trust->lsn = Max(trust->lsn, rtc_redis_floor());
 	if (!rtc_queue_is_applied(trust->lsn) ||
@@ -68,13 +67,21 @@ rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
 	}
 
 	breaker = rtc_breaker_state();
-	if (!rtc_cmd_ready())
-	{
-		*reason = breaker == RTC_BREAKER_CLOSED ? RTC_STAT_BYPASS_ERROR :
-			RTC_STAT_BYPASS_BREAKER;
-		return false;
-	}
+	if (rtc_cmd_ready())
+		return true;
+	*reason = breaker == RTC_BREAKER_CLOSED ? RTC_STAT_BYPASS_ERROR :
+		RTC_STAT_BYPASS_BREAKER;
+	return false;
+}
 
+bool
+rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps, const char *key,
+				uint32 keylen, RtcCounter *reason)
+{
+	char		prefix[RTC_MAX_PREFIX_LEN];
+
+	if (!rtc_trust_begin(trust, rtc_stamp_read_lsn(stamps), prefix, reason))
+		return false;
 	initStringInfo(&trust->name);
 	appendStringInfoString(&trust->name, prefix);
 	appendBinaryStringInfo(&trust->name, key, keylen);

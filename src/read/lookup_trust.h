@@ -16,6 +16,7 @@
 #include "utils/jsonb.h"
 
 #include "dep/stamps.h"
+#include "op.h"
 #include "read/redis_lookup.h"
 #include "stats.h"
 
@@ -30,9 +31,15 @@ typedef struct RtcTrust
 } RtcTrust;
 
 /*
- * Establishes that Redis can be asked about a key whose stamps were taken, and
- * found quiet, before.  False: why not, as the counter of bypasses.
+ * Establishes that Redis can be asked about keys that were written up to lsn, and
+ * copies the prefix; "name" is not set.  False: why not, as the counter of
+ * bypasses.
  */
+extern bool rtc_trust_begin(RtcTrust *trust, XLogRecPtr lsn,
+							char prefix[RTC_MAX_PREFIX_LEN],
+							RtcCounter *reason);
+
+/* The same of one key whose stamps were taken, and found quiet, before. */
 extern bool rtc_trust_redis(RtcTrust *trust, const RtcStampRead *stamps,
 							const char *key, uint32 keylen,
 							RtcCounter *reason);

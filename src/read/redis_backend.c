@@ -274,6 +274,42 @@ rtc_backend_ask(int nexpected)
 	return NULL;
 }
 
+void
+rtc_backend_script(RtcArgs *args, const RtcScript *script, int nkeys)
+{
+	rtc_args_begin(args, "EVALSHA");
+	rtc_args_text(args, script->sha);
+	rtc_args_number(args, nkeys);
+}
+
+/*
+ * Redis knows a script by its hash, unless it has not had the text since it was
+ * started.
+ */
+RtcReply *
+rtc_backend_run(RtcConn *conn, const RtcScript *script, const RtcArgs *args)
+{
+	RtcArgs		by_text = {0};
+	RtcReply   *reply;
+
+	rtc_conn_append(conn, args);
+	reply = rtc_backend_ask(1);
+	if (reply == NULL || !rtc_reply_is_error(reply, "NOSCRIPT"))
+		return reply;
+
+	rtc_args_begin(&by_text, "EVAL");
+	rtc_args_text(&by_text, script->text);
+	for (int i = by_text.n; i < args->n; i++)
+	{
+		size_t		len;
+		const char *arg = rtc_args_get(args, i, &len);
+
+		rtc_args_bytes(&by_text, arg, len);
+	}
+	rtc_conn_append(conn, &by_text);
+	return rtc_backend_ask(1);
+}
+
 /*
  * Deals with a reply that is not what the command should return: a failure,
  * after which the connection is kept if only the command was refused.

@@ -17,6 +17,7 @@
 #include "access/xlogdefs.h"
 
 #include "redis/conn.h"
+#include "redis/script.h"
 
 /*
  * Asks the breaker, then connects and verifies the server if need be.  Returns
@@ -39,6 +40,15 @@ extern RtcConn *rtc_backend_usable(void);
  * is a failure that has been counted, told to the breaker and reported.
  */
 extern RtcReply *rtc_backend_ask(int nexpected);
+
+/*
+ * Begins the call of a script, whose keys and then arguments the caller appends;
+ * and runs it.  NULL as rtc_backend_ask().
+ */
+extern void rtc_backend_script(RtcArgs *args, const RtcScript *script,
+							   int nkeys);
+extern RtcReply *rtc_backend_run(RtcConn *conn, const RtcScript *script,
+								 const RtcArgs *args);
 
 /*
  * Appends the question where Redis stands.  The second function judges the

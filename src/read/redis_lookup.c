@@ -174,45 +174,6 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 }
 
 /*
- * Begins the call of a script; keys and arguments follow.
- */
-static void
-begin_script(RtcArgs *args, const RtcScript *script, int nkeys)
-{
-	rtc_args_begin(args, "EVALSHA");
-	rtc_args_text(args, script->sha);
-	rtc_args_number(args, nkeys);
-}
-
-/*
- * Runs a script.  Redis knows it by its hash, unless it has not had the text
- * since it was started.
- */
-static RtcReply *
-run_script(RtcConn *conn, const RtcScript *script, const RtcArgs *args)
-{
-	RtcArgs		by_text = {0};
-	RtcReply   *reply;
-
-	rtc_conn_append(conn, args);
-	reply = rtc_backend_ask(1);
-	if (reply == NULL || !rtc_reply_is_error(reply, "NOSCRIPT"))
-		return reply;
-
-	rtc_args_begin(&by_text, "EVAL");
-	rtc_args_text(&by_text, script->text);
-	for (int i = by_text.n; i < args->n; i++)
-	{
-		size_t		len;
-		const char *arg = rtc_args_get(args, i, &len);
-
-		rtc_args_bytes(&by_text, arg, len);
-	}
-	rtc_conn_append(conn, &by_text);
-	return rtc_backend_ask(1);
-}
-
-/*
  * Asks for the lease of a key that was missed.
  */
 RtcGetResult
@@ -237,7 +198,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 				 errmsg("could not generate random values")));
 	token[hex_encode(random, sizeof(random), token)] = '\0';
 
-	begin_script(&args, &rtc_script_lease, 4 + wanted->ntags);
+	rtc_backend_script(&args, &rtc_script_lease, 4 + wanted->ntags);
 	rtc_args_text(&args, wanted->key);
 	rtc_args_text(&args, wanted->lease);
 	rtc_args_text(&args, rtc_position_key());
@@ -253,7 +214,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	rtc_args_number(&args, wanted->lsn >> 32);
 	rtc_args_number(&args, (uint32) wanted->lsn);
 	rtc_args_number(&args, wanted->stale_ms);
-	reply = run_script(conn, &rtc_script_lease, &args);
+	reply = rtc_backend_run(conn, &rtc_script_lease, &args);
 	if (reply == NULL)
 		return RTC_GET_FAILED;
 
@@ -321,7 +282,7 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 	if (conn == NULL)
 		return -1;
 
-	begin_script(&args, &rtc_script_fill, 4);
+	rtc_backend_script(&args, &rtc_script_fill, 4);
 	rtc_args_text(&args, wanted->key);
 	rtc_args_text(&args, wanted->lease);
 	rtc_args_text(&args, rtc_position_key());
@@ -331,7 +292,7 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 	rtc_args_number(&args, Max(ttl_ms, 0));
 	rtc_args_text(&args, wanted->epoch);
 	rtc_args_bytes(&args, companion, companionlen);
-	return number(run_script(conn, &rtc_script_fill, &args), "fill", -1);
+	return number(rtc_backend_run(conn, &rtc_script_fill, &args), "fill", -1);
 }
 
 /*
@@ -359,11 +320,11 @@ rtc_cmd_drop(const char *key, size_t keylen, const char *value, size_t vallen)
 
 	if (conn == NULL)
 		return false;
-	begin_script(&args, &rtc_script_drop, 1);
+	rtc_backend_script(&args, &rtc_script_drop, 1);
 	rtc_args_bytes(&args, key, keylen);
 	if (value != NULL)
 		rtc_args_bytes(&args, value, vallen);
-	return number(run_script(conn, &rtc_script_drop, &args), "drop", 0) == 1;
+	return number(rtc_backend_run(conn, &rtc_script_drop, &args), "drop", 0) == 1;
 }
 
 int64

@@ -23,7 +23,9 @@ typedef struct RtcScript
 extern const RtcScript rtc_script_drop;
 extern const RtcScript rtc_script_drop_tags;
 extern const RtcScript rtc_script_fill;
+extern const RtcScript rtc_script_fill_many;
 extern const RtcScript rtc_script_lease;
+extern const RtcScript rtc_script_lease_many;
 extern const RtcScript rtc_script_trim_tags;
 extern const RtcScript rtc_script_unlease;
 

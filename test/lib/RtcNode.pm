@@ -181,7 +181,7 @@ sub wait_sweep
 	my ($self) = @_;
 
 	return $self->poll_query_until('postgres', q{
-		SELECT count(*) = 0 FROM rtcache_progress WHERE what = 'sweep'});
+		SELECT count(*) = 0 FROM rtcache_progress WHERE phase = 'sweep'});
 }
 
 # What cache_health() says: "true", or "false", and the detail.

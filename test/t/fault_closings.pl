@@ -89,7 +89,7 @@ is(reads($node, 1, 'other'), 'hidden 2', 'a lookup is right');
 # Redis has very many keys, and is slow.
 $redis->cli('EVAL', q{for i = 1, 100000 do redis.call('SET', 'foreign:' .. i, '') end}, 0);
 sub be_slow { $fake->rule(match => '^SCAN', action => 'delay', ms => 3); }
-my $jobs = q{SELECT string_agg(what, ', ') FROM rtcache_progress WHERE what <> 'sweep'};
+my $jobs = q{SELECT string_agg(phase, ', ') FROM rtcache_progress WHERE phase <> 'sweep'};
 
 # A database is renamed, written, the server crashes, and it gets its name back.
 ok($node->cache_wait('other'));
@@ -140,7 +140,7 @@ ok($node->poll_query_until('postgres', qq{SELECT EXISTS ($jobs HAVING count(*) >
 	'a deletion goes on meanwhile');
 $fake->clear;
 ok($node->poll_query_until('postgres', qq{SELECT NOT EXISTS ($jobs HAVING
-	count(*) FILTER (WHERE what <> 'clear of everything') > 0)}), 'to its end');
+	count(*) FILTER (WHERE phase <> 'clear of everything') > 0)}), 'to its end');
 
 # The end of the clear is not heard of.
 $fake->rule(match => '^EXEC', action => 'close_after', count => 1);

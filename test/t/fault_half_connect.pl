@@ -96,7 +96,7 @@ $node->safe_psql('other', q{
 	UPDATE hero SET name = 'new';
 	SELECT cache_clear()});
 ok($node->poll_query_until('postgres',
-		q{SELECT count(*) = 1 FROM rtcache_progress WHERE datname = 'other' AND what = 'clear'}),
+		q{SELECT count(*) = 1 FROM rtcache_progress WHERE datname = 'other' AND phase = 'clear'}),
 	'a clear of one database goes on');
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'x' WHERE id = 2});
 ok($node->cache_wait, 'the position moves past it');

@@ -31,8 +31,8 @@ ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait($_), "\"$_\" is applied") foreach ('postgres', 'other');
 $redis->cli('EVAL', q{for i = 1, 100000 do redis.call('SET', 'foreign:' .. i, '') end}, 0);
 
-my $progress = q{SELECT coalesce(datname, '-') || ' ' || what || ' ' || coalesce(pattern, '-')
-	FROM rtcache_progress WHERE what <> 'sweep'};
+my $progress = q{SELECT coalesce(datname, '-') || ' ' || phase || ' ' || coalesce(pattern, '-')
+	FROM rtcache_progress WHERE phase <> 'sweep'};
 
 # From here on it takes a few seconds to go through all keys.
 sub be_slow { $fake->rule(match => '^SCAN', action => 'delay', ms => 3); }
@@ -46,7 +46,7 @@ sub cut_until
 	for (1 .. 5 * $PostgreSQL::Test::Utils::timeout_default)
 	{
 		my $now = $node->safe_psql('postgres',
-			q{SELECT max(resumed) FROM rtcache_progress WHERE what <> 'sweep'});
+			q{SELECT max(resumed) FROM rtcache_progress WHERE phase <> 'sweep'});
 
 		$resumed = $now if $now ne '' && $now > $resumed;
 		return $resumed || -1 if $node->safe_psql('other', $query) eq 't';
@@ -79,8 +79,8 @@ is($node->safe_psql('other', q{SELECT cache_wait(timeout => '10 ms')}), 'f',
 is($node->safe_psql('other', q{SELECT detail FROM cache_health() WHERE name = 'prefix'}),
 	'Redis is not used for this database until keys are deleted; see rtcache_progress.',
 	'cache_health() tells why');
-is($node->safe_psql('postgres', q{SELECT keys_total >= 100000 AND keys_looked_at <= keys_total
-	AND pass <= passes AND started_at <= now() FROM rtcache_progress WHERE what <> 'sweep'}),
+is($node->safe_psql('postgres', q{SELECT total >= 100000 AND done <= total
+	AND pass <= passes AND started_at <= now() FROM rtcache_progress WHERE phase <> 'sweep'}),
 	't', 'the figures are possible');
 $node->safe_psql('other', q{UPDATE hero SET name = 'new' WHERE id = 15});
 cmp_ok(cut_until(q{SELECT cache_wait(timeout => '10 ms')}), '>', 1,
@@ -117,7 +117,7 @@ is(reads($node, $_, 'other'), 'unseen', 'lookups are right') foreach 4 .. 6;
 my ($position) = $redis->cli('KEYS', 'rtcache:position:*');
 $redis->cli('DEL', $position);
 $fake->cut_all;
-ok($node->poll_query_until('postgres', qq{SELECT EXISTS ($progress AND what = 'clear of everything')}),
+ok($node->poll_query_until('postgres', qq{SELECT EXISTS ($progress AND phase = 'clear of everything')}),
 	'rtcache_progress tells of a clear of everything');
 is(reads($node, 1, 'postgres'), 'mine', 'a lookup is right');
 cmp_ok(cut_until(q{SELECT state = 'streaming' FROM rtcache_relay}), '>', 1,
