@@ -254,8 +254,10 @@ judge_columns(Visitor *visitor, List *types)
 
 	foreach(lc, types)
 	{
-		rtc_judge_reading(visitor->judge, lfirst_oid(lc), false);
-		rtc_judge_values(visitor->judge, lfirst_oid(lc));
+		(void) rtc_judge_type(visitor->judge, lfirst_oid(lc),
+							  RTC_ASPECT_READING);
+		(void) rtc_judge_type(visitor->judge, lfirst_oid(lc),
+							  RTC_ASPECT_VALUES);
 	}
 }
 
@@ -266,24 +268,29 @@ judge_columns(Visitor *visitor, List *types)
 static void
 judge_reading(Visitor *visitor, Node *node, bool typed)
 {
+	RtcJudge   *judge = visitor->judge;
+
 	switch (nodeTag(node))
 	{
 		case T_CoerceViaIO:
-			rtc_judge_reading(visitor->judge, exprType(node), false);
-			rtc_judge_values(visitor->judge,
-							 exprType((Node *) ((CoerceViaIO *) node)->arg));
+			(void) rtc_judge_type(judge, exprType(node), RTC_ASPECT_READING);
+			(void) rtc_judge_type(judge,
+								  exprType((Node *) ((CoerceViaIO *) node)->arg),
+								  RTC_ASPECT_VALUES);
 			break;
 		case T_CoerceToDomain:
-			rtc_judge_checks(visitor->judge, exprType(node));
+			(void) rtc_judge_type(judge, exprType(node), RTC_ASPECT_CHECKS);
 			break;
 		case T_FuncExpr:
 			if (typed && rtc_reads_its_type(((FuncExpr *) node)->funcid))
-				rtc_judge_reading(visitor->judge, exprType(node), false);
+				(void) rtc_judge_type(judge, exprType(node),
+									  RTC_ASPECT_READING);
 			break;
 		case T_Const:
 			if (typed)
-				rtc_judge_reading(visitor->judge, exprType(node), true);
-			if (rtc_judge_moments(visitor->judge, exprType(node)))
+				(void) rtc_judge_type(judge, exprType(node),
+									  RTC_ASPECT_READING_KNOWN);
+			if (rtc_judge_type(judge, exprType(node), RTC_ASPECT_MOMENTS))
 				judge_constant(visitor, (Const *) node);
 			visitor->verdict->names_literal |= exprType(node) == REGCLASSOID ||
 				exprType(node) == REGTYPEOID;
@@ -291,12 +298,14 @@ judge_reading(Visitor *visitor, Node *node, bool typed)
 		case T_Var:
 			/* configurations of text search count in any case */
 			if (!typed)
-				(void) rtc_judge_moments(visitor->judge, exprType(node));
+				(void) rtc_judge_type(judge, exprType(node),
+									  RTC_ASPECT_MOMENTS);
 			break;
 		case T_Param:
 			/* query.c searches arguments; a function gets a value */
 			if (typed && !visitor->unseen)
-				rtc_judge_reading(visitor->judge, exprType(node), true);
+				(void) rtc_judge_type(judge, exprType(node),
+									  RTC_ASPECT_READING_KNOWN);
 			break;
 		case T_TableFunc:
 			judge_columns(visitor, ((TableFunc *) node)->coltypes);
@@ -334,7 +343,8 @@ judge_type(Visitor *visitor, Node *node)
 		case T_RowExpr:
 		case T_Var:
 		case T_WindowFunc:
-			rtc_judge_values(visitor->judge, exprType(node));
+			(void) rtc_judge_type(visitor->judge, exprType(node),
+								  RTC_ASPECT_VALUES);
 			break;
 		default:
 			break;
@@ -529,10 +539,4 @@ rtc_judge_query(List *queries, const char *text, RtcVerdict *verdict)
 		list_member_oid(verdict->types, MONEYOID) ||
 		(verdict->called != NIL &&
 		 llast_oid(verdict->called) >= FirstNormalObjectId);
-}
-
-bool
-rtc_type_reads_moments(Oid typid)
-{
-	return rtc_judge_moments(rtc_judge_begin(), typid);
 }

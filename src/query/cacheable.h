@@ -46,7 +46,4 @@ typedef struct RtcVerdict
 extern void rtc_judge_query(List *queries, const char *text,
 							RtcVerdict *verdict);
 
-/* Do words like 'now' and 'today' matter for reading a type? */
-extern bool rtc_type_reads_moments(Oid typid);
-
 #endif							/* RTC_CACHEABLE_H */

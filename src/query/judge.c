@@ -113,22 +113,13 @@ rtc_judge_remember(RtcJudge *judge, RtcAspect aspect, Oid oid, bool *first)
 }
 
 void
-rtc_judge_function_later(RtcJudge *judge, Oid funcid)
+rtc_judge_later(RtcJudge *judge, Oid funcid, Node *tree, const char *text,
+				const char *place)
 {
-	RtcUnseen  *unseen = palloc0(sizeof(RtcUnseen));
-
-	unseen->place = judge->place;
-	unseen->funcid = funcid;
-	judge->pending = lappend(judge->pending, unseen);
-}
-
-void
-rtc_judge_tree_later(RtcJudge *judge, Node *tree, const char *text,
-					 const char *place)
-{
-	RtcUnseen  *unseen = palloc0(sizeof(RtcUnseen));
+	RtcUnseen  *unseen = palloc(sizeof(RtcUnseen));
 
 	unseen->place = place;
+	unseen->funcid = funcid;
 	unseen->tree = tree;
 	unseen->text = text;
 	judge->pending = lappend(judge->pending, unseen);

@@ -76,12 +76,12 @@ extern void rtc_judge_object(RtcJudge *judge, const char *reason);
 extern RtcJudged *rtc_judge_remember(RtcJudge *judge, RtcAspect aspect,
 									 Oid oid, bool *first);
 
-/* Has a function judged later that is called here, without an expression. */
-extern void rtc_judge_function_later(RtcJudge *judge, Oid funcid);
-
-/* Has an expression of a source text judged later, at a place. */
-extern void rtc_judge_tree_later(RtcJudge *judge, Node *tree,
-								 const char *text, const char *place);
+/*
+ * Has a function, or an expression (tree) of a source text, judged later, at a
+ * place (see RtcUnseen).
+ */
+extern void rtc_judge_later(RtcJudge *judge, Oid funcid, Node *tree,
+							const char *text, const char *place);
 
 /* ---- judge_function.c ---- */
 
@@ -102,20 +102,10 @@ extern const RtcUnseen *rtc_judge_next(RtcJudge *judge);
 /* Judges that an operator may be used, or what may stand in for it. */
 extern void rtc_judge_operator(RtcJudge *judge, Oid opno);
 
-/* Judges that values of a type are written, compared and hashed. */
-extern void rtc_judge_values(RtcJudge *judge, Oid typid);
-
 /*
- * Judges that text is read as a type.  "known": the caller looks for words
- * like 'now' in the text, if rtc_judge_moments() says that the type reads
- * them.
+ * Judges an aspect of a type, by its parts.  For moments and reading, returns
+ * whether 'now' is a word for what reads text as this type.
  */
-extern void rtc_judge_reading(RtcJudge *judge, Oid typid, bool known);
-
-/* Are there words like 'now' for a type? */
-extern bool rtc_judge_moments(RtcJudge *judge, Oid typid);
-
-/* Judges that values become those of a type with constraints. */
-extern void rtc_judge_checks(RtcJudge *judge, Oid typid);
+extern bool rtc_judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect);
 
 #endif							/* RTC_JUDGE_H */

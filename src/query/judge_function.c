@@ -76,9 +76,9 @@ add_defaults(RtcJudge *judge, HeapTuple proc, Node *call)
 					   (Node *) ((NamedArgExpr *) lfirst(lc))->arg :
 					   lfirst(lc));
 	foreach(lc, list_difference_ptr(all, args))
-		rtc_judge_tree_later(judge, lfirst(lc), NULL,
-							 psprintf("a default of function %s",
-									  format_procedure(form->oid)));
+		rtc_judge_later(judge, InvalidOid, lfirst(lc), NULL,
+						psprintf("a default of function %s",
+								 format_procedure(form->oid)));
 
 	func = makeNode(FuncExpr);
 	func->funcid = form->oid;
@@ -105,8 +105,8 @@ judge_assignment(RtcJudge *judge, Oid source, Oid target)
 							 get_element_type(getBaseType(target)));
 			break;
 		case COERCION_PATH_COERCEVIAIO:
-			rtc_judge_values(judge, source);
-			rtc_judge_reading(judge, target, false);
+			(void) rtc_judge_type(judge, source, RTC_ASPECT_VALUES);
+			(void) rtc_judge_type(judge, target, RTC_ASPECT_READING);
 			break;
 		default:
 			break;
@@ -311,8 +311,8 @@ judge_body(RtcJudge *judge, HeapTuple proc, Node *call)
 	queries = read_body(proc, call, &text);
 	name = format_procedure(form->oid);
 	foreach(lc, queries)
-		rtc_judge_tree_later(judge, lfirst(lc), text,
-							 psprintf("the body of function %s", name));
+		rtc_judge_later(judge, InvalidOid, lfirst(lc), text,
+						psprintf("the body of function %s", name));
 	if (queries != NIL && form->prorettype != VOIDOID)
 	{
 		judge->place = psprintf("the result of function %s", name);
@@ -349,8 +349,8 @@ judge_initial_value(RtcJudge *judge, Oid aggid, Oid transtype,
 		transtype = resolve_aggregate_transtype(aggid, transtype, argtype,
 												nargs);
 	}
-	rtc_judge_reading(judge, transtype, true);
-	if (rtc_judge_moments(judge, transtype) &&
+	(void) rtc_judge_type(judge, transtype, RTC_ASPECT_READING_KNOWN);
+	if (rtc_judge_type(judge, transtype, RTC_ASPECT_MOMENTS) &&
 		rtc_text_names_moment(text, strlen(text)))
 		rtc_judge_object(judge, RTC_UNCACHEABLE_TIME);
 }
@@ -415,8 +415,10 @@ judge_declared_types(RtcJudge *judge, HeapTuple proc)
 	int			n = get_func_arg_info(proc, &type, &name, &mode);
 
 	for (int i = 0; i < n; i++)
-		rtc_judge_checks(judge, type[i]);
-	rtc_judge_checks(judge, ((Form_pg_proc) GETSTRUCT(proc))->prorettype);
+		(void) rtc_judge_type(judge, type[i], RTC_ASPECT_CHECKS);
+	(void) rtc_judge_type(judge,
+						  ((Form_pg_proc) GETSTRUCT(proc))->prorettype,
+						  RTC_ASPECT_CHECKS);
 }
 
 static void
@@ -445,7 +447,7 @@ judge_user_function(RtcJudge *judge, Oid funcid, Node *call, bool first)
 			judge_declared_types(judge, proc);
 		call = add_defaults(judge, proc, call);
 		if (call != NULL)
-			rtc_judge_checks(judge, exprType(call));
+			(void) rtc_judge_type(judge, exprType(call), RTC_ASPECT_CHECKS);
 		if (form->prolang == SQLlanguageId)
 			judge_body(judge, proc, call);
 	}
@@ -483,7 +485,7 @@ rtc_judge_returned(RtcJudge *judge, FuncExpr *func)
 {
 	TupleDesc	desc;
 
-	rtc_judge_values(judge, func->funcresulttype);
+	(void) rtc_judge_type(judge, func->funcresulttype, RTC_ASPECT_VALUES);
 	if (func->funcid < FirstNormalObjectId ||
 		func->funcresulttype != RECORDOID)
 		return;
@@ -497,7 +499,8 @@ rtc_judge_returned(RtcJudge *judge, FuncExpr *func)
 	for (int i = 0; i < desc->natts; i++)
 	{
 		if (!TupleDescAttr(desc, i)->attisdropped)
-			rtc_judge_values(judge, TupleDescAttr(desc, i)->atttypid);
+			(void) rtc_judge_type(judge, TupleDescAttr(desc, i)->atttypid,
+								  RTC_ASPECT_VALUES);
 	}
 }
 

@@ -39,14 +39,12 @@
 #include "query/function_list.h"
 #include "query/judge.h"
 
-static bool judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect);
-
 /* Judges a function that catalogs lead to, unless it is the server's. */
 static void
 judge_found_function(RtcJudge *judge, Oid funcid)
 {
 	if (funcid >= FirstNormalObjectId)
-		rtc_judge_function_later(judge, funcid);
+		rtc_judge_later(judge, funcid, NULL, NULL, judge->place);
 }
 
 /* ---------------- operators ---------------- */
@@ -195,10 +193,10 @@ judge_domain(RtcJudge *judge, Oid typid)
 		value = heap_getattr(tuple, Anum_pg_constraint_conbin,
 							 RelationGetDescr(catalog), &isnull);
 		if (!isnull)
-			rtc_judge_tree_later(judge,
-								 stringToNode(TextDatumGetCString(value)), NULL,
-								 psprintf("a check of domain %s",
-										  format_type_be(typid)));
+			rtc_judge_later(judge, InvalidOid,
+							stringToNode(TextDatumGetCString(value)), NULL,
+							psprintf("a check of domain %s",
+									 format_type_be(typid)));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -212,7 +210,7 @@ judge_writing(RtcJudge *judge, Oid typid)
 	bool		isvarlena;
 
 	getTypeOutputInfo(typid, &function, &isvarlena);
-	rtc_judge_function_later(judge, function);
+	rtc_judge_later(judge, function, NULL, NULL, judge->place);
 
 	/* as json_categorize_type() of the server */
 	if (typid >= FirstNormalObjectId &&
@@ -223,12 +221,12 @@ judge_writing(RtcJudge *judge, Oid typid)
 
 		judge->place = psprintf("the cast to json of type %s",
 								format_type_be(typid));
-		rtc_judge_function_later(judge, function);
+		rtc_judge_later(judge, function, NULL, NULL, judge->place);
 		judge->place = before;
 	}
 }
 
-/* Judges the function that reads a type without parts, as judge_type(). */
+/* Judges the function that reads a type without parts, as rtc_judge_type(). */
 static bool
 judge_input(RtcJudge *judge, Oid typid, RtcAspect aspect)
 {
@@ -240,7 +238,7 @@ judge_input(RtcJudge *judge, Oid typid, RtcAspect aspect)
 	moments = rtc_reads_moments(function);
 	if (aspect == RTC_ASPECT_READING ||
 		(aspect == RTC_ASPECT_READING_KNOWN && !moments))
-		rtc_judge_function_later(judge, function);
+		rtc_judge_later(judge, function, NULL, NULL, judge->place);
 	return moments;
 }
 
@@ -257,7 +255,7 @@ judge_classes(RtcJudge *judge, Oid typid)
 	judge_family(judge, hash);
 }
 
-/* Judges the attributes of a row type, as judge_type(). */
+/* Judges the attributes of a row type, as rtc_judge_type(). */
 static bool
 judge_attributes(RtcJudge *judge, Oid typid, RtcAspect aspect)
 {
@@ -269,18 +267,14 @@ judge_attributes(RtcJudge *judge, Oid typid, RtcAspect aspect)
 		Form_pg_attribute att = TupleDescAttr(desc, i);
 
 		if (!att->attisdropped)
-			moments |= judge_type(judge, att->atttypid, aspect);
+			moments |= rtc_judge_type(judge, att->atttypid, aspect);
 	}
 	ReleaseTupleDesc(desc);
 	return moments;
 }
 
-/*
- * Judges an aspect of a type by its parts.  For moments and reading, returns
- * whether 'now' is a word for what reads text as this type.
- */
-static bool
-judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
+bool
+rtc_judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
 {
 	HeapTuple	tuple;
 	RtcJudged  *judged;
@@ -310,19 +304,21 @@ judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
 			judge_domain(judge, typid);
 		else if (aspect == RTC_ASPECT_READING ||
 				 aspect == RTC_ASPECT_READING_KNOWN)
-			rtc_judge_checks(judge, typid);
-		judged->moments = judge_type(judge, form->typbasetype, aspect);
+			(void) rtc_judge_type(judge, typid, RTC_ASPECT_CHECKS);
+		judged->moments = rtc_judge_type(judge, form->typbasetype, aspect);
 	}
 	else if (OidIsValid(element))
-		judged->moments = judge_type(judge, element, aspect);
+		judged->moments = rtc_judge_type(judge, element, aspect);
 	else if (form->typtype == TYPTYPE_RANGE)
 	{
 		if (aspect != RTC_ASPECT_MOMENTS)
 			judge_range(judge, typid);
-		judged->moments = judge_type(judge, get_range_subtype(typid), aspect);
+		judged->moments = rtc_judge_type(judge, get_range_subtype(typid),
+										 aspect);
 	}
 	else if (form->typtype == TYPTYPE_MULTIRANGE)
-		judged->moments = judge_type(judge, get_multirange_range(typid), aspect);
+		judged->moments = rtc_judge_type(judge, get_multirange_range(typid),
+										 aspect);
 	else if (form->typtype == TYPTYPE_COMPOSITE)
 		judged->moments = judge_attributes(judge, typid, aspect);
 	else if (aspect == RTC_ASPECT_VALUES)
@@ -331,29 +327,4 @@ judge_type(RtcJudge *judge, Oid typid, RtcAspect aspect)
 		judged->moments = judge_input(judge, typid, aspect);
 	ReleaseSysCache(tuple);
 	return judged->moments;
-}
-
-void
-rtc_judge_values(RtcJudge *judge, Oid typid)
-{
-	(void) judge_type(judge, typid, RTC_ASPECT_VALUES);
-}
-
-void
-rtc_judge_reading(RtcJudge *judge, Oid typid, bool known)
-{
-	(void) judge_type(judge, typid,
-					  known ? RTC_ASPECT_READING_KNOWN : RTC_ASPECT_READING);
-}
-
-bool
-rtc_judge_moments(RtcJudge *judge, Oid typid)
-{
-	return judge_type(judge, typid, RTC_ASPECT_MOMENTS);
-}
-
-void
-rtc_judge_checks(RtcJudge *judge, Oid typid)
-{
-	(void) judge_type(judge, typid, RTC_ASPECT_CHECKS);
 }

@@ -54,6 +54,7 @@
 #include "base/pinned_settings.h"
 #include "compat.h"
 #include "query/cacheable.h"
+#include "query/judge.h"
 #include "query/plan.h"
 #include "query/privileges.h"
 #include "rule/coverage.h"
@@ -317,6 +318,7 @@ keep_findings(RtcKeptPlan *plan, List *queries, const RtcMeaning *meaning)
 
 	plan->privileges = rtc_privileges_of(queries, verdict->functions);
 	plan->name_twice = twice != NULL ? pstrdup(twice) : NULL;
+	plan->moments = bms_copy(plan->moments);
 	plan->watched = list_copy(meaning->row_relations);
 	if (plan->deps != NULL)
 		plan->watched = list_concat(plan->watched, plan->deps->watched);
@@ -335,13 +337,8 @@ find_moments(RtcKeptPlan *plan, const Oid *types, int ntypes)
 {
 	for (int i = 0; i < ntypes; i++)
 	{
-		MemoryContext oldcontext;
-
-		if (!rtc_type_reads_moments(types[i]))
-			continue;
-		oldcontext = MemoryContextSwitchTo(plan->context);
-		plan->moments = bms_add_member(plan->moments, i);
-		MemoryContextSwitchTo(oldcontext);
+		if (rtc_judge_type(rtc_judge_begin(), types[i], RTC_ASPECT_MOMENTS))
+			plan->moments = bms_add_member(plan->moments, i);
 	}
 }
 

@@ -244,8 +244,6 @@ bind_args(RtcQuery *query)
 /* One execution of a query. */
 typedef struct Execution
 {
-	MemoryContext context;		/* all memory of it */
-	MemoryContext caller;
 	ErrorContextCallback callback;
 	int			nestlevel;		/* of the pinned settings */
 	CachedPlan *cplan;
