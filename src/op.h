@@ -41,18 +41,27 @@ typedef enum RtcOpKind
 								 * user gave */
 	RTC_OP_ROW = 7,				/* as SET, as long as the row version that the
 								 * value shows is not gone; see op_merge.c */
-	RTC_OP_GONE = 8				/* a row version has left the key: delete it,
+	RTC_OP_GONE = 8,			/* a row version has left the key: delete it,
 								 * unless another one has it */
+	RTC_OP_FOLD = 9,			/* as SET; what was written behind to the key,
+								 * and the value lacks, is applied to it */
+	RTC_OP_ROUND = 10			/* rows that come from here on contain what
+								 * was written behind up to this id, the
+								 * value; the key is RTC_ROUND_KEY */
 } RtcOpKind;
 
 /* Does an op of this kind store a value? */
 #define RtcOpStores(kind) \
-	((kind) == RTC_OP_SET || (kind) == RTC_OP_PUT || (kind) == RTC_OP_ROW)
+	((kind) == RTC_OP_SET || (kind) == RTC_OP_PUT || (kind) == RTC_OP_ROW || \
+	 (kind) == RTC_OP_FOLD)
+
+/* Does it have a value? */
+#define RtcOpHasValue(kind) (RtcOpStores(kind) || (kind) == RTC_OP_ROUND)
 
 /* Is it about a row version? */
 #define RtcOpHasRow(kind) ((kind) == RTC_OP_ROW || (kind) == RTC_OP_GONE)
 
-/* Is it about one key? */
+/* Is it about one key of a user? */
 #define RtcOpHasKey(kind) \
 	(RtcOpStores(kind) || (kind) == RTC_OP_DEL || (kind) == RTC_OP_GONE)
 
@@ -70,6 +79,7 @@ typedef struct RtcRow
 	bool		unstored;		/* GONE: "made" has no value that can be
 								 * stored */
 	bool		alone;			/* no other rule stores rows of the table */
+	bool		behind;			/* ROW: it is stored as FOLD, not SET */
 } RtcRow;
 
 /*
@@ -84,7 +94,7 @@ typedef struct RtcOp
 								 * expire */
 	const char *key;			/* the key; PATTERN: the glob */
 	uint32		keylen;
-	const char *value;			/* if it stores: JSON text */
+	const char *value;			/* if it stores: JSON text; ROUND: an id */
 	uint32		vallen;
 	uint64		dep;			/* TAG: an RtcDep (dep.h) */
 	RtcRow		row;			/* ROW, GONE; DEL: if a rule has made it, the

@@ -58,6 +58,7 @@ rtc_cmd_want(RtcWanted *wanted, const char *key, size_t keylen,
 	resetStringInfo(&name);
 	rtc_query_name(&name, key, keylen);
 	wanted->companion = pstrdup(name.data);
+	wanted->prefixlen = prefixlen;
 	wanted->ntags = ntags;
 	wanted->tag = palloc(ntags * sizeof(char *));
 	for (int i = 0; i < ntags; i++)
@@ -278,15 +279,20 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 {
 	RtcConn    *conn = rtc_backend_begin();
 	RtcArgs		args = {0};
+	StringInfo	round;
 
 	if (conn == NULL)
 		return -1;
 
-	rtc_backend_script(&args, &rtc_script_fill, 4);
+	rtc_backend_script(&args, &rtc_script_fill, 6);
 	rtc_args_text(&args, wanted->key);
 	rtc_args_text(&args, wanted->lease);
 	rtc_args_text(&args, rtc_position_key());
 	rtc_args_text(&args, wanted->companion);
+	rtc_behind_name(rtc_args_next(&args), wanted->key, wanted->keylen);
+	round = rtc_args_next(&args);
+	appendBinaryStringInfo(round, wanted->key, wanted->prefixlen);
+	appendStringInfoString(round, RTC_ROUND_KEY);
 	rtc_args_text(&args, token);
 	rtc_args_bytes(&args, value, vallen);
 	rtc_args_number(&args, Max(ttl_ms, 0));

@@ -41,6 +41,7 @@ typedef struct RtcWanted
 {
 	const char *key;			/* with a final NUL */
 	size_t		keylen;
+	size_t		prefixlen;		/* the first bytes of the key */
 	const char *fingerprint;	/* the companion must begin with it, up to and
 								 * with the first blank; NULL = any will do */
 	size_t		fingerprintlen;

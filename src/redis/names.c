@@ -60,6 +60,14 @@ rtc_query_name(StringInfo buf, const char *key, size_t len)
 }
 
 void
+rtc_behind_name(StringInfo buf, const char *key, size_t len)
+{
+	appendStringInfoChar(buf, '{');
+	appendBinaryStringInfo(buf, key, len);
+	appendStringInfoString(buf, "}~behind");
+}
+
+void
 rtc_beside_glob(StringInfo buf, const char *glob, bool braces)
 {
 	/* RTC_LEASE_SUFFIX and RTC_QUERY_SUFFIX */

@@ -14,11 +14,15 @@
  *		{heroes:42}~query			its companion
  *		heroes:~tag:0123456789abcdef	a tag set, of that dependency
  *		heroes:~probe				written and deleted to try Redis
+ *		{heroes:42}~behind			list: entries of the inbox that the row which
+ *									was stored last does not have
+ *		heroes:~inbox				the inbox: a stream of what is written behind
+ *		heroes:~behind				id of its last entry that all rows have
  *		rtcache:position:<system>	hash: the position of a database system
  *		rtcache:owners				hash: prefix -> <system>
  *
- * The scripts in lua/ make names of leases and companions (drop_tags), and read
- * fields of the position (lease, fill).
+ * The scripts in lua/ make names of leases and companions (drop_tags, behind), and
+ * read fields of the position (lease, fill).
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -41,6 +45,20 @@
 /* Append the name of the lease, or companion, of a key with its prefix. */
 extern void rtc_lease_name(StringInfo buf, const char *key, size_t len);
 extern void rtc_query_name(StringInfo buf, const char *key, size_t len);
+
+/*
+ * Append the name of the list of entries that are pending for a key with its
+ * prefix.  No glob of keys matches it, so it survives clears.
+ */
+extern void rtc_behind_name(StringInfo buf, const char *key, size_t len);
+
+/*
+ * Behind a prefix, where no key of a user is: the stream of what is written
+ * behind, and the id of its last entry that has come round, which is the key of
+ * an op.
+ */
+#define RTC_INBOX_SUFFIX	"~inbox"
+#define RTC_ROUND_KEY		"~behind"
 
 /*
  * Appends a glob for the leases and companions of all keys that match a glob;

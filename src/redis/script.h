@@ -20,6 +20,7 @@ typedef struct RtcScript
 } RtcScript;
 
 /* The head of each file in lua/ tells its KEYS, its ARGV and what it returns. */
+extern const RtcScript rtc_script_behind;
 extern const RtcScript rtc_script_drop;
 extern const RtcScript rtc_script_drop_tags;
 extern const RtcScript rtc_script_fill;

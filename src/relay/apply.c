@@ -175,7 +175,15 @@ apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 	if (op->kind == RTC_OP_GONE ||
 		(rows != NULL && rtc_gone_rows_has(rows, op, &by)))
 		return true;
-	if (RtcOpHasKey(op->kind) || op->kind == RTC_OP_TAG)
+
+	/*
+	 * Rows from before do not contain what comes round here.  Those that do
+	 * may go out in a later batch.
+	 */
+	if (op->kind == RTC_OP_ROUND && s->batch->nfolds > 0 && !rtc_store_batch(s))
+		return false;
+	if (RtcOpHasKey(op->kind) || op->kind == RTC_OP_TAG ||
+		op->kind == RTC_OP_ROUND)
 		add_to_batch(s, place, op, op->kind);
 	else if (!rtc_store_batch(s) || !delete_matching(s, place, op))
 		return false;

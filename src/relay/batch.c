@@ -5,7 +5,8 @@
  *
  * A batch is one MULTI ... EXEC: the last op on each key wins, SETs, then one
  * UNLINK of all deleted keys and of the leases and companions of every touched
- * key, a PUBLISH of each key if that is asked for, and the new position.
+ * key, the rows of keys that are written behind, a PUBLISH of each key if that
+ * is asked for, and the new position.
  * Deleting the lease is what makes the late fill of a reader fail who computed
  * its value before the write.  What depends on a tag is deleted by a script,
  * all of it before the MULTI is sent: a Redis that has the position, be it a
@@ -35,6 +36,7 @@
 #include "base/inject.h"
 #include "guc.h"
 #include "redis/names.h"
+#include "redis/script.h"
 #include "relay/batch.h"
 #include "relay/closed.h"
 #include "relay/publish.h"
@@ -78,6 +80,7 @@ static bool drop_tags(RtcBatch *batch, RtcConn *conn);
 static void append_sets(RtcBatch *batch, RtcConn *conn);
 static int	batch_timeout(RtcBatch *batch);
 static void append_unlinks(RtcBatch *batch, RtcConn *conn, bool all);
+static void append_folds(RtcBatch *batch, RtcConn *conn);
 static void append_publish(RtcBatch *batch, RtcConn *conn);
 static void count(RtcBatch *batch);
 
@@ -101,6 +104,7 @@ rtc_batch_reset(RtcBatch *batch)
 	batch->ops = NIL;
 	batch->nops = 0;
 	batch->ntags = 0;
+	batch->nfolds = 0;
 	batch->bytes = 0;
 	batch->lsn = InvalidXLogRecPtr;
 	batch->progressed = false;
@@ -139,8 +143,12 @@ rtc_batch_add(RtcBatch *batch, Oid dboid, const char *prefix,
 		memcpy(mine->key, prefix, prefixlen);
 		memcpy(mine->key + prefixlen, op->key, op->keylen);
 	}
-	mine->is_set = RtcOpStores(op->kind) && !delete_only;
+	mine->is_set = RtcOpHasValue(op->kind) && !delete_only;
 	mine->is_put = op->kind == RTC_OP_PUT && !delete_only;
+	mine->is_fold = (op->kind == RTC_OP_FOLD ||
+					 (op->kind == RTC_OP_ROW && op->row.behind)) && !delete_only;
+	if (mine->is_fold)
+		batch->nfolds++;
 	if (mine->is_set)
 	{
 		mine->vallen = op->vallen;
@@ -192,6 +200,7 @@ rtc_batch_execute(RtcBatch *batch, RtcConn *conn, RtcPosition *pos)
 	rtc_conn_append_strings(conn, "MULTI", NULL);
 	append_sets(batch, conn);
 	append_unlinks(batch, conn, false);
+	append_folds(batch, conn);
 	append_publish(batch, conn);
 	rtc_position_append(conn, pos);
 	closed = rtc_closed_append(conn);
@@ -289,7 +298,7 @@ append_sets(RtcBatch *batch, RtcConn *conn)
 	{
 		const RtcBatchOp *op = lfirst(lc);
 
-		if (!op->is_set)
+		if (!op->is_set || op->is_fold)
 			continue;
 		rtc_args_begin(&args, "SET");
 		rtc_args_bytes(&args, op->key, op->keylen);
@@ -335,6 +344,45 @@ append_unlinks(RtcBatch *batch, RtcConn *conn, bool all)
 	}
 	if (args.n > 1)
 		rtc_conn_append(conn, &args);
+	rtc_args_free(&args);
+}
+
+/*
+ * Stores the rows of keys that are written behind.  They come behind the SETs and
+ * the UNLINKs: the id of what has come round, which tells what a row contains,
+ * is one of those.  The first one brings the text of the script, lest the EXEC
+ * fail for want of it.
+ */
+static void
+append_folds(RtcBatch *batch, RtcConn *conn)
+{
+	RtcArgs		args = {0};
+	bool		by_text = true;
+	ListCell   *lc;
+
+	if (batch->nfolds == 0)
+		return;
+	foreach(lc, batch->ops)
+	{
+		const RtcBatchOp *op = lfirst(lc);
+		StringInfo	inbox;
+
+		if (!op->is_fold)
+			continue;
+		rtc_args_begin(&args, by_text ? "EVAL" : "EVALSHA");
+		rtc_args_text(&args, by_text ? rtc_script_behind.text :
+					  rtc_script_behind.sha);
+		by_text = false;
+		rtc_args_number(&args, 2);
+		rtc_args_bytes(&args, op->key, op->keylen);
+		inbox = rtc_args_next(&args);
+		appendBinaryStringInfo(inbox, op->key, op->prefixlen);
+		appendStringInfoString(inbox, RTC_INBOX_SUFFIX);
+		rtc_args_text(&args, "row");
+		rtc_args_bytes(&args, op->value, op->vallen);
+		rtc_args_number(&args, op->ttl_ms);
+		rtc_conn_append(conn, &args);
+	}
 	rtc_args_free(&args);
 }
 

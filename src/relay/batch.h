@@ -28,6 +28,8 @@ typedef struct RtcBatchOp
 	bool		is_tag;			/* it names a tag set: drop what is in it */
 	bool		is_set;
 	bool		is_put;			/* likewise, and the value is a user's own */
+	bool		is_fold;		/* likewise, and what is written behind is
+								 * applied to it (redis/lua/behind.lua) */
 	char	   *value;			/* SET */
 	size_t		vallen;
 	int64		ttl_ms;			/* SET: 0 = does not expire */
@@ -41,6 +43,7 @@ typedef struct RtcBatch
 	List	   *ops;			/* of RtcBatchOp, each key once */
 	int			nops;
 	int			ntags;			/* of these are tag sets */
+	int			nfolds;			/* and at most so many are FOLDs */
 	Size		bytes;			/* of all ops added, replaced ones too */
 	XLogRecPtr	lsn;			/* end of the newest commit that any is of */
 	bool		progressed;		/* tags were dropped, if only in part */

@@ -16,10 +16,11 @@
  *					printable ASCII is written as %xx
  *		ops			nops ops, each
  *					kind, a number;
- *					keylen, and for SET, PUT and ROW ttl_ms and vallen, numbers;
+ *					keylen, and for SET, PUT, ROW, FOLD and ROUND ttl_ms and
+ *					vallen, numbers;
  *					for ROW and GONE the row versions, numbers: relid, storage,
  *					block and offset of made, the same of gone, flags;
- *					the key, and for SET, PUT and ROW the value; lengths in bytes;
+ *					the key, and for those the value; lengths in bytes;
  *					or for TAG, instead of these, the RtcDep, a number
  *
  * A message holds whole ops, so no character is cut between two messages.
@@ -69,7 +70,8 @@
 #define RTC_ROW_OLDER		1
 #define RTC_ROW_UNSTORED	2
 #define RTC_ROW_ALONE		4
-#define RTC_ROW_FLAGS		7
+#define RTC_ROW_BEHIND		8
+#define RTC_ROW_FLAGS		15
 
 /* The most bytes that a database's name takes in a message. */
 #define RTC_MAX_DBNAME_TEXT	(3 * (NAMEDATALEN - 1))
@@ -108,8 +110,8 @@ static char *escape_name(char *p, const char *name);
 void
 rtc_op_encode(StringInfo buf, const RtcOp *op)
 {
-	bool		stores = RtcOpStores(op->kind);
-	Size		size = (Size) op->keylen + (stores ? op->vallen : 0);
+	bool		has_value = RtcOpHasValue(op->kind);
+	Size		size = (Size) op->keylen + (has_value ? op->vallen : 0);
 	char	   *p;
 
 	if (size > MaxAllocSize)
@@ -121,7 +123,7 @@ rtc_op_encode(StringInfo buf, const RtcOp *op)
 	else
 	{
 		p = rtc_put_number(p, op->keylen);
-		if (stores)
+		if (has_value)
 		{
 			p = rtc_put_number(p, op->ttl_ms);
 			p = rtc_put_number(p, op->vallen);
@@ -132,7 +134,7 @@ rtc_op_encode(StringInfo buf, const RtcOp *op)
 		if (op->keylen > 0)
 			memcpy(p, op->key, op->keylen);
 		p += op->keylen;
-		if (stores)
+		if (has_value)
 		{
 			memcpy(p, op->value, op->vallen);
 			p += op->vallen;
@@ -152,7 +154,7 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 	uint64		vallen = 0;
 
 	memset(op, 0, sizeof(*op));
-	if (!rtc_get_number_up_to(&p, end, RTC_OP_GONE, &kind) ||
+	if (!rtc_get_number_up_to(&p, end, RTC_OP_ROUND, &kind) ||
 		kind < RTC_OP_SET)
 		return false;
 	op->kind = (RtcOpKind) kind;
@@ -165,7 +167,7 @@ rtc_op_decode(const char **pos, const char *end, RtcOp *op)
 	}
 	if (!rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &keylen))
 		return false;
-	if (RtcOpStores(kind) &&
+	if (RtcOpHasValue(kind) &&
 		(!rtc_get_number_up_to(&p, end, PG_INT64_MAX, &ttl_ms) ||
 		 !rtc_get_number_up_to(&p, end, PG_UINT32_MAX, &vallen)))
 		return false;
@@ -193,7 +195,8 @@ put_row(char *p, const RtcRow *row)
 	p = rtc_put_number(p, ItemPointerGetOffsetNumberNoCheck(&row->gone));
 	return rtc_put_number(p, (row->older ? RTC_ROW_OLDER : 0) |
 						  (row->unstored ? RTC_ROW_UNSTORED : 0) |
-						  (row->alone ? RTC_ROW_ALONE : 0));
+						  (row->alone ? RTC_ROW_ALONE : 0) |
+						  (row->behind ? RTC_ROW_BEHIND : 0));
 }
 
 static bool
@@ -218,6 +221,7 @@ get_row(const char **pos, const char *end, RtcRow *row)
 	row->older = (number[6] & RTC_ROW_OLDER) != 0;
 	row->unstored = (number[6] & RTC_ROW_UNSTORED) != 0;
 	row->alone = (number[6] & RTC_ROW_ALONE) != 0;
+	row->behind = (number[6] & RTC_ROW_BEHIND) != 0;
 	return true;
 }
 

@@ -20,7 +20,7 @@
  *
  * DEL, SET and PUT are absolute: they concern whatever row has the key.
  *
- * If all ops are here, one op is left on each key, a plain SET, PUT or DEL.
+ * If all ops are here, one op is left on each key, a SET, FOLD, PUT or DEL.
  * If some are written early, we see a part only: a version may go that an
  * earlier message stores, and a version of this part may end later.  So ROWs
  * and GONEs are written as they are, except those that are certain to be of no
@@ -186,7 +186,8 @@ merge_row(RtcMerge *merge, RtcMergedKey *key, const RtcOp *op, uint32 i)
 	else
 		note_versions(merge, key, op, i);
 	key->row = true;
-	return RTC_OP_ROW;
+	return !merge->complete ? RTC_OP_ROW :
+		op->row.behind ? RTC_OP_FOLD : RTC_OP_SET;
 }
 
 /*
@@ -269,9 +270,7 @@ rtc_op_merge(const char *data, uint32 end, const RtcListedOp *ops,
 		leave_out_untouched(&merge, keys);
 	for (uint32 i = 0; i < nops; i++)
 	{
-		if (kind[i] == RTC_OP_ROW && complete)
-			kind[i] = RTC_OP_SET;
-		else if (kind[i] == RTC_OP_GONE && (complete || puts))
+		if (kind[i] == RTC_OP_GONE && (complete || puts))
 			kind[i] = RTC_OP_DEL;
 	}
 	rtc_gone_rows_destroy(merge.gone);

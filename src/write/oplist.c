@@ -285,7 +285,7 @@ touch_bucket(const RtcOp *op)
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_key(op->key, op->keylen)));
 	else if (op->kind == RTC_OP_TAG)
 		rtc_stamp_touch(rtc_stamp_bucket(op->dep));
-	else
+	else if (op->kind != RTC_OP_ROUND)	/* which is no news to SQL */
 		rtc_stamp_touch(rtc_stamp_bucket(rtc_dep_database()));
 }
 
