@@ -109,6 +109,9 @@ sub run_sql
 	my $error = $session->{stderr};
 
 	$session->{stderr} = '';
+	$error =~ s/^psql:.*?: (?=[A-Z]+: )//mg;
+	# a slow machine is told how far the warm-up is
+	$error =~ s/^NOTICE:  warming .*\nDETAIL: .*\n?//mg;
 	return ($output, $error);
 }
 
@@ -142,8 +145,8 @@ foreach my $block (@blocks)
 		last if $error =~ /ERROR/ || !$block->{eventually} || same($output, $block->{output});
 		usleep(100_000);
 	}
-	# a page need not show warnings, but an example must not lead to one unseen
-	$output .= $error if $error ne '';
+	# what psql says besides is shown, too, behind the rows
+	$output .= "\n$error" if $error ne '';
 	if (defined $block->{output} && !same($output, $block->{output}))
 	{
 		fail($what);
