@@ -8,7 +8,7 @@
 --
 
 COMMENT ON FUNCTION rtcache_write_through() IS
-'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped) and ''columns=<column, ...>'', ''behind=<column, ...>'' (which may be written through Redis; the key must tell the primary key). {.schema} and {.table} in a template are the names of the table. Warns if rows, or rules, can share a key. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
+'AFTER ROW trigger: stores each new row as a JSON object under its key, and deletes the keys of rows that are gone. Arguments: key template such as ''hero:{id}'', then options ''ttl=<interval>'' (0: does not expire), ''del=<key template>'' (repeatable), ''tag=<tag template>'' (repeatable: answers cached under that tag are dropped), ''columns=<column, ...>'', ''warm'' (a background worker stores the rows that are there, and again when the cache was cleared) and ''behind=<column, ...>'' (which may be written through Redis; the key must tell the primary key). {.schema} and {.table} in a template are the names of the table. Warns if rows, or rules, can share a key. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
 
 COMMENT ON FUNCTION rtcache_invalidate() IS
 'AFTER ROW trigger: deletes the keys of each old and new row. Arguments: key templates such as ''hero:{id}'' or ''hero:all'', and ''tag=<tag template>''; without arguments, it only tracks the table, for answers that were computed from it. {.schema} and {.table} in a template are the names of the table. Errors: 22023 bad argument, 42703 unknown column, 42501 EXECUTE was granted to PUBLIC at most, 0A000 wrong kind of trigger or table.';
@@ -23,26 +23,26 @@ COMMENT ON EVENT TRIGGER rtcache_before_drop IS
 'deletes all keys of the database when rtcache is dropped, and drops answers when a partition begins to be detached concurrently; merges rules before ATTACH PARTITION';
 
 -- cache_attach gets more arguments
-CREATE FUNCTION cache_attach(rel regclass, key text DEFAULT NULL, mode text DEFAULT 'set', ttl interval DEFAULT NULL, del text[] DEFAULT '{}', tags text[] DEFAULT '{}', columns name[] DEFAULT NULL, behind name[] DEFAULT '{}')
+CREATE FUNCTION cache_attach(rel regclass, key text DEFAULT NULL, mode text DEFAULT 'set', ttl interval DEFAULT NULL, del text[] DEFAULT '{}', tags text[] DEFAULT '{}', columns name[] DEFAULT NULL, warm boolean DEFAULT false, behind name[] DEFAULT '{}')
 RETURNS void
 AS 'MODULE_PATHNAME', 'cache_attach'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[], name[]) IS
-'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all; behind: those that may be written through Redis. {.schema} and {.table} in a template are the names of the table. Partitions that have the same rules lose theirs to the parent. The caller must own the table, and EXECUTE on the trigger functions must have been granted to him or a role of his; PUBLIC does not count. Errors: 22023 bad argument, or the same key for all rows, 42501 not the owner, 42703 unknown column, 42P16 the keys do not tell the primary key (behind), 42710 already attached, or another rule makes the same keys, 42809 not a table, 55000 no primary key (behind).';
+COMMENT ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[], boolean, name[]) IS
+'makes rules for a table, triggers rtcache_row and rtcache_truncate. key: template such as ''hero:{id}'', NULL to track the table only; mode: ''set'' stores each new row under its key, ''del'' deletes the key; ttl: as for cache_get; del: templates of more keys to delete; tags: templates of tags whose answers are dropped; columns: those to store, NULL for all; warm: a background worker stores the rows that are there, and again when the cache was cleared; behind: those that may be written through Redis. {.schema} and {.table} in a template are the names of the table. Partitions that have the same rules lose theirs to the parent. The caller must own the table, and EXECUTE on the trigger functions must have been granted to him or a role of his; PUBLIC does not count. Errors: 22023 bad argument, or the same key for all rows, 42501 not the owner, 42703 unknown column, 42P16 the keys do not tell the primary key (behind), 42710 already attached, or another rule makes the same keys, 42809 not a table, 55000 no primary key (behind).';
 
-REVOKE ALL ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[], name[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[], boolean, name[]) FROM PUBLIC;
 
 -- who was granted it keeps that
 UPDATE pg_catalog.pg_proc AS p
    SET proacl = old.proacl
   FROM pg_catalog.pg_proc AS old
- WHERE p.oid = '@extschema@.cache_attach(regclass, text, text, interval, text[], text[], name[], name[])'::pg_catalog.regprocedure
+ WHERE p.oid = '@extschema@.cache_attach(regclass, text, text, interval, text[], text[], name[], boolean, name[])'::pg_catalog.regprocedure
    AND old.oid = '@extschema@.cache_attach(regclass, text, text, interval, text[], text[], name[])'::pg_catalog.regprocedure;
 
 INSERT INTO pg_catalog.pg_shdepend (dbid, classid, objid, objsubid, refclassid, refobjid, deptype)
 SELECT d.dbid, d.classid,
-       '@extschema@.cache_attach(regclass, text, text, interval, text[], text[], name[], name[])'::pg_catalog.regprocedure,
+       '@extschema@.cache_attach(regclass, text, text, interval, text[], text[], name[], boolean, name[])'::pg_catalog.regprocedure,
        d.objsubid, d.refclassid, d.refobjid, d.deptype
   FROM pg_catalog.pg_shdepend AS d
  WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database
@@ -57,6 +57,7 @@ DROP FUNCTION cache_attach(regclass, text, text, interval, text[], text[], name[
 CREATE FUNCTION rtcache_rule_options(
     OUT relation regclass,
     OUT trigger name,
+    OUT warm boolean,
     OUT behind text)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'rtcache_rule_options'
@@ -66,12 +67,13 @@ COMMENT ON FUNCTION rtcache_rule_options() IS
 'returns the options of the rules of this database that 1.0 did not have, for rtcache_rules; everybody may call it';
 
 CREATE OR REPLACE VIEW rtcache_rules AS
-    SELECT r.*, o.behind
+    SELECT r.*, o.warm, o.behind
       FROM @extschema@.rtcache_rules() AS r
       JOIN @extschema@.rtcache_rule_options() AS o
         ON o.relation OPERATOR(pg_catalog.=) r.relation
        AND o.trigger OPERATOR(pg_catalog.=) r.trigger;
 
+COMMENT ON COLUMN rtcache_rules.warm IS 'does a background worker store the rows that are there?';
 COMMENT ON COLUMN rtcache_rules.behind IS 'the columns that may be written through Redis; NULL for none';
 
 -- It looks at ALTER SCHEMA, ALTER EXTENSION and CREATE FOREIGN TABLE, too.

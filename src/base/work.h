@@ -24,7 +24,7 @@ typedef enum RtcWorkKind
 	RTC_WORK_NONE,
 	RTC_WORK_ASK,				/* ask a question again */
 	RTC_WORK_WARM_RELATION,		/* store the rows of a table */
-	RTC_WORK_WARM_DATABASE,		/* ask what was asked before the start */
+	RTC_WORK_WARM_DATABASE,		/* likewise, of all whose rules say so */
 	RTC_WORK_NKINDS
 }			RtcWorkKind;
 

@@ -204,7 +204,7 @@ refuse_behind(Relation rel, const char *key, const char *behind)
 
 /*
  * cache_attach(rel regclass, key text, mode text, ttl interval, del text[],
- *				tags text[], columns name[], behind name[])
+ *				tags text[], columns name[], warm boolean, behind name[])
  */
 Datum
 cache_attach(PG_FUNCTION_ARGS)
@@ -213,6 +213,7 @@ cache_attach(PG_FUNCTION_ARGS)
 	char	   *key = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
 	char	   *mode;
 	char	   *behind = "";
+	bool		warm = false;
 	bool		stores;
 	List	   *del;
 	List	   *tags;
@@ -233,15 +234,19 @@ cache_attach(PG_FUNCTION_ARGS)
 				 errmsg("unrecognized mode \"%s\"", mode),
 				 errhint("The modes are \"set\", to store each new row under its key, and \"del\", to delete the key.")));
 	stores = key != NULL && strcmp(mode, "set") == 0;
-	/* 1.0 has no such argument */
-	if (PG_NARGS() > 7)
-		behind = column_list(get_elements(fcinfo, 7, "behind"));
-	if (!stores && (!PG_ARGISNULL(3) || !PG_ARGISNULL(6) || behind[0] != '\0'))
+	/* 1.0 has no such arguments */
+	if (PG_NARGS() > 8)
+	{
+		warm = !PG_ARGISNULL(7) && PG_GETARG_BOOL(7);
+		behind = column_list(get_elements(fcinfo, 8, "behind"));
+	}
+	if (!stores && (!PG_ARGISNULL(3) || !PG_ARGISNULL(6) || warm ||
+					behind[0] != '\0'))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" is given, but no row is stored",
 						!PG_ARGISNULL(3) ? "ttl" :
-						!PG_ARGISNULL(6) ? "columns" : "behind"),
+						!PG_ARGISNULL(6) ? "columns" : warm ? "warm" : "behind"),
 				 errhint("Give a key, and mode \"set\".")));
 
 	del = get_elements(fcinfo, 4, "del");
@@ -262,6 +267,8 @@ cache_attach(PG_FUNCTION_ARGS)
 	if (stores && !PG_ARGISNULL(6))
 		add_argument(&rowargs, "columns",
 					 column_list(get_elements(fcinfo, 6, "columns")));
+	if (warm)
+		add_argument(&rowargs, NULL, "warm");
 	if (behind[0] != '\0')
 		add_argument(&rowargs, "behind", behind);
 

@@ -67,6 +67,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "base/work.h"
 #include "compat.h"
 #include "ddl/rule_check.h"
 #include "ddl/rule_clash.h"
@@ -281,6 +282,25 @@ check_rule(Relation rel, const Trigger *trigger, RtcRuleKind kind,
 		check_events(rel, trigger);
 }
 
+/*
+ * Has a worker store the rows of a table.  It waits until this transaction is over,
+ * by the lock that making a rule takes; if that is rolled back, it finds no rule.
+ */
+static void
+warm_later(Oid relid)
+{
+	RtcWork    *work = palloc0(sizeof(RtcWork));
+
+	work->kind = RTC_WORK_WARM_RELATION;
+	work->dboid = MyDatabaseId;
+	work->priority = RTC_WORK_PRIORITY_WARM;
+	work->hash = relid;
+	work->len = sizeof(Oid);
+	memcpy(work->data, &relid, sizeof(Oid));
+	(void) rtc_work_put(work);
+	pfree(work);
+}
+
 /* Has this transaction given the table, or its schema, another name? */
 static bool
 is_renamed(Oid relid)
@@ -325,6 +345,8 @@ check_table(Oid relid, Oid only, bool made, bool forget)
 		if (trigger->tgenabled == TRIGGER_DISABLED)
 			continue;
 		check_rule(rel, trigger, kind, made);
+		if (text.warm && table == relid)
+			warm_later(relid);
 		if (kind == RTC_RULE_WRITE_THROUGH && table == relid &&
 			(made || (rtc_rule_uses_names(&text) && is_renamed(table))))
 			rtc_check_clash(rel, trigger->tgoid, text.key);

@@ -35,7 +35,7 @@ PG_FUNCTION_INFO_V1(rtcache_rules);
 PG_FUNCTION_INFO_V1(rtcache_rule_options);
 
 #define RULE_COLUMNS	9
-#define OPTION_COLUMNS	3
+#define OPTION_COLUMNS	4
 
 /* As many as can be read at a glance. */
 #define WEAK_RULES_NAMED 5
@@ -169,7 +169,8 @@ rtcache_rule_options(PG_FUNCTION_ARGS)
 		namestrcpy(&name, row->name);
 		values[0] = ObjectIdGetDatum(row->relid);
 		values[1] = NameGetDatum(&name);
-		set_text(&values[2], &nulls[2], row->text.behind);
+		values[2] = BoolGetDatum(row->text.warm);
+		set_text(&values[3], &nulls[3], row->text.behind);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values,
 							 nulls);
 	}

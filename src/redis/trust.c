@@ -15,6 +15,7 @@
  *		asked_lsn	A lookup waits for stored_lsn to get here.
  *		floor_lsn	Where the relay has caught up last: commits before that
  *					may have no stamps.
+ *		losses		Counts what may have taken keys out of Redis.
  *		address		Where the Redis is that all this is about, under the lock.
  *
  * A reader asks rtc_redis_is_open() first and reads the rest behind it; if
@@ -43,6 +44,11 @@ typedef struct RtcRedisTrust
 	pg_atomic_uint64 asked_lsn;
 	pg_atomic_uint64 floor_lsn;
 
+	/* each hit in L1 reads this one: it has a cache line of its own */
+	char		pad_before[PG_CACHE_LINE_SIZE];
+	pg_atomic_uint32 losses;
+	char		pad_behind[PG_CACHE_LINE_SIZE];
+
 	/* The lock protects the rest. */
 	bool		connected;
 	uint32		url_hash;		/* of the redis_url in use */
@@ -61,6 +67,7 @@ init(void)
 	pg_atomic_init_u64(&shared->stored_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&shared->asked_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&shared->floor_lsn, InvalidXLogRecPtr);
+	pg_atomic_init_u32(&shared->losses, 1);
 }
 
 const RtcSharedRoom rtc_trust_room = {
@@ -124,7 +131,21 @@ rtc_redis_address(uint32 url_hash, char address[RTC_ADDRESS_LEN])
 	return connected;
 }
 
+uint32
+rtc_redis_losses(void)
+{
+	return pg_atomic_read_u32(&shared->losses);
+}
+
 /* ---------------- the relay ---------------- */
+
+/* 0 is for who has seen none. */
+void
+rtc_redis_note_loss(void)
+{
+	if (pg_atomic_add_fetch_u32(&shared->losses, 1) == 0)
+		pg_atomic_write_u32(&shared->losses, 1);
+}
 
 void
 rtc_redis_open(void)

@@ -204,7 +204,8 @@ cache_warm(PG_FUNCTION_ARGS)
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext failed");
-	rtc_warming_begin(relid, RTC_WARM_ROWS, call->total);
+	rtc_warming_begin(relid, RTC_WARM_ROWS, call->total,
+					  GetCurrentTimestamp());
 	PG_TRY();
 	{
 		foreach(lc, tables)

@@ -39,7 +39,8 @@ at_exit(int code, Datum arg)
 }
 
 void
-rtc_warming_begin(Oid relid, RtcWarmPhase phase, uint64 total)
+rtc_warming_begin(Oid relid, RtcWarmPhase phase, uint64 total,
+				  TimestampTz started_at)
 {
 	static bool registered = false;
 
@@ -62,7 +63,7 @@ rtc_warming_begin(Oid relid, RtcWarmPhase phase, uint64 total)
 		w->phase = phase;
 		w->done = 0;
 		w->total = total;
-		w->started_at = GetCurrentTimestamp();
+		w->started_at = started_at;
 	}
 	LWLockRelease(&lock->lock);
 }

@@ -45,7 +45,8 @@ extern const RtcSharedRoom rtc_warm_status_room;
  * This process begins, is so far, and is through, also by an error or its end.  If
  * there are too many it is not shown.
  */
-extern void rtc_warming_begin(Oid relid, RtcWarmPhase phase, uint64 total);
+extern void rtc_warming_begin(Oid relid, RtcWarmPhase phase, uint64 total,
+							  TimestampTz started_at);
 extern void rtc_warming_report(RtcWarmPhase phase, uint64 done, uint64 total);
 extern void rtc_warming_end(void);
 

@@ -44,6 +44,7 @@
 #include "guc.h"
 #include "refresh/ask.h"
 #include "refresh/load.h"
+#include "refresh/warm_work.h"
 #include "refresh/worker.h"
 #include "stats.h"
 
@@ -63,8 +64,8 @@ typedef struct Duty
 
 static const Duty duties[RTC_WORK_NKINDS] = {
 	[RTC_WORK_ASK] = {.run = rtc_ask_again,.counts = true},
-	[RTC_WORK_WARM_RELATION] = {.run = NULL},
-	[RTC_WORK_WARM_DATABASE] = {.run = NULL},
+	[RTC_WORK_WARM_RELATION] = {.run = rtc_warm_relation},
+	[RTC_WORK_WARM_DATABASE] = {.run = rtc_warm_database},
 };
 
 void

@@ -37,6 +37,7 @@
 #include "utils/timestamp.h"
 
 #include "base/clock.h"
+#include "base/work.h"
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
 #include "relay/closed.h"
@@ -249,6 +250,25 @@ find_later(const RtcJobs *jobs, Oid dboid, const RtcJob *but)
 	return NULL;
 }
 
+/*
+ * The keys of a database were deleted, whatever commits say: those who can may
+ * bring them back.
+ */
+static void
+note_loss(Oid dboid)
+{
+	RtcWork    *work = palloc(sizeof(RtcWork));
+
+	rtc_redis_note_loss();
+	work->kind = RTC_WORK_WARM_DATABASE;
+	work->dboid = dboid;
+	work->priority = RTC_WORK_PRIORITY_WARM;
+	work->hash = 0;
+	work->len = 0;
+	(void) rtc_work_put(work);
+	pfree(work);
+}
+
 /* ---------------- at work ---------------- */
 
 /*
@@ -335,6 +355,8 @@ complete(RtcJobs *jobs, RtcJob *job)
 		return leave_for_later(jobs, job);
 	if (result == RTC_JOB_DONE || result == RTC_JOB_SKIPPED)
 	{
+		if (result == RTC_JOB_DONE && !others && job->kind != RTC_JOB_PATTERN)
+			note_loss(job->dboid);
 		drop(jobs, job);
 		rtc_queue_broadcast();
 	}
@@ -472,7 +494,11 @@ rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 
 	result = run(jobs, job, patience(jobs, lsn));
 	if (result == RTC_JOB_DONE)
+	{
+		if (job->kind == RTC_JOB_CLEAR)
+			note_loss(dboid);
 		drop(jobs, job);
+	}
 	else if (result == RTC_JOB_LATER)
 	{
 		job->later = true;

@@ -9,6 +9,7 @@
  *		ttl=interval		time to live; '0' = does not expire
  *		del=template		another key to delete; may be repeated
  *		columns=a,b			the columns to store; all by default
+ *		warm				a worker stores the rows that are there
  *		behind=a,b			the columns that may be written behind; none by default
  *		tag=template		a tag that the rows belong to; may be repeated
  *
@@ -103,7 +104,7 @@ note_unknown(RtcFault *fault, RtcRuleKind kind, const char *arg)
 						option_name_length(arg), arg,
 						rtc_rule_function(kind)),
 			   kind == RTC_RULE_WRITE_THROUGH ?
-			   _("The options are \"ttl\", \"del\", \"tag\", \"columns\" and \"behind\".") :
+			   _("The options are \"ttl\", \"del\", \"tag\", \"columns\", \"warm\" and \"behind\".") :
 			   kind == RTC_RULE_TRUNCATE ?
 			   _("The arguments of rtcache_truncate are key templates, \"tag=...\" and \"keys=none\".") :
 			   _("The arguments of rtcache_invalidate are key templates and \"tag=...\"."));
@@ -132,6 +133,8 @@ read_option(RtcRuleText *rule, const char *arg, RtcFault *fault)
 		take_once(fault, &rule->ttl, "ttl", value);
 	else if (is_option(arg, "columns", &value))
 		take_once(fault, &rule->columns, "columns", value);
+	else if (strcmp(arg, "warm") == 0)
+		rule->warm = true;
 	else if (is_option(arg, "behind", &value))
 		take_once(fault, &rule->behind, "behind", value);
 	else if (is_option(arg, "del", &value))
@@ -142,7 +145,7 @@ read_option(RtcRuleText *rule, const char *arg, RtcFault *fault)
 		note_fault(fault,
 				   psprintf(_("invalid argument \"%s\" of %s"), arg,
 							rtc_rule_function(rule->kind)),
-				   _("The arguments after the key template are options: \"ttl=...\", \"del=...\", \"tag=...\", \"columns=...\" and \"behind=...\"."));
+				   _("The arguments after the key template are options: \"ttl=...\", \"del=...\", \"tag=...\", \"columns=...\", \"warm\" and \"behind=...\"."));
 }
 
 bool

@@ -52,6 +52,8 @@ typedef struct RtcRuleText
 	const char *ttl;			/* NULL = default */
 	const char *columns;		/* NULL = all */
 	const char *behind;			/* NULL = none */
+	bool		warm;			/* WRITE_THROUGH: rows that are there are
+								 * stored by a worker */
 	List	   *del;			/* char *: keys to delete */
 	List	   *tag;			/* char * */
 	bool		no_keys;		/* TRUNCATE: "keys=none" */
