@@ -53,6 +53,12 @@
 /* Ends when there has been no work for so long (ms). */
 #define IDLE_MS			60000
 
+/*
+ * The same after work that does not come often: nobody who wants the database for
+ * himself, and waits for others to leave, is to wait in vain.
+ */
+#define BRIEF_IDLE_MS	1000
+
 /* Who does a kind of work. */
 typedef struct Duty
 {
@@ -188,7 +194,7 @@ rtc_refresh_main(Datum arg)
 	static RtcWork work;
 	MemoryContext context;
 	uint32		wait_event;
-	int64		idle_deadline = rtc_deadline_in(IDLE_MS);
+	int64		idle_deadline = rtc_deadline_in(BRIEF_IDLE_MS);
 	int64		wait_ms;
 
 	if (!set_up(arg))
@@ -212,7 +218,9 @@ rtc_refresh_main(Datum arg)
 		{
 			RTC_INJECT("work_taken");
 			do_work(&work, context);
-			idle_deadline = rtc_deadline_in(IDLE_MS);
+			idle_deadline = Max(idle_deadline,
+								rtc_deadline_in(duties[work.kind].counts ?
+												IDLE_MS : BRIEF_IDLE_MS));
 			continue;
 		}
 		if (rtc_deadline_left(idle_deadline) == 0)

@@ -122,12 +122,12 @@ wait_keys('postgres:things:*', 0, 'one that fails does not');
 
 # pg_dump and pg_restore
 my $dump = $node->basedir . '/dump';
-$node->command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-t', 'hero', '-f', $dump ], 'pg_dump');
+command_ok([ 'pg_dump', '-d', $node->connstr('postgres'), '-t', 'hero', '-f', $dump ], 'pg_dump');
 like(slurp_file($dump), qr/rtcache_write_through\('hero:\{id\}', 'warm'\)/, 'it keeps the option');
 $node->safe_psql('postgres', 'DROP TABLE hero');
 $node->cache_wait;
 wait_keys('postgres:hero:*', 0, 'a table that is dropped is gone');
-$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-f', $dump ], 'restore');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-f', $dump ], 'restore');
 wait_keys('postgres:hero:*', 5000, 'a table that is restored is warm');
 
 # cache_detach, and what is refused
