@@ -54,6 +54,10 @@ sub asked { return logged(qr/asked by $_[0] under/, $_[1]); }
 my $hit = q{SELECT cache_get('far', 'SELECT name, note(id) AS n FROM hero WHERE id = 1', NULL, '1 hour')};
 my $from = -s $node->logfile;
 
+# one has looked for tables to warm, when Redis was new, and goes
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity
+	WHERE backend_type = 'rtcache refresh'}), 'no worker is left');
+
 # off: nothing happens
 $node->safe_psql('postgres', $hit) for 1 .. 3;
 is(worker_pids(), '', 'there is no worker');
