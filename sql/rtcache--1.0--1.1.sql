@@ -158,7 +158,26 @@ COMMENT ON COLUMN rtcache_stats.refreshes IS 'answers that background workers ha
 COMMENT ON COLUMN rtcache_stats.refreshes_failed IS 'questions that ended in an error when a background worker asked them; they are not tried again';
 COMMENT ON COLUMN rtcache_stats.work_dropped IS 'work for background workers that was not done: there was no room for it, or nobody may do it any more';
 
--- counters of tables
+-- counters of families and of tables
+CREATE FUNCTION rtcache_families(
+    OUT family text,
+    OUT l1_hits bigint,
+    OUT l2_hits bigint,
+    OUT misses bigint,
+    OUT fills bigint,
+    OUT refused bigint,
+    OUT hit_ratio double precision,
+    OUT computed_ms double precision,
+    OUT saved_ms double precision,
+    OUT bytes bigint,
+    OUT datid oid)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_families'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 50;
+
+COMMENT ON FUNCTION rtcache_families() IS
+'returns the counters of families of keys, of all databases. Errors: 55000 not preloaded.';
+
 CREATE FUNCTION rtcache_tables(
     OUT relation regclass,
     OUT sets bigint,
@@ -173,6 +192,27 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 20;
 COMMENT ON FUNCTION rtcache_tables() IS
 'returns the counters of the tables of this database. Errors: 55000 not preloaded.';
 
+CREATE VIEW rtcache_families AS
+    SELECT f.family, f.l1_hits, f.l2_hits, f.misses, f.fills, f.refused, f.hit_ratio,
+           f.computed_ms, f.saved_ms, f.bytes, d.datname
+      FROM @extschema@.rtcache_families() AS f
+      LEFT JOIN pg_catalog.pg_database AS d
+        ON d.oid OPERATOR(pg_catalog.=) f.datid;
+
+COMMENT ON VIEW rtcache_families IS
+'counters of families of keys since the last cache_stats_reset(); the family is the key up to the first colon. There is room for 1024 families of all databases, those of the others are added up under *';
+COMMENT ON COLUMN rtcache_families.family IS 'the key up to the first colon, or all of it, at most 63 bytes; *: all families for which there was no room';
+COMMENT ON COLUMN rtcache_families.l1_hits IS 'lookups answered from shared memory';
+COMMENT ON COLUMN rtcache_families.l2_hits IS 'lookups answered by Redis';
+COMMENT ON COLUMN rtcache_families.misses IS 'lookups that ran the query although the cache was usable';
+COMMENT ON COLUMN rtcache_families.fills IS 'answers stored in a cache';
+COMMENT ON COLUMN rtcache_families.refused IS 'answers not stored in Redis because a write came in between or the lease ran out';
+COMMENT ON COLUMN rtcache_families.hit_ratio IS 'hits as a part of hits and misses';
+COMMENT ON COLUMN rtcache_families.computed_ms IS 'milliseconds that the misses have spent on their queries';
+COMMENT ON COLUMN rtcache_families.saved_ms IS 'milliseconds that it had taken to compute the answers of all hits; for a row that a rule has stored, which nobody computed, the mean of the misses';
+COMMENT ON COLUMN rtcache_families.bytes IS 'bytes of the answers stored; divided by fills: what one takes';
+COMMENT ON COLUMN rtcache_families.datname IS 'the database; NULL for *';
+
 CREATE VIEW rtcache_tables AS
     SELECT * FROM @extschema@.rtcache_tables();
 
@@ -185,6 +225,7 @@ COMMENT ON COLUMN rtcache_tables.answers_ended IS 'answers that writes to the ta
 COMMENT ON COLUMN rtcache_tables.refreshes IS 'answers that workers have computed again after a write to the table had ended them';
 COMMENT ON COLUMN rtcache_tables.warm IS 'rows of the table that a warm-up has stored';
 
+REVOKE ALL ON FUNCTION rtcache_families() FROM PUBLIC;
 REVOKE ALL ON FUNCTION rtcache_tables() FROM PUBLIC;
 
 -- what takes long

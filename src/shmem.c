@@ -26,7 +26,9 @@
 #include "dep/interest.h"
 #include "dep/stamps.h"
 #include "l1/blocks.h"
+#include "read/families.h"
 #include "read/hits.h"
+#include "read/key_conflicts.h"
 #include "read/single_flight.h"
 #include "redis/breaker.h"
 #include "redis/prefix_table.h"
@@ -60,6 +62,8 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_hits_room,
 	&rtc_work_room,
 	&rtc_load_room,
+	&rtc_families_room,
+	&rtc_key_conflicts_room,
 	&rtc_l1_room,
 	&rtc_warm_status_room
 };

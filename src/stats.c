@@ -21,6 +21,8 @@
 #include "utils/timestamp.h"
 
 #include "base/shared.h"
+#include "read/families.h"
+#include "read/key_conflicts.h"
 #include "stats.h"
 #include "table_stats.h"
 
@@ -172,6 +174,8 @@ cache_stats_reset(PG_FUNCTION_ARGS)
 		for (int j = 0; j < RTC_STAT_COUNT; j++)
 			pg_atomic_write_u64(&shared->stripe[i].counter[j], 0);
 	rtc_table_stats_reset();
+	rtc_families_reset();
+	rtc_key_conflicts_reset();
 	pg_atomic_write_u64(&shared->reset_at, (uint64) GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }

@@ -12,6 +12,14 @@
  * Each is counted once in a transaction or in a batch, so the counters are not
  * striped.
  *
+ * Answers that have ended
+ *
+ * Nobody looks for the answers that a write ends.  An answer that is in Redis under
+ * its dependencies is counted when the relay deletes it because of one of them; the
+ * writers tell here of which table that is (changed[]).  One that is in L1 alone is
+ * counted when it is asked for again (lookup_names.c).  So what is never asked for
+ * again, and what expires or is evicted first, is not counted.
+ *
  * Model: any process; counting takes no lock and raises nothing, so it may be
  * done anywhere, transaction callbacks included.  What is counted while a place is
  * given up may or may not be in.  The view is read in backends.
@@ -35,8 +43,19 @@
 /* A power of two. */
 #define MAX_TABLES		1024
 
+/* Dependencies whose tables are known.  A power of two. */
+#define MAX_CHANGED		4096
+
+/* A dependency that was changed, and the table it is one of. */
+typedef struct ChangedDep
+{
+	pg_atomic_uint64 dep;		/* 0 while the table is written */
+	pg_atomic_uint64 owner;		/* as that of a place */
+} ChangedDep;
+
 typedef struct RtcTableStats
 {
+	ChangedDep	changed[MAX_CHANGED];	/* by hash; the last one is kept */
 	pg_atomic_uint64 owner[MAX_TABLES]; /* database and table, as places.h
 										 * wants it */
 	/* of the owner; the last: of tables for which there was no room */
@@ -55,6 +74,11 @@ PG_FUNCTION_INFO_V1(rtcache_tables);
 static void
 init(void)
 {
+	for (int i = 0; i < MAX_CHANGED; i++)
+	{
+		pg_atomic_init_u64(&shared->changed[i].dep, 0);
+		pg_atomic_init_u64(&shared->changed[i].owner, 0);
+	}
 	for (int i = 0; i < MAX_TABLES; i++)
 		pg_atomic_init_u64(&shared->owner[i], 0);
 	for (int i = 0; i <= MAX_TABLES; i++)
@@ -81,6 +105,45 @@ rtc_table_stat_add(Oid dboid, Oid relid, RtcTableCounter counter, uint64 n)
 	place = rtc_place_take(&all, owner_of(dboid, relid));
 	pg_atomic_fetch_add_u64(&shared->counter[place < 0 ? OTHERS : place][counter],
 							n);
+}
+
+/* A dependency is a hash: its bits are as good as any. */
+#define changed_of(dep) (&shared->changed[(dep) % MAX_CHANGED])
+
+void
+rtc_table_stats_changed(uint64 dep, Oid relid)
+{
+	ChangedDep *changed;
+
+	if (!rtc_preloaded)
+		return;
+	changed = changed_of(dep);
+	if (pg_atomic_read_u64(&changed->dep) == dep)
+		return;
+	pg_atomic_write_u64(&changed->dep, 0);
+	pg_write_barrier();
+	pg_atomic_write_u64(&changed->owner, owner_of(MyDatabaseId, relid));
+	pg_write_barrier();
+	pg_atomic_write_u64(&changed->dep, dep);
+}
+
+void
+rtc_table_stats_ended(uint64 dep, uint64 answers)
+{
+	ChangedDep *changed;
+	uint64		owner;
+
+	if (!rtc_preloaded || answers == 0)
+		return;
+	changed = changed_of(dep);
+	if (pg_atomic_read_u64(&changed->dep) != dep)
+		return;
+	pg_read_barrier();
+	owner = pg_atomic_read_u64(&changed->owner);
+	pg_read_barrier();
+	if (pg_atomic_read_u64(&changed->dep) == dep)
+		rtc_table_stat_add((Oid) (owner >> 32), (Oid) owner,
+						   RTC_TABLE_ANSWERS_ENDED, answers);
 }
 
 /* Makes a place free, with counters that are zero. */

@@ -36,6 +36,14 @@ extern const RtcSharedRoom rtc_table_stats_room;
 extern void rtc_table_stat_add(Oid dboid, Oid relid, RtcTableCounter counter,
 							   uint64 n);
 
+/*
+ * A transaction of this database has changed a dependency (an RtcDep) that is one
+ * of a table; then answers that depend on it have ended by that.  What is told
+ * first is kept for a while, not for sure.  As rtc_table_stat_add().
+ */
+extern void rtc_table_stats_changed(uint64 dep, Oid relid);
+extern void rtc_table_stats_ended(uint64 dep, uint64 answers);
+
 /* Forgets a table that has been dropped.  As rtc_table_stat_add(). */
 extern void rtc_table_stats_forget(Oid dboid, Oid relid);
 

@@ -33,6 +33,7 @@
 #include "guc.h"
 #include "l1/l1.h"
 #include "op.h"
+#include "read/key_conflicts.h"
 #include "redis/breaker.h"
 #include "redis/hint.h"
 #include "redis/prefix_table.h"
@@ -54,6 +55,10 @@ PG_FUNCTION_INFO_V1(rtcache_relay);
 
 /* What may be written between two looks of the relay at the slot (MB). */
 #define SLOT_SLACK		64
+
+/* Keys that are named, and conflicts of one key that are not all right. */
+#define CONFLICTS_SHOWN	5
+#define MANY_CONFLICTS	1000
 
 /* For so long a commit may be invisible before something is wrong (ms). */
 #define INVISIBLE_MS	1000
@@ -366,6 +371,30 @@ report_databases(ReturnSetInfo *rsinfo)
 		   psprintf("Redis is not used for: %s", names.data));
 }
 
+/* Keys whose answers replace each other: what is cached is of no use. */
+static void
+report_key_conflicts(ReturnSetInfo *rsinfo)
+{
+	RtcKeyConflict conflicts[CONFLICTS_SHOWN];
+	int			n = rtc_key_conflicts(conflicts, CONFLICTS_SHOWN);
+	StringInfoData detail;
+
+	if (n == 0)
+	{
+		report(rsinfo, "key_conflicts", true,
+			   "No key was asked with several queries within the last hour.");
+		return;
+	}
+	initStringInfo(&detail);
+	appendStringInfoString(&detail, "Answers to several queries replace each other under one key: ");
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&detail, "%s\"%s\" (" UINT64_FORMAT " %s)",
+						 i > 0 ? ", " : "", conflicts[i].key, conflicts[i].n,
+						 conflicts[i].n == 1 ? "time" : "times");
+	appendStringInfoString(&detail, "; give each query, and each set of arguments, a key of its own.");
+	report(rsinfo, "key_conflicts", conflicts[0].n < MANY_CONFLICTS, detail.data);
+}
+
 /* cache_health() → (name, ok, detail) for each thing that must be right */
 Datum
 cache_health(PG_FUNCTION_ARGS)
@@ -389,6 +418,7 @@ cache_health(PG_FUNCTION_ARGS)
 		   "rtcache.redis_url is empty: answers are cached in shared memory." :
 		   "rtcache.redis_url is empty and rtcache.l1_size is 0: nothing is cached.");
 	report_rules(rsinfo);
+	report_key_conflicts(rsinfo);
 	rtc_relay_get_info(&info);
 	if (RecoveryInProgress())
 	{

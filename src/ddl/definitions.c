@@ -271,8 +271,9 @@ rtc_definition_note(RtcDefinitionChange *change, Oid classid, Oid objid)
 		classid = TSConfigRelationId;
 	if (classid == CastRelationId || classid == TSConfigRelationId)
 		objid = InvalidOid;
-	(void) rtc_oplist_add_dep(rtc_dep_definition(classid, objid));
-	(void) rtc_oplist_add_dep(rtc_dep_definition(InvalidOid, InvalidOid));
+	(void) rtc_oplist_add_dep(rtc_dep_definition(classid, objid), InvalidOid);
+	(void) rtc_oplist_add_dep(rtc_dep_definition(InvalidOid, InvalidOid),
+							  InvalidOid);
 }
 
 void

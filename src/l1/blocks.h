@@ -37,6 +37,10 @@ typedef struct Block
 	char		payload[BLOCK_SIZE - sizeof(BlockNo)];
 } Block;
 
+/* What readers note of an entry, since the hand came by. */
+#define VISITED_HIT		1		/* it was a hit */
+#define VISITED_ENDED	2		/* somebody was told that it has ended */
+
 /*
  * The first block of an entry.  Behind the fields, and on through the chain:
  * versions and buckets of its stamps, key, arguments, privileges, answer.  While
@@ -60,9 +64,11 @@ typedef struct Entry
 	uint32		privlen;		/* of the privileges, NUL included */
 	uint32		valuelen;		/* 0 = the query returned no row */
 	uint32		survived;		/* times that the hand has spared it */
-	pg_atomic_uint32 visited;	/* hit since the hand came by */
+	uint32		computed_us;	/* microseconds that the answer has taken */
+	pg_atomic_uint32 visited;	/* VISITED_* */
 	uint8		nstamps;
 	bool		one_row;		/* the answer of cache_get, not cache_list */
+	bool		dropped;		/* see RtcL1Note */
 	char		payload[FLEXIBLE_ARRAY_MEMBER];
 } Entry;
 

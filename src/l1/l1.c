@@ -10,7 +10,9 @@
  * visible since.  So nothing has to be deleted here: an entry dies when a writer
  * moves a version.  lookup.c keeps the order of these steps.
  *
- * A key has one entry: another question under it replaces the answer.
+ * A key has an entry for each question under it, but not more than
+ * MAX_ANSWERS.  One more takes the place of one that nobody has asked for lately.
+ * Entries of the key that nobody can use go when another one is stored.
  *
  * Model: as blocks.c.
  *
@@ -28,6 +30,9 @@
 #include "l1/blocks.h"
 #include "l1/l1.h"
 
+/* Entries of one key. */
+#define MAX_ANSWERS		8
+
 bool
 rtc_l1_exists(void)
 {
@@ -43,15 +48,17 @@ rtc_l1_question_hash(const RtcL1Question *q)
 							   q->hash ^ q->id->part[0] ^ q->one_row);
 }
 
+/* Where the search for a key begins. */
+#define first_of(hash) rtc_l1->heads[(uint32) (hash) & rtc_l1->head_mask]
+
 /*
- * Finds the entry of a key; NULL = none.  The cursor is left behind the key.
- * Under the partition's lock.
+ * Finds an entry of a key, in a hash bucket from "no" on; NULL = none.  The
+ * newest comes first.  The cursor is left behind the key.  Under the partition's
+ * lock.
  */
 static Entry *
-find(RtcDep hash, const char *key, uint32 keylen, Cursor *c)
+find_key(BlockNo no, RtcDep hash, const char *key, uint32 keylen, Cursor *c)
 {
-	BlockNo		no = rtc_l1->heads[(uint32) hash & rtc_l1->head_mask];
-
 	for (; no != 0; no = entry(no)->collision)
 	{
 		Entry	   *e = entry(no);
@@ -61,6 +68,34 @@ find(RtcDep hash, const char *key, uint32 keylen, Cursor *c)
 		cursor_begin(c, e);
 		cursor_skip(c, STAMPS_SIZE(e->nstamps));
 		if (cursor_equals(c, key, keylen))
+			return e;
+	}
+	return NULL;
+}
+
+/* Is this entry of the key, with the cursor behind it, about the question? */
+static inline bool
+is_about(Entry *e, const RtcL1Question *q, Cursor *c)
+{
+	return memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
+		e->one_row == q->one_row && e->argslen == q->argslen &&
+		cursor_equals(c, q->args, q->argslen);
+}
+
+/*
+ * Finds the entry of a question; NULL = none.  The cursor is left behind the
+ * arguments.  Under the partition's lock.
+ */
+static Entry *
+find(const RtcL1Question *q, Cursor *c)
+{
+	Entry	   *e;
+
+	for (BlockNo no = first_of(q->hash);
+		 (e = find_key(no, q->hash, q->key, q->keylen, c)) != NULL;
+		 no = e->collision)
+	{
+		if (is_about(e, q, c))
 			return e;
 	}
 	return NULL;
@@ -103,32 +138,51 @@ take(Entry *e, Cursor *c, Jsonb **answer, int64 *ttl_ms)
 		cursor_get(c, *answer, e->valuelen);
 	}
 	if (pg_atomic_read_u32(&e->visited) == 0)
-		pg_atomic_write_u32(&e->visited, 1);
+		pg_atomic_write_u32(&e->visited, VISITED_HIT);
 	if (ttl_ms != NULL)
 		*ttl_ms = left < 0 ? -1 : left / 1000;
 	return true;
 }
 
+/*
+ * Tells by which stamps an entry has ended, the first time that this is found.
+ * Under the partition's lock, shared.
+ */
+static void
+take_ended(Entry *e, const RtcStampRead *stamps, RtcStampRead *ended)
+{
+	Cursor		c;
+
+	if (e->dropped || e->nstamps != stamps->n ||
+		(pg_atomic_fetch_or_u32(&e->visited, VISITED_ENDED) &
+		 VISITED_ENDED) != 0)
+		return;
+	ended->n = e->nstamps;
+	cursor_begin(&c, e);
+	cursor_get(&c, ended->version, ended->n * sizeof(uint64));
+	cursor_get(&c, ended->bucket, ended->n * sizeof(uint32));
+}
+
 bool
 rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
-		   Jsonb **answer, int64 *ttl_ms)
+		   Jsonb **answer, RtcL1Found *found)
 {
 	LWLock	   *lock = partition_lock(partition_of(q->hash));
 	Cursor		c;
 	Entry	   *e;
-	bool		hit;
+	bool		hit = false;
 
+	found->ended.n = 0;
 	LWLockAcquire(lock, LW_SHARED);
-	e = find(q->hash, q->key, q->keylen, &c);
-	hit = e != NULL && same_versions(e, stamps) &&
-		memcmp(&e->id, q->id, sizeof(RtcQueryId)) == 0 &&
-		e->one_row == q->one_row && e->argslen == q->argslen &&
-		cursor_equals(&c, q->args, q->argslen);
-	if (hit)
+	e = find(q, &c);
+	if (e != NULL && same_versions(e, stamps))
 	{
+		found->computed_us = e->computed_us;
 		cursor_skip(&c, e->privlen);
-		hit = take(e, &c, answer, ttl_ms);
+		hit = take(e, &c, answer, &found->ttl_ms);
 	}
+	else if (e != NULL)
+		take_ended(e, stamps, &found->ended);
 	LWLockRelease(lock);
 	return hit;
 }
@@ -141,10 +195,13 @@ rtc_l1_peek(RtcDep hash, const char *key, uint32 keylen, char **privileges,
 	Cursor		c;
 	Entry	   *e;
 	bool		hit = false;
+	int64		now = rtc_clock_us();
 
 	LWLockAcquire(lock, LW_SHARED);
-	e = find(hash, key, keylen, &c);
-	if (e != NULL && !rtc_l1_is_dead(e, rtc_clock_us()))
+	e = find_key(first_of(hash), hash, key, keylen, &c);
+	while (e != NULL && rtc_l1_is_dead(e, now))
+		e = find_key(e->collision, hash, key, keylen, &c);
+	if (e != NULL)
 	{
 		/* the arguments, whatever they are, are in the way */
 		cursor_skip(&c, e->argslen);
@@ -164,7 +221,7 @@ rtc_l1_peek(RtcDep hash, const char *key, uint32 keylen, char **privileges,
 /* Writes an entry into its blocks, which nobody else sees yet. */
 static void
 write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
-			const Jsonb *answer, int64 ttl_ms)
+			const Jsonb *answer, int64 ttl_ms, const RtcL1Note *note)
 {
 	Cursor		c;
 
@@ -177,6 +234,8 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	e->privlen = strlen(q->privileges) + 1;
 	e->valuelen = answer != NULL ? VARSIZE(answer) : 0;
 	e->survived = 0;
+	e->computed_us = note->computed_us;
+	e->dropped = note->dropped;
 	pg_atomic_init_u32(&e->visited, 0);
 	e->nstamps = stamps->n;
 	e->one_row = q->one_row;
@@ -190,9 +249,52 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	cursor_put(&c, answer, e->valuelen);
 }
 
-bool
+/*
+ * Takes entries of the key of a new one out of table and list: that of the same
+ * question, those that nobody can use, and one more if there are too many.  Returns
+ * their number; *live: that last one could have been used.  Under the partition's
+ * lock, exclusive.
+ */
+static int
+make_room(Partition *p, const RtcL1Question *q, BlockNo gone[MAX_ANSWERS],
+		  bool *live)
+{
+	int64		now = rtc_clock_us();
+	int			ngone = 0;
+	int			nstay = 0;
+	BlockNo		victim = 0;
+	Cursor		c;
+	Entry	   *e;
+	BlockNo		next;
+
+	*live = false;
+	for (BlockNo no = first_of(q->hash);
+		 (e = find_key(no, q->hash, q->key, q->keylen, &c)) != NULL; no = next)
+	{
+		next = e->collision;
+		if (is_about(e, q, &c) || rtc_l1_is_dead(e, now))
+		{
+			gone[ngone++] = block_no(e);
+			rtc_l1_remove(p, block_no(e));
+			continue;
+		}
+		nstay++;
+		if (victim == 0 || pg_atomic_read_u32(&e->visited) == 0 ||
+			pg_atomic_read_u32(&entry(victim)->visited) != 0)
+			victim = block_no(e);
+	}
+	if (nstay == MAX_ANSWERS)
+	{
+		*live = true;
+		gone[ngone++] = victim;
+		rtc_l1_remove(p, victim);
+	}
+	return ngone;
+}
+
+RtcL1Stored
 rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
-			 const Jsonb *answer, int64 ttl_ms)
+			 const Jsonb *answer, int64 ttl_ms, const RtcL1Note *note)
 {
 	uint32		n = partition_of(q->hash);
 	Partition  *p = &rtc_l1->partition[n];
@@ -201,9 +303,10 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 	Size		nblocks = 1;
 	BlockNo		first;
 	BlockNo		last = 0;
-	Cursor		c;
 	Entry	   *e;
-	Entry	   *old;
+	BlockNo		gone[MAX_ANSWERS];
+	int			ngone;
+	bool		live;
 
 	if (size > BLOCK_SIZE)
 		nblocks += (size - BLOCK_SIZE + sizeof(((Block *) 0)->payload) - 1) /
@@ -215,23 +318,21 @@ rtc_l1_store(const RtcL1Question *q, const RtcStampRead *stamps,
 		LWLockAcquire(pool_lock, LW_EXCLUSIVE);
 		rtc_l1->nrefused++;
 		LWLockRelease(pool_lock);
-		return false;
+		return RTC_L1_REFUSED;
 	}
 
 	e = entry(first);
 	e->last = last;
 	e->nblocks = nblocks;
-	write_entry(e, q, stamps, answer, ttl_ms);
+	write_entry(e, q, stamps, answer, ttl_ms, note);
 
 	LWLockAcquire(partition_lock(n), LW_EXCLUSIVE);
 	RTC_INJECT("l1_store_locked");
-	old = find(q->hash, q->key, q->keylen, &c);
-	if (old != NULL)
-		rtc_l1_remove(p, block_no(old));
+	ngone = make_room(p, q, gone, &live);
 	rtc_l1_insert(p, first);
 	LWLockRelease(partition_lock(n));
 
-	if (old != NULL)
-		rtc_l1_free_entry(block_no(old));
-	return true;
+	for (int i = 0; i < ngone; i++)
+		rtc_l1_free_entry(gone[i]);
+	return live ? RTC_L1_CONFLICT : RTC_L1_STORED;
 }

@@ -77,7 +77,7 @@ rtcache_l1(PG_FUNCTION_ARGS)
 													  values, nulls)));
 }
 
-/* One entry as cache_l1_keys() shows it, copied from under the lock. */
+/* An entry, then a key, as cache_l1_keys() shows it. */
 typedef struct KeyInfo
 {
 	uint32		survived;
@@ -87,6 +87,47 @@ typedef struct KeyInfo
 	char	   *key;
 	uint32		keylen;
 } KeyInfo;
+
+/* Answers under one key come one behind the other. */
+static int
+compare_key(const void *a, const void *b)
+{
+	const KeyInfo *x = a;
+	const KeyInfo *y = b;
+	int			order = memcmp(x->key, y->key, Min(x->keylen, y->keylen));
+
+	return order != 0 ? order : (x->keylen > y->keylen) - (x->keylen < y->keylen);
+}
+
+/*
+ * Joins the answers under each key to one: it is as large as all of them, as hot
+ * as the hottest, and lasts as long as the one that lasts longest.  Returns their
+ * number.
+ */
+static int
+join_answers(KeyInfo *infos, int n)
+{
+	int			nkeys = 0;
+
+	qsort(infos, n, sizeof(KeyInfo), compare_key);
+	for (int i = 0; i < n; i++)
+	{
+		KeyInfo    *last = nkeys > 0 ? &infos[nkeys - 1] : NULL;
+
+		if (last == NULL || compare_key(last, &infos[i]) != 0)
+		{
+			infos[nkeys++] = infos[i];
+			continue;
+		}
+		last->survived = Max(last->survived, infos[i].survived);
+		last->visited |= infos[i].visited;
+		last->bytes += infos[i].bytes;
+		if (last->expires_at != 0)
+			last->expires_at = infos[i].expires_at == 0 ? 0 :
+				Max(last->expires_at, infos[i].expires_at);
+	}
+	return nkeys;
+}
 
 /* Hottest first. */
 static int
@@ -156,6 +197,7 @@ cache_l1_keys(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 	}
 
+	n = join_answers(infos, n);
 	qsort(infos, n, sizeof(KeyInfo), compare_heat);
 	for (int i = 0; i < Min(n, limit); i++)
 	{

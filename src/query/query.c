@@ -178,6 +178,12 @@ rtc_query_deps(RtcQuery *query, RtcDep *dep)
 	return n;
 }
 
+Oid
+rtc_query_dep_relation(const RtcQuery *query, int i)
+{
+	return query->plan->deps->relid[i];
+}
+
 List *
 rtc_query_explain(RtcQuery *query)
 {

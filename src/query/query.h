@@ -66,6 +66,12 @@ extern bool rtc_query_may_run(const RtcQuery *query);
 /* Evaluates the dependencies of a cacheable answer: rtc_deps_evaluate(). */
 extern int	rtc_query_deps(RtcQuery *query, RtcDep *dep);
 
+/*
+ * The relation that one of them is about; invalid = none.  It is that of the last
+ * evaluation, which may be another one's: good enough for statistics.
+ */
+extern Oid	rtc_query_dep_relation(const RtcQuery *query, int i);
+
 /* Describes the dependencies: a list of RtcDepInfo (query_deps.h). */
 extern List *rtc_query_explain(RtcQuery *query);
 

@@ -56,6 +56,9 @@ typedef struct RtcDepPlan
 	uint32		argslen;
 	char		args[RTC_MAX_REMEMBERED];
 	RtcDep		dep[RTC_MAX_NAMED_DEPS];
+
+	/* What the last evaluation has named is of these; 0 = no relation. */
+	Oid			relid[RTC_MAX_NAMED_DEPS];
 } RtcDepPlan;
 
 /* One relation, for people. */

@@ -55,8 +55,10 @@ static int
 evaluate_all(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, bool whole)
 {
 	int			n = plan->ndefinitions;
+	int			named = n;		/* whose relation is noted */
 	ListCell   *lc;
 
+	memset(plan->relid, 0, n * sizeof(Oid));
 	memcpy(dep, plan->definition, n * sizeof(RtcDep));
 	foreach(lc, plan->relations)
 	{
@@ -72,6 +74,8 @@ evaluate_all(RtcDepPlan *plan, ArrayType *args, RtcDep *dep, bool whole)
 			n = add_rows(deps, args, dep, n);
 		if (n < 0)
 			return -1;
+		for (; named < n; named++)
+			plan->relid[named] = deps->relid;
 	}
 	return n;
 }

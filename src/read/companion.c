@@ -4,9 +4,10 @@
  *		What a value in Redis comes from, and who may see it.
  *
  * Beside each value that a lookup has stored stands its companion: which
- * question it answers, which privileges it takes to see it (privileges.c), and
- * the tags that it belongs to.  A value without companion may have been
- * written by any rule that can make its key, so every one of them counts.
+ * question it answers, which privileges it takes to see it (privileges.c), the
+ * tags that it belongs to, and how long it took to compute.  A value without
+ * companion may have been written by any rule that can make its key, so every
+ * one of them counts.
  *
  * Model: any backend, inside a transaction.  Reads system catalogs only.
  *
@@ -24,14 +25,37 @@
 #include "redis/names.h"
 #include "rule/rule_catalog.h"
 
+/* Stands in front of the microseconds, which are last. */
+#define COMPUTED_MARK		'~'
+#define MAX_COMPUTED_DIGITS	10
+
 void
 rtc_companion_write(StringInfo buf, const char *fingerprint,
-					const char *privileges, const RtcDep *tags, int ntags)
+					const char *privileges, const RtcDep *tags, int ntags,
+					uint32 computed_us)
 {
 	appendStringInfo(buf, "%s%s ", fingerprint, privileges);
 	for (int i = 0; i < ntags; i++)
 		appendStringInfo(buf, "%s%016llx", i > 0 ? "," : "",
 						 (unsigned long long) tags[i]);
+	appendStringInfo(buf, "%c%u", COMPUTED_MARK, computed_us);
+}
+
+int64
+rtc_companion_computed(const char *companion, size_t len)
+{
+	size_t		begin = len;
+	int64		us = 0;
+
+	/* older servers do not write it */
+	while (begin > 0 && companion[begin - 1] >= '0' && companion[begin - 1] <= '9')
+		begin--;
+	if (begin == len || len - begin > MAX_COMPUTED_DIGITS ||
+		begin == 0 || companion[begin - 1] != COMPUTED_MARK)
+		return -1;
+	for (; begin < len; begin++)
+		us = us * 10 + (companion[begin] - '0');
+	return us;
 }
 
 int
@@ -49,12 +73,13 @@ rtc_companion_read(char *companion, char **privileges, RtcDep *tags, int max)
 	if (p == NULL)
 		return -1;
 	*p++ = '\0';
-	while (*p != '\0')
+	while (*p != '\0' && *p != COMPUTED_MARK)
 	{
 		if (n >= max)
 			return -1;
 		tags[n++] = strtou64(p, &end, 16);
-		if (end != p + RTC_TAG_DIGITS || (*end != ',' && *end != '\0'))
+		if (end != p + RTC_TAG_DIGITS ||
+			(*end != ',' && *end != COMPUTED_MARK && *end != '\0'))
 			return -1;
 		p = *end == ',' ? end + 1 : end;
 	}

@@ -17,10 +17,16 @@
 
 #include "dep/dep.h"
 
-/* Writes the companion of a value that a lookup stores. */
+/*
+ * Writes the companion of a value that a lookup stores, which took so many
+ * microseconds to compute.
+ */
 extern void rtc_companion_write(StringInfo buf, const char *fingerprint,
 								const char *privileges, const RtcDep *tags,
-								int ntags);
+								int ntags, uint32 computed_us);
+
+/* The microseconds that a companion tells; -1 = it does not. */
+extern int64 rtc_companion_computed(const char *companion, size_t len);
 
 /*
  * Takes a companion apart; its text is changed.  Returns the number of tags, for

@@ -31,8 +31,10 @@
 #include "dep/interest.h"
 #include "guc.h"
 #include "read/companion.h"
+#include "read/families.h"
 #include "read/fetch.h"
 #include "read/hits.h"
+#include "read/key_conflicts.h"
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
 #include "read/standby.h"
@@ -117,14 +119,17 @@ name_wanted(Request *request, const RtcQuestion *question,
 }
 
 /*
- * Makes an answer of a value found in Redis.  NULL = it is corrupt.  Raises
+ * Makes an answer of a value found in Redis, and tells what computing it has
+ * taken.  NULL = it is corrupt.  Raises
  * what the query would raise if this user may not have the answer.
  */
 static Jsonb *
-read_value(const RtcQuestion *question, const RtcValue *value)
+read_value(const RtcQuestion *question, const RtcValue *value,
+		   uint32 *computed_us)
 {
 	Jsonb	   *answer;
 	bool		fits;
+	int64		us = -1;
 
 	/* first of all: who may not read must not drop either */
 	rtc_query_check_access(question->query);
@@ -135,10 +140,21 @@ read_value(const RtcQuestion *question, const RtcValue *value)
 		(question->l1.one_row ||
 		 (JB_ROOT_IS_ARRAY(answer) && !JB_ROOT_IS_SCALAR(answer)));
 	if (!fits)
+	{
 		rtc_stat_inc(RTC_STAT_CORRUPT);
-	else if (!question->again)
+		return NULL;
+	}
+	if (value->companion != NULL)
+		us = rtc_companion_computed(value->companion, value->companionlen);
+	if (question->again)
+		*computed_us = Max(us, 0);
+	else
+	{
 		rtc_stat_inc(RTC_STAT_L2_HITS);
-	return fits ? answer : NULL;
+		*computed_us = rtc_family_l2_hit(question->l1.key, question->l1.keylen,
+										 us);
+	}
+	return answer;
 }
 
 /*
@@ -225,12 +241,12 @@ ask_lease(Request *request, const RtcQuestion *question,
 }
 
 /*
- * Looks for the answer in Redis: a HIT sets *answer and its *ttl_ms; LEASED means
+ * Looks for the answer in Redis: a HIT sets it and its *ttl_ms; LEASED means
  * that we may store it.  Otherwise *reason is what a lookup without L1 counts.
  */
 static RtcGetResult
 ask_redis(Request *request, const RtcQuestion *question,
-		  const RtcLookupNames *names, Jsonb **answer, int64 *ttl_ms,
+		  const RtcLookupNames *names, RtcAnswer *answer, int64 *ttl_ms,
 		  RtcCounter *reason)
 {
 	const RtcTrust *trust = &request->trust;
@@ -248,13 +264,18 @@ ask_redis(Request *request, const RtcQuestion *question,
 	name_wanted(request, question, names);
 	*reason = RTC_STAT_BYPASS_ERROR;
 	found = rtc_cmd_get(wanted, &value);
+	if (found == RTC_GET_OTHER)
+	{
+		rtc_key_conflict(question->l1.key, question->l1.keylen);
+		found = RTC_GET_MISS;
+	}
 	RTC_INJECT("got");
 	for (;; first = false)
 	{
 		if (found == RTC_GET_HIT && rtc_trust_holds(trust))
 		{
-			*answer = read_value(question, &value);
-			if (*answer != NULL)
+			answer->value = read_value(question, &value, &answer->computed_us);
+			if (answer->value != NULL)
 			{
 				/* its last millisecond is 0 in Redis, which is no end for L1 */
 				*ttl_ms = value.ttl_ms == 0 ? 1 : value.ttl_ms;
@@ -297,7 +318,8 @@ ask_redis(Request *request, const RtcQuestion *question,
  * Looks for the answer in Redis on a standby.  NULL = it is not there.
  */
 static Jsonb *
-ask_on_standby(const RtcQuestion *question, const RtcLookupNames *names)
+ask_on_standby(const RtcQuestion *question, const RtcLookupNames *names,
+			   uint32 *computed_us)
 {
 	RtcValue	value;
 
@@ -305,11 +327,49 @@ ask_on_standby(const RtcQuestion *question, const RtcLookupNames *names)
 	if (names->owned &&
 		rtc_standby_get(question->l1.key, question->l1.keylen, &value) &&
 		rtc_is_row_text(value.value, value.len))
-		return read_value(question, &value);
+		return read_value(question, &value, computed_us);
 	return NULL;
 }
 
 /* ---------------- storing ---------------- */
+
+static void
+count_family(const RtcQuestion *question, RtcFamilyCounter counter, uint64 n)
+{
+	rtc_family_add(question->l1.key, question->l1.keylen, counter, n);
+}
+
+static void
+count_miss(const RtcQuestion *question, const RtcAnswer *answer)
+{
+	count_family(question, RTC_FAMILY_MISSES, 1);
+	count_family(question, RTC_FAMILY_COMPUTED_US, answer->computed_us);
+}
+
+static void
+count_fill(const RtcQuestion *question, size_t bytes)
+{
+	rtc_stat_inc(RTC_STAT_FILLS);
+	count_family(question, RTC_FAMILY_FILLS, 1);
+	count_family(question, RTC_FAMILY_BYTES, bytes);
+}
+
+static void
+count_refused(const RtcQuestion *question)
+{
+	rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
+	count_family(question, RTC_FAMILY_REFUSED, 1);
+}
+
+/* Runs the query, and notes what that takes. */
+static void
+run(const RtcQuestion *question, StringInfo text, RtcAnswer *answer)
+{
+	int64		begin = rtc_clock_us();
+
+	answer->value = rtc_question_run(question, text);
+	answer->computed_us = Min(rtc_clock_us() - begin, PG_UINT32_MAX);
+}
 
 /*
  * Is this an answer that could be taken for a row that a rule has stored, under
@@ -330,7 +390,7 @@ needs_mark(const RtcQuestion *question, const RtcLookupNames *names,
  */
 static bool
 fill(const Request *request, const RtcQuestion *question,
-	 const RtcLookupNames *names, StringInfo text)
+	 const RtcLookupNames *names, StringInfo text, uint32 computed_us)
 {
 	const RtcWanted *wanted = &request->wanted;
 	StringInfoData companion;
@@ -351,13 +411,17 @@ fill(const Request *request, const RtcQuestion *question,
 
 	initStringInfo(&companion);
 	rtc_companion_write(&companion, request->fingerprint,
-						question->query->privileges, names->dep, wanted->ntags);
+						question->query->privileges, names->dep, wanted->ntags,
+						computed_us);
 	stored = rtc_cmd_fill(wanted, request->token, text->data, text->len,
 						  companion.data, companion.len, question->ttl_ms);
-	if (stored >= 0)
-		rtc_stat_inc(stored > 0 ? RTC_STAT_FILLS : RTC_STAT_FILLS_REFUSED);
-	if (stored > 0)
+	if (stored == 0)
+		count_refused(question);
+	else if (stored > 0)
+	{
+		count_fill(question, text->len);
 		rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text->len);
+	}
 	return stored > 0;
 }
 
@@ -382,7 +446,7 @@ run_with_lease(const Request *request, const RtcQuestion *question,
 	initStringInfo(&text);
 	PG_TRY();
 	{
-		answer->value = rtc_question_run(question, &text);
+		run(question, &text, answer);
 	}
 	PG_CATCH();
 	{
@@ -394,7 +458,7 @@ run_with_lease(const Request *request, const RtcQuestion *question,
 
 	RTC_INJECT("answer_computed");
 	if (rtc_clock_ms() - request->leased_at_ms >= request->lease_ms)
-		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);	/* it has expired */
+		count_refused(question);	/* it has expired */
 	else if (!may_store(question) ||
 			 !rtc_trust_holds(&request->trust) ||
 			 !rtc_stamp_read_valid(&names->stamps))
@@ -404,11 +468,12 @@ run_with_lease(const Request *request, const RtcQuestion *question,
 		 * a commit from after may_fill(), which looked whether the position
 		 * covers everything from before.
 		 */
-		rtc_stat_inc(RTC_STAT_FILLS_REFUSED);
+		count_refused(question);
 		rtc_cmd_unlease(&request->wanted, request->token);
 	}
 	else
-		answer->in_redis = fill(request, question, names, &text);
+		answer->in_redis = fill(request, question, names, &text,
+								answer->computed_us);
 	RTC_INJECT("filled");
 	pfree(text.data);
 }
@@ -420,6 +485,9 @@ static void
 store(const RtcQuestion *question, const RtcLookupNames *names,
 	  RtcAnswer *answer, int64 ttl_ms)
 {
+	RtcL1Stored stored;
+	RtcL1Note	note;
+
 	answer->in_vain = true;
 	if (!may_store(question))
 		return;
@@ -429,15 +497,24 @@ store(const RtcQuestion *question, const RtcLookupNames *names,
 		return;
 	}
 	if (!rtc_stamp_read_valid(&names->stamps))
+	{
 		answer->in_vain = false;	/* nobody could use it, now is another
 									 * time */
-	else if (rtc_l1_store(&question->l1, &names->stamps, answer->value, ttl_ms))
-	{
-		answer->in_vain = false;
-		answer->in_l1 = true;
-		if (!answer->in_redis)
-			rtc_stat_inc(RTC_STAT_FILLS);
+		return;
 	}
+	note.computed_us = answer->computed_us;
+	note.dropped = (answer->in_redis || answer->found) && !names->owned &&
+		names->ndeps > 0;
+	stored = rtc_l1_store(&question->l1, &names->stamps, answer->value, ttl_ms,
+						  &note);
+	if (stored == RTC_L1_REFUSED)
+		return;
+	answer->in_vain = false;
+	answer->in_l1 = true;
+	if (!answer->in_redis)
+		count_fill(question, answer->value == NULL ? 0 : VARSIZE(answer->value));
+	if (stored == RTC_L1_CONFLICT)
+		rtc_key_conflict(question->l1.key, question->l1.keylen);
 }
 
 void
@@ -455,7 +532,7 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	answer->in_vain = false;
 	if (RecoveryInProgress())
 	{
-		answer->value = ask_on_standby(question, names);
+		answer->value = ask_on_standby(question, names, &answer->computed_us);
 		if (answer->value != NULL)
 			return;
 		rtc_stat_inc(RTC_STAT_BYPASS_NOT_READY);
@@ -463,8 +540,7 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 		return;
 	}
 
-	found = ask_redis(&request, question, names, &answer->value, &ttl_ms,
-					  &reason);
+	found = ask_redis(&request, question, names, answer, &ttl_ms, &reason);
 	answer->found = found == RTC_GET_HIT;
 	if (answer->found)
 	{
@@ -479,12 +555,16 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	else
 	{
 		/* Without L1 there is no cache in this case. */
+		if (use_l1)
+			reason = RTC_STAT_MISSES;
 		if (!question->again)
-			rtc_stat_inc(use_l1 ? RTC_STAT_MISSES : reason);
+			rtc_stat_inc(reason);
 		if (found == RTC_GET_LEASED)
 			run_with_lease(&request, question, names, answer);
 		else
-			answer->value = rtc_question_run(question, NULL);
+			run(question, NULL, answer);
+		if (reason == RTC_STAT_MISSES && !question->again)
+			count_miss(question, answer);
 		RTC_INJECT("l1_store_begins");
 	}
 	if (use_l1)

@@ -71,6 +71,7 @@
 #include "base/inject.h"
 #include "compat.h"
 #include "guc.h"
+#include "read/families.h"
 #include "read/fetch.h"
 #include "read/hits.h"
 #include "read/lookup.h"
@@ -118,12 +119,26 @@ must_bypass(const RtcQuestion *question, RtcCounter *reason)
 	return true;
 }
 
+/* Looks into L1; counts by which tables an answer has ended. */
+static bool
+look_into_l1(const RtcQuestion *question, const RtcLookupNames *names,
+			 Jsonb **answer, RtcL1Found *found)
+{
+	if (rtc_l1_get(&question->l1, &names->stamps, answer, found))
+		return true;
+	if (found->ended.n > 0)
+		rtc_names_count_ended(names, question, &found->ended);
+	return false;
+}
+
 /* Raises what the query would raise for this user; else counts the hit. */
 static void
-use_l1_answer(const RtcQuestion *question)
+use_l1_answer(const RtcQuestion *question, const RtcL1Found *found)
 {
 	rtc_query_check_access(question->query);
 	rtc_stat_inc(RTC_STAT_L1_HITS);
+	rtc_family_l1_hit(question->l1.key, question->l1.keylen,
+					  found->computed_us);
 }
 
 /*
@@ -136,6 +151,7 @@ wait_for_others(const RtcQuestion *question, RtcLookupNames *names,
 				uint64 flight, Jsonb **answer, bool *ours)
 {
 	int64		deadline = rtc_deadline_in(rtc_fill_wait);
+	RtcL1Found	found;
 
 	for (;;)
 	{
@@ -155,7 +171,7 @@ wait_for_others(const RtcQuestion *question, RtcLookupNames *names,
 			*answer = bypass(question, RTC_STAT_BYPASS_PENDING);
 			return true;
 		}
-		if (rtc_l1_get(&question->l1, &names->stamps, answer, NULL))
+		if (look_into_l1(question, names, answer, &found))
 			break;
 		if (*ours)
 			return false;
@@ -165,7 +181,7 @@ wait_for_others(const RtcQuestion *question, RtcLookupNames *names,
 		rtc_flight_land(flight, false);
 	else
 		rtc_stat_inc(RTC_STAT_FILL_WAITS);
-	use_l1_answer(question);
+	use_l1_answer(question, &found);
 	return true;
 }
 
@@ -213,7 +229,7 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 {
 	RtcCounter	reason;
 	Jsonb	   *answer;
-	int64		left_ms;
+	RtcL1Found	found;
 	bool		use_l1;
 
 	if (must_bypass(question, &reason))
@@ -229,11 +245,11 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 	if (!rtc_stamp_read_take(&names->stamps))
 		return bypass(question, RTC_STAT_BYPASS_PENDING);
 	RTC_INJECT("stamps_taken");
-	if (use_l1 && rtc_l1_get(&question->l1, &names->stamps, &answer, &left_ms))
+	if (use_l1 && look_into_l1(question, names, &answer, &found))
 	{
-		use_l1_answer(question);
+		use_l1_answer(question, &found);
 		if (rtc_hits_matter())
-			rtc_hit(question, names, left_ms);
+			rtc_hit(question, names, found.ttl_ms);
 		return answer;
 	}
 
@@ -257,10 +273,10 @@ static bool
 is_in_l1(const RtcQuestion *question, const RtcLookupNames *names)
 {
 	Jsonb	   *answer;
-	int64		left_ms;
+	RtcL1Found	found;
 
-	return rtc_l1_get(&question->l1, &names->stamps, &answer, &left_ms) &&
-		rtc_question_lasts(question, left_ms);
+	return look_into_l1(question, names, &answer, &found) &&
+		rtc_question_lasts(question, found.ttl_ms);
 }
 
 /*

@@ -25,10 +25,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 
 #include "base/key.h"
 #include "op.h"
 #include "read/lookup_names.h"
+#include "table_stats.h"
 
 /* Takes the caller's tags. */
 static void
@@ -121,6 +123,32 @@ rtc_names_find_owner(RtcLookupNames *names, const RtcQuestion *question)
 		(key = rtc_query_owned_key(question->query, &keylen)) != NULL &&
 		keylen == question->l1.keylen &&
 		memcmp(key, question->l1.key, keylen) == 0;
+}
+
+/* The stamps of a key and of the database come first. */
+#define KEY_STAMPS		2
+
+void
+rtc_names_count_ended(const RtcLookupNames *names, const RtcQuestion *question,
+					  const RtcStampRead *ended)
+{
+	Oid			last = InvalidOid;
+
+	if (names->tagged || ended->n != names->stamps.n)
+		return;
+	for (int i = 0; i < names->ndeps; i++)
+	{
+		Oid			relid;
+
+		if (ended->bucket[KEY_STAMPS + i] != names->stamps.bucket[KEY_STAMPS + i] ||
+			ended->version[KEY_STAMPS + i] == names->stamps.version[KEY_STAMPS + i])
+			continue;
+		/* those of one table come one behind the other */
+		relid = rtc_query_dep_relation(question->query, i);
+		if (OidIsValid(relid) && relid != last)
+			rtc_table_stat_add(MyDatabaseId, relid, RTC_TABLE_ANSWERS_ENDED, 1);
+		last = relid;
+	}
 }
 
 void

@@ -47,6 +47,14 @@ extern void rtc_names_find_owner(RtcLookupNames *names,
 								 const RtcQuestion *question);
 
 /*
+ * Counts an answer that was stored with the stamps "ended", of the same buckets,
+ * for each table of which the stamps have moved.
+ */
+extern void rtc_names_count_ended(const RtcLookupNames *names,
+								  const RtcQuestion *question,
+								  const RtcStampRead *ended);
+
+/*
  * Sets the buckets of a key (rtc_dep_key()), the database and "deps".
  */
 extern void rtc_stamps_of(RtcStampRead *stamps, RtcDep key, const RtcDep *deps,

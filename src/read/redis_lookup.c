@@ -165,13 +165,15 @@ rtc_cmd_get(const RtcWanted *wanted, RtcValue *value)
 	rtc_breaker_success();
 
 	/* It may have vanished between the two commands: not there, then. */
-	if (!member || replies[0].elems[0].type != RTC_REPLY_STRING ||
+	if (replies[0].elems[0].type != RTC_REPLY_STRING ||
 		replies[1].integer == -2)
 		return RTC_GET_MISS;
 
 	rtc_value_take(value, &replies[0].elems[0], &replies[0].elems[1],
 				   replies[1].integer);
-	return is_wanted(wanted, value) ? RTC_GET_HIT : RTC_GET_MISS;
+	if (!is_wanted(wanted, value))
+		return RTC_GET_OTHER;
+	return member ? RTC_GET_HIT : RTC_GET_MISS;
 }
 
 /*

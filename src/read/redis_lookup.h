@@ -26,6 +26,8 @@ typedef enum RtcGetResult
 {
 	RTC_GET_HIT,				/* value is there */
 	RTC_GET_MISS,				/* no value, and no lease asked for */
+	RTC_GET_OTHER,				/* a value that answers another question; only
+								 * rtc_cmd_get() tells */
 	RTC_GET_LEASED,				/* no value; the caller now holds the lease */
 	RTC_GET_BUSY,				/* no value; another reader holds the lease */
 	RTC_GET_CORRUPT,			/* the key holds something that is no string */

@@ -28,9 +28,11 @@
 
 #include "base/inject.h"
 #include "guc.h"
+#include "redis/names.h"
 #include "redis/script.h"
 #include "relay/tag_drop.h"
 #include "stats.h"
+#include "table_stats.h"
 
 /* Keys that one exchange may delete, and that one set is good for at least. */
 #ifndef KEYS_PER_EXCHANGE
@@ -55,6 +57,17 @@ append(RtcConn *conn, const RtcScript *script, bool by_text, const char *tag,
 	rtc_conn_append_strings(conn, by_text ? "EVAL" : "EVALSHA",
 							by_text ? script->text : script->sha,
 							"1", tag, number, rtc_publish, NULL);
+}
+
+/* Values have been deleted because of a tag set. */
+static void
+count_ended(const char *tag, int64 n)
+{
+	size_t		prefixlen;
+	RtcDep		dep;
+
+	if (n > 0 && rtc_tag_parse(tag, strlen(tag), &prefixlen, &dep))
+		rtc_table_stats_ended(dep, n);
 }
 
 /*
@@ -93,6 +106,7 @@ drop_some(RtcConn *conn, const char **tags, int nsent, bool *by_text,
 				 reply->elems[1].type == RTC_REPLY_INTEGER)
 		{
 			*dropped += reply->elems[1].integer;
+			count_ended(tags[i], reply->elems[1].integer);
 			if (reply->elems[0].integer >= limit)
 				tags[left++] = tags[i];
 		}

@@ -36,6 +36,7 @@
 typedef struct RtcDepEntry
 {
 	RtcDep		dep;
+	Oid			relid;			/* table that it is one of; invalid = none */
 	bool		written;		/* rtc_depset_next() has shown it */
 	char		status;			/* for simplehash */
 } RtcDepEntry;
@@ -69,8 +70,9 @@ touch(RtcDep dep)
 }
 
 bool
-rtc_depset_add(RtcDep dep)
+rtc_depset_add(RtcDep dep, Oid relid)
 {
+	RtcDepEntry *entry;
 	bool		found;
 	uint32		max;
 
@@ -92,13 +94,15 @@ rtc_depset_add(RtcDep dep)
 
 	/* first: after an error here, and a savepoint, it is not in the set */
 	touch(dep);
-	deps_insert(set.hash, dep, &found)->written = false;
+	entry = deps_insert(set.hash, dep, &found);
+	entry->relid = relid;
+	entry->written = false;
 	set.last = dep;
 	return true;
 }
 
 bool
-rtc_depset_next(uint32 *pos, RtcDep *dep)
+rtc_depset_next(uint32 *pos, RtcDep *dep, Oid *relid)
 {
 	if (set.hash == NULL)
 		return false;
@@ -110,6 +114,7 @@ rtc_depset_next(uint32 *pos, RtcDep *dep)
 		{
 			entry->written = true;
 			*dep = entry->dep;
+			*relid = entry->relid;
 			return true;
 		}
 	}

@@ -15,13 +15,17 @@
 #include "dep/dep.h"
 
 /*
- * Adds a dependency and touches its stamp.  Returns true if it is new.
- * Allocates in TopTransactionContext; may raise out of memory.
+ * Adds a dependency and touches its stamp.  relid: the table that it is one of;
+ * invalid = none.  Returns true if it is new.  Allocates in TopTransactionContext;
+ * may raise out of memory.
  */
-extern bool rtc_depset_add(RtcDep dep);
+extern bool rtc_depset_add(RtcDep dep, Oid relid);
 
-/* Returns the next one that was not returned before; *pos starts at 0. */
-extern bool rtc_depset_next(uint32 *pos, RtcDep *dep);
+/*
+ * Returns the next one that was not returned before, and the table that it is one
+ * of; *pos starts at 0.
+ */
+extern bool rtc_depset_next(uint32 *pos, RtcDep *dep, Oid *relid);
 
 /* Have there been too many, so that the whole database counts as changed? */
 extern bool rtc_depset_overflowed(void);

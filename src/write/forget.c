@@ -50,7 +50,7 @@ rtc_forget_matching(const char *glob, size_t len)
 void
 rtc_forget_tag(const char *tag, size_t len)
 {
-	(void) rtc_oplist_add_dep(rtc_dep_tag(tag, len));
+	(void) rtc_oplist_add_dep(rtc_dep_tag(tag, len), InvalidOid);
 }
 
 /* Deletes every key that a template can have made, or the keys of its tag. */

@@ -44,6 +44,7 @@
 #include "base/inject.h"
 #include "dep/stamps.h"
 #include "guc.h"
+#include "table_stats.h"
 #include "wal/message.h"
 #include "wal/queue.h"
 #include "write/changed_deps.h"
@@ -319,10 +320,10 @@ rtc_oplist_add(const RtcOp *op)
 }
 
 bool
-rtc_oplist_add_dep(RtcDep dep)
+rtc_oplist_add_dep(RtcDep dep, Oid relid)
 {
 	check_may_write();
-	if (!rtc_depset_add(dep))
+	if (!rtc_depset_add(dep, relid))
 		return false;
 
 	/* another PRE_COMMIT callback has changed something behind ours */
@@ -341,6 +342,7 @@ rtc_oplist_add_tags(void)
 	RtcOp		clear = {.kind = RTC_OP_CLEAR};
 	RtcOp		tag = {.kind = RTC_OP_TAG};
 	uint32		pos = 0;
+	Oid			relid;
 
 	if (rtc_depset_overflowed())
 	{
@@ -349,10 +351,13 @@ rtc_oplist_add_tags(void)
 		list.cleared = true;
 		return;
 	}
-	while (rtc_depset_next(&pos, &tag.dep))
+	while (rtc_depset_next(&pos, &tag.dep, &relid))
 	{
-		if (rtc_depset_is_wanted(tag.dep))
-			push(&tag);
+		if (!rtc_depset_is_wanted(tag.dep))
+			continue;
+		push(&tag);
+		if (OidIsValid(relid))
+			rtc_table_stats_changed(tag.dep, relid);
 	}
 }
 

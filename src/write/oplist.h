@@ -25,10 +25,11 @@
 extern void rtc_oplist_add(const RtcOp *op);
 
 /*
- * Notes a change of what answers may depend on; they end at commit.  Returns
- * false if it was noted before.  Raises like rtc_oplist_add().
+ * Notes a change of what answers may depend on; they end at commit.  relid: the
+ * table that it is one of, for statistics; invalid = none.  Returns false if it was
+ * noted before.  Raises like rtc_oplist_add().
  */
-extern bool rtc_oplist_add_dep(RtcDep dep);
+extern bool rtc_oplist_add_dep(RtcDep dep, Oid relid);
 
 /* ---- for xact.c only ---- */
 

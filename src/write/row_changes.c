@@ -231,8 +231,8 @@ rtc_track_has(const RtcTrack *track, Oid relid)
 static void
 add_bulk(Oid relid)
 {
-	(void) rtc_oplist_add_dep(rtc_dep_relation(relid));
-	(void) rtc_oplist_add_dep(rtc_dep_bulk(relid));
+	(void) rtc_oplist_add_dep(rtc_dep_relation(relid), relid);
+	(void) rtc_oplist_add_dep(rtc_dep_bulk(relid), relid);
 }
 
 /* Names a value.  The track may be stale, but stays in memory. */
@@ -248,7 +248,8 @@ add_value(RtcTrack *track, TrackColumn *column, Datum value)
 	{
 		TrackName  *name = &column->name[i];
 
-		if (rtc_oplist_add_dep(rtc_dep_value(name->relid, name->attnum, hash)))
+		if (rtc_oplist_add_dep(rtc_dep_value(name->relid, name->attnum, hash),
+							   name->relid))
 			track->nvalues++;
 	}
 }
@@ -261,7 +262,8 @@ rtc_track_row(RtcTrack *track, const RtcRowChange *change)
 	if (!FullTransactionIdEquals(track->fxid, fxid))
 	{
 		for (int i = 0; i < track->nrelids; i++)
-			(void) rtc_oplist_add_dep(rtc_dep_relation(track->relids[i]));
+			(void) rtc_oplist_add_dep(rtc_dep_relation(track->relids[i]),
+									  track->relids[i]);
 		track->fxid = fxid;
 		track->nvalues = 0;
 		track->bulk = false;

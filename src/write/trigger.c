@@ -264,11 +264,13 @@ add_gone(const RtcRowChange *change, const RtcRow *row,
 
 /* Drops what depends on the tag of a row, if there is a row and it has one. */
 static void
-add_tag(RtcTemplate *tmpl, HeapTuple row, TupleDesc desc, StringInfo buf)
+add_tag(RtcTemplate *tmpl, const RtcRowChange *change, HeapTuple row,
+		StringInfo buf)
 {
 	resetStringInfo(buf);
-	if (row != NULL && rtc_template_render(tmpl, row, desc, buf))
-		rtc_forget_tag(buf->data, buf->len);
+	if (row != NULL && rtc_template_render(tmpl, row, change->desc, buf))
+		(void) rtc_oplist_add_dep(rtc_dep_tag(buf->data, buf->len),
+								  RelationGetRelid(change->rel));
 }
 
 /*
@@ -354,8 +356,8 @@ apply_rule(const RtcCachedRule *entry, const RtcRowChange *change)
 
 	foreach(lc, rule->tag)
 	{
-		add_tag(lfirst(lc), change->oldrow, change->desc, &oldkey);
-		add_tag(lfirst(lc), change->newrow, change->desc, &newkey);
+		add_tag(lfirst(lc), change, change->oldrow, &oldkey);
+		add_tag(lfirst(lc), change, change->newrow, &newkey);
 	}
 
 	foreach(lc, rule->del)

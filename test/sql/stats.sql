@@ -117,6 +117,7 @@ SELECT * FROM held('async');
 RESET synchronous_commit;
 
 -- health
+SELECT cache_stats_reset();
 SELECT name, ok FROM cache_health();
 SELECT detail FROM cache_health() WHERE name IN ('preloaded', 'redis_url', 'wal_level', 'relay', 'connection', 'breaker');
 DROP TABLE stat;
