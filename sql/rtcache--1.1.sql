@@ -539,7 +539,7 @@ COMMENT ON COLUMN rtcache_tables.relation IS 'the table; NULL: all tables, of an
 COMMENT ON COLUMN rtcache_tables.sets IS 'values that committed transactions have given to Redis by rules of the table';
 COMMENT ON COLUMN rtcache_tables.dels IS 'keys that they have deleted there by rules of the table';
 COMMENT ON COLUMN rtcache_tables.answers_ended IS 'answers that writes to the table have ended, as far as lookups and the relay found that out';
-COMMENT ON COLUMN rtcache_tables.refreshes IS 'answers that workers have computed again after a write to the table had ended them';
+COMMENT ON COLUMN rtcache_tables.refreshes IS 'answers over the table that workers have computed again';
 COMMENT ON COLUMN rtcache_tables.warm IS 'rows of the table that a warm-up has stored';
 
 CREATE VIEW rtcache_l1 AS

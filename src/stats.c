@@ -78,7 +78,14 @@ static uint64
 read_counter(RtcCounter counter)
 {
 	uint64		sum = 0;
+	uint64		l1_hits;
+	uint64		saved_us;
 
+	if (counter == RTC_STAT_L1_HITS || counter == RTC_STAT_SAVED_US)
+	{
+		rtc_families_hits(&l1_hits, &saved_us);
+		return counter == RTC_STAT_L1_HITS ? l1_hits : saved_us;
+	}
 	for (int i = 0; i < RTC_STAT_STRIPES; i++)
 		sum += pg_atomic_read_u64(&shared->stripe[i].counter[counter]);
 	return sum;

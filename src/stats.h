@@ -19,7 +19,8 @@
 /* Every counter, in the order of the columns of rtcache_stats. */
 typedef enum RtcCounter
 {
-	RTC_STAT_L1_HITS,			/* lookups answered from shared memory */
+	RTC_STAT_L1_HITS,			/* lookups answered from shared memory;
+								 * counted by read/families.c */
 	RTC_STAT_L2_HITS,			/* lookups answered by Redis */
 	RTC_STAT_MISSES,			/* lookups that ran the query, cache usable */
 	RTC_STAT_FILLS,				/* computed values stored in a cache */
@@ -57,7 +58,7 @@ typedef enum RtcCounter
 	RTC_STAT_KEY_CONFLICTS,		/* lookups that found the answer to another
 								 * question, or replaced it */
 	RTC_STAT_SAVED_US,			/* microseconds that it had taken to compute
-								 * the answers of hits */
+								 * the answers of hits; counted there, too */
 	RTC_STAT_REFRESHES,			/* answers that workers have computed again */
 	RTC_STAT_REFRESHES_FAILED,	/* questions that ended in an error */
 	RTC_STAT_WORK_DROPPED,		/* work that was dropped: no room, or nobody

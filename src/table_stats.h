@@ -21,8 +21,8 @@ typedef enum RtcTableCounter
 	RTC_TABLE_DELS,				/* keys that its rules have deleted there */
 	RTC_TABLE_ANSWERS_ENDED,	/* answers that were found to be ended by
 								 * writes to it */
-	RTC_TABLE_REFRESHES,		/* answers that were computed again since a
-								 * write to it had ended them */
+	RTC_TABLE_REFRESHES,		/* answers over it that workers have computed
+								 * again */
 	RTC_TABLE_WARM,				/* rows that a warm-up has stored */
 	RTC_TABLE_COUNTERS
 } RtcTableCounter;

@@ -50,8 +50,8 @@ typedef struct RtcL1Found
 
 	/*
 	 * Of a miss: what an answer that is there was stored with, if it has
-	 * ended, nobody was told of that before, and the relay will not see it.
-	 * n = 0: there is nothing to tell.
+	 * ended, nobody was told of that before, and the relay will not see it. n
+	 * = 0: there is nothing to tell.
 	 */
 	RtcStampRead ended;
 } RtcL1Found;

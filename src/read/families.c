@@ -17,6 +17,7 @@
  *
  * Hits in L1 are counted in stripes, since they are so cheap that backends would
  * wait for the cache line of a counter; all else takes a round trip or a query.
+ * They are counted nowhere else: rtcache_stats adds all families up.
  *
  * Model: any backend.  Counting takes no lock and raises nothing.  The view adds
  * up what is there; what is counted meanwhile may or may not be in.
@@ -75,6 +76,7 @@ typedef struct RtcFamilies
 	FamilyName	name[MAX_FAMILIES];
 	pg_atomic_uint64 counter[MAX_FAMILIES + 1][RTC_FAMILY_COUNTERS];
 	FamilyHits	hits[STRIPES][MAX_FAMILIES + 1];
+	FamilyHits	gone;			/* of databases that are gone */
 } RtcFamilies;
 
 static RtcFamilies *shared = NULL;
@@ -88,6 +90,8 @@ init(void)
 {
 	for (int i = 0; i < MAX_FAMILIES; i++)
 		pg_atomic_init_u64(&shared->owner[i], 0);
+	pg_atomic_init_u64(&shared->gone.l1_hits, 0);
+	pg_atomic_init_u64(&shared->gone.saved_us, 0);
 	for (int i = 0; i <= MAX_FAMILIES; i++)
 	{
 		for (int j = 0; j < RTC_FAMILY_COUNTERS; j++)
@@ -131,9 +135,27 @@ take_place(uint64 owner, const char *name, uint32 len)
 	return place;
 }
 
-/* The place of the family of a key. */
-static inline int
-place_of(const char *key, uint32 keylen)
+/* The family that this backend has met last; owner 0 = none. */
+static struct
+{
+	uint64		owner;
+	int			place;
+	uint32		len;
+	char		name[MAX_NAME];
+}			last;
+
+/* Is the key one of that family, which still has its place? */
+static inline bool
+is_last(const char *key, uint32 keylen)
+{
+	return last.owner != 0 && keylen > last.len && key[last.len] == ':' &&
+		memcmp(key, last.name, last.len) == 0 &&
+		pg_atomic_read_u64(&shared->owner[last.place]) == last.owner;
+}
+
+/* Finds the place of the family of a key. */
+static int
+find_place(const char *key, uint32 keylen)
 {
 	RtcPlaces	all = places();
 	uint32		len = Min(keylen, MAX_NAME);
@@ -145,22 +167,28 @@ place_of(const char *key, uint32 keylen)
 		len = colon - key;
 	owner = owner_of(MyDatabaseId, key, len);
 	place = rtc_place_find(&all, owner);
-	return place >= 0 ? place : take_place(owner, key, len);
+	if (place < 0)
+		place = take_place(owner, key, len);
+	if (place != OTHERS)
+	{
+		last.owner = owner;
+		last.place = place;
+		last.len = len;
+		memcpy(last.name, key, len);
+	}
+	return place;
+}
+
+static inline int
+place_of(const char *key, uint32 keylen)
+{
+	return is_last(key, keylen) ? last.place : find_place(key, keylen);
 }
 
 static inline FamilyHits *
 hits_of(int place)
 {
 	return &shared->hits[(uint32) MyProcPid % STRIPES][place];
-}
-
-static void
-count_saved(FamilyHits *hits, uint64 us)
-{
-	if (us == 0)
-		return;
-	pg_atomic_fetch_add_u64(&hits->saved_us, us);
-	rtc_stat_add(RTC_STAT_SAVED_US, us);
 }
 
 void
@@ -177,7 +205,7 @@ rtc_family_l1_hit(const char *key, uint32 keylen, uint32 computed_us)
 	FamilyHits *hits = hits_of(place_of(key, keylen));
 
 	pg_atomic_fetch_add_u64(&hits->l1_hits, 1);
-	count_saved(hits, computed_us);
+	pg_atomic_fetch_add_u64(&hits->saved_us, computed_us);
 }
 
 uint32
@@ -195,11 +223,33 @@ rtc_family_l2_hit(const char *key, uint32 keylen, int64 computed_us)
 			pg_atomic_read_u64(&counter[RTC_FAMILY_COMPUTED_US]) / misses;
 	}
 	computed_us = Min(computed_us, PG_UINT32_MAX);
-	count_saved(hits_of(place), computed_us);
+	pg_atomic_fetch_add_u64(&hits_of(place)->saved_us, computed_us);
 	return (uint32) computed_us;
 }
 
 /* ---------------- seen and forgotten ---------------- */
+
+/* Adds up the hits that are counted in a place. */
+static void
+add_hits(int place, uint64 *l1_hits, uint64 *saved_us)
+{
+	for (int i = 0; i < STRIPES; i++)
+	{
+		FamilyHits *hits = &shared->hits[i][place];
+
+		*l1_hits += pg_atomic_read_u64(&hits->l1_hits);
+		*saved_us += pg_atomic_read_u64(&hits->saved_us);
+	}
+}
+
+void
+rtc_families_hits(uint64 *l1_hits, uint64 *saved_us)
+{
+	*l1_hits = pg_atomic_read_u64(&shared->gone.l1_hits);
+	*saved_us = pg_atomic_read_u64(&shared->gone.saved_us);
+	for (int i = 0; i <= MAX_FAMILIES; i++)
+		add_hits(i, l1_hits, saved_us);
+}
 
 static void
 clear_place(int place)
@@ -224,6 +274,21 @@ rtc_families_reset(void)
 {
 	for (int i = 0; i <= MAX_FAMILIES; i++)
 		clear_place(i);
+	pg_atomic_write_u64(&shared->gone.l1_hits, 0);
+	pg_atomic_write_u64(&shared->gone.saved_us, 0);
+}
+
+/* The database of a family has gone: its hits are those of the server still. */
+static void
+give_up(int place)
+{
+	uint64		l1_hits = 0;
+	uint64		saved_us = 0;
+
+	add_hits(place, &l1_hits, &saved_us);
+	pg_atomic_fetch_add_u64(&shared->gone.l1_hits, l1_hits);
+	pg_atomic_fetch_add_u64(&shared->gone.saved_us, saved_us);
+	clear_place(place);
 }
 
 /* A name as text of this database.  What is none here gets question marks. */
@@ -259,13 +324,7 @@ put_row(ReturnSetInfo *result, const FamilyName *name, uint64 owner, int place)
 	{
 		for (int i = 0; i < RTC_FAMILY_COUNTERS; i++)
 			sum[i] += pg_atomic_read_u64(&shared->counter[place][i]);
-		for (int i = 0; i < STRIPES; i++)
-		{
-			FamilyHits *hits = &shared->hits[i][place];
-
-			l1_hits += pg_atomic_read_u64(&hits->l1_hits);
-			saved_us += pg_atomic_read_u64(&hits->saved_us);
-		}
+		add_hits(place, &l1_hits, &saved_us);
 		place = name == NULL ? -1 : rtc_place_next(&all, owner, place);
 	}
 	if (l1_hits + sum[RTC_FAMILY_L2_HITS] + sum[RTC_FAMILY_MISSES] == 0)
@@ -313,7 +372,7 @@ rtcache_families(PG_FUNCTION_ARGS)
 		if (SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(name.dboid)))
 			put_row(result, &name, owner, i);
 		else
-			clear_place(i);
+			give_up(i);
 	}
 	put_row(result, NULL, 0, OTHERS);
 	return (Datum) 0;

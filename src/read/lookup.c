@@ -136,7 +136,6 @@ static void
 use_l1_answer(const RtcQuestion *question, const RtcL1Found *found)
 {
 	rtc_query_check_access(question->query);
-	rtc_stat_inc(RTC_STAT_L1_HITS);
 	rtc_family_l1_hit(question->l1.key, question->l1.keylen,
 					  found->computed_us);
 }

@@ -128,27 +128,44 @@ rtc_names_find_owner(RtcLookupNames *names, const RtcQuestion *question)
 /* The stamps of a key and of the database come first. */
 #define KEY_STAMPS		2
 
-void
-rtc_names_count_ended(const RtcLookupNames *names, const RtcQuestion *question,
-					  const RtcStampRead *ended)
+/* Counts for each table of which a stamp is not that in "ended" (NULL: of all). */
+static void
+count_tables(const RtcLookupNames *names, const RtcQuestion *question,
+			 const RtcStampRead *ended, RtcTableCounter counter)
 {
 	Oid			last = InvalidOid;
 
-	if (names->tagged || ended->n != names->stamps.n)
+	if (names->tagged || (ended != NULL && ended->n != names->stamps.n))
 		return;
 	for (int i = 0; i < names->ndeps; i++)
 	{
+		int			stamp = KEY_STAMPS + i;
 		Oid			relid;
 
-		if (ended->bucket[KEY_STAMPS + i] != names->stamps.bucket[KEY_STAMPS + i] ||
-			ended->version[KEY_STAMPS + i] == names->stamps.version[KEY_STAMPS + i])
+		if (ended != NULL &&
+			(ended->bucket[stamp] != names->stamps.bucket[stamp] ||
+			 ended->version[stamp] == names->stamps.version[stamp]))
 			continue;
 		/* those of one table come one behind the other */
 		relid = rtc_query_dep_relation(question->query, i);
 		if (OidIsValid(relid) && relid != last)
-			rtc_table_stat_add(MyDatabaseId, relid, RTC_TABLE_ANSWERS_ENDED, 1);
+			rtc_table_stat_add(MyDatabaseId, relid, counter, 1);
 		last = relid;
 	}
+}
+
+void
+rtc_names_count_ended(const RtcLookupNames *names, const RtcQuestion *question,
+					  const RtcStampRead *ended)
+{
+	count_tables(names, question, ended, RTC_TABLE_ANSWERS_ENDED);
+}
+
+void
+rtc_names_count_refresh(const RtcLookupNames *names,
+						const RtcQuestion *question)
+{
+	count_tables(names, question, NULL, RTC_TABLE_REFRESHES);
 }
 
 void

@@ -48,11 +48,14 @@ extern void rtc_names_find_owner(RtcLookupNames *names,
 
 /*
  * Counts an answer that was stored with the stamps "ended", of the same buckets,
- * for each table of which the stamps have moved.
+ * for each table of which the stamps have moved; and one that a worker has computed
+ * again, for each table that it depends on.  See table_stats.h.
  */
 extern void rtc_names_count_ended(const RtcLookupNames *names,
 								  const RtcQuestion *question,
 								  const RtcStampRead *ended);
+extern void rtc_names_count_refresh(const RtcLookupNames *names,
+									const RtcQuestion *question);
 
 /*
  * Sets the buckets of a key (rtc_dep_key()), the database and "deps".

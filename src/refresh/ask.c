@@ -79,7 +79,10 @@ ask(const RtcKeptQuestion * kept)
 	rtc_kept_question_take(&question, &names, kept);
 	result = rtc_lookup_again(&question, &names);
 	if (result == RTC_AGAIN_STORED)
+	{
 		rtc_hits_forget(&question);
+		rtc_names_count_refresh(&names, &question);
+	}
 	PopActiveSnapshot();
 	return result;
 }

@@ -64,6 +64,7 @@
 #include "refresh/warm.h"
 #include "refresh/warm_rows.h"
 #include "stats.h"
+#include "table_stats.h"
 #include "wal/queue.h"
 
 /* Blocks in the first batch, and in one of which hardly any row is wanted. */
@@ -205,6 +206,7 @@ store(RtcWarm *warm, RtcWarmBatch *b)
 	if (!rtc_many_fill(&b->many, &b->stored))
 		return false;
 	rtc_stat_add(RTC_STAT_FILLS, b->stored);
+	rtc_table_stat_add(MyDatabaseId, warm->relid, RTC_TABLE_WARM, b->stored);
 	rtc_stat_add(RTC_STAT_BYTES_WRITTEN, b->bytes);
 	RTC_INJECT("warm_filled");
 	return true;

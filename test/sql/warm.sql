@@ -25,6 +25,7 @@ CALL cache_warm('hero');
 SELECT cache_del('hero:7', 'hero:8');
 SELECT cache_wait();
 CALL cache_warm('hero', batch => 100);
+SELECT relation, warm FROM rtcache_tables WHERE relation = 'hero'::regclass;
 
 -- It is what a lookup takes for the row of the rule.
 SELECT get('hero:7', 'SELECT * FROM hero WHERE id = $1', '{7}');

@@ -78,6 +78,8 @@ is(asked('alice', $from), 1, 'an answer that lasts 20 s');
 usleep(2_200_000);
 $s->query_safe($near) for 1 .. 20;
 ok($node->poll_query_until('postgres', 'SELECT refreshes = 1 FROM rtcache_stats'), 'is computed again after 2 s');
+is($node->safe_psql('postgres', q{SELECT refreshes FROM rtcache_tables WHERE relation = 'hero'::regclass}), '1',
+	'which is counted for its table');
 is(logged(qr/asked by alice under public, pg_temp/, $from), 2, 'once, by the same user under the same search_path');
 $s->query_safe($near) for 1 .. 20;
 is(logged(qr/asked by alice/, $from), 2, 'and then is not due for a while');
