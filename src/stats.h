@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "port/atomics.h"
 
 #include "base/shared.h"
@@ -82,6 +83,14 @@ extern const RtcSharedRoom rtc_stats_room;
 
 /* Adds to a counter; does nothing when not preloaded.  Never raises. */
 extern void rtc_stat_add(RtcCounter counter, uint64 n);
+
+/*
+ * The value of a counter, over all processes; 0 for one that is counted elsewhere.
+ * When they were set to zero, and to do so.  Only where rtcache was preloaded.
+ */
+extern uint64 rtc_stat_read(RtcCounter counter);
+extern TimestampTz rtc_stats_reset_at(void);
+extern void rtc_stats_reset(void);
 
 /* The part of lookups that were hits; NULL if there were none. */
 extern Datum rtc_hit_ratio(uint64 hits, uint64 misses, bool *isnull);
