@@ -128,6 +128,9 @@ DELETE FROM pg_catalog.pg_shdepend AS d
 COMMENT ON FUNCTION cache_get(text, text, text[], interval, text[]) IS
 'returns the one row of a query, from the cache if it is there. key: at most 64 kB; query: a single SELECT; args: its parameters as text; ttl: NULL for rtcache.default_ttl, 0 for a value that does not expire; tags: what the answer depends on besides its key, at most 64; NULL for what cache_explain finds in the query. No row is NULL. Errors: 21000 more than one row, 22004 NULL among tags, 22023 bad key, ttl, tag or number of args, 42601 not a single statement, 42701 two columns of one name, 0A000 not a SELECT.';
 
+COMMENT ON FUNCTION cache_explain(text, text[]) IS
+'tells whether the answer of a query can be cached, and what it depends on: one line for the query (cacheable, or not, and why), then one for each relation: row (which), table (all of it: why, and what would make it row), or TTL only (why its writes go by unseen). args: parameters as for cache_get, may be left out. Errors: as cache_get.';
+
 -- more counters; the view keeps its grants, and what depends on it
 CREATE FUNCTION cache_more_stats(
     OUT sets_refused bigint,

@@ -268,7 +268,7 @@ AS 'MODULE_PATHNAME', 'cache_explain'
 LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 4;
 
 COMMENT ON FUNCTION cache_explain(text, text[]) IS
-'tells whether the answer of a query can be cached, and what it depends on: one line for the query (cacheable, or not, and why), then one for each relation: row (which), table (all of it), or TTL only (why its writes go by unseen). args: parameters as for cache_get, may be left out. Errors: as cache_get.';
+'tells whether the answer of a query can be cached, and what it depends on: one line for the query (cacheable, or not, and why), then one for each relation: row (which), table (all of it: why, and what would make it row), or TTL only (why its writes go by unseen). args: parameters as for cache_get, may be left out. Errors: as cache_get.';
 
 CREATE FUNCTION cache_wait(lsn pg_lsn DEFAULT NULL, timeout interval DEFAULT '5 seconds')
 RETURNS boolean

@@ -76,6 +76,7 @@
 #include "query/equalities.h"
 #include "query/query_deps.h"
 #include "query/row_names.h"
+#include "query/why_whole.h"
 #include "rule/coverage.h"
 
 /* The analysis of one statement. */
@@ -224,10 +225,14 @@ best_pin(Walk *walk, Relation rel, List *columns, Index varno, List *facts)
 
 /* One use of a relation, where these facts are known. */
 static void
-add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
+add_use(Walk *walk, const RtcScope *scope, RangeTblEntry *rte, Index varno,
+		List *facts)
 {
 	RtcRelationDeps *deps;
-	RtcPin	   *pin = NULL;
+	RtcPin	   *pin;
+	Relation	rel;
+	List	   *unique;
+	List	   *others;
 	MemoryContext oldcontext;
 
 	/* too many to be named already */
@@ -236,23 +241,22 @@ add_use(Walk *walk, RangeTblEntry *rte, Index varno, List *facts)
 	deps = note_relation(walk, rte->relid, rte->inh);
 	if (!deps->told || deps->whole)
 		return;
-	if (facts != NIL)
-	{
-		Relation	rel = relation_open(rte->relid, NoLock);
-		List	   *unique;
-		List	   *others;
-
-		leading_columns(rel, &unique, &others);
-		pin = best_pin(walk, rel, unique, varno, facts);
-		if (pin == NULL)
-			pin = best_pin(walk, rel, others, varno, facts);
-		relation_close(rel, NoLock);
-	}
+	rel = relation_open(rte->relid, NoLock);
+	leading_columns(rel, &unique, &others);
+	pin = best_pin(walk, rel, unique, varno, facts);
+	if (pin == NULL)
+		pin = best_pin(walk, rel, others, varno, facts);
 	if (pin == NULL)
 	{
+		char	   *why = rtc_why_whole(rel, scope, varno, facts,
+										list_concat_unique_int(unique, others));
+
 		deps->whole = true;
-		return;
+		deps->why = MemoryContextStrdup(walk->context, why);
 	}
+	relation_close(rel, NoLock);
+	if (pin == NULL)
+		return;
 	oldcontext = MemoryContextSwitchTo(walk->context);
 	deps->pins = lappend(deps->pins, pin);
 	MemoryContextSwitchTo(oldcontext);
@@ -499,7 +503,7 @@ descend(Walk *walk, const RtcScope *scope, Node *node, Bitmapset **found)
 
 		*found = bms_add_member(*found, varno);
 		if (rte->rtekind == RTE_RELATION)
-			add_use(walk, rte, varno, scope->facts);
+			add_use(walk, scope, rte, varno, scope->facts);
 		else if (rte->rtekind == RTE_SUBQUERY)
 			analyze_subquery(walk, scope, rte, varno);
 	}
@@ -569,7 +573,7 @@ analyze_query(Walk *walk, Query *query, RtcScope *outer, List *known)
 		varno++;
 		if (rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_VIEW &&
 			!bms_is_member(varno, found))
-			add_use(walk, rte, varno, NIL);
+			add_use(walk, &nothing, rte, varno, NIL);
 	}
 }
 

@@ -33,6 +33,7 @@ typedef struct RtcRelationDeps
 	const char *uncovered;		/* why some writes are not seen, or NULL */
 	bool		told;			/* some writes are seen */
 	bool		whole;			/* all rows count; else those of the pins */
+	const char *why;			/* if whole: why, and what would change that */
 	List	   *pins;			/* RtcPin, one for each use */
 	RtcDep		relation;		/* any change */
 	RtcDep		bulk;			/* changes that name no rows */
@@ -67,7 +68,7 @@ typedef struct RtcDepInfo
 	Oid			relid;
 	const char *uncovered;		/* why some writes are not seen, or NULL */
 	bool		rows;			/* some rows only; else all */
-	const char *detail;			/* which ones */
+	const char *detail;			/* which ones, or why all */
 } RtcDepInfo;
 
 /*

@@ -160,7 +160,10 @@ rtc_deps_explain(RtcDepPlan *plan, ArrayType *args)
 		info->rows = !deps->whole && deps->uncovered == NULL;
 		infos = lappend(infos, info);
 		if (!info->rows)
+		{
+			info->detail = deps->why;
 			continue;
+		}
 
 		initStringInfo(&detail);
 		foreach(cell, deps->pins)

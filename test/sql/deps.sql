@@ -360,3 +360,33 @@ BEGIN
 		EXECUTE format('DROP TABLE many%s', i);
 	END LOOP;
 END $$;
+
+-- why it is the whole table, and what would make it row
+CREATE TABLE why (id int PRIMARY KEY, team text, name text, born date, note json);
+CREATE TABLE bare (team text);
+SELECT watch('why', 'bare');
+SELECT deps('SELECT * FROM why WHERE team = $1');
+SELECT deps('SELECT * FROM bare WHERE team IS NOT NULL');
+CREATE INDEX ON why (team, name);
+SELECT deps('SELECT * FROM why WHERE team = $1');
+SELECT deps('SELECT * FROM why WHERE name = $1');
+SELECT deps('SELECT * FROM why WHERE name > $1 AND team < $2');
+SELECT deps('SELECT * FROM why WHERE upper(team) = $1');
+SELECT deps('SELECT * FROM why WHERE team || name = $1');
+SELECT deps('SELECT * FROM why WHERE team = $1 OR id = 3');
+SELECT deps('SELECT * FROM why WHERE NOT team = $1');
+SELECT deps('SELECT * FROM why WHERE team IS NULL');
+SELECT deps('SELECT * FROM why WHERE team = name');
+SELECT deps('SELECT * FROM why WHERE team = lower($1)');
+SELECT deps('SELECT * FROM why WHERE team = ANY (string_to_array($1, $2))');
+SELECT deps('SELECT * FROM why WHERE id <> ALL ($1)');
+SELECT deps('SELECT * FROM why AS w LEFT JOIN bare AS b ON w.team = $1');
+SELECT deps('SELECT * FROM why AS w JOIN bare AS b USING (team) WHERE team > $1');
+SELECT deps('SELECT * FROM (SELECT * FROM why LIMIT 10) AS w WHERE team = $1');
+SELECT deps('SELECT * FROM (SELECT team, count(*) FROM why GROUP BY team) AS w WHERE team = $1');
+SELECT deps('SELECT * FROM bare WHERE team = $1 AND EXISTS (SELECT FROM why WHERE why.name = bare.team)');
+SELECT deps('WITH w AS (SELECT * FROM why) SELECT * FROM w WHERE team = $1');
+SELECT deps('SELECT * FROM why AS w, LATERAL (SELECT * FROM bare AS b WHERE b.team = w.team || w.name) AS l');
+SELECT deps('SELECT count(*) FROM why');
+SELECT * FROM cache_explain('SELECT name FROM why WHERE team LIKE ''a%''');
+DROP TABLE why, bare;
