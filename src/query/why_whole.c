@@ -162,7 +162,9 @@ describe_side(Node *node, const char *column)
 	{
 		char	   *name = get_func_name(((FuncExpr *) node)->funcid);
 
-		if (name != NULL && ((FuncExpr *) node)->funcformat == COERCE_EXPLICIT_CALL)
+		if (((FuncExpr *) node)->funcformat != COERCE_EXPLICIT_CALL)
+			return psprintf("%s is converted to another type", column);
+		if (name != NULL)
 			return psprintf("the condition is on the function %s(%s)",
 							quote_identifier(name), column);
 	}
@@ -191,8 +193,18 @@ judge_operator(const Search *search, Oid opno, List *args, bool any,
 		return describe_side(side == NULL ? left : side, column);
 	if (!OidIsValid(rtc_hash_family(type)))
 		return psprintf("values of %s cannot be named", column);
-	if (get_op_opfamily_strategy(opno, rtc_hash_family(type)) == 0)
-		return psprintf("the condition on %s is no equality", column);
+	if (get_op_opfamily_strategy(opno, rtc_hash_family(type)) == 0 ||
+		(other != NULL && (IsA(other, Const) || IsA(other, Param))))
+	{
+		char	   *name = get_opname(opno);
+
+		return psprintf(name != NULL && strcmp(name, "=") == 0 ?
+						"the \"=\" on %s is not that of its type and collation" :
+						"the condition on %s is no equality", column);
+	}
+	if (other != NULL && IsA(other, FuncExpr) &&
+		((FuncExpr *) other)->funcformat != COERCE_EXPLICIT_CALL)
+		return psprintf("%s is compared with a value that is converted", column);
 	if (any)
 		return psprintf("%s is compared with an array that is no constant or parameter",
 						column);

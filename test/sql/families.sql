@@ -60,6 +60,7 @@ SELECT answers_ended FROM rtcache_tables WHERE relation = 'member'::regclass;
 CREATE TABLE kept (id int PRIMARY KEY, name text);
 SELECT cache_attach('kept', key => 'kept:{id}');
 INSERT INTO kept VALUES (1, 'Ann');
+SELECT cache_wait();
 SELECT * FROM get('kept:1', 'SELECT * FROM kept WHERE id = $1', '{1}');
 SELECT misses = 0 AND saved_ms = 0 OR misses = 1 AS saved FROM rtcache_families WHERE family = 'kept';
 

@@ -57,7 +57,7 @@ is_deeply($redis->query('ZRANGE', $_, 0, -1), ['postgres:k'], 'with the key in i
 my $score = $redis->query('ZSCORE', $sets[0], 'postgres:k');
 cmp_ok(abs($score / 1000 - time - 3611), '<', 60, 'for as long as lease and value live');
 is($redis->query('TTL', $sets[0]), -1, 'without a time to live');
-like($redis->query('GET', '{postgres:k}~query'), qr/^[0-9a-f]{32}r[0-9a-f]* \d+:[-0-9,]+ [0-9a-f]{16},[0-9a-f]{16}$/, 'the companion');
+like($redis->query('GET', '{postgres:k}~query'), qr/^[0-9a-f]{32}r[0-9a-f]* \d+:[-0-9,]+ [0-9a-f]{16},[0-9a-f]{16}~\d+$/, 'the companion');
 cmp_ok($redis->query('PTTL', '{postgres:k}~query'), '>', $redis->query('PTTL', 'postgres:k'), 'outlives the value');
 is_lookup('k', '{a,b}', 1, 1, 'a hit');
 is_lookup('k', '{}', 1, 1, 'and for one who wants no tags');
