@@ -116,9 +116,13 @@
 #if PG_VERSION_NUM >= 160000
 #define relation_ownercheck_compat(relid, roleid) \
 	object_ownercheck(RelationRelationId, (relid), (roleid))
+#define database_ownercheck_compat(dboid, roleid) \
+	object_ownercheck(DatabaseRelationId, (dboid), (roleid))
 #else
 #define relation_ownercheck_compat(relid, roleid) \
 	pg_class_ownercheck((relid), (roleid))
+#define database_ownercheck_compat(dboid, roleid) \
+	pg_database_ownercheck((dboid), (roleid))
 #endif
 
 /* May the role use the schema, call the function, connect?  Likewise. */

@@ -204,6 +204,11 @@ static const Setting settings[] = {
 		"redis://[user@]host[:port][/db], rediss://... for TLS, or unix://[user@]/path[?db=n]; empty means that there is no Redis.",
 	PGC_SIGHUP, GUC_SUPERUSER_ONLY, STRING(&rtc_redis_url, "", check_redis_url)},
 
+	{"rtcache.refresh_after_write",
+		"Sets whether an answer that was used, and that a write ends, is computed again by a background worker at once.",
+		NULL,
+	PGC_USERSET, 0, BOOL(&rtc_refresh_after_write, false)},
+
 	{"rtcache.refresh_ahead",
 		"Sets the fraction of an answer's time to live after which a hit has it computed again by a background worker.",
 		"Zero means that answers are used until they expire.",

@@ -85,6 +85,8 @@
 
 #include "compat.h"
 #include "ddl/rule_clones.h"
+#include "ddl/databases.h"
+#include "ddl/pg_upgrade.h"
 #include "guc.h"
 #include "refresh/worker.h"
 #include "relay/relay.h"
@@ -112,4 +114,5 @@ _PG_init(void)
 	rtc_commit_wait_init();
 	rtc_relay_register();
 	rtc_refresh_init();
+	rtc_databases_init();
 }

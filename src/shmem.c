@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "dep/interest.h"
 #include "dep/stamps.h"
+#include "dep/watched.h"
 #include "l1/blocks.h"
 #include "read/families.h"
 #include "read/hits.h"
@@ -50,6 +51,7 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_table_stats_room,
 	&rtc_stamps_room,
 	&rtc_interest_room,
+	&rtc_watched_room,
 	&rtc_seal_room,
 	&rtc_queue_room,
 	&rtc_commit_wait_room,

@@ -45,6 +45,7 @@
 #include "base/wal_bounds.h"
 #include "base/xid.h"
 #include "dep/stamps.h"
+#include "dep/watched.h"
 #include "guc.h"
 
 /*
@@ -58,7 +59,7 @@ typedef struct RtcBucket
 								 * has to be told of */
 	pg_atomic_uint64 commit_lsn;	/* of the newest one, whether or not */
 	pg_atomic_uint32 pending;	/* writers between PRE_COMMIT and COMMIT */
-	uint32		unused;
+	pg_atomic_uint32 watchers;	/* answers that wait for the next write */
 } RtcBucket;
 
 /* Buckets a prepared transaction keeps pending; more: its database's. */
@@ -149,6 +150,7 @@ init(void)
 		pg_atomic_init_u64(&shared->bucket[i].last_lsn, InvalidXLogRecPtr);
 		pg_atomic_init_u64(&shared->bucket[i].commit_lsn, InvalidXLogRecPtr);
 		pg_atomic_init_u32(&shared->bucket[i].pending, 0);
+		pg_atomic_init_u32(&shared->bucket[i].watchers, 0);
 	}
 	for (int i = 0; i < shared->nprepared; i++)
 		pg_atomic_init_u32(&shared->prepared[i].xid, InvalidTransactionId);
@@ -221,6 +223,12 @@ uint64
 rtc_stamp_version(uint32 bucket)
 {
 	return pg_atomic_read_u64(&shared->bucket[bucket].version);
+}
+
+void
+rtc_stamp_watch(uint32 bucket, int32 n)
+{
+	pg_atomic_fetch_add_u32(&shared->bucket[bucket].watchers, n);
 }
 
 bool
@@ -450,6 +458,9 @@ settle(uint32 bucket, XLogRecPtr lsn, bool logged)
 	pg_atomic_fetch_add_u64(&b->version, 1);
 	RTC_INJECT("bucket_moved");
 	lower_pending(bucket);
+	/* behind the version; see watched.c */
+	if (pg_atomic_read_u32(&b->watchers) != 0)
+		rtc_watched_stir();
 }
 
 static XLogRecPtr

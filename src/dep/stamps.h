@@ -55,6 +55,12 @@ extern bool rtc_stamp_holds(uint32 bucket, uint64 version);
 extern uint64 rtc_stamp_version(uint32 bucket);
 
 /*
+ * Adds to the number of answers that watch a bucket (watched.h): whoever moves it
+ * from here on tells.
+ */
+extern void rtc_stamp_watch(uint32 bucket, int32 n);
+
+/*
  * The gate: nothing is read from a cache until it is open.  Transactions from
  * before the start of this server could commit without a stamp.  False when
  * not preloaded.

@@ -16,6 +16,9 @@
  * given to another question: then one may be handed in twice.  That costs work and
  * never an answer.
  *
+ * Refresh after a write: an answer that is hit is watched (dep/watched.c), so that a
+ * worker computes it again when a write has ended it.
+ *
  * Model: any backend, inside a transaction.  Atomics, no locks but that of work.c.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -28,12 +31,17 @@
 
 #include "base/clock.h"
 #include "base/work.h"
+#include "dep/watched.h"
 #include "read/hits.h"
 #include "read/kept_question.h"
+#include "stats.h"
 
 /* Places in the table, and how many of them a question may have. */
 #define PLACES			4096
 #define WAYS			4
+
+/* A question that is too long to be kept is counted once in a while (ms). */
+#define COUNT_MS		60000
 
 /* Moments in the table have this many milliseconds to a unit. */
 #define UNIT_MS			16
@@ -134,10 +142,27 @@ refresh_ahead(const RtcQuestion *question, const RtcLookupNames *names,
 	(void) rtc_work_put(&work);
 }
 
+/* Has the question asked again when a write ends its answer. */
+static void
+watch(const RtcQuestion *question, const RtcLookupNames *names)
+{
+	uint64		hash = rtc_l1_question_hash(&question->l1);
+	RtcWork		work;
+
+	if (!rtc_work_is_on() || rtc_watched_hit(hash, &names->stamps))
+		return;
+	if (rtc_question_keep(&work, question, names, 0))
+		rtc_watched_add(&work, &names->stamps);
+	else if (hand_in(~hash, COUNT_MS))
+		rtc_stat_inc(RTC_STAT_WORK_DROPPED);
+}
+
 void
 rtc_hit(const RtcQuestion *question, const RtcLookupNames *names,
 		int64 left_ms)
 {
 	if (rtc_refresh_ahead > 0)
 		refresh_ahead(question, names, left_ms);
+	if (rtc_refresh_after_write)
+		watch(question, names);
 }

@@ -41,6 +41,7 @@
 #include "base/inject.h"
 #include "base/work.h"
 #include "compat.h"
+#include "dep/watched.h"
 #include "guc.h"
 #include "refresh/ask.h"
 #include "refresh/load.h"
@@ -89,6 +90,7 @@ pin_settings(void)
 {
 	static const char *const pinned[][2] = {
 		{"rtcache.enabled", "on"},
+		{"rtcache.refresh_after_write", "off"},
 		{"rtcache.refresh_ahead", "0"},
 		{"default_transaction_isolation", "read committed"},
 		{"row_security", "on"},
@@ -212,6 +214,7 @@ rtc_refresh_main(Datum arg)
 		}
 		if (catchupInterruptPending)
 			ProcessCatchupInterrupt();
+		rtc_watched_gather();
 		if (rtc_work_must_end())
 			break;
 		if (rtc_work_next(&work, kinds_now(&wait_ms)))

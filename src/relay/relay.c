@@ -63,6 +63,7 @@
 #include "base/work.h"
 #include "compat.h"
 #include "dep/stamps.h"
+#include "dep/watched.h"
 #include "guc.h"
 #include "redis/conn.h"
 #include "redis/connect.h"
@@ -181,6 +182,7 @@ rtc_relay_main(Datum arg)
 		follow_settings(r);
 		open_gate(r);
 		upkeep(r);
+		rtc_watched_gather();
 		rtc_work_tend();
 
 		if (!RtcRedisConfigured())
