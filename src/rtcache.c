@@ -84,9 +84,8 @@
 #include "miscadmin.h"
 
 #include "compat.h"
-#include "ddl/rule_clones.h"
 #include "ddl/databases.h"
-#include "ddl/pg_upgrade.h"
+#include "ddl/rule_clones.h"
 #include "guc.h"
 #include "refresh/worker.h"
 #include "relay/relay.h"

@@ -31,6 +31,7 @@ $node->safe_psql('postgres', q{
 	END $$;
 	CREATE ROLE alice LOGIN;
 	GRANT SELECT ON hero TO alice;
+	GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO alice;
 	INSERT INTO hero VALUES (1, 'old'), (2, 'two'), (3, 'three');
 });
 ok($node->poll_query_until('postgres', 'SELECT open FROM rtcache_l1'), 'the gate opens');
