@@ -56,7 +56,7 @@
 #define TURN_MS			5000
 
 /* So long workers stay away from a database that they were to leave (ms). */
-#define AWAY_MS			10000
+#define AWAY_MS			6000
 
 /* And so long we wait until they have left (ms). */
 #define LEAVE_MS		2000
@@ -77,7 +77,7 @@ typedef struct Header
 	uint32		priority;
 	uint32		kind;			/* RtcWorkKind */
 	uint32		len;
-}			Header;
+} Header;
 
 /* The place of a worker.  Under the lock, but for "latch". */
 typedef struct Place
@@ -90,14 +90,14 @@ typedef struct Place
 	bool		leave;			/* it is to end */
 	Latch	   *volatile latch; /* NULL = it has not begun; read without lock,
 								 * as that of the relay is (relay_latch.c) */
-}			Place;
+} Place;
 
 /* A database that workers stay away from. */
 typedef struct Away
 {
 	Oid			dboid;
 	int64		until;			/* deadline; 0 = this slot is free */
-}			Away;
+} Away;
 
 typedef struct RtcWorkQueue
 {
@@ -109,9 +109,9 @@ typedef struct RtcWorkQueue
 	Away		away[MAX_AWAY];
 	Header		header[SLOTS];
 	char		data[SLOTS][RTC_WORK_MAX_BYTES];
-}			RtcWorkQueue;
+} RtcWorkQueue;
 
-static RtcWorkQueue * shared = NULL;
+static RtcWorkQueue *shared = NULL;
 static LWLockPadded *locks;
 
 #define queue_lock (&locks->lock)
@@ -121,7 +121,7 @@ static const char *worker_name;
 static const char *worker_function;
 
 /* In a worker: its place, and whether it has got a connection. */
-static Place * mine = NULL;
+static Place *mine = NULL;
 static bool connected = false;
 
 static void
@@ -155,7 +155,7 @@ rtc_work_is_on(void)
 /* ---------------- what waits; under the lock ---------------- */
 
 static void
-free_slot(Header * h)
+free_slot(Header *h)
 {
 	h->dboid = InvalidOid;
 	pg_atomic_write_u32(&shared->nwaiting,
@@ -174,7 +174,7 @@ has_waiting(Oid dboid)
 
 /* Is this work done before that? */
 static bool
-comes_first(const Header * h, const Header * other)
+comes_first(const Header *h, const Header *other)
 {
 	if (h->priority != other->priority)
 		return h->priority > other->priority;
@@ -183,7 +183,7 @@ comes_first(const Header * h, const Header * other)
 
 /* Where a new piece of work goes; NULL = nowhere. */
 static Header *
-find_room(const RtcWork * work)
+find_room(const RtcWork *work)
 {
 	Header	   *last = NULL;
 
@@ -206,7 +206,7 @@ find_room(const RtcWork * work)
 }
 
 static bool
-enter(const RtcWork * work)
+enter(const RtcWork *work)
 {
 	Header	   *h;
 
@@ -356,7 +356,7 @@ another_waits(Oid dboid)
 
 /* Starts the worker that a place was reserved for; NULL = none is. */
 static void
-start(Place * p, uint32 serial)
+start(Place *p, uint32 serial)
 {
 	BackgroundWorker worker;
 
@@ -388,7 +388,7 @@ start(Place * p, uint32 serial)
 }
 
 bool
-rtc_work_put(const RtcWork * work)
+rtc_work_put(const RtcWork *work)
 {
 	Place	   *p = NULL;
 	uint32		serial = 0;
@@ -591,7 +591,7 @@ rtc_work_connected(void)
 }
 
 bool
-rtc_work_next(RtcWork * work, uint32 kinds)
+rtc_work_next(RtcWork *work, uint32 kinds)
 {
 	Header	   *first = NULL;
 

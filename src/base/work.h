@@ -26,7 +26,7 @@ typedef enum RtcWorkKind
 	RTC_WORK_WARM_RELATION,		/* store the rows of a table */
 	RTC_WORK_WARM_DATABASE,		/* likewise, of all whose rules say so */
 	RTC_WORK_NKINDS
-}			RtcWorkKind;
+} RtcWorkKind;
 
 /* What some pieces of work are worth; those that hits count may be worth more. */
 #define RTC_WORK_PRIORITY_WARM	1
@@ -45,7 +45,7 @@ typedef struct RtcWork
 	uint64		hash;			/* the same for equal work of one kind and
 								 * database: it waits once */
 	char		data[RTC_WORK_MAX_BYTES];	/* what to do, as its kind has it */
-}			RtcWork;
+} RtcWork;
 
 /* A set of kinds. */
 #define RTC_WORK_KIND(kind)	((uint32) 1 << (kind))
@@ -60,7 +60,7 @@ typedef struct RtcWork
  * standby.  For backends and the relay; not in callbacks of transactions.  Raises
  * nothing.
  */
-extern bool rtc_work_put(const RtcWork * work);
+extern bool rtc_work_put(const RtcWork *work);
 
 /* Would it do? */
 extern bool rtc_work_is_on(void);
@@ -102,7 +102,7 @@ extern void rtc_work_connected(void);
  * Takes the work with the highest priority of this database, of these kinds.
  * False = there is none: wait.
  */
-extern bool rtc_work_next(RtcWork * work, uint32 kinds);
+extern bool rtc_work_next(RtcWork *work, uint32 kinds);
 
 /* Is this worker to end, for the sake of another database or the settings? */
 extern bool rtc_work_must_end(void);

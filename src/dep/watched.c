@@ -50,16 +50,16 @@ typedef struct Watched
 	/* under the lock */
 	RtcStampRead stamps;
 	RtcWork		work;
-}			Watched;
+} Watched;
 
 typedef struct RtcWatchedTable
 {
 	pg_atomic_uint32 stirred;	/* a watched bucket has moved since somebody
 								 * looked */
 	Watched		place[PLACES];
-}			RtcWatchedTable;
+} RtcWatchedTable;
 
-static RtcWatchedTable * shared = NULL;
+static RtcWatchedTable *shared = NULL;
 static LWLockPadded *locks;
 
 #define table_lock (&locks->lock)
@@ -98,7 +98,7 @@ answer_of(const RtcStampRead *stamps)
 
 /* Empties a place.  Under the lock. */
 static void
-empty(Watched * w)
+empty(Watched *w)
 {
 	if (pg_atomic_read_u64(&w->hash) == 0)
 		return;
@@ -157,7 +157,7 @@ find_place(uint64 hash)
 }
 
 void
-rtc_watched_add(const RtcWork * work, const RtcStampRead *stamps)
+rtc_watched_add(const RtcWork *work, const RtcStampRead *stamps)
 {
 	uint64		hash = Max(work->hash, 1);
 	Watched    *w;
@@ -210,7 +210,7 @@ rtc_watched_stir(void)
 
 /* Has a write ended the answer? */
 static bool
-has_ended(const Watched * w)
+has_ended(const Watched *w)
 {
 	for (int i = 0; i < w->stamps.n; i++)
 		if (rtc_stamp_version(w->stamps.bucket[i]) != w->stamps.version[i])
@@ -220,7 +220,7 @@ has_ended(const Watched * w)
 
 /* Takes the work of an answer that has ended out of its place. */
 static bool
-take(Watched * w, RtcWork * work)
+take(Watched *w, RtcWork *work)
 {
 	bool		found;
 

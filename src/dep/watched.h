@@ -28,7 +28,7 @@ extern bool rtc_watched_hit(uint64 hash, const RtcStampRead *stamps);
  * Has work done when a write ends an answer that was found with these versions,
  * unless others are worth more.  Raises nothing.
  */
-extern void rtc_watched_add(const RtcWork * work, const RtcStampRead *stamps);
+extern void rtc_watched_add(const RtcWork *work, const RtcStampRead *stamps);
 
 /* Forgets what is to be done in a database. */
 extern void rtc_watched_forget(Oid dboid);

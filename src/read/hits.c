@@ -53,9 +53,9 @@
 typedef struct RtcHandedIn
 {
 	pg_atomic_uint64 question[PLACES];
-}			RtcHandedIn;
+} RtcHandedIn;
 
-static RtcHandedIn * shared = NULL;
+static RtcHandedIn *shared = NULL;
 
 static void
 init(void)

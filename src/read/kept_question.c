@@ -44,11 +44,11 @@ typedef struct Head
 	uint16		ndeps;			/* 0 unless tagged */
 	bool		tagged;
 	bool		one_row;
-}			Head;
+} Head;
 
 /* Appends bytes, unless that would be too many. */
 static bool
-append(RtcWork * work, const void *bytes, size_t len)
+append(RtcWork *work, const void *bytes, size_t len)
 {
 	if (len > RTC_WORK_MAX_BYTES - work->len)
 		return false;
@@ -58,7 +58,7 @@ append(RtcWork * work, const void *bytes, size_t len)
 }
 
 bool
-rtc_question_keep(RtcWork * work, const RtcQuestion *question,
+rtc_question_keep(RtcWork *work, const RtcQuestion *question,
 				  const RtcLookupNames *names, int64 stale_ms)
 {
 	const RtcL1Question *l1 = &question->l1;
@@ -104,7 +104,7 @@ take(const char **p, size_t len)
 }
 
 bool
-rtc_kept_question_read(RtcKeptQuestion * kept, const RtcWork * work)
+rtc_kept_question_read(RtcKeptQuestion *kept, const RtcWork *work)
 {
 	const char *p = work->data;
 	Head		head;
@@ -138,9 +138,9 @@ rtc_kept_question_read(RtcKeptQuestion * kept, const RtcWork * work)
 	return true;
 }
 
-void
+bool
 rtc_kept_question_take(RtcQuestion *question, RtcLookupNames *names,
-					   const RtcKeptQuestion * kept)
+					   const RtcKeptQuestion *kept)
 {
 	rtc_names_begin(names, NULL);
 	if (kept->tagged)
@@ -156,8 +156,5 @@ rtc_kept_question_take(RtcQuestion *question, RtcLookupNames *names,
 	question->function = kept->function;
 	question->again = true;
 	question->stale_ms = kept->stale_ms;
-	if (memcmp(question->l1.id, &kept->id, sizeof(RtcQueryId)) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("cached query means something else now")));
+	return memcmp(question->l1.id, &kept->id, sizeof(RtcQueryId)) == 0;
 }

@@ -35,28 +35,28 @@ typedef struct RtcKeptQuestion
 	char	   *query;
 	uint32		querylen;
 	ArrayType  *args;			/* NULL = none */
-}			RtcKeptQuestion;
+} RtcKeptQuestion;
 
 /*
  * Makes work of a question, to be asked again by who asks now: all of *work but
  * its priority.  False = it is too long.
  */
-extern bool rtc_question_keep(RtcWork * work, const RtcQuestion *question,
+extern bool rtc_question_keep(RtcWork *work, const RtcQuestion *question,
 							  const RtcLookupNames *names, int64 stale_ms);
 
 /*
  * Takes a kept question apart, in the current memory context.  False = it is
  * malformed, as what comes from a file may be.
  */
-extern bool rtc_kept_question_read(RtcKeptQuestion * kept, const RtcWork * work);
+extern bool rtc_kept_question_read(RtcKeptQuestion *kept, const RtcWork *work);
 
 /*
  * Makes a question of it, as the current user, under the current search_path.
- * "kept" must live as long.  Errors: those of rtc_query_prepare(), and that the
- * text means something else now.
+ * "kept" must live as long.  False = the text means something else now, so that
+ * the answer would be of no use.  Errors: those of rtc_query_prepare().
  */
-extern void rtc_kept_question_take(RtcQuestion *question,
+extern bool rtc_kept_question_take(RtcQuestion *question,
 								   RtcLookupNames *names,
-								   const RtcKeptQuestion * kept);
+								   const RtcKeptQuestion *kept);
 
 #endif							/* RTC_KEPT_QUESTION_H */

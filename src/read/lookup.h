@@ -19,7 +19,7 @@ typedef enum RtcAgainResult
 	RTC_AGAIN_NOT_NEEDED,		/* somebody else has done that */
 	RTC_AGAIN_OUTRUN,			/* a write came in between: not stored */
 	RTC_AGAIN_IN_VAIN			/* it cannot be stored, so not asked */
-}			RtcAgainResult;
+} RtcAgainResult;
 
 /*
  * Looks a question up for those who will ask it next: an answer is found or

@@ -49,7 +49,7 @@
 
 /* May the user still ask? */
 static bool
-may_ask(const RtcKeptQuestion * kept)
+may_ask(const RtcKeptQuestion *kept)
 {
 	return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(kept->userid)) &&
 		SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(kept->function)) &&
@@ -59,7 +59,7 @@ may_ask(const RtcKeptQuestion * kept)
 
 /* Shows in pg_stat_activity what is done. */
 static void
-report(const RtcKeptQuestion * kept)
+report(const RtcKeptQuestion *kept)
 {
 	char	   *text = psprintf("refresh of %s: %s", kept->key, kept->query);
 
@@ -69,15 +69,15 @@ report(const RtcKeptQuestion * kept)
 
 /* Asks, as the current user. */
 static RtcAgainResult
-ask(const RtcKeptQuestion * kept)
+ask(const RtcKeptQuestion *kept)
 {
 	RtcQuestion question;
 	RtcLookupNames names;
-	RtcAgainResult result;
+	RtcAgainResult result = RTC_AGAIN_IN_VAIN;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	rtc_kept_question_take(&question, &names, kept);
-	result = rtc_lookup_again(&question, &names);
+	if (rtc_kept_question_take(&question, &names, kept))
+		result = rtc_lookup_again(&question, &names);
 	if (result == RTC_AGAIN_STORED)
 	{
 		rtc_hits_forget(&question);
@@ -89,7 +89,7 @@ ask(const RtcKeptQuestion * kept)
 
 /* Asks in a transaction; the second half may raise. */
 static RtcAgainResult
-ask_as_user(const RtcKeptQuestion * kept)
+ask_as_user(const RtcKeptQuestion *kept)
 {
 	RtcAgainResult result;
 	Oid			userid;
@@ -121,7 +121,7 @@ ask_as_user(const RtcKeptQuestion * kept)
 }
 
 void
-rtc_ask_again(const RtcWork * work)
+rtc_ask_again(const RtcWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
 	RtcKeptQuestion kept;

@@ -13,6 +13,6 @@
 #include "base/work.h"
 
 /* The duty of RTC_WORK_ASK. */
-extern void rtc_ask_again(const RtcWork * work);
+extern void rtc_ask_again(const RtcWork *work);
 
 #endif							/* RTC_ASK_H */

@@ -33,9 +33,9 @@ typedef struct RtcLoad
 {
 	pg_atomic_uint64 paid_us;	/* up to this moment of rtc_clock_us() all
 								 * time is paid for */
-}			RtcLoad;
+} RtcLoad;
 
-static RtcLoad * shared = NULL;
+static RtcLoad *shared = NULL;
 
 static void
 init(void)

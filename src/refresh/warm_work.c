@@ -187,7 +187,7 @@ find_tables(Oid relid, MemoryContext context, double *total)
 
 /* Puts a turn to wait, as what it is the turn of. */
 static void
-wait_again(const RtcWork * work, const WarmTurn *turn)
+wait_again(const RtcWork *work, const WarmTurn *turn)
 {
 	RtcWork    *again = palloc(sizeof(RtcWork));
 
@@ -285,7 +285,7 @@ take_turn(WarmTurn *turn, List *tables, double total, MemoryContext context)
 }
 
 void
-rtc_warm_relation(const RtcWork * work)
+rtc_warm_relation(const RtcWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
 	WarmTurn	turn = {0};
@@ -321,7 +321,7 @@ rtc_warm_relation(const RtcWork * work)
 }
 
 void
-rtc_warm_database(const RtcWork * work)
+rtc_warm_database(const RtcWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List	   *relids = NIL;

@@ -19,7 +19,7 @@
  * what only this room knows) and RTC_WORK_WARM_DATABASE.  Called by a worker in no
  * transaction; may raise.
  */
-extern void rtc_warm_relation(const RtcWork * work);
-extern void rtc_warm_database(const RtcWork * work);
+extern void rtc_warm_relation(const RtcWork *work);
+extern void rtc_warm_database(const RtcWork *work);
 
 #endif							/* RTC_WARM_WORK_H */

@@ -63,11 +63,11 @@
 /* Who does a kind of work. */
 typedef struct Duty
 {
-	void		(*run) (const RtcWork * work);	/* in no transaction, which it
+	void		(*run) (const RtcWork *work);	/* in no transaction, which it
 												 * begins and ends; may raise;
 												 * NULL = nobody does it yet */
 	bool		counts;			/* its time is limited by rtcache.refresh_load */
-}			Duty;
+} Duty;
 
 static const Duty duties[RTC_WORK_NKINDS] = {
 	[RTC_WORK_ASK] = {.run = rtc_ask_again,.counts = true},
@@ -89,6 +89,7 @@ static void
 pin_settings(void)
 {
 	static const char *const pinned[][2] = {
+		{"application_name", WORKER_NAME},
 		{"rtcache.enabled", "on"},
 		{"rtcache.refresh_after_write", "off"},
 		{"rtcache.refresh_ahead", "0"},
@@ -121,7 +122,6 @@ set_up(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
 	rtc_work_connected();
 	pin_settings();
-	pgstat_report_appname(WORKER_NAME);
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return true;
 }
@@ -146,13 +146,13 @@ drop_error(MemoryContext context)
 			(errcode(error->sqlerrcode),
 			 errmsg("rtcache refresh: %s", error->message),
 			 error->detail == NULL ? 0 : errdetail("%s", error->detail),
-			 error->context == NULL ? 0 : errcontext("%s", error->context)));
+			 error->context == NULL ? 0 : (errcontext("%s", error->context))));
 	RESUME_INTERRUPTS();
 }
 
 /* Does one piece of work. */
 static void
-do_work(const RtcWork * work, MemoryContext context)
+do_work(const RtcWork *work, MemoryContext context)
 {
 	MemoryContext top = MemoryContextSwitchTo(context);
 	int64		begun_us = rtc_clock_us();
