@@ -40,6 +40,7 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "base/relay_latch.h"
 #include "base/work.h"
 #include "compat.h"
 #include "guc.h"
@@ -101,6 +102,7 @@ typedef struct Away
 
 typedef struct RtcWorkQueue
 {
+	pg_atomic_uint32 stirred;	/* rtc_work_stir() since somebody looked */
 	pg_atomic_uint32 nwaiting;	/* written under the lock, read without */
 	uint64		number;			/* of the last piece of work */
 	uint32		serial;			/* of the last worker */
@@ -127,6 +129,7 @@ static bool connected = false;
 static void
 init(void)
 {
+	pg_atomic_init_u32(&shared->stirred, 0);
 	pg_atomic_init_u32(&shared->nwaiting, 0);
 }
 
@@ -433,11 +436,14 @@ rtc_work_tend(void)
 	}
 }
 
-bool
-rtc_work_wake(void)
+void
+rtc_work_stir(void)
 {
 	bool		found = false;
 
+	if (pg_atomic_read_u32(&shared->stirred) != 0 ||
+		pg_atomic_exchange_u32(&shared->stirred, 1) != 0)
+		return;
 	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
 	{
 		Latch	   *latch = shared->place[i].latch;
@@ -448,7 +454,15 @@ rtc_work_wake(void)
 			found = true;
 		}
 	}
-	return found;
+	if (!found)
+		rtc_wake_relay();
+}
+
+bool
+rtc_work_stirred(void)
+{
+	return pg_atomic_read_u32(&shared->stirred) != 0 &&
+		pg_atomic_exchange_u32(&shared->stirred, 0) != 0;
 }
 
 /* Tells workers to leave a database.  Returns whether there are any. */

@@ -72,10 +72,16 @@ extern bool rtc_work_is_on(void);
 extern void rtc_work_tend(void);
 
 /*
- * Wakes the workers.  False = there is none.  Async-signal and COMMIT-callback
- * safe.
+ * Something has happened of which work may follow: wakes the workers, or the relay
+ * if there are none.  COMMIT-callback safe.
  */
-extern bool rtc_work_wake(void);
+extern void rtc_work_stir(void);
+
+/*
+ * Has something, since this was asked last?  For whoever then looks what work
+ * follows; what happens from here on will be told again.
+ */
+extern bool rtc_work_stirred(void);
 
 /*
  * Makes the workers leave a database, waits for that a little, and keeps them

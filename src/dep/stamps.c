@@ -43,9 +43,9 @@
 
 #include "base/inject.h"
 #include "base/wal_bounds.h"
+#include "base/work.h"
 #include "base/xid.h"
 #include "dep/stamps.h"
-#include "dep/watched.h"
 #include "guc.h"
 
 /*
@@ -460,7 +460,7 @@ settle(uint32 bucket, XLogRecPtr lsn, bool logged)
 	lower_pending(bucket);
 	/* behind the version; see watched.c */
 	if (pg_atomic_read_u32(&b->watchers) != 0)
-		rtc_watched_stir();
+		rtc_work_stir();
 }
 
 static XLogRecPtr

@@ -5,8 +5,8 @@
  *
  * An answer that was hit may be watched: the buckets that it depends on, with the
  * versions of them, and the work that computes it again.  Each bucket counts those
- * who watch it (stamps.c).  A writer that moves such a bucket raises a flag and wakes
- * a worker, or the relay if there is none; for all others the watching is one load
+ * who watch it (stamps.c).  A writer that moves such a bucket tells the workers, or the
+ * relay if there are none (rtc_work_stir()); for all others the watching is one load
  * in a cache line that they have.  Whoever is woken looks for answers whose
  * versions are no longer those, and puts their work into the queue (base/work.c).
  * So each answer is computed again once, and is watched again when it has been hit.
@@ -31,7 +31,6 @@
 #include "common/hashfn.h"
 #include "port/atomics.h"
 
-#include "base/relay_latch.h"
 #include "dep/watched.h"
 
 /* Answers that can be watched, and places that one of them may take. */
@@ -54,8 +53,6 @@ typedef struct Watched
 
 typedef struct RtcWatchedTable
 {
-	pg_atomic_uint32 stirred;	/* a watched bucket has moved since somebody
-								 * looked */
 	Watched		place[PLACES];
 } RtcWatchedTable;
 
@@ -67,7 +64,6 @@ static LWLockPadded *locks;
 static void
 init(void)
 {
-	pg_atomic_init_u32(&shared->stirred, 0);
 	for (int i = 0; i < PLACES; i++)
 	{
 		pg_atomic_init_u64(&shared->place[i].hash, 0);
@@ -183,7 +179,7 @@ rtc_watched_add(const RtcWork *work, const RtcStampRead *stamps)
 
 	/* a writer that came before us has not seen that we watch */
 	if (w != NULL && !rtc_stamp_read_valid(stamps))
-		rtc_watched_stir();
+		rtc_work_stir();
 }
 
 void
@@ -196,16 +192,6 @@ rtc_watched_forget(Oid dboid)
 		if (shared->place[i].work.dboid == dboid)
 			empty(&shared->place[i]);
 	LWLockRelease(table_lock);
-}
-
-void
-rtc_watched_stir(void)
-{
-	if (pg_atomic_read_u32(&shared->stirred) != 0 ||
-		pg_atomic_exchange_u32(&shared->stirred, 1) != 0)
-		return;
-	if (!rtc_work_wake())
-		rtc_wake_relay();
 }
 
 /* Has a write ended the answer? */
@@ -243,10 +229,8 @@ rtc_watched_gather(void)
 {
 	RtcWork		work;
 
-	if (pg_atomic_read_u32(&shared->stirred) == 0)
+	if (!rtc_work_stirred())
 		return;
-	/* first of all: what moves from here on stirs again */
-	(void) pg_atomic_exchange_u32(&shared->stirred, 0);
 	for (int i = 0; i < PLACES; i++)
 		if (take(&shared->place[i], &work))
 			(void) rtc_work_put(&work);

@@ -34,12 +34,6 @@ extern void rtc_watched_add(const RtcWork *work, const RtcStampRead *stamps);
 extern void rtc_watched_forget(Oid dboid);
 
 /*
- * A bucket that somebody watches has moved: tells a worker, or the relay.
- * COMMIT-safe.
- */
-extern void rtc_watched_stir(void);
-
-/*
  * Lets the work wait whose answers were ended; it is worth more the more hits the
  * answer had.  For workers and the relay.
  */
