@@ -265,11 +265,11 @@ is_away(Oid dboid)
 }
 
 /*
- * Finds a place for a worker of a database that has work, and reserves it.  NULL
- * = no worker is to be started: there is one that will do the work, or there must
- * not be one more.
+ * Reserves a place for a worker of a database that has work.  Returns the serial
+ * number of the worker; 0 = none is to be started: there is one that will do the
+ * work, or there must not be one more.
  */
-static Place *
+static uint32
 reserve(Oid dboid)
 {
 	Place	   *unused = NULL;
@@ -278,7 +278,7 @@ reserve(Oid dboid)
 	bool		served = false;
 
 	if (is_away(dboid))
-		return NULL;
+		return 0;
 	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
 	{
 		Place	   *p = &shared->place[i];
@@ -301,11 +301,11 @@ reserve(Oid dboid)
 			continue;
 		}
 		if (p->pid == 0)
-			return NULL;
+			return 0;
 		if (!p->busy)
 		{
 			SetLatch(p->latch);
-			return NULL;
+			return 0;
 		}
 		served = true;
 	}
@@ -319,7 +319,7 @@ reserve(Oid dboid)
 		unused->busy = true;
 		unused->leave = false;
 		unused->latch = NULL;
-		return unused;
+		return unused->serial;
 	}
 	if (!served && idle != NULL)
 	{
@@ -327,7 +327,7 @@ reserve(Oid dboid)
 		idle->leave = true;
 		SetLatch(idle->latch);
 	}
-	return NULL;
+	return 0;
 }
 
 /* Does work of another database wait in vain, since all places are taken? */
@@ -357,13 +357,13 @@ another_waits(Oid dboid)
 
 /* ---------------- those who have work ---------------- */
 
-/* Starts the worker that a place was reserved for; NULL = none is. */
+/* Starts the worker that a place was reserved for; 0 = none is. */
 static void
-start(Place *p, uint32 serial)
+start(uint32 serial)
 {
 	BackgroundWorker worker;
 
-	if (p == NULL)
+	if (serial == 0)
 		return;
 	memset(&worker, 0, sizeof(worker));
 	snprintf(worker.bgw_name, BGW_MAXLEN, "%s", worker_name);
@@ -379,8 +379,9 @@ start(Place *p, uint32 serial)
 		return;
 
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
-	if (p->serial == serial && p->pid == 0)
-		p->dboid = InvalidOid;
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+		if (shared->place[i].serial == serial && shared->place[i].pid == 0)
+			shared->place[i].dboid = InvalidOid;
 	LWLockRelease(queue_lock);
 	if (rtc_clock_is_due(&shared->told_ms, TELL_MS))
 		ereport(LOG,
@@ -393,7 +394,6 @@ start(Place *p, uint32 serial)
 bool
 rtc_work_put(const RtcWork *work)
 {
-	Place	   *p = NULL;
 	uint32		serial = 0;
 	bool		entered;
 
@@ -408,11 +408,9 @@ rtc_work_put(const RtcWork *work)
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
 	entered = enter(work);
 	if (entered)
-		p = reserve(work->dboid);
-	if (p != NULL)
-		serial = p->serial;
+		serial = reserve(work->dboid);
 	LWLockRelease(queue_lock);
-	start(p, serial);
+	start(serial);
 	return entered;
 }
 
@@ -423,16 +421,13 @@ rtc_work_tend(void)
 		return;
 	for (int i = 0; i < SLOTS; i++)
 	{
-		Place	   *p = NULL;
 		uint32		serial = 0;
 
 		LWLockAcquire(queue_lock, LW_EXCLUSIVE);
 		if (OidIsValid(shared->header[i].dboid))
-			p = reserve(shared->header[i].dboid);
-		if (p != NULL)
-			serial = p->serial;
+			serial = reserve(shared->header[i].dboid);
 		LWLockRelease(queue_lock);
-		start(p, serial);
+		start(serial);
 	}
 }
 
