@@ -63,7 +63,7 @@
 #define LEAVE_MS		2000
 #define LEAVE_POLL_MS	5
 
-/* Databases that workers stay away from, at the same time. */
+/* Databases that workers stay away from; of two that share a slot, from the later. */
 #define MAX_AWAY		16
 
 /* "cannot start a worker" is told this often (ms). */
@@ -257,11 +257,9 @@ forget(Oid dboid)
 static bool
 is_away(Oid dboid)
 {
-	for (int i = 0; i < MAX_AWAY; i++)
-		if (shared->away[i].dboid == dboid &&
-			rtc_deadline_left(shared->away[i].until) > 0)
-			return true;
-	return false;
+	const Away *away = &shared->away[dboid % MAX_AWAY];
+
+	return away->dboid == dboid && rtc_deadline_left(away->until) > 0;
 }
 
 /*
@@ -487,29 +485,6 @@ tell_to_leave(Oid dboid)
 	return found;
 }
 
-/* Keeps workers away from a database for a while. */
-static void
-keep_away(Oid dboid)
-{
-	Away	   *away = &shared->away[0];
-
-	/* of too many, the oldest is not kept away any more */
-	for (int i = 0; i < MAX_AWAY; i++)
-	{
-		Away	   *a = &shared->away[i];
-
-		if (a->dboid == dboid)
-		{
-			away = a;
-			break;
-		}
-		if (a->until < away->until)
-			away = a;
-	}
-	away->dboid = dboid;
-	away->until = rtc_deadline_in(AWAY_MS);
-}
-
 void
 rtc_work_leave(Oid dboid, bool forget_it)
 {
@@ -519,7 +494,8 @@ rtc_work_leave(Oid dboid, bool forget_it)
 	if (!rtc_preloaded)
 		return;
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
-	keep_away(dboid);
+	shared->away[dboid % MAX_AWAY].dboid = dboid;
+	shared->away[dboid % MAX_AWAY].until = rtc_deadline_in(AWAY_MS);
 	if (forget_it)
 		forget(dboid);
 	LWLockRelease(queue_lock);
