@@ -234,6 +234,12 @@ static const Setting settings[] = {
 		"It is rounded up to a power of two.",
 	PGC_POSTMASTER, 0, INT(&rtc_stamp_buckets, 262144, 1024, 16777216)},
 
+	/* SUSET: as default_ttl */
+	{"rtcache.ttl_jitter",
+		"Sets the fraction by which times to live are shortened at random, at most.",
+		NULL,
+	PGC_SUSET, 0, REAL(&rtc_ttl_jitter, 0, 0, 0.5)},
+
 	{"rtcache.wal_keep",
 		"Sets the amount of applied WAL that is kept for a Redis that loses data.",
 		NULL,

@@ -40,6 +40,7 @@
 #include "read/standby.h"
 #include "rule/row_json.h"
 #include "rule/rule_catalog.h"
+#include "rule/ttl.h"
 #include "stats.h"
 
 /* Longest arguments, in bytes, that are part of a fingerprint as they are. */
@@ -58,6 +59,7 @@ typedef struct Request
 	char		token[RTC_TOKEN_LEN];	/* of the lease */
 	int64		leased_at_ms;	/* rtc_clock_ms() before it was asked for */
 	int			lease_ms;		/* how long it lasts */
+	int64		ttl_ms;			/* of what we store; 0 = it does not expire */
 } Request;
 
 /* ---------------- looking ---------------- */
@@ -414,7 +416,7 @@ fill(const Request *request, const RtcQuestion *question,
 						question->query->privileges, names->dep, wanted->ntags,
 						computed_us);
 	stored = rtc_cmd_fill(wanted, request->token, text->data, text->len,
-						  companion.data, companion.len, question->ttl_ms);
+						  companion.data, companion.len, request->ttl_ms);
 	if (stored == 0)
 		count_refused(question);
 	else if (stored > 0)
@@ -524,7 +526,7 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	Request		request;
 	RtcGetResult found;
 	RtcCounter	reason;
-	int64		ttl_ms = question->ttl_ms;
+	int64		ttl_ms;
 
 	answer->found = false;
 	answer->in_l1 = false;
@@ -540,6 +542,7 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 		return;
 	}
 
+	request.ttl_ms = ttl_ms = rtc_ttl_jittered(question->ttl_ms);
 	found = ask_redis(&request, question, names, answer, &ttl_ms, &reason);
 	answer->found = found == RTC_GET_HIT;
 	if (answer->found)

@@ -335,7 +335,8 @@ add_value(RtcWarmBatch *b, const RtcRule *rule, StringInfo key, StringInfo text)
 	memcpy(value, text->data, text->len);
 	k->value = value;
 	k->vallen = text->len;
-	k->ttl_ms = rule->ttl_ms >= 0 ? rule->ttl_ms : rtc_default_ttl_ms();
+	k->ttl_ms = rtc_ttl_jittered(rule->ttl_ms >= 0 ? rule->ttl_ms :
+								 rtc_default_ttl_ms());
 	b->bytes += text->len;
 }
 

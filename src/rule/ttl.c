@@ -3,7 +3,7 @@
  * ttl.c
  *		Times to live: intervals and texts to milliseconds.
  *
- * Model: pure functions; any backend may use them.
+ * Model: pure functions, but for chance; any backend may use them.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "common/pg_prng.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -106,6 +107,15 @@ rtc_ttl_parse(const char *text, int64 *ttl_ms, RtcFault *fault)
 	rtc_unpin_settings(pinned);
 
 	return ttl != NULL && interval_to_ms(ttl, ttl_ms, fault);
+}
+
+int64
+rtc_ttl_jittered(int64 ttl_ms)
+{
+	if (rtc_ttl_jitter <= 0 || ttl_ms <= 0)
+		return ttl_ms;
+	return Max(ttl_ms - (int64) (pg_prng_double(&pg_global_prng_state) *
+								 rtc_ttl_jitter * ttl_ms), 1);
 }
 
 int64

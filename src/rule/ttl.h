@@ -34,6 +34,12 @@ extern int64 rtc_ttl_ms(const Interval *ttl);
  */
 extern bool rtc_ttl_parse(const char *text, int64 *ttl_ms, RtcFault *fault);
 
+/*
+ * Shortens a time to live at random, by at most the fraction rtcache.ttl_jitter: so
+ * what is stored together does not expire together.  For whoever stores a value.
+ */
+extern int64 rtc_ttl_jittered(int64 ttl_ms);
+
 /* rtcache.default_ttl in milliseconds; 0 = does not expire. */
 extern int64 rtc_default_ttl_ms(void);
 

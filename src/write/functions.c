@@ -77,8 +77,8 @@ cache_set(PG_FUNCTION_ARGS)
 	require_argument(fcinfo, 0, "key");
 	key = PG_GETARG_TEXT_PP(0);
 	rtc_key_check(VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
-	op.ttl_ms = PG_ARGISNULL(2) ? rtc_default_ttl_ms() :
-		rtc_ttl_ms(PG_GETARG_INTERVAL_P(2));
+	op.ttl_ms = rtc_ttl_jittered(PG_ARGISNULL(2) ? rtc_default_ttl_ms() :
+								 rtc_ttl_ms(PG_GETARG_INTERVAL_P(2)));
 
 	initStringInfo(&value);
 	if (PG_ARGISNULL(1))

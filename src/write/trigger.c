@@ -310,7 +310,8 @@ add_row(const RtcRule *rule, const RtcRowChange *change, RtcRow *row,
 	op.kind = RTC_OP_ROW;
 	op.row = *row;
 	op.row.behind = rule->behind != NIL;
-	op.ttl_ms = rule->ttl_ms >= 0 ? rule->ttl_ms : rtc_default_ttl_ms();
+	op.ttl_ms = rtc_ttl_jittered(rule->ttl_ms >= 0 ? rule->ttl_ms :
+								 rtc_default_ttl_ms());
 	op.key = key->data;
 	op.keylen = key->len;
 	op.value = value.data;

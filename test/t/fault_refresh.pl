@@ -271,7 +271,7 @@ counts('work_dropped', 44, 'of 300 questions 256 wait');
 
 # killed: the server starts over, as for any other process
 fault('none');
-kill 'KILL', worker_pids();
+kill 'KILL', split / /, worker_pids();
 $node->poll_query_until('postgres', q{SELECT open FROM rtcache_l1});
 ok($node->wait_open, 'the server is back after a worker was killed');
 $node->set_conf('rtcache.refresh_workers', 2);
@@ -283,7 +283,8 @@ counts('refreshes', 1, 'questions are asked again');
 fault('sleep');
 have_asked(14);
 waits_for_worker(q{wait_event = 'PgSleep'}, 'postgres', 'a worker is busy again');
-my $pid = worker_pids();
+my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity
+	WHERE backend_type = 'rtcache refresh' AND wait_event = 'PgSleep'});
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"),
 	'a worker can be terminated');
@@ -357,6 +358,9 @@ for my $busy (0, 1)
 }
 # who may not drop it does not make them go
 worker_in_other(0);
+# (another one may have come at first, to look for tables to warm)
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'rtcache refresh'}),
+	'one worker is left');
 $pid = worker_pids('other');
 isnt($node->psql('postgres', 'DROP DATABASE other', extra_params => [ '-U', 'alice' ]), 0, 'one may not drop it');
 isnt($node->psql('postgres', 'CREATE DATABASE copy TEMPLATE other', extra_params => [ '-U', 'alice' ]), 0, 'nor copy it');
