@@ -526,8 +526,9 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	Request		request;
 	RtcGetResult found;
 	RtcCounter	reason;
-	int64		ttl_ms;
+	int64		ttl_ms = rtc_ttl_jittered(question->ttl_ms);
 
+	request.ttl_ms = ttl_ms;
 	answer->found = false;
 	answer->in_l1 = false;
 	answer->in_redis = false;
@@ -542,7 +543,6 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 		return;
 	}
 
-	request.ttl_ms = ttl_ms = rtc_ttl_jittered(question->ttl_ms);
 	found = ask_redis(&request, question, names, answer, &ttl_ms, &reason);
 	answer->found = found == RTC_GET_HIT;
 	if (answer->found)
