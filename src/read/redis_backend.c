@@ -287,7 +287,7 @@ rtc_backend_script(RtcArgs *args, const RtcScript *script, int nkeys)
  * started.
  */
 RtcReply *
-rtc_backend_run(RtcConn *conn, const RtcScript *script, const RtcArgs *args)
+rtc_backend_run(const RtcScript *script, const RtcArgs *args)
 {
 	RtcArgs		by_text = {0};
 	RtcReply   *reply;

@@ -47,7 +47,7 @@ extern RtcReply *rtc_backend_ask(int nexpected);
  */
 extern void rtc_backend_script(RtcArgs *args, const RtcScript *script,
 							   int nkeys);
-extern RtcReply *rtc_backend_run(RtcConn *conn, const RtcScript *script,
+extern RtcReply *rtc_backend_run(const RtcScript *script,
 								 const RtcArgs *args);
 
 /*

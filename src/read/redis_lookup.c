@@ -217,7 +217,7 @@ rtc_cmd_lease(const RtcWanted *wanted, char token[RTC_TOKEN_LEN],
 	rtc_args_number(&args, wanted->lsn >> 32);
 	rtc_args_number(&args, (uint32) wanted->lsn);
 	rtc_args_number(&args, wanted->stale_ms);
-	reply = rtc_backend_run(conn, &rtc_script_lease, &args);
+	reply = rtc_backend_run(&rtc_script_lease, &args);
 	if (reply == NULL)
 		return RTC_GET_FAILED;
 
@@ -300,7 +300,7 @@ rtc_cmd_fill(const RtcWanted *wanted, const char *token, const char *value,
 	rtc_args_number(&args, Max(ttl_ms, 0));
 	rtc_args_text(&args, wanted->epoch);
 	rtc_args_bytes(&args, companion, companionlen);
-	return number(rtc_backend_run(conn, &rtc_script_fill, &args), "fill", -1);
+	return number(rtc_backend_run(&rtc_script_fill, &args), "fill", -1);
 }
 
 /*
@@ -332,7 +332,7 @@ rtc_cmd_drop(const char *key, size_t keylen, const char *value, size_t vallen)
 	rtc_args_bytes(&args, key, keylen);
 	if (value != NULL)
 		rtc_args_bytes(&args, value, vallen);
-	return number(rtc_backend_run(conn, &rtc_script_drop, &args), "drop", 0) == 1;
+	return number(rtc_backend_run(&rtc_script_drop, &args), "drop", 0) == 1;
 }
 
 int64

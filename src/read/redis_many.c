@@ -60,7 +60,7 @@ rtc_many_lease(RtcMany *many, int lease_ms)
 	rtc_args_number(&args, many->lsn >> 32);
 	rtc_args_number(&args, (uint32) many->lsn);
 	rtc_args_text(&args, RTC_USERS_COMPANION);
-	reply = rtc_backend_run(conn, &rtc_script_lease_many, &args);
+	reply = rtc_backend_run(&rtc_script_lease_many, &args);
 	rtc_args_free(&args);
 	if (reply == NULL)
 		return false;
@@ -134,7 +134,7 @@ fill_some(const RtcMany *many, int first, int64 *stored)
 			rtc_args_text(&args, "");
 		rtc_args_number(&args, Max(key->ttl_ms, 0));
 	}
-	reply = rtc_backend_run(conn, &rtc_script_fill_many, &args);
+	reply = rtc_backend_run(&rtc_script_fill_many, &args);
 	rtc_args_free(&args);
 	if (reply == NULL)
 		return -1;

@@ -243,8 +243,9 @@ find_later(const RtcJobs *jobs, Oid dboid, const RtcJob *but)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if (job->later && job != but &&
-			(!OidIsValid(dboid) || job->dboid == dboid))
+		if (job == but || !job->later)
+			continue;
+		if (!OidIsValid(dboid) || job->dboid == dboid)
 			return job;
 	}
 	return NULL;

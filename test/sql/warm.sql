@@ -36,7 +36,8 @@ SELECT cache_del('hero:2');
 SELECT cache_wait();
 SELECT get('hero:2', 'SELECT name FROM hero WHERE id = 2');
 CALL cache_warm('hero');
-SELECT * FROM held('hero:1', 'hero:2');
+SELECT * FROM held('hero:1');
+SELECT get('hero:2', 'SELECT * FROM hero WHERE id = $1', '{2}');
 
 -- Some rows.
 SELECT cache_clear();

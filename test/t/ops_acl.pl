@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -108,6 +109,22 @@ ok($node->poll_query_until('postgres', q{SELECT state = 'streaming' AND connecte
 $node->safe_psql('postgres', q{UPDATE hero SET name = 'again'; SELECT cache_get('hero:1', 'SELECT * FROM hero WHERE id = 1')});
 ok($node->cache_wait);
 refused_nothing('repair');
+# Tables that are warmed, and rows with writes behind: the entry has come round.
+$node->safe_psql('postgres', q{
+	SELECT cache_detach('note');
+	SELECT cache_attach('note', 'note:{id}', behind => '{team}');
+	INSERT INTO note VALUES (1, 1);
+	SELECT cache_del('note:1'), cache_wait();
+	CALL cache_warm('note')});
+my $script = slurp_file("$FindBin::RealBin/../../src/redis/lua/behind.lua");
+my $entry = $redis->query('EVAL', "redis.call('SELECT', '3') $script", 2,
+	'postgres:note:1', 'postgres:~inbox', 'set', '{"team": 7}');
+admin('SET', 'postgres:~behind', $entry->[0]);
+$node->safe_psql('postgres', 'UPDATE note SET team = 7 WHERE id = 1');
+ok($node->cache_wait);
+is(admin('GET', 'postgres:note:1'), '{"id":1,"team":7}', 'a row after a write behind');
+refused_nothing('warm-up and write-behind');
+
 is($redis->cli('ACL', 'SETUSER', 'rtcache', '~new:*', '~{new:*'), 'OK', 'the patterns of another prefix');
 $node->set_conf('rtcache.key_prefix', 'new:');
 ok($node->poll_query_until('postgres', q{
