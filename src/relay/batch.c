@@ -6,22 +6,23 @@
  * A batch is one MULTI ... EXEC: the last op on each key wins, SETs, then one
  * UNLINK of all deleted keys and of the leases and companions of every touched
  * key, the rows of keys that are written behind, a PUBLISH of each key if that
- * is asked for, and the new position.
- * Deleting the lease is what makes the late fill of a reader fail who computed
- * its value before the write.  What depends on a tag is deleted by a script,
- * all of it before the MULTI is sent: a Redis that has the position, be it a
- * replica that is promoted, has the drops behind it, and none can meet a key
- * that the batch has just set.  It costs batches with tags a round trip.
+ * is asked for, and the new position.  Without its lease, a reader that computed
+ * its value before the write cannot fill.
  *
- * The position is watched all the time between two batches, so the EXEC of a
- * relay that lost its office does nothing.  The WATCH for the next batch and
- * the EXEC travel together: fencing costs no round trip.
+ * A script deletes what depends on a tag, before the MULTI is sent.  So a Redis
+ * that has the position, be it a replica that is promoted, has the drops behind
+ * it, and none can meet a key that the batch has just set.  It costs batches with
+ * tags a round trip.
+ *
+ * The position is watched between two batches, so the EXEC of a relay that was
+ * replaced does nothing.  The WATCH for the next batch and the EXEC travel
+ * together: fencing costs no round trip.
  *
  * Every reply is checked, those inside EXEC too: out of memory, READONLY,
- * MOVED, LOADING, NOAUTH, NOPERM all mean that the batch was not applied.  A
- * Redis that is out of memory still deletes, though: see stream.c.
+ * MOVED, LOADING, NOAUTH, NOPERM all mean that the batch was not applied.  See
+ * store.c for a Redis that is out of memory.
  *
- * Model: used by the relay alone.  Redis trouble is a result.
+ * Model: the relay alone.  Redis trouble is a result.
  *
  * Copyright (c) 2026, rtcache contributors
  *

@@ -74,8 +74,8 @@ extern RtcExecResult rtc_batch_execute(RtcBatch *batch, RtcConn *conn,
 									   RtcPosition *pos);
 
 /*
- * Deletes all keys of the batch and their leases, and drops tags, without the
- * position, which a Redis that is out of memory still allows.
+ * Deletes all keys of the batch and their leases, without the position, which a
+ * Redis that is out of memory still allows.
  */
 extern RtcConnResult rtc_batch_unlink(RtcBatch *batch, RtcConn *conn);
 

@@ -3,15 +3,13 @@
  * progress.c
  *		How far the relay is: the LSN ladder.
  *
- * The ladder is drawn at the head of progress.h.  These functions are the only
- * ones that move its LSNs, each forwards, but for a connect and a clear, which
- * begin anew.
+ * The ladder is drawn at the head of progress.h.  These functions alone move its
+ * LSNs, each forwards, but for a connect and a clear, which begin anew.
  *
- * "lsn" is no step of its own in memory: it differs from "stored" only as long
- * as the reply to an EXEC is on its way, and then it is "done".
+ * "lsn" is no step of its own in memory: it differs from "stored" only while the
+ * reply to an EXEC is on its way, and then it is "done".
  *
- * Model: pure.  The relay alone calls it; it reads nothing but its arguments,
- * and raises nothing.  See test/unit/test_progress.c.
+ * Model: pure functions, of the relay.  See test/unit/test_progress.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *

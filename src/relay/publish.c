@@ -4,18 +4,17 @@
  *		Tells subscribers of Redis what has changed.
  *
  * Caches that live in applications subscribe to the channel rtcache.publish.
- * A message is a glob in the syntax of Redis that matches what has changed:
- * the name of a key as it is in Redis, prefix included, in which * ? [ ] and \
- * (which keys made by rules never have) are escaped by \; or, after a deletion
- * by pattern and after a clear, a real glob.  So a message without any of
- * these characters is a key.
+ * A message is a glob of Redis that matches what has changed: the name of a key,
+ * prefix included, in which * ? [ ] and \ are escaped by \ (keys made by rules
+ * have none); or a real glob after a deletion by pattern or a clear.  So a message
+ * without any of these characters is a key.
  *
  * Keys are published in the EXEC that changes them, globs behind the deletion,
- * and the keys in a tag set by the script that deletes them (tag_drop.c).
- * As everything that the relay does, that happens at least once; but Redis
- * keeps no message for a subscriber whose connection is cut.
+ * and the keys in a tag set by the script that deletes them (tag_drop.c).  That
+ * happens at least once.  But Redis keeps no message for a subscriber whose
+ * connection is cut.
  *
- * Model: used by the relay alone.
+ * Model: the relay alone.
  *
  * Copyright (c) 2026, rtcache contributors
  *

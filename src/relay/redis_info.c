@@ -5,14 +5,13 @@
  *
  * Under a maxmemory-policy of "allkeys-..." Redis may evict tag sets, which
  * have no time to live.  A lookup in SQL finds that out; other clients go on to
- * read values that nobody will delete any more.  And it may evict the position,
- * so that all is cleared.
+ * read values that nobody deletes any more.  And it may evict the position, so
+ * that all is cleared.
  *
- * INFO is allowed where CONFIG often is not; if it is not either, nothing is
- * known.
+ * INFO is often allowed where CONFIG is not.  Without it nothing is known.
  *
- * Model: called by the relay, on its connection, but for
- * rtc_redis_policy_is_good().  Redis trouble is a result.
+ * Model: the relay, on its connection, but for rtc_redis_policy_is_good().
+ * Redis trouble is a result.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -44,8 +43,8 @@ ask(RtcConn *conn, const char *section, const char **text)
 }
 
 /*
- * Takes the value of a field, letters, digits and hyphens only, since people
- * may be shown it.  "" = it is not there.
+ * Takes the value of a field, letters, digits and hyphens only, since people may
+ * see it.  "" = it is not there.
  */
 static void
 take(const char *text, const char *field, char *value, size_t size)

@@ -23,9 +23,7 @@
  */
 extern bool rtc_redis_id(RtcConn *conn, char id[RTC_REDIS_ID_LEN]);
 
-/*
- * How many keys Redis holds, all its databases together; 0 = it does not tell.
- */
+/* How many keys Redis holds, in all its databases; 0 = it does not tell. */
 extern uint64 rtc_redis_keys(RtcConn *conn);
 
 /* Notes the maxmemory-policy of Redis (status.h), and warns of a bad one. */

@@ -128,10 +128,7 @@ rtc_relay_set_state(RtcRelayState new_state)
 	if (shared->info.connected_at == 0)
 		rtc_redis_lost();
 
-	/*
-	 * On the way back, while it is still replaying or clearing, the relay
-	 * counts as down: it may lose Redis again before it has applied anything.
-	 */
+	/* while it replays or clears it counts as down: it may lose Redis again */
 	switch (new_state)
 	{
 		case RTC_RELAY_STOPPED:
@@ -152,10 +149,6 @@ rtc_relay_set_state(RtcRelayState new_state)
 	}
 }
 
-/*
- * Tells where Redis is, and that every connection to it has to be verified
- * anew.
- */
 void
 rtc_relay_connected(const char *address)
 {
@@ -250,9 +243,7 @@ rtc_relay_get_jobs(RtcJobInfo job[RTC_MAX_JOBS + 1])
 	return n;
 }
 
-/*
- * Shares a text; true if that is news.
- */
+/* Shares a text; true if that is news. */
 static bool
 note(char *place, size_t size, const char *text)
 {

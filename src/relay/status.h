@@ -97,7 +97,10 @@ extern RtcRelayState rtc_relay_get_state(void);
 /* The next commit has not been visible for so many ms; 0 = it is. */
 extern void rtc_relay_waits(int64 ms);
 
-/* Connected to this numeric address ("" = unix socket). */
+/*
+ * Connected to this numeric address ("" = unix socket): every other connection
+ * has to be verified anew.
+ */
 extern void rtc_relay_connected(const char *address);
 
 /* Not connected any more, on a standby; elsewhere the state tells. */
@@ -116,7 +119,7 @@ extern bool rtc_relay_note_slot(const char *problem);
 /* The maxmemory-policy of Redis; true if that is news. */
 extern bool rtc_relay_note_policy(const char *policy);
 
-/* The relay: these are the jobs now; the sweep goes on, NULL = it does not. */
+/* These are the jobs now; the sweep goes on, NULL = it does not. */
 extern void rtc_relay_report_jobs(const RtcJobInfo *job, int njobs);
 extern void rtc_relay_report_sweep(const RtcJobInfo *sweep);
 

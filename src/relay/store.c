@@ -6,20 +6,20 @@
  * The position names the record of WAL that ends where it stands (the mark), by
  * its CRC.  LSNs alone do not tell a data directory that was put back from a
  * snapshot of its storage: it goes on within the same timeline, and its WAL may
- * have got beyond the position before Redis is looked at again.  With another
- * record in that place Redis is cleared.  WAL is not kept for the mark: it may
+ * get beyond the position before the relay looks at Redis again.  With another
+ * record in that place Redis is cleared.  WAL is not kept for the mark, which may
  * begin in the segment before the one in which reading goes on.
  *
- * A Redis that is out of memory refuses the position, and with it the batch,
- * but it still deletes.  Then all keys of the batch are deleted instead, the
- * position stays where it is, and lookups stay away, until it is accepted
- * again.  Nothing stale remains, and deleting may be what makes room.
+ * A Redis that is out of memory refuses the position, and with it the batch, but
+ * it still deletes.  So all keys of the batch are deleted instead, the position
+ * stays where it is, and lookups stay away until it is accepted again.  Nothing
+ * stale remains, and deleting may make room.
  *
  * Lookups may use Redis when all that was in WAL at the time of connecting has
  * been applied, and no clear is under way.
  *
- * Model: used by clear.c, apply.c and stream.c, in the relay.  Redis trouble
- * is a result.  Replies live in a context that is reset with each batch.
+ * Model: used by clear.c, apply.c and stream.c.  Redis trouble is a result.
+ * Replies live in a context that is reset with each batch.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -124,10 +124,7 @@ rtc_store_deletes(RtcStream *s)
 	return true;
 }
 
-/*
- * A batch was not applied.  The connection was good: each begins by storing the
- * position.
- */
+/* A batch was not applied; the position alone was, on this connection. */
 static bool
 failed(RtcStream *s)
 {
@@ -157,7 +154,7 @@ rtc_store_catch_up(RtcStream *s)
 	}
 	if (!s->announced)
 	{
-		/* who was verified against a position on the way asks again */
+		/* sessions that were verified on the way have to ask again */
 		rtc_redis_new_server();
 		ereport(LOG,
 				(errmsg("Redis has caught up at %X/%X",

@@ -22,16 +22,10 @@ extern bool rtc_store_batch(RtcStream *s);
 /* Sends the batch, empty or not, and the position behind it. */
 extern bool rtc_store_position(RtcStream *s);
 
-/*
- * Redis is out of memory: says so, and deletes the keys of the batch.  The
- * position stays where it is.
- */
+/* Redis is out of memory: logs that, and deletes the keys of the batch. */
 extern bool rtc_store_deletes(RtcStream *s);
 
-/*
- * If all is applied that lookups wait for, and no clear is under way, opens
- * the way for them.
- */
+/* Opens the way for lookups, if all that they wait for is applied. */
 extern bool rtc_store_catch_up(RtcStream *s);
 
 /* No commit up to lsn is left to be applied: tells everybody. */

@@ -13,13 +13,12 @@
  * Until a clear is finished, SETs are applied as DELs, and lookups do not use
  * Redis.
  *
- * A commit is applied when it is flushed (the reader sees to that) and
- * visible (we wait for it): earlier, a reader could miss the new row and
- * fill the old value behind our DEL.
+ * A commit is applied when it is flushed (the reader sees to that) and visible
+ * (the stream waits for that).  Earlier, a reader could miss the new row, and fill
+ * the old value behind the DEL.
  *
- * Model: used by the relay alone, no transaction, no database.  Any trouble
- * with Redis ends in "down"; the next connect makes anew what holds for a
- * connection.  Damaged WAL and termination raise.
+ * Model: the relay alone, without transaction or database.  Any trouble with
+ * Redis ends in "down".  Damaged WAL and termination raise.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -150,10 +149,7 @@ rtc_stream_work(RtcStream *s)
 	return result;
 }
 
-/*
- * Standbys want to know that Redis has been told everything, and they compare
- * with WAL that is not for us, too.
- */
+/* Standbys compare the position with WAL that is not for Redis, too. */
 bool
 rtc_stream_is_untold(const RtcStream *s)
 {
@@ -177,9 +173,7 @@ rtc_stream_fall_behind(RtcStream *s)
 
 /* ---------------- starting ---------------- */
 
-/*
- * Opens the connection, and finds out what Redis it is and where it stands.
- */
+/* Connects, and finds out which Redis it is and where it stands. */
 static bool
 look(RtcStream *s, char *id, RtcPosition *pos)
 {
@@ -192,8 +186,8 @@ look(RtcStream *s, char *id, RtcPosition *pos)
 }
 
 /*
- * Decides what to do with a Redis at this position; the reason, a clause for
- * the log, goes to reason.  WAL is looked at only if nothing else decides.
+ * Decides what to do with Redis; the reason is a clause for the log.  WAL is looked
+ * at only if nothing else decides.
  */
 static RtcDecision
 decide(RtcStream *s, char *reason, size_t size)
@@ -222,9 +216,7 @@ decide(RtcStream *s, char *reason, size_t size)
 	return rtc_decide(facts, pos, reason, size);
 }
 
-/*
- * Goes back to where Redis stands.
- */
+/* Goes back to where Redis stands. */
 static bool
 start_resume(RtcStream *s)
 {
@@ -256,15 +248,13 @@ start_resume(RtcStream *s)
 
 /* ---------------- working ---------------- */
 
-/*
- * Does what has to be done between two batches.  False = the stream is down.
- */
+/* Does what has to be done between two batches.  False = the stream is down. */
 static bool
 chores(RtcStream *s)
 {
 	bool		prunes = rtc_clock_ms() - s->pruned_ms >= RTC_HEARTBEAT_MS;
 
-	/* when nothing is sent, nobody else notices that Redis hung up */
+	/* as long as nothing is sent, nothing else tells that Redis hung up */
 	if (!rtc_conn_check(s->conn))
 		return rtc_stream_down(s);
 	if (!rtc_clear_check_drained(s) || !rtc_apply_requests(s) ||
@@ -337,10 +327,7 @@ handle_event(RtcStream *s, bool *done)
 	return RTC_STREAM_MORE;
 }
 
-/*
- * Applies a commit when it is visible, and settles a prepared transaction that
- * is over.
- */
+/* Applies a commit when it is visible; settles a prepared transaction. */
 static RtcStreamResult
 handle_commit(RtcStream *s)
 {
@@ -374,9 +361,7 @@ handle_commit(RtcStream *s)
 	return RTC_STREAM_MORE;
 }
 
-/*
- * Everything that is flushed has been read.
- */
+/* All flushed WAL has been read. */
 static RtcStreamResult
 handle_end(RtcStream *s)
 {
@@ -404,8 +389,8 @@ clear(RtcStream *s, const char *reason)
 }
 
 /*
- * Stores the position now and then even if nothing is to be applied: it moves
- * on with WAL, others see that we are alive, and a lookup may wait for it.
+ * Stores the position now and then, if nothing is to be applied, too: it moves on
+ * with WAL, others see that this server is alive, and a lookup may wait for it.
  */
 static bool
 heartbeat(RtcStream *s, bool *beaten)

@@ -25,8 +25,8 @@ typedef enum RtcStreamResult
 } RtcStreamResult;
 
 /*
- * Connects, finds out where Redis stands and decides; clears if need be.
- * False = failed or fenced: s->error tells, the relay's state is set.
+ * Connects to Redis and resumes or clears, as decided.  False = failed or fenced:
+ * s->error tells, the relay's state is set.
  */
 extern bool rtc_stream_connect(RtcStream *s);
 
@@ -42,9 +42,7 @@ extern bool rtc_stream_is_untold(const RtcStream *s);
 /* Where WAL has to be kept from; invalid = as long as possible. */
 extern XLogRecPtr rtc_stream_restart(const RtcStream *s);
 
-/*
- * Keeps lookups away from Redis until everything is applied that is in WAL now.
- */
+/* Keeps lookups away from Redis until all that is in WAL now is applied. */
 extern void rtc_stream_fall_behind(RtcStream *s);
 
 #endif							/* RTC_STREAM_H */

@@ -3,8 +3,7 @@
  * stream_state.c
  *		The state of the relay's work on Redis, and how it ends.
  *
- * Model: the relay alone.  Any trouble with Redis ends in "down"; what holds
- * for a connection is made anew by the next one.
+ * Model: the relay alone.  Any trouble with Redis ends in "down".
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -17,10 +16,7 @@
 #include "redis/trust.h"
 #include "relay/stream_state.h"
 
-/*
- * No reply to the relay is larger (bytes); the largest are pages of SCAN, with
- * some hundred keys.
- */
+/* No reply is larger (bytes); the largest are pages of SCAN, some hundred keys. */
 #define MAX_REPLY	((size_t) 64 * 1024 * 1024)
 
 RtcStream *

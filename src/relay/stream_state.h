@@ -74,8 +74,8 @@ extern RtcStream *rtc_stream_create(void);
 extern void rtc_stream_disconnect(RtcStream *s);
 
 /*
- * Notes why the stream is down, by a text or by what the connection says, and
- * disconnects it.  Returns false, for the callers' sake.
+ * Disconnects, and notes why: by a text, or by the error of the connection.
+ * Returns false, for brevity.
  */
 extern bool rtc_stream_fail(RtcStream *s, const char *text);
 extern bool rtc_stream_down(RtcStream *s);

@@ -5,22 +5,20 @@
  *
  * Redis may refuse one op for a reason that stays: a value above
  * proto-max-bulk-len, at which it hangs up; a key that the ACL of our user
- * lacks; whatever a proxy in between does not like.  The op must not keep all that
- * come behind it from being applied.
+ * lacks.  All ops behind it have to be applied nevertheless.
  *
  * It is found by experiment, not by the text of the error.  Each connection
- * begins by storing the position alone.  If that succeeds, and a batch fails
- * then, the batch is at fault, or it was chance.  WAL is read again, and
- * batches are half as large.  When one op alone fails repeatedly it is refused: a
- * SET becomes a DEL, which is always safe.  A DEL or the drop of a tag set may
- * leave an old value behind, so its database is given up (closed.c): its readers
- * stay away from Redis, and its ops are left out.  A Redis that refuses everything
- * does not get that far, since it refuses the position, too.
+ * begins by storing the position alone.  If a batch fails then, the batch is at
+ * fault, or it was chance.  WAL is read again, and batches are half as large.  An
+ * op that fails alone, repeatedly, is refused.  A SET becomes a DEL, which is
+ * always safe.  A DEL or the drop of a tag set may leave an old value behind, so
+ * its database is given up (closed.c).  A Redis that refuses everything does not
+ * get that far, since it refuses the position, too.
  *
  * Batches grow again when all that was sent with the failed one is verified.
  *
- * Model: the relay alone; nothing outlives it.  Memory is bounded: a database
- * with too many refused SETs is given up.  Raises out of memory.
+ * Model: the relay alone.  Memory is bounded: a database with too many refused
+ * SETs is given up.  Raises out of memory.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -37,7 +35,7 @@
 #include "relay/suspect.h"
 #include "stats.h"
 
-/* So often one op alone has to fail before it is refused. */
+/* Failures of one op alone before it is refused. */
 #define SET_TRIES		2
 #define DEL_TRIES		3
 
@@ -169,8 +167,8 @@ rtc_suspect_is_refused(const RtcSuspect *suspect, Oid dboid, const RtcOp *op,
 /* ---------------- one op alone ---------------- */
 
 /*
- * Counts how often this op has failed alone, without having done a part of it:
- * a large tag set may take several connections.
+ * Counts how often this op has failed alone.  A large tag set may take several
+ * connections, each of which does a part.
  */
 static void
 note_alone(RtcSuspect *suspect, const RtcBatchOp *op, bool progressed)
@@ -194,7 +192,7 @@ forget_alone(RtcSuspect *suspect)
 }
 
 /*
- * Are too many SETs refused of the database of the last one, in a row or of
+ * Are too many SETs refused of the database of the last one: in a row, or of
  * those that may have to be applied again?
  */
 static bool
@@ -269,9 +267,7 @@ give_up(const RtcBatchOp *op, XLogRecPtr lsn, const char *error)
 	pfree(why.data);
 }
 
-/*
- * A key for the log: cut, and what is not printable ASCII as \xNN.
- */
+/* A key for the log: cut, and what is not printable ASCII as \xNN. */
 static void
 append_key(StringInfo buf, const char *key, size_t len)
 {

@@ -46,8 +46,8 @@ extern RtcSuspect *rtc_suspect_create(void);
 extern int	rtc_suspect_limit(const RtcSuspect *suspect);
 
 /*
- * A batch that is not empty was not applied, over a connection on which the
- * position had been stored.  error: what Redis said.
+ * A batch with ops was not applied, on a connection that had stored the position.
+ * error: what Redis said.
  */
 extern void rtc_suspect_failed(RtcSuspect *suspect, const RtcBatch *batch,
 							   const char *error);

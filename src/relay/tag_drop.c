@@ -6,16 +6,14 @@
  * A tag set names the keys whose values depend on something.  When that has
  * changed, all of them are deleted: of each key first the lease, so that a
  * fill on its way is refused, then the companion and the value.  A script
- * (redis/lua/drop_tags.lua) does it for a limited number of keys, so that Redis
- * is never blocked for more than a few milliseconds, and is called until the
- * set is empty.
+ * (redis/lua/drop_tags.lua) does it for a limited number of keys, so that it
+ * blocks Redis for a few milliseconds only, and is called until the set is empty.
  *
- * A key that is registered meanwhile may be deleted, or not: its value comes
- * from a snapshot that has the change, since the change was visible before we
- * began.
+ * A key that is registered meanwhile may be deleted, or not: the change was
+ * visible before, so its value comes from a snapshot that has it.
  *
- * Model: used by the relay alone, on its connection.  Deleting is something
- * that a Redis out of memory still does.  Redis trouble is a result.
+ * Model: the relay alone, on its connection.  A Redis out of memory still
+ * deletes.  Redis trouble is a result.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -43,10 +41,7 @@
 /* Sets in one exchange. */
 #define SETS_PER_EXCHANGE	100
 
-/*
- * Appends the call of a script for one tag set.  The text, instead of the hash,
- * makes the script known to Redis.
- */
+/* Appends the call of a script for one tag set, by its text or its hash. */
 static void
 append(RtcConn *conn, const RtcScript *script, bool by_text, const char *tag,
 	   int limit)

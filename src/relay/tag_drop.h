@@ -16,16 +16,15 @@
 #include "redis/conn.h"
 
 /*
- * Deletes all keys that are in the sets, which are given by their names, and the
- * sets with them.  Shuffles the array.  Adds the number of values deleted to
- * *dropped.
+ * Deletes all keys in the sets of these names, and the sets.  Shuffles the array.
+ * Adds the number of values deleted to *dropped.
  */
 extern RtcConnResult rtc_tags_drop(RtcConn *conn, const char **tags, int n,
 								   uint64 *dropped);
 
 /*
- * Appends a command that takes members whose time is over out of a tag set, a
- * limited number.  Its reply tells how many.  by_text: Redis may not know the
+ * Appends a command that takes up to RTC_TRIM_LIMIT members whose time is over
+ * out of a tag set; its reply tells how many.  by_text: Redis may not know the
  * script.
  */
 #define RTC_TRIM_LIMIT 250

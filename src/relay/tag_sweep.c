@@ -4,21 +4,19 @@
  *		Goes through the tag sets in Redis, again and again.
  *
  * Tag sets have no time to live, so that Redis does not evict them before what
- * they name; members whose time is over are taken out here, and an empty set
+ * they name.  Members whose time is over are taken out here, and an empty set
  * is gone by itself.  And after connecting, the first pass finds out which
- * dependencies somebody has registered (interest.c): those of readers before
- * the server was restarted, say.
+ * dependencies somebody has registered (interest.c), maybe before the server was
+ * restarted.
  *
  * SCAN returns each key that exists from the beginning of a pass to its end.
- * What is registered meanwhile is registered by a reader of this server, who
- * tells interest.c itself.  So when a pass is over everything is known.
+ * Readers of this server that register something meanwhile tell interest.c
+ * themselves.  So when a pass is over everything is known.
  *
- * It is done in steps of one round trip, a fraction of a millisecond each, with
- * rests in between: short ones in the first pass, longer ones in the others,
- * and a long one between passes.
+ * A step is one round trip.  Rests between steps are short in the first pass.
  *
- * Model: used by the relay alone, on its connection.  Redis trouble is a
- * result; the next connect begins anew.
+ * Model: the relay alone, on its connection.  Redis trouble is a result; the next
+ * connect begins anew.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -166,8 +164,7 @@ rtc_sweep_step(RtcSweep *sweep)
 }
 
 /*
- * Registers what was found, and remembers what is ours to trim.  False = there
- * was nothing.
+ * Registers what was found, and remembers what is ours to trim.  False = nothing.
  */
 static bool
 note_tags(RtcSweep *sweep, const RtcReply *keys)
@@ -197,9 +194,7 @@ note_tags(RtcSweep *sweep, const RtcReply *keys)
 	return sweep->ntags > 0;
 }
 
-/*
- * Tells people how far the first pass is.
- */
+/* Tells people how far the first pass is. */
 static void
 tell(const RtcSweep *sweep)
 {

@@ -25,8 +25,8 @@ extern RtcSweep *rtc_sweep_create(RtcConn *conn);
 extern void rtc_sweep_restart(RtcSweep *sweep);
 
 /*
- * Did all tag sets that are in Redis count as registered before lsn?  If not,
- * writers may have left out TAG ops for them behind it.
+ * Did all tag sets in Redis count as registered before lsn?  If not, writers may
+ * have left out TAG ops for them behind it.
  */
 extern bool rtc_sweep_covers(const RtcSweep *sweep, XLogRecPtr lsn);
 
