@@ -29,6 +29,21 @@ $node->safe_psql($_, q{INSERT INTO hero SELECT i, 'old' FROM generate_series(1, 
   foreach ('postgres', 'other');
 ok($node->wait_streaming, 'the relay streams');
 ok($node->cache_wait($_), "\"$_\" is applied") foreach ('postgres', 'other');
+
+# A transaction stores keys, and deletes them by pattern.  When a connection is cut
+# behind most of them, WAL is read again, and the deletion goes on where it was.
+$redis->cli('EVAL', q{for i = 1, 20000 do redis.call('SET', 'foreign:' .. i, '') end}, 0);
+$fake->rule(match => '^SCAN .* MATCH postgres:x\* COUNT', action => 'close', skip => 40, count => 1);
+$node->safe_psql('postgres', q{BEGIN;
+	SELECT cache_set('x' || i, '1') FROM generate_series(1, 100) i;
+	SELECT cache_del_pattern('x*');
+	COMMIT});
+ok($fake->wait_hits(1), 'a deletion is cut off');
+$fake->clear;
+ok($node->cache_wait, 'it comes to its end');
+is($redis->cli('EVAL', q{return #redis.call('KEYS', 'postgres:x*')}, 0), 0,
+	'what was set before it is not there again');
+
 $redis->cli('EVAL', q{for i = 1, 100000 do redis.call('SET', 'foreign:' .. i, '') end}, 0);
 
 my $progress = q{SELECT coalesce(datname, '-') || ' ' || phase || ' ' || coalesce(pattern, '-')
