@@ -62,6 +62,11 @@
 /* Failures at one place before it is given up. */
 #define RTC_JOB_TRIES		3
 
+/* Sets of kinds: what ops ask for, and all that one database has. */
+#define KIND(kind)	(1 << (kind))
+#define DELETIONS	(KIND(RTC_JOB_PATTERN) | KIND(RTC_JOB_CLEAR))
+#define OF_DATABASE	(DELETIONS | KIND(RTC_JOB_REGISTER))
+
 typedef struct RtcJob
 {
 	MemoryContext context;		/* holds the job */
@@ -169,12 +174,9 @@ drop(RtcJobs *jobs, RtcJob *job)
 	tell(jobs, true);
 }
 
-/*
- * Forgets clears of everything, or all other jobs; of a database, InvalidOid =
- * of all.
- */
+/* Forgets the jobs of some kinds, of a database; InvalidOid = of all. */
 static void
-drop_all(RtcJobs *jobs, bool clears, Oid dboid)
+drop_all(RtcJobs *jobs, int kinds, Oid dboid)
 {
 	ListCell   *lc;
 
@@ -182,7 +184,7 @@ drop_all(RtcJobs *jobs, bool clears, Oid dboid)
 	{
 		RtcJob	   *job = lfirst(lc);
 
-		if ((job->kind == RTC_JOB_CLEAR_ALL) != clears ||
+		if ((kinds & KIND(job->kind)) == 0 ||
 			(OidIsValid(dboid) && job->dboid != dboid))
 			continue;
 		jobs->list = foreach_delete_current(jobs->list, lc);
@@ -205,7 +207,7 @@ find_deletion(const RtcJobs *jobs, Oid dboid, XLogRecPtr lsn, uint64 nth)
 		RtcJob	   *job = lfirst(lc);
 
 		if (job->dboid == dboid &&
-			(job->kind == RTC_JOB_PATTERN || job->kind == RTC_JOB_CLEAR) &&
+			(KIND(job->kind) & DELETIONS) != 0 &&
 			(job->absorbs || (job->lsn == lsn && job->nth == nth)))
 			return job;
 	}
@@ -253,7 +255,7 @@ find_later(const RtcJobs *jobs, Oid dboid, const RtcJob *but)
 
 /*
  * The keys of a database were deleted, whatever commits say: those who can may
- * bring them back.
+ * bring them back, when it is open.
  */
 static void
 note_loss(Oid dboid)
@@ -297,7 +299,7 @@ failed(RtcJobs *jobs, RtcJob *job)
 	job->tries = 0;
 	if (job->kind != RTC_JOB_CLEAR_ALL)
 	{
-		drop_all(jobs, false, dboid);
+		drop_all(jobs, OF_DATABASE, dboid);
 		(void) rtc_closed_give_up(dboid, NULL, lsn, why);
 	}
 	else if (rtc_closed_give_up(dboid, job->reg.prefix, lsn, why))
@@ -356,7 +358,7 @@ complete(RtcJobs *jobs, RtcJob *job)
 		return leave_for_later(jobs, job);
 	if (result == RTC_JOB_DONE || result == RTC_JOB_SKIPPED)
 	{
-		if (result == RTC_JOB_DONE && !others && job->kind != RTC_JOB_PATTERN)
+		if (result == RTC_JOB_DONE && job->kind != RTC_JOB_PATTERN)
 			note_loss(job->dboid);
 		drop(jobs, job);
 		rtc_queue_broadcast();
@@ -483,7 +485,7 @@ rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 
 		/* one clear for all of them, and for those to come */
 		if (absorbs)
-			drop_all(jobs, false, dboid);
+			drop_all(jobs, DELETIONS, dboid);
 		job = make(jobs, kind, dboid, lsn, nth);
 		add_scan(job, prefix, kind == RTC_JOB_PATTERN ? op : NULL);
 		job->later = later;
@@ -534,7 +536,7 @@ rtc_jobs_register(RtcJobs *jobs, Oid dboid, const char *dbname,
 	job = find_registration(jobs, &reg);
 	if (job == NULL)
 	{
-		drop_all(jobs, false, dboid);
+		drop_all(jobs, OF_DATABASE, dboid);
 		job = make(jobs, RTC_JOB_REGISTER, dboid, lsn, 0);
 		if (usable)
 			add_scan(job, reg.prefix, NULL);
@@ -597,7 +599,7 @@ rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 	ListCell   *lc;
 
 	/* the others are all in this one, or the database is registered anew */
-	drop_all(jobs, false, InvalidOid);
+	drop_all(jobs, OF_DATABASE, InvalidOid);
 	if (jobs->list == NIL)
 		make_clear_jobs(jobs, pos);
 	*deleted = 0;
@@ -620,5 +622,5 @@ rtc_jobs_clear_all(RtcJobs *jobs, const RtcPosition *pos, uint64 *deleted)
 void
 rtc_jobs_end_clear(RtcJobs *jobs)
 {
-	drop_all(jobs, true, InvalidOid);
+	drop_all(jobs, KIND(RTC_JOB_CLEAR_ALL), InvalidOid);
 }

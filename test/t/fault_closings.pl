@@ -127,6 +127,23 @@ $fake->clear;
 ok($node->cache_wait('other'), 'it comes to its end');
 is(reads($node, $_, 'other'), 'third', 'a lookup is right') foreach 1, 20;
 
+# Many at once while a renamed database is registered
+be_slow();
+$node->safe_psql('postgres', 'ALTER DATABASE other RENAME TO renamed');
+is(reads($node, 1, 'renamed'), 'third', 'a lookup in a renamed database');
+ok($node->poll_query_until('postgres', $jobs, 'registration'), 'which is registered anew');
+$node->safe_psql('renamed', q{SELECT cache_del_pattern('x' || i || '*') FROM generate_series(1, 100) i});
+ok($node->cache_wait, 'a hundred deletions do not stop the others');
+ok($node->poll_query_until('postgres', $jobs =~ s/phase, ', '/phase, ', ' ORDER BY phase/r,
+	'clear, registration'), 'they become one clear, and the registration goes on');
+$fake->clear;
+ok(wait_open('renamed'), 'the database opens');
+is(fields(), 'prefix:postgres: prefix:renamed:', 'the position names no other prefix');
+is($redis->cli('EVAL', q{return #redis.call('KEYS', 'other:*')}, 0), 0, 'no keys are left behind');
+$node->safe_psql('postgres', 'ALTER DATABASE renamed RENAME TO other');
+is(reads($node, 1, 'other'), 'third', 'a lookup is right');
+ok(wait_open('other'), 'with its old name it opens, too');
+
 # A deletion while a clear waits for a transaction
 my $session = $node->background_psql('postgres');
 $session->query_safe(q{BEGIN; SELECT txid_current()});
