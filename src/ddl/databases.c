@@ -34,6 +34,7 @@
 #include "dep/watched.h"
 
 static ProcessUtility_hook_type previous_hook = NULL;
+static void (*leave_too) (Oid dboid) = NULL;
 
 /* May the current user make databases? */
 static bool
@@ -121,6 +122,8 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 		if (is_dropped)
 			rtc_watched_forget(dboid);
 		rtc_work_leave(dboid, is_dropped);
+		if (leave_too != NULL)
+			leave_too(dboid);
 	}
 
 	if (previous_hook != NULL)
@@ -129,6 +132,12 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 	else
 		standard_ProcessUtility(pstmt, query, read_only_tree, context, params,
 								environment, dest, completion);
+}
+
+void
+rtc_databases_on_leave(void (*leave) (Oid dboid))
+{
+	leave_too = leave;
 }
 
 void

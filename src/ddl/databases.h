@@ -16,4 +16,11 @@
 /* Called once, from _PG_init. */
 extern void rtc_databases_init(void);
 
+/*
+ * Called once, from _PG_init, by who has workers of its own: "leave" makes them
+ * leave a database, and keeps them away for some seconds.  It may raise for query
+ * cancel and termination only.
+ */
+extern void rtc_databases_on_leave(void (*leave) (Oid dboid));
+
 #endif							/* RTC_DATABASES_H */
