@@ -288,3 +288,116 @@ COMMENT ON PROCEDURE cache_warm(regclass, text, integer) IS
 'stores the rows of a table, or of all of its partitions, under the keys of its rules in Redis, where they are not there; never over a newer value. where_clause: which rows, as behind WHERE; batch: rows that are stored in a transaction, about; 1 to 10000. Needs SELECT on the table, and on the partitions; stores the rows that the caller sees. What was stored stays when it is cancelled, and another call passes over it. Errors: 22004 NULL, 22023 bad batch, 25001 inside a transaction block or where_clause has written, 25006 recovery, 42501 not allowed, 42601 where_clause is no expression, 42809 not a table, 55000 no rule stores the rows, not preloaded or no Redis, 08006 Redis cannot be used.';
 
 REVOKE ALL ON PROCEDURE cache_warm(regclass, text, integer) FROM PUBLIC;
+
+--
+-- Writing behind
+--
+
+CREATE TABLE rtcache_inbox_position (
+    prefix text PRIMARY KEY,
+    id text NOT NULL,
+    noted text NOT NULL,
+    applied bigint NOT NULL,
+    refused bigint NOT NULL,
+    changed_at timestamptz NOT NULL);
+
+COMMENT ON TABLE rtcache_inbox_position IS
+'how far the inbox of this database in Redis has been applied; written in the transactions that apply it';
+COMMENT ON COLUMN rtcache_inbox_position.prefix IS 'what the keys of the database begin with; the inbox is <prefix>~inbox';
+COMMENT ON COLUMN rtcache_inbox_position.id IS 'the last entry that was applied';
+COMMENT ON COLUMN rtcache_inbox_position.noted IS 'Redis is known to have been told that entries up to this one are applied';
+COMMENT ON COLUMN rtcache_inbox_position.applied IS 'entries that were applied';
+COMMENT ON COLUMN rtcache_inbox_position.refused IS 'entries that could not be applied';
+COMMENT ON COLUMN rtcache_inbox_position.changed_at IS 'when that was';
+
+-- a dump tells which entries its rows contain
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.rtcache_inbox_position', '');
+
+-- and a subscriber of logical replication has an inbox of its own
+CREATE FUNCTION rtcache_keep_position()
+RETURNS trigger
+AS 'MODULE_PATHNAME', 'rtcache_keep_position'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION rtcache_keep_position() IS
+'leaves rtcache_inbox_position out of logical replication, on the side of the subscriber';
+
+CREATE TRIGGER keep_position BEFORE INSERT OR UPDATE OR DELETE ON rtcache_inbox_position
+FOR EACH ROW EXECUTE FUNCTION rtcache_keep_position();
+
+ALTER TABLE rtcache_inbox_position ENABLE REPLICA TRIGGER keep_position;
+
+CREATE FUNCTION cache_put(key text, value jsonb)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_put'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_put(text, jsonb) IS
+'appends to the inbox that columns of the row with this key get new values; a background worker does that, and makes the row if there is none. value: an object of columns, which a rule allows to be written behind. Done at once, and not undone by a rollback. Needs INSERT and UPDATE on the columns, INSERT on the primary key. Errors: 08006 Redis cannot be used, 08007 not known whether it was done, 08P01 Redis refuses it, 22023 bad key or value, 25006 recovery, 42501 no privilege, or no rule allows it, 42703 unknown column, 54000 too large, 55000 not preloaded, or the table has no primary key.';
+
+CREATE FUNCTION cache_add(key text, increments jsonb)
+RETURNS void
+AS 'MODULE_PATHNAME', 'cache_add'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_add(text, jsonb) IS
+'appends to the inbox that something is added to columns of the row with this key; a background worker does that. increments: an object of columns, which a rule allows to be written behind. Done at once, and not undone by a rollback. Needs SELECT and UPDATE on the columns, SELECT on the primary key. Errors: as cache_put.';
+
+CREATE FUNCTION cache_inbox_retry()
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'cache_inbox_retry'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION cache_inbox_retry() IS
+'puts the entries of the inbox that could not be applied back into it, behind all that is there; returns how many. Errors: 08006 Redis cannot be used, 08007 not known whether it was done, 08P01 Redis refuses it, 25006 recovery, 55000 not preloaded.';
+
+CREATE FUNCTION rtcache_inbox(
+    OUT datid oid,
+    OUT pid integer,
+    OUT length bigint,
+    OUT kept bigint,
+    OUT oldest_age interval,
+    OUT applied bigint,
+    OUT refused bigint,
+    OUT dead bigint,
+    OUT rate double precision,
+    OUT is_full boolean,
+    OUT last_id text,
+    OUT last_error text,
+    OUT last_error_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'rtcache_inbox'
+LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+
+COMMENT ON FUNCTION rtcache_inbox() IS
+'returns the inboxes of all databases of this server. Errors: 55000 not preloaded.';
+
+CREATE VIEW rtcache_inbox AS
+    SELECT i.datid, d.datname, i.pid, i.length, i.oldest_age, i.applied, i.dead,
+           i.rate, i.is_full, i.kept, i.refused, i.last_id, i.last_error, i.last_error_at
+      FROM @extschema@.rtcache_inbox() AS i
+      LEFT JOIN pg_catalog.pg_database AS d
+        ON d.oid OPERATOR(pg_catalog.=) i.datid;
+
+COMMENT ON VIEW rtcache_inbox IS
+'what waits in the inboxes of databases in Redis, and who applies it; those without an entry are left out';
+COMMENT ON COLUMN rtcache_inbox.datid IS 'the database';
+COMMENT ON COLUMN rtcache_inbox.datname IS 'its name';
+COMMENT ON COLUMN rtcache_inbox.pid IS 'the worker; NULL if there is none now';
+COMMENT ON COLUMN rtcache_inbox.length IS 'entries that wait to be applied';
+COMMENT ON COLUMN rtcache_inbox.oldest_age IS 'how old the oldest of them is, by the clocks of Redis and of this server; NULL if none waits';
+COMMENT ON COLUMN rtcache_inbox.applied IS 'entries that were applied, ever';
+COMMENT ON COLUMN rtcache_inbox.dead IS 'entries that could not be applied, and wait for cache_inbox_retry() or to be deleted';
+COMMENT ON COLUMN rtcache_inbox.rate IS 'entries that are applied each second, of late';
+COMMENT ON COLUMN rtcache_inbox.is_full IS 'more than rtcache.inbox_max entries wait';
+COMMENT ON COLUMN rtcache_inbox.kept IS 'entries that were applied, and stay for rtcache.inbox_keep';
+COMMENT ON COLUMN rtcache_inbox.refused IS 'entries that could not be applied, ever';
+COMMENT ON COLUMN rtcache_inbox.last_id IS 'the last entry that was applied';
+COMMENT ON COLUMN rtcache_inbox.last_error IS 'what keeps the worker from applying entries; NULL if nothing does';
+COMMENT ON COLUMN rtcache_inbox.last_error_at IS 'since when';
+
+REVOKE ALL ON FUNCTION rtcache_keep_position() FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_put(text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_add(text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_inbox_retry() FROM PUBLIC;
+REVOKE ALL ON FUNCTION rtcache_inbox() FROM PUBLIC;

@@ -41,6 +41,9 @@ int			rtc_connect_timeout;
 int			rtc_default_ttl;
 bool		rtc_enabled;
 int			rtc_fill_wait;
+int			rtc_inbox_delay;
+int			rtc_inbox_keep;
+int			rtc_inbox_max;
 char	   *rtc_key_prefix;
 int			rtc_l1_size;
 int			rtc_lease_ttl;
@@ -161,6 +164,21 @@ static const Setting settings[] = {
 		"Sets how long a reader waits for another one that is computing the same value.",
 		"Zero means that it does not wait and runs the query itself.",
 	PGC_USERSET, GUC_UNIT_MS, INT(&rtc_fill_wait, 1000, 0, 600000)},
+
+	{"rtcache.inbox_delay",
+		"Sets how long entries of an inbox may collect before they are applied.",
+		"The first one after a pause is applied at once.",
+	PGC_SIGHUP, GUC_UNIT_MS, INT(&rtc_inbox_delay, 100, 0, 60000)},
+
+	{"rtcache.inbox_keep",
+		"Sets how long entries stay in an inbox after they were applied.",
+		"A standby that is promoted, or a backup that is restored, finds what it lacks if it is not older than that.",
+	PGC_SIGHUP, GUC_UNIT_S, INT(&rtc_inbox_keep, 60, 0, 30 * 86400)},
+
+	{"rtcache.inbox_max",
+		"Sets the number of entries in an inbox above which cache_health complains.",
+		NULL,
+	PGC_SIGHUP, 0, INT(&rtc_inbox_max, 1000000, 1, INT_MAX)},
 
 	{"rtcache.key_prefix",
 		"Sets the prefix of all keys in Redis.",

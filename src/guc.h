@@ -33,6 +33,9 @@ extern int	rtc_connect_timeout;	/* ms */
 extern int	rtc_default_ttl;	/* s, 0 = does not expire */
 extern bool rtc_enabled;
 extern int	rtc_fill_wait;		/* ms, 0 = do not wait */
+extern int	rtc_inbox_delay;	/* ms */
+extern int	rtc_inbox_keep;		/* s */
+extern int	rtc_inbox_max;		/* entries */
 extern char *rtc_key_prefix;	/* template: %d = database name, %% = % */
 extern int	rtc_l1_size;		/* MB, 0 = off */
 extern int	rtc_lease_ttl;		/* ms */

@@ -87,6 +87,7 @@
 #include "ddl/databases.h"
 #include "ddl/rule_clones.h"
 #include "guc.h"
+#include "inbox/inbox_worker.h"
 #include "refresh/worker.h"
 #include "relay/relay.h"
 #include "shmem.h"
@@ -114,4 +115,5 @@ _PG_init(void)
 	rtc_relay_register();
 	rtc_refresh_init();
 	rtc_databases_init();
+	rtc_inbox_init();
 }

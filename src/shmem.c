@@ -36,6 +36,7 @@
 #include "redis/trust.h"
 #include "refresh/load.h"
 #include "refresh/warm_status.h"
+#include "relay/inbox_watch.h"
 #include "relay/lag.h"
 #include "relay/status.h"
 #include "shmem.h"
@@ -60,6 +61,7 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_trust_room,
 	&rtc_status_room,
 	&rtc_lag_room,
+	&rtc_inbox_room,
 	&rtc_flight_room,
 	&rtc_hits_room,
 	&rtc_work_room,

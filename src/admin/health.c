@@ -25,6 +25,7 @@
 #include "utils/tuplestore.h"
 
 #include "admin/health.h"
+#include "admin/inbox_view.h"
 #include "base/clock.h"
 #include "compat.h"
 #include "ddl/rule_clash.h"
@@ -403,6 +404,8 @@ cache_health(PG_FUNCTION_ARGS)
 	char		prefix[RTC_MAX_PREFIX_LEN];
 	RtcRelayInfo info;
 	bool		ready;
+	bool		well;
+	char	   *detail;
 
 	InitMaterializedSRF(fcinfo, 0);
 
@@ -439,5 +442,7 @@ cache_health(PG_FUNCTION_ARGS)
 	ready = rtc_my_prefix(prefix);
 	report_prefix(rsinfo, ready, prefix);
 	report_databases(rsinfo);
+	well = rtc_inbox_is_well(&detail);
+	report(rsinfo, "inbox", well, detail);
 	return (Datum) 0;
 }

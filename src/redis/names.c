@@ -75,6 +75,18 @@ rtc_beside_glob(StringInfo buf, const char *glob, bool braces)
 					 "~[lq][eu][ae][sr][ey]");
 }
 
+bool
+rtc_is_inbox_name(const char *name, size_t len, size_t prefixlen)
+{
+	static const char *const suffix[] = {RTC_INBOX_SUFFIX, RTC_DEAD_SUFFIX};
+
+	for (int i = 0; i < lengthof(suffix); i++)
+		if (len == prefixlen + strlen(suffix[i]) &&
+			memcmp(name + prefixlen, suffix[i], strlen(suffix[i])) == 0)
+			return true;
+	return false;
+}
+
 void
 rtc_tag_name(StringInfo buf, const char *prefix, size_t prefixlen, RtcDep dep)
 {

@@ -18,6 +18,7 @@
  *									was stored last does not have
  *		heroes:~inbox				the inbox: a stream of what is written behind
  *		heroes:~behind				id of its last entry that all rows have
+ *		heroes:~inbox:dead			stream: entries that could not be applied
  *		rtcache:position:<system>	hash: the position of a database system
  *		rtcache:owners				hash: prefix -> <system>
  *
@@ -59,6 +60,15 @@ extern void rtc_behind_name(StringInfo buf, const char *key, size_t len);
  */
 #define RTC_INBOX_SUFFIX	"~inbox"
 #define RTC_ROUND_KEY		"~behind"
+
+/* Likewise: the stream of entries that could not be applied. */
+#define RTC_DEAD_SUFFIX		"~inbox:dead"
+
+/*
+ * Is this the name of one of the two streams, under a prefix of this length?  They
+ * live longer than what is cached.
+ */
+extern bool rtc_is_inbox_name(const char *name, size_t len, size_t prefixlen);
 
 /*
  * Appends a glob for the leases and companions of all keys that match a glob;

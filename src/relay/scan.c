@@ -53,7 +53,8 @@ static RtcJobResult run_pass(RtcConn *conn, RtcScan *scan, int64 until_us,
 							 MemoryContext step);
 static RtcJobResult tell(RtcConn *conn, RtcScan *scan);
 static void move_to(RtcScan *scan, const char *cursor);
-static void append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep);
+static void append_unlinks(RtcConn *conn, const RtcReply *keys,
+						   size_t prefixlen, size_t keep);
 
 void
 rtc_scan_add(RtcScan *scan, const char *prefix, const RtcOp *op)
@@ -70,6 +71,7 @@ rtc_scan_add(RtcScan *scan, const char *prefix, const RtcOp *op)
 	}
 	else
 		appendStringInfoChar(&glob, '*');
+	scan->prefixlen[scan->nglobs] = strlen(prefix);
 	scan->glob[scan->nglobs++] = glob.data;
 	strlcpy(scan->cursor, "0", sizeof(scan->cursor));
 }
@@ -153,7 +155,8 @@ run_pass(RtcConn *conn, RtcScan *scan, int64 until_us, MemoryContext step)
 
 		if (!rtc_scan_read(conn, &replies[nunlinks], next))
 			return RTC_JOB_DOWN;
-		append_unlinks(conn, &replies[nunlinks].elems[1], keep);
+		append_unlinks(conn, &replies[nunlinks].elems[1],
+					   scan->prefixlen[scan->current], keep);
 		RTC_INJECT("scan_step");
 		asked = strcmp(next, "0") != 0 && rtc_clock_us() < until_us;
 		if (asked)
@@ -214,22 +217,25 @@ rtc_scan_read(RtcConn *conn, const RtcReply *reply,
 	return true;
 }
 
-/* Is it a tag set that is to stay? */
+/* Is it an inbox, or a tag set that is to stay? */
 static bool
-is_kept(const RtcReply *key, size_t keep)
+is_kept(const RtcReply *key, size_t prefixlen, size_t keep)
 {
-	size_t		prefixlen;
+	size_t		taglen;
 	RtcDep		dep;
 
-	return keep > 0 && rtc_tag_parse(key->str, key->len, &prefixlen, &dep) &&
-		(prefixlen == keep || keep == RTC_ALL_TAGS);
+	if (rtc_is_inbox_name(key->str, key->len, prefixlen))
+		return true;
+	return keep > 0 && rtc_tag_parse(key->str, key->len, &taglen, &dep) &&
+		(taglen == keep || keep == RTC_ALL_TAGS);
 }
 
 /*
  * Appends UNLINK commands for an array of keys.
  */
 static void
-append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep)
+append_unlinks(RtcConn *conn, const RtcReply *keys, size_t prefixlen,
+			   size_t keep)
 {
 	RtcArgs		args = {0};
 
@@ -238,7 +244,8 @@ append_unlinks(RtcConn *conn, const RtcReply *keys, size_t keep)
 	{
 		const RtcReply *key = &keys->elems[i];
 
-		if (key->type == RTC_REPLY_STRING && !is_kept(key, keep))
+		if (key->type == RTC_REPLY_STRING &&
+			!is_kept(key, prefixlen, keep))
 			rtc_args_bytes(&args, key->str, key->len);
 		if (args.n > RTC_UNLINK_CHUNK)
 		{

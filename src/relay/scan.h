@@ -47,6 +47,7 @@ typedef enum RtcJobResult
 typedef struct RtcScan
 {
 	char	   *glob[2];		/* prefix included */
+	size_t		prefixlen[2];	/* of each of them, in bytes */
 	int			nglobs;
 	size_t		keep;			/* length of the prefix whose tag sets stay,
 								 * since what they name is not all deleted; 0
@@ -62,8 +63,8 @@ typedef struct RtcScan
 
 /*
  * Adds keys to a scan, which is all zero at first: those with the prefix that
- * match op, a PATTERN; all of them if op is NULL or a CLEAR.  Copies into the
- * current memory context.
+ * match op, a PATTERN; all of them if op is NULL or a CLEAR.  What is written
+ * behind stays in any case.  Copies into the current memory context.
  */
 extern void rtc_scan_add(RtcScan *scan, const char *prefix, const RtcOp *op);
 

@@ -40,6 +40,7 @@
 #include "relay/apply.h"
 #include "relay/clear.h"
 #include "relay/prefix.h"
+#include "relay/inbox_watch.h"
 #include "relay/redis_info.h"
 #include "relay/status.h"
 #include "relay/store.h"
@@ -267,7 +268,8 @@ chores(RtcStream *s)
 	}
 	if ((rtc_sweep_due(s->sweep) == 0 &&
 		 rtc_sweep_step(s->sweep) != RTC_CONN_OK) ||
-		(prunes && rtc_redis_ask_policy(s->conn) != RTC_CONN_OK))
+		(prunes && rtc_redis_ask_policy(s->conn) != RTC_CONN_OK) ||
+		rtc_inbox_watch(s->conn) != RTC_CONN_OK)
 		return rtc_stream_down(s);
 	return true;
 }

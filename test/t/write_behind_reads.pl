@@ -27,6 +27,7 @@ rtcache.lease_ttl = 60s
 rtcache.fill_wait = 0
 CONF
 my $inject = RtcInject->new($node);
+$inject->arm('inbox_begins', 'wait');		# the worker stays away
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION rtcache');
 ok($node->wait_open, 'Redis is used');
@@ -241,6 +242,7 @@ is(get(12), row(12, 0, 2, 'x'), 'for all rows of a batch');
 
 is($node->stat('errors'), 0, 'no errors');
 ok($node->no_crash);
+$inject->release('inbox_begins');
 $node->stop;
 $redis->stop;
 done_testing();

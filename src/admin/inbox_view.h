@@ -1,0 +1,21 @@
+/*-------------------------------------------------------------------------
+ *
+ * inbox_view.h
+ *		What people can see of inboxes.  See inbox_view.c.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef RTC_INBOX_VIEW_H
+#define RTC_INBOX_VIEW_H
+
+#include "postgres.h"
+
+/*
+ * Is the inbox of the current database well?  *detail: a sentence, in the current
+ * memory context.
+ */
+extern bool rtc_inbox_is_well(char **detail);
+
+#endif							/* RTC_INBOX_VIEW_H */
