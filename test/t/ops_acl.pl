@@ -1,5 +1,6 @@
 # The Redis user that README.md recommends may do all that rtcache needs: after
-# everything that it does, Redis has refused nothing.
+# everything that it does, Redis has refused nothing.  That of an application may
+# append to the inbox, and read, and nothing else.
 
 use strict;
 use warnings;
@@ -27,6 +28,7 @@ $url .= '?db=3';
 my $node = RtcNode->new('main', redis => $redis, conf => <<"CONF");
 rtcache.redis_url = '$url'
 rtcache.publish = 'changes'
+rtcache.inbox_keep = 0
 CONF
 my $password = $node->basedir . '/password';
 append_to_file($password, 'secret');
@@ -119,10 +121,23 @@ $node->safe_psql('postgres', q{
 my $script = slurp_file("$FindBin::RealBin/../../src/redis/lua/behind.lua");
 my $entry = $redis->query('EVAL', "redis.call('SELECT', '3') $script", 2,
 	'postgres:note:1', 'postgres:~inbox', 'set', '{"team": 7}');
-admin('SET', 'postgres:~behind', $entry->[0]);
-$node->safe_psql('postgres', 'UPDATE note SET team = 7 WHERE id = 1');
+ok($node->poll_query_until('postgres', 'SELECT team = 7 FROM note WHERE id = 1'), 'what was written behind is applied');
 ok($node->cache_wait);
 is(admin('GET', 'postgres:note:1'), '{"id":1,"team":7}', 'a row after a write behind');
+# one that is refused, and put back; Redis is emptied
+$node->safe_psql('postgres', q{SELECT cache_add('note:1', '{"team": 1}'), cache_put('note:1', '{"team": "x"}')});
+ok($node->poll_query_until('postgres', q{SELECT refused = 1 FROM rtcache_inbox_position}), 'one is refused');
+is($node->safe_psql('postgres', 'SELECT team FROM note'), 8, 'and one is not');
+is($node->safe_psql('postgres', 'SELECT cache_inbox_retry()'), 1, 'put back');
+ok($node->poll_query_until('postgres', q{SELECT refused = 2 FROM rtcache_inbox_position}), 'and refused again');
+$redis->cli('FLUSHALL');
+ok($node->poll_query_until('postgres', q{SELECT state = 'streaming' FROM rtcache_relay}));
+admin('EVAL', q{redis.pcall('XADD', KEYS[1], '1-1', 'a', 'b')}, 1, 'postgres:~inbox');
+ok($redis->wait_for('higher', 'EVAL', q{redis.call('SELECT', '3')
+	return redis.call('XINFO', 'STREAM', KEYS[1])[8] ~= '1-1' and 'higher'}, 1, 'postgres:~inbox'), 'new entries get ids above what was applied');
+admin('XADD', 'postgres:~inbox', '*', 'key', 'note:1', 'add', '{"team": 1}');
+ok($node->poll_query_until('postgres', 'SELECT team = 9 FROM note WHERE id = 1'), 'another inbox');
+is($node->safe_psql('postgres', 'SELECT last_error FROM rtcache_inbox'), '', 'nothing is wrong with it');
 refused_nothing('warm-up and write-behind');
 
 is($redis->cli('ACL', 'SETUSER', 'rtcache', '~new:*', '~{new:*'), 'OK', 'the patterns of another prefix');
@@ -134,6 +149,38 @@ ok($node->cache_wait);
 is(admin('GET', 'new:hero:1'), '{"id":1,"name":"new"}', 'keys are under the new one');
 is(admin('GET', 'postgres:hero:1'), undef, 'none under the old one');
 refused_nothing('another prefix');
+
+# An application that appends to the inbox, and reads
+SKIP:
+{
+	my ($app) = slurp_file('README.md') =~ /^ +(ACL SETUSER app (?:.*\n)+?)\n/m
+	  or BAIL_OUT('README.md has no recipe for an application');
+	skip 'Redis has no selectors', 1 if admin('INFO', 'server') =~ /^redis_version:6/m;
+	(my $app_recipe = $app) =~ s/mydb/new/g;
+	my @app_recipe = $app_recipe =~ /(\([^)]*\)|\S+)/g;
+	is($redis->cli(@app_recipe), 'OK', 'Redis accepts the recipe for an application');
+	my %allowed = (
+		'GET new:hero:1' => 1,
+		'MGET new:hero:1 new:hero:2' => 1,
+		'XADD new:~inbox * key note:1 add {}' => 1,
+		'XADD new:~inbox:dead * a b' => 0,
+		'XADD new:hero:1 * a b' => 0,
+		'SET new:hero:1 x' => 0,
+		'DEL new:~inbox' => 0,
+		'XTRIM new:~inbox MAXLEN 0' => 0,
+		'XDEL new:~inbox 1-1' => 0,
+		'XRANGE new:~inbox - +' => 0,
+		'SET new:~behind 1-1' => 0,
+		'SET rtcache:x 1' => 0,
+		'EVAL return 0' => 0,
+		'GET other:x' => 0);
+	foreach my $command (sort keys %allowed)
+	{
+		my $reply = $redis->cli('ACL', 'DRYRUN', 'app', split / /, $command);
+
+		is($reply eq 'OK' ? 1 : 0, $allowed{$command}, "$command: $reply");
+	}
+}
 
 # Which of the commands were used at all?
 my $stats = $redis->cli('INFO', 'commandstats');
