@@ -124,9 +124,12 @@ fuzz_one(const uint8 *data, size_t size)
 	char	   *privileges[2];
 	RtcDep		tag[2][MAX_TAGS];
 	StringInfoData again;
+	int64		computed;
 	int			n;
 
 	(void) rtc_privileges_check(text);
+	computed = rtc_companion_computed(companion, strlen(companion));
+	MUST(computed >= -1);
 
 	n = rtc_companion_read(companion, &privileges[0], tag[0], MAX_TAGS);
 	if (n < 0)
@@ -138,7 +141,8 @@ fuzz_one(const uint8 *data, size_t size)
 	/* what was understood is written and understood as the same */
 	initStringInfo(&again);
 	rtc_companion_write(&again, pnstrdup(text, strchr(text, ' ') + 1 - text),
-						privileges[0], tag[0], n);
+						privileges[0], tag[0], n, 42);
+	MUST(rtc_companion_computed(again.data, again.len) == 42);
 	MUST(rtc_companion_read(again.data, &privileges[1], tag[1], MAX_TAGS) == n);
 	MUST(strcmp(privileges[0], privileges[1]) == 0);
 	MUST(memcmp(tag[0], tag[1], n * sizeof(RtcDep)) == 0);
