@@ -51,8 +51,10 @@ static void load_key(uint8 key[RTC_SEAL_KEY_LEN]);
 static void make_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN]);
 static const uint8 *seal_key(void);
 static bool equal_in_constant_time(const void *a, const void *b, size_t len);
-static void hmac_sha256(const uint8 *key, const void *data, size_t len,
-						uint8 *digest);
+static void hmac(const void *data, size_t len, uint8 *digest);
+static void compute(pg_hmac_ctx *ctx, const uint8 *key, size_t keylen,
+					const void *data, size_t len, uint8 *digest);
+static pg_hmac_ctx *create_context(void);
 
 static void
 init(void)
@@ -99,17 +101,10 @@ make_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN])
 {
 	static const char label[] = "rtcache key id";
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
-	ResourceOwner owner = NULL;
+	pg_hmac_ctx *ctx = create_context();
 
-	/* the server's HMAC needs a resource owner, the postmaster has none */
-	if (CurrentResourceOwner == NULL)
-		CurrentResourceOwner = owner = ResourceOwnerCreate(NULL, "rtcache");
-	hmac_sha256(key, label, sizeof(label) - 1, digest);
-	if (owner != NULL)
-	{
-		CurrentResourceOwner = NULL;
-		ResourceOwnerDelete(owner);
-	}
+	compute(ctx, key, RTC_SEAL_KEY_LEN, label, sizeof(label) - 1, digest);
+	pg_hmac_free(ctx);
 	for (int i = 0; i < (RTC_KEY_ID_LEN - 1) / 2; i++)
 		snprintf(id + 2 * i, 3, "%02x", digest[i]);
 }
@@ -125,7 +120,7 @@ rtc_seal_compute(const void *data, size_t len, char seal[RTC_SEAL_TEXT_LEN])
 	int			nbits = 0;
 	char	   *p = seal;
 
-	hmac_sha256(seal_key(), data, len, digest);
+	hmac(data, len, digest);
 	for (int i = 0; i < RTC_SEAL_LEN; i++)
 	{
 		bits = bits << 8 | digest[i];
@@ -150,7 +145,7 @@ rtc_seal_verify_bytes(const void *data, size_t len, const uint8 *seal)
 {
 	uint8		digest[PG_SHA256_DIGEST_LENGTH];
 
-	hmac_sha256(seal_key(), data, len, digest);
+	hmac(data, len, digest);
 	return equal_in_constant_time(digest, seal, RTC_SEAL_LEN);
 }
 
@@ -188,20 +183,72 @@ seal_key(void)
 	return key;
 }
 
+/*
+ * Computes the HMAC of data with this server's key.
+ *
+ * To set up a key takes longer than all the rest, so a context is kept.  With
+ * OpenSSL it begins anew with its key if it is given none; in a server without
+ * OpenSSL that is an empty key.  Which one it is, is tried once.
+ */
 static void
-hmac_sha256(const uint8 *key, const void *data, size_t len, uint8 *digest)
+hmac(const void *data, size_t len, uint8 *digest)
 {
-	pg_hmac_ctx *ctx = pg_hmac_create(PG_SHA256);
+	static pg_hmac_ctx *ctx = NULL;
+	static bool keeps_key;
 
-	if (ctx == NULL ||
-		pg_hmac_init(ctx, key, RTC_SEAL_KEY_LEN) < 0 ||
+	if (ctx == NULL)
+	{
+		pg_hmac_ctx *tried = create_context();
+		uint8		again[PG_SHA256_DIGEST_LENGTH];
+
+		compute(tried, seal_key(), RTC_SEAL_KEY_LEN, data, len, digest);
+		compute(tried, NULL, 0, data, len, again);
+		keeps_key = memcmp(digest, again, sizeof(again)) == 0;
+		ctx = tried;
+	}
+	else if (keeps_key)
+		compute(ctx, NULL, 0, data, len, digest);
+	else
+		compute(ctx, seal_key(), RTC_SEAL_KEY_LEN, data, len, digest);
+}
+
+static void
+compute(pg_hmac_ctx *ctx, const uint8 *key, size_t keylen,
+		const void *data, size_t len, uint8 *digest)
+{
+	if (pg_hmac_init(ctx, key, keylen) < 0 ||
 		pg_hmac_update(ctx, data, len) < 0 ||
 		pg_hmac_final(ctx, digest, PG_SHA256_DIGEST_LENGTH) < 0)
+		elog(ERROR, "could not compute HMAC of WAL message: %s",
+			 pg_hmac_error(ctx));
+}
+
+/*
+ * Makes a context that outlives transactions.  The server wants an owner that
+ * releases it, which the postmaster does not even have.
+ */
+static pg_hmac_ctx *
+create_context(void)
+{
+	static ResourceOwner ours = NULL;
+	ResourceOwner saved = CurrentResourceOwner;
+	pg_hmac_ctx *ctx;
+
+	if (ours == NULL)
+		ours = ResourceOwnerCreate(NULL, "rtcache seal");
+	CurrentResourceOwner = ours;
+	PG_TRY();
 	{
-		pg_hmac_free(ctx);
-		elog(ERROR, "could not compute HMAC of WAL message");
+		ctx = pg_hmac_create(PG_SHA256);
+		if (ctx == NULL)
+			elog(ERROR, "could not create HMAC context");
 	}
-	pg_hmac_free(ctx);
+	PG_FINALLY();
+	{
+		CurrentResourceOwner = saved;
+	}
+	PG_END_TRY();
+	return ctx;
 }
 
 /*

@@ -33,8 +33,8 @@ extern const char *rtc_seal_key_id(void);
 
 /*
  * Computes the seal of data with this server's key (from shared memory, or
- * from the file when not preloaded), as printable ASCII without a NUL.  Needs a
- * resource owner.  Raises only internal errors.
+ * from the file when not preloaded), as printable ASCII without a NUL.  Raises
+ * only internal errors.
  */
 extern void rtc_seal_compute(const void *data, size_t len,
 							 char seal[RTC_SEAL_TEXT_LEN]);
