@@ -155,6 +155,13 @@ rtc_work_is_on(void)
 	return rtc_preloaded && rtc_refresh_workers > 0 && !RecoveryInProgress();
 }
 
+bool
+rtc_work_has_room(void)
+{
+	return rtc_work_is_on() &&
+		pg_atomic_read_u32(&shared->nwaiting) < SLOTS / 2;
+}
+
 /* ---------------- what waits; under the lock ---------------- */
 
 static void

@@ -30,6 +30,7 @@ typedef enum RtcWorkKind
 
 /* What some pieces of work are worth; those that hits count may be worth more. */
 #define RTC_WORK_PRIORITY_WARM	1
+#define RTC_WORK_PRIORITY_PUT_BACK	50
 #define RTC_WORK_PRIORITY_ASK	100
 
 /* Longest description of a piece of work, in bytes. */
@@ -64,6 +65,12 @@ extern bool rtc_work_put(const RtcWork *work);
 
 /* Would it do? */
 extern bool rtc_work_is_on(void);
+
+/*
+ * Is there room for work that can wait, too?  A guess, without a lock; false if
+ * work would be dropped.
+ */
+extern bool rtc_work_has_room(void);
 
 /*
  * Makes sure that a worker comes to each database that has work waiting.  Raises

@@ -65,6 +65,7 @@ typedef struct Entry
 	uint32		valuelen;		/* 0 = the query returned no row */
 	uint32		survived;		/* times that the hand has spared it */
 	uint32		computed_us;	/* microseconds that the answer has taken */
+	uint32		losses;			/* see RtcL1Note */
 	pg_atomic_uint32 visited;	/* VISITED_* */
 	uint8		nstamps;
 	bool		one_row;		/* the answer of cache_get, not cache_list */

@@ -178,6 +178,7 @@ rtc_l1_get(const RtcL1Question *q, const RtcStampRead *stamps,
 	if (e != NULL && same_versions(e, stamps))
 	{
 		found->computed_us = e->computed_us;
+		found->losses = e->losses;
 		cursor_skip(&c, e->privlen);
 		hit = take(e, &c, answer, &found->ttl_ms);
 	}
@@ -235,6 +236,7 @@ write_entry(Entry *e, const RtcL1Question *q, const RtcStampRead *stamps,
 	e->valuelen = answer != NULL ? VARSIZE(answer) : 0;
 	e->survived = 0;
 	e->computed_us = note->computed_us;
+	e->losses = note->losses;
 	e->dropped = note->dropped;
 	pg_atomic_init_u32(&e->visited, 0);
 	e->nstamps = stamps->n;

@@ -47,6 +47,7 @@ typedef struct RtcL1Found
 	/* of a hit */
 	int64		ttl_ms;			/* remaining; -1 = it does not expire */
 	uint32		computed_us;	/* microseconds that computing it has taken */
+	uint32		losses;			/* as it was noted */
 
 	/*
 	 * Of a miss: what an answer that is there was stored with, if it has
@@ -72,6 +73,9 @@ extern bool rtc_l1_peek(RtcDep hash, const char *key, uint32 keylen,
 typedef struct RtcL1Note
 {
 	uint32		computed_us;	/* microseconds that computing it has taken */
+	uint32		losses;			/* rtc_redis_losses() before Redis was asked
+								 * for it: it is there, or cannot be, unless
+								 * that has moved */
 	bool		dropped;		/* the relay will delete it in Redis when it
 								 * ends */
 } RtcL1Note;

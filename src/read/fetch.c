@@ -38,6 +38,7 @@
 #include "read/lookup_trust.h"
 #include "read/redis_lookup.h"
 #include "read/standby.h"
+#include "redis/trust.h"
 #include "rule/row_json.h"
 #include "rule/rule_catalog.h"
 #include "rule/ttl.h"
@@ -485,7 +486,7 @@ run_with_lease(const Request *request, const RtcQuestion *question,
  */
 static void
 store(const RtcQuestion *question, const RtcLookupNames *names,
-	  RtcAnswer *answer, int64 ttl_ms)
+	  RtcAnswer *answer, int64 ttl_ms, uint32 losses)
 {
 	RtcL1Stored stored;
 	RtcL1Note	note;
@@ -505,6 +506,9 @@ store(const RtcQuestion *question, const RtcLookupNames *names,
 		return;
 	}
 	note.computed_us = answer->computed_us;
+	/* what could not be put back is tried again */
+	note.losses = question->put_back && !answer->found && !answer->in_redis ?
+		0 : losses;
 	note.dropped = (answer->in_redis || answer->found) && !names->owned &&
 		names->ndeps > 0;
 	stored = rtc_l1_store(&question->l1, &names->stamps, answer->value, ttl_ms,
@@ -528,6 +532,9 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	RtcCounter	reason;
 	int64		ttl_ms = rtc_ttl_jittered(question->ttl_ms);
 
+	/* before Redis is asked: what it loses from here on is put back */
+	uint32		losses = rtc_redis_losses();
+
 	request.ttl_ms = ttl_ms;
 	answer->found = false;
 	answer->in_l1 = false;
@@ -550,7 +557,8 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 		if (rtc_hits_matter() && !question->again)
 			rtc_hit(question, names, ttl_ms);
 	}
-	else if (question->again && found != RTC_GET_LEASED && !use_l1)
+	else if (question->again && found != RTC_GET_LEASED &&
+			 (!use_l1 || question->put_back))
 	{
 		answer->value = NULL;
 		return;
@@ -571,5 +579,5 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 		RTC_INJECT("l1_store_begins");
 	}
 	if (use_l1)
-		store(question, names, answer, ttl_ms);
+		store(question, names, answer, ttl_ms, losses);
 }

@@ -19,6 +19,13 @@
  * Refresh after a write: an answer that is hit is watched (dep/watched.c), so that a
  * worker computes it again when a write has ended it.
  *
+ * Put-back: Redis may have lost an answer that L1 still has (redis/trust.c counts
+ * what may have taken keys out of it).  A hit on one that was stored before the last
+ * loss hands the question to a worker, not more often than every PUT_BACK_MS.  That
+ * looks whether Redis has it, and if not goes the way of every lookup that misses:
+ * lease, query, fill.  So the hit costs one comparison, and no round trip.  With a
+ * new answer in L1, the loss is made up for.
+ *
  * Model: any backend, inside a transaction.  Atomics, no locks but that of work.c.
  *
  * Copyright (c) 2026, rtcache contributors
@@ -34,6 +41,7 @@
 #include "dep/watched.h"
 #include "read/hits.h"
 #include "read/kept_question.h"
+#include "redis/trust.h"
 #include "stats.h"
 
 /* Places in the table, and how many of them a question may have. */
@@ -42,6 +50,9 @@
 
 /* A question that is too long to be kept is counted once in a while (ms). */
 #define COUNT_MS		60000
+
+/* So often an answer is put back that cannot be, or that nobody has time for (ms). */
+#define PUT_BACK_MS		5000
 
 /* Moments in the table have this many milliseconds to a unit. */
 #define UNIT_MS			16
@@ -108,10 +119,13 @@ hand_in(uint64 hash, int64 left_ms)
 										  upper_half(hash) | (now + units));
 }
 
-void
-rtc_hits_forget(const RtcQuestion *question)
+/* By what a question is found that is to be put back. */
+#define put_back_hash(hash) ((hash) ^ UINT64CONST(0x5A5A5A5A5A5A5A5A))
+
+/* Takes a question out of the table. */
+static void
+forget(uint64 hash)
 {
-	uint64		hash = rtc_l1_question_hash(&question->l1);
 	pg_atomic_uint64 *place = places_of(hash);
 
 	for (int i = 0; i < WAYS; i++)
@@ -121,6 +135,14 @@ rtc_hits_forget(const RtcQuestion *question)
 		if (found != 0 && upper_half(found) == upper_half(hash))
 			(void) pg_atomic_compare_exchange_u64(&place[i], &found, 0);
 	}
+}
+
+void
+rtc_hits_forget(const RtcQuestion *question)
+{
+	uint64		hash = rtc_l1_question_hash(&question->l1);
+
+	forget(question->put_back ? put_back_hash(hash) : hash);
 }
 
 /* Hands a question in, if its answer is due. */
@@ -136,7 +158,7 @@ refresh_ahead(const RtcQuestion *question, const RtcLookupNames *names,
 		!rtc_work_is_on() ||
 		!hand_in(rtc_l1_question_hash(&question->l1), left_ms))
 		return;
-	if (!rtc_question_keep(&work, question, names, stale_ms))
+	if (!rtc_question_keep(&work, question, names, stale_ms, false))
 		work.len = RTC_WORK_MAX_BYTES + 1;	/* is dropped and counted */
 	work.priority = RTC_WORK_PRIORITY_ASK;
 	(void) rtc_work_put(&work);
@@ -151,7 +173,7 @@ watch(const RtcQuestion *question, const RtcLookupNames *names)
 
 	if (!rtc_work_is_on() || rtc_watched_hit(hash, &names->stamps))
 		return;
-	if (rtc_question_keep(&work, question, names, 0))
+	if (rtc_question_keep(&work, question, names, 0, false))
 		rtc_watched_add(&work, &names->stamps);
 	else if (hand_in(~hash, COUNT_MS))
 		rtc_stat_inc(RTC_STAT_WORK_DROPPED);
@@ -165,4 +187,21 @@ rtc_hit(const RtcQuestion *question, const RtcLookupNames *names,
 		refresh_ahead(question, names, left_ms);
 	if (rtc_refresh_after_write)
 		watch(question, names);
+}
+
+void
+rtc_hit_lost(const RtcQuestion *question, const RtcLookupNames *names)
+{
+	uint64		generation;
+	RtcWork		work;
+
+	/* what others wait for comes first, and comes through */
+	if (!rtc_work_has_room() || !rtc_redis_is_open(&generation) ||
+		!hand_in(put_back_hash(rtc_l1_question_hash(&question->l1)),
+				 PUT_BACK_MS))
+		return;
+	if (!rtc_question_keep(&work, question, names, 0, true))
+		return;
+	work.priority = RTC_WORK_PRIORITY_PUT_BACK;
+	(void) rtc_work_put(&work);
 }

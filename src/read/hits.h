@@ -31,6 +31,12 @@ extern const RtcSharedRoom rtc_hits_room;
 extern void rtc_hit(const RtcQuestion *question, const RtcLookupNames *names,
 					int64 left_ms);
 
+/*
+ * Tells of a hit in L1 on an answer that Redis may have lost since.  As above.
+ */
+extern void rtc_hit_lost(const RtcQuestion *question,
+						 const RtcLookupNames *names);
+
 /* An answer was computed again: its hits count from the beginning. */
 extern void rtc_hits_forget(const RtcQuestion *question);
 

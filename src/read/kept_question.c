@@ -44,6 +44,7 @@ typedef struct Head
 	uint16		ndeps;			/* 0 unless tagged */
 	bool		tagged;
 	bool		one_row;
+	bool		put_back;
 } Head;
 
 /* Appends bytes, unless that would be too many. */
@@ -59,7 +60,7 @@ append(RtcWork *work, const void *bytes, size_t len)
 
 bool
 rtc_question_keep(RtcWork *work, const RtcQuestion *question,
-				  const RtcLookupNames *names, int64 stale_ms)
+				  const RtcLookupNames *names, int64 stale_ms, bool put_back)
 {
 	const RtcL1Question *l1 = &question->l1;
 	const RtcQuery *query = question->query;
@@ -78,10 +79,11 @@ rtc_question_keep(RtcWork *work, const RtcQuestion *question,
 	head.tagged = names->tagged;
 	head.ndeps = names->tagged ? names->ndeps : 0;
 	head.one_row = l1->one_row;
+	head.put_back = put_back;
 
 	work->kind = RTC_WORK_ASK;
 	work->dboid = MyDatabaseId;
-	work->hash = rtc_l1_question_hash(l1);
+	work->hash = rtc_l1_question_hash(l1) ^ (put_back ? ~UINT64CONST(0) : 0);
 	work->len = 0;
 	return append(work, &head, sizeof(head)) &&
 		append(work, names->dep, head.ndeps * sizeof(RtcDep)) &&
@@ -125,6 +127,7 @@ rtc_kept_question_read(RtcKeptQuestion *kept, const RtcWork *work)
 	kept->ttl_ms = head.ttl_ms;
 	kept->stale_ms = head.stale_ms;
 	kept->one_row = head.one_row;
+	kept->put_back = head.put_back;
 	kept->tagged = head.tagged;
 	kept->ndeps = head.ndeps;
 	kept->keylen = head.keylen;
@@ -156,5 +159,6 @@ rtc_kept_question_take(RtcQuestion *question, RtcLookupNames *names,
 	question->function = kept->function;
 	question->again = true;
 	question->stale_ms = kept->stale_ms;
+	question->put_back = kept->put_back;
 	return memcmp(question->l1.id, &kept->id, sizeof(RtcQueryId)) == 0;
 }

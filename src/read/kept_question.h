@@ -26,6 +26,7 @@ typedef struct RtcKeptQuestion
 	int64		ttl_ms;			/* 0 = does not expire */
 	int64		stale_ms;		/* see RtcQuestion */
 	bool		one_row;
+	bool		put_back;		/* likewise */
 	bool		tagged;			/* dep[] are the tags of the caller */
 	int			ndeps;
 	RtcDep	   *dep;
@@ -39,10 +40,11 @@ typedef struct RtcKeptQuestion
 
 /*
  * Makes work of a question, to be asked again by who asks now: all of *work but
- * its priority.  False = it is too long.
+ * its priority.  stale_ms, put_back: as in RtcQuestion.  False = it is too long.
  */
 extern bool rtc_question_keep(RtcWork *work, const RtcQuestion *question,
-							  const RtcLookupNames *names, int64 stale_ms);
+							  const RtcLookupNames *names, int64 stale_ms,
+							  bool put_back);
 
 /*
  * Takes a kept question apart, in the current memory context.  False = it is

@@ -48,6 +48,8 @@
  * while a value stands: that is used until the new one is stored over it, or a
  * writer deletes both.  Nothing in 1 to 4 rests on there being no value.
  *
+ * A worker that puts back what Redis may have lost goes the same way, past L1.
+ *
  * Model: any backend, inside a transaction, as the current user.  Redis is
  * asked by redis_lookup.c, which raises for query cancel and termination only.
  * No lock is held while Redis is asked.  Nothing of a lookup outlives it, so
@@ -79,6 +81,7 @@
 #include "read/lookup_trust.h"
 #include "read/question.h"
 #include "read/single_flight.h"
+#include "redis/trust.h"
 #include "stats.h"
 #include "write/oplist.h"
 
@@ -249,6 +252,8 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 		use_l1_answer(question, &found);
 		if (rtc_hits_matter())
 			rtc_hit(question, names, found.ttl_ms);
+		if (found.losses != rtc_redis_losses())
+			rtc_hit_lost(question, names);
 		return answer;
 	}
 
@@ -348,13 +353,13 @@ rtc_lookup_again(RtcQuestion *question, RtcLookupNames *names)
 	use_l1 = rtc_l1_exists() && rtc_gate_is_open();
 	if (!take_stamps(names))
 		return RTC_AGAIN_OUTRUN;
-	if (use_l1 && is_in_l1(question, names))
+	if (use_l1 && !question->put_back && is_in_l1(question, names))
 		return RTC_AGAIN_NOT_NEEDED;
 	rtc_names_find_owner(names, question);
 	rtc_trust_wait(&names->stamps);
 
 	flight = rtc_l1_question_hash(&question->l1);
-	if (use_l1 && !is_left_to_us(question, names, flight, &ours))
+	if (use_l1 && !question->put_back && !is_left_to_us(question, names, flight, &ours))
 		return RTC_AGAIN_NOT_NEEDED;
 	if (ours)
 		fetch_for_all(question, names, flight, &answer);

@@ -44,6 +44,7 @@ rtc_question_make(RtcQuestion *question, const char *key, uint32 keylen,
 	l1->one_row = one_row;
 	question->again = false;
 	question->stale_ms = 0;
+	question->put_back = false;
 	question->query = rtc_query_prepare(query, querylen, args, false);
 	take_query(question);
 }

@@ -31,6 +31,8 @@ typedef struct RtcQuestion
 	bool		again;			/* a worker asks, and nobody gets the answer */
 	int64		stale_ms;		/* what caches hold is no answer unless it
 								 * lasts longer; 0 = it is if it is there */
+	bool		put_back;		/* "again", for Redis may have lost the
+								 * answer: what L1 holds does not count */
 } RtcQuestion;
 
 /*

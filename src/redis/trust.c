@@ -15,7 +15,9 @@
  *		asked_lsn	A lookup waits for stored_lsn to get here.
  *		floor_lsn	Where the relay has caught up last: commits before that
  *					may have no stamps.
- *		losses		Counts what may have taken keys out of Redis.
+ *		clears		Counts clears of keys that no commit asked for, or of all.
+ *		losses		Counts what may have taken keys out of Redis: these, a new
+ *					connection of the relay, an eviction.
  *		address		Where the Redis is that all this is about, under the lock.
  *
  * A reader asks rtc_redis_is_open() first and reads the rest behind it; if
@@ -43,6 +45,7 @@ typedef struct RtcRedisTrust
 	pg_atomic_uint64 stored_lsn;
 	pg_atomic_uint64 asked_lsn;
 	pg_atomic_uint64 floor_lsn;
+	pg_atomic_uint32 clears;
 
 	/* each hit in L1 reads this one: it has a cache line of its own */
 	char		pad_before[PG_CACHE_LINE_SIZE];
@@ -67,6 +70,7 @@ init(void)
 	pg_atomic_init_u64(&shared->stored_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&shared->asked_lsn, InvalidXLogRecPtr);
 	pg_atomic_init_u64(&shared->floor_lsn, InvalidXLogRecPtr);
+	pg_atomic_init_u32(&shared->clears, 1);
 	pg_atomic_init_u32(&shared->losses, 1);
 }
 
@@ -132,6 +136,12 @@ rtc_redis_address(uint32 url_hash, char address[RTC_ADDRESS_LEN])
 }
 
 uint32
+rtc_redis_clears(void)
+{
+	return pg_atomic_read_u32(&shared->clears);
+}
+
+uint32
 rtc_redis_losses(void)
 {
 	return pg_atomic_read_u32(&shared->losses);
@@ -139,12 +149,19 @@ rtc_redis_losses(void)
 
 /* ---------------- the relay ---------------- */
 
-/* 0 is for who has seen none. */
 void
 rtc_redis_note_loss(void)
 {
-	if (pg_atomic_add_fetch_u32(&shared->losses, 1) == 0)
-		pg_atomic_write_u32(&shared->losses, 1);
+	pg_atomic_fetch_add_u32(&shared->losses, 1);
+}
+
+/* 0 is for who has seen none. */
+void
+rtc_redis_note_clear(void)
+{
+	if (pg_atomic_add_fetch_u32(&shared->clears, 1) == 0)
+		pg_atomic_write_u32(&shared->clears, 1);
+	rtc_redis_note_loss();
 }
 
 void

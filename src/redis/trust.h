@@ -59,14 +59,21 @@ extern uint64 rtc_redis_server_generation(void);
 extern bool rtc_redis_address(uint32 url_hash, char address[RTC_ADDRESS_LEN]);
 
 /*
- * Moves when Redis may have lost keys without a commit that says so; it is more
- * than 0.  What was stored before may not be there any more.
+ * Moves when Redis was cleared; it is more than 0.  What was stored before is not
+ * there any more.
+ */
+extern uint32 rtc_redis_clears(void);
+
+/*
+ * Moves when Redis may have lost keys without a commit that says so: also if it
+ * was cleared.  What was stored before may not be there any more.
  */
 extern uint32 rtc_redis_losses(void);
 
 /* ---- the relay ---- */
 
 extern void rtc_redis_note_loss(void);
+extern void rtc_redis_note_clear(void);
 
 extern void rtc_redis_open(void);
 extern void rtc_redis_close(void);

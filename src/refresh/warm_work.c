@@ -59,7 +59,7 @@ typedef struct WarmTurn
 {
 	Oid			relid;			/* the table that was named */
 	Oid			table;			/* it, or a partition, is being warmed */
-	uint32		losses;			/* rtc_redis_losses() at the beginning */
+	uint32		clears;			/* rtc_redis_clears() at the beginning */
 	BlockNumber next;			/* where it goes on, */
 	BlockNumber end;			/* before this, */
 	Oid			storage;		/* in this file: see RtcWarm */
@@ -293,9 +293,9 @@ rtc_warm_relation(const RtcWork *work)
 	double		total;
 
 	memcpy(&turn, work->data, Min(work->len, sizeof(turn)));
-	if (turn.losses != rtc_redis_losses())
+	if (turn.clears != rtc_redis_clears())
 	{
-		turn.losses = rtc_redis_losses();
+		turn.clears = rtc_redis_clears();
 		turn.table = InvalidOid;
 	}
 	if (turn.started_at == 0)

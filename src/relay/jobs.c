@@ -258,11 +258,11 @@ find_later(const RtcJobs *jobs, Oid dboid, const RtcJob *but)
  * bring them back, when it is open.
  */
 static void
-note_loss(Oid dboid)
+note_clear(Oid dboid)
 {
 	RtcWork    *work = palloc(sizeof(RtcWork));
 
-	rtc_redis_note_loss();
+	rtc_redis_note_clear();
 	work->kind = RTC_WORK_WARM_DATABASE;
 	work->dboid = dboid;
 	work->priority = RTC_WORK_PRIORITY_WARM;
@@ -359,7 +359,7 @@ complete(RtcJobs *jobs, RtcJob *job)
 	if (result == RTC_JOB_DONE || result == RTC_JOB_SKIPPED)
 	{
 		if (result == RTC_JOB_DONE && job->kind != RTC_JOB_PATTERN)
-			note_loss(job->dboid);
+			note_clear(job->dboid);
 		drop(jobs, job);
 		rtc_queue_broadcast();
 	}
@@ -499,7 +499,7 @@ rtc_jobs_delete(RtcJobs *jobs, Oid dboid, const char *prefix, const RtcOp *op,
 	if (result == RTC_JOB_DONE)
 	{
 		if (job->kind == RTC_JOB_CLEAR)
-			note_loss(dboid);
+			note_clear(dboid);
 		drop(jobs, job);
 	}
 	else if (result == RTC_JOB_LATER)

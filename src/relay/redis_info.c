@@ -95,6 +95,19 @@ rtc_redis_keys(RtcConn *conn)
 }
 
 RtcConnResult
+rtc_redis_ask_evicted(RtcConn *conn, uint64 *evicted)
+{
+	const char *text;
+	char		number[24];
+
+	if (!ask(conn, "stats", &text))
+		return RTC_CONN_FAILED;
+	take(text, "\nevicted_keys:", number, sizeof(number));
+	*evicted = strtou64(number, NULL, 10);
+	return RTC_CONN_OK;
+}
+
+RtcConnResult
 rtc_redis_ask_policy(RtcConn *conn)
 {
 	const char *text;

@@ -26,6 +26,12 @@ extern bool rtc_redis_id(RtcConn *conn, char id[RTC_REDIS_ID_LEN]);
 /* How many keys Redis holds, in all its databases; 0 = it does not tell. */
 extern uint64 rtc_redis_keys(RtcConn *conn);
 
+/*
+ * How many keys this process of Redis has evicted so far; 0 = none, or it does not
+ * tell.
+ */
+extern RtcConnResult rtc_redis_ask_evicted(RtcConn *conn, uint64 *evicted);
+
 /* Notes the maxmemory-policy of Redis (status.h), and warns of a bad one. */
 extern RtcConnResult rtc_redis_ask_policy(RtcConn *conn);
 

@@ -60,6 +60,7 @@ static RtcStreamResult handle_commit(RtcStream *s);
 static RtcStreamResult handle_end(RtcStream *s);
 static RtcStreamResult clear(RtcStream *s, const char *reason);
 static bool heartbeat(RtcStream *s, bool *beaten);
+static bool look_for_evictions(RtcStream *s);
 
 bool
 rtc_stream_connect(RtcStream *s)
@@ -106,6 +107,9 @@ rtc_stream_connect(RtcStream *s)
 	}
 	else
 		rtc_stream_down(s);
+	/* before lookups are let in: it may not be the Redis that they knew */
+	if (good)
+		rtc_redis_note_loss();
 	/* the list of prefixes was needed only here */
 	s->pos.prefix = NULL;
 	s->pos.prefix_dboid = NULL;
@@ -183,6 +187,7 @@ look(RtcStream *s, char *id, RtcPosition *pos)
 		rtc_position_succeed(s->conn, &s->memory, pos) == RTC_CONN_OK &&
 		rtc_prefix_forget_lost(s->conn, pos) == RTC_CONN_OK &&
 		rtc_redis_id(s->conn, id) &&
+		rtc_redis_ask_evicted(s->conn, &s->evicted) == RTC_CONN_OK &&
 		rtc_redis_ask_policy(s->conn) == RTC_CONN_OK;
 }
 
@@ -268,9 +273,24 @@ chores(RtcStream *s)
 	}
 	if ((rtc_sweep_due(s->sweep) == 0 &&
 		 rtc_sweep_step(s->sweep) != RTC_CONN_OK) ||
-		(prunes && rtc_redis_ask_policy(s->conn) != RTC_CONN_OK) ||
+		(prunes && (rtc_redis_ask_policy(s->conn) != RTC_CONN_OK ||
+					!look_for_evictions(s))) ||
 		rtc_inbox_watch(s->conn) != RTC_CONN_OK)
 		return rtc_stream_down(s);
+	return true;
+}
+
+/* Notes if Redis has evicted keys.  False = the connection is lost. */
+static bool
+look_for_evictions(RtcStream *s)
+{
+	uint64		evicted;
+
+	if (rtc_redis_ask_evicted(s->conn, &evicted) != RTC_CONN_OK)
+		return false;
+	if (evicted != s->evicted)
+		rtc_redis_note_loss();
+	s->evicted = evicted;
 	return true;
 }
 

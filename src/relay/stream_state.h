@@ -56,6 +56,8 @@ typedef struct RtcStream
 	bool		proven;			/* something was applied, or there was nothing
 								 * left to apply */
 	uint64		replayed;		/* commits applied before that */
+	uint64		evicted;		/* keys that Redis had evicted at the last
+								 * look */
 	Oid			emptied;		/* database that the last op has cleared */
 
 	uint64		cleared;		/* horizon of the clear whose deletions this
