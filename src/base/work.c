@@ -612,6 +612,17 @@ rtc_work_next(RtcWork *work, uint32 kinds)
 }
 
 bool
+rtc_work_waits(void)
+{
+	bool		result;
+
+	LWLockAcquire(queue_lock, LW_SHARED);
+	result = has_waiting(mine->dboid);
+	LWLockRelease(queue_lock);
+	return result;
+}
+
+bool
 rtc_work_must_end(void)
 {
 	int			ntaken = 0;

@@ -117,6 +117,9 @@ extern void rtc_work_connected(void);
  */
 extern bool rtc_work_next(RtcWork *work, uint32 kinds);
 
+/* Does work of this database wait? */
+extern bool rtc_work_waits(void);
+
 /* Is this worker to end, for the sake of another database or the settings? */
 extern bool rtc_work_must_end(void);
 

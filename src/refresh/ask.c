@@ -96,6 +96,7 @@ ask_as_user(const RtcKeptQuestion *kept)
 	int			context;
 	int			nestlevel;
 
+	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	XactReadOnly = true;
 	if (!may_ask(kept))

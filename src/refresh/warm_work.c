@@ -97,6 +97,7 @@ begin_as_owner(Oid relid, WarmSelf *self)
 {
 	Oid			owner;
 
+	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	XactReadOnly = true;
 	owner = owner_of(relid);
@@ -327,6 +328,7 @@ rtc_warm_database(const RtcWork *work)
 	List	   *relids = NIL;
 	ListCell   *lc;
 
+	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	foreach(lc, rtc_all_rules(false))
 	{

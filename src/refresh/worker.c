@@ -197,6 +197,7 @@ rtc_refresh_main(Datum arg)
 	MemoryContext context;
 	uint32		wait_event;
 	int64		idle_deadline = rtc_deadline_in(BRIEF_IDLE_MS);
+	int64		idle_ms;
 	int64		wait_ms;
 
 	if (!set_up(arg))
@@ -206,6 +207,8 @@ rtc_refresh_main(Datum arg)
 									ALLOCSET_DEFAULT_SIZES);
 	for (;;)
 	{
+		/* between two pieces of work there is nothing to cancel */
+		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{
@@ -226,11 +229,15 @@ rtc_refresh_main(Datum arg)
 												IDLE_MS : BRIEF_IDLE_MS));
 			continue;
 		}
-		if (rtc_deadline_left(idle_deadline) == 0)
+		/* what waits for its share of the time is work, too */
+		if (wait_ms > 0 && rtc_work_waits())
+			idle_deadline = rtc_deadline_in(IDLE_MS);
+		idle_ms = rtc_deadline_left(idle_deadline);
+		if (idle_ms == 0)
 			break;
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 wait_ms > 0 ? wait_ms : rtc_deadline_left(idle_deadline),
+						 wait_ms > 0 ? Min(wait_ms, idle_ms) : idle_ms,
 						 wait_event);
 		ResetLatch(MyLatch);
 	}

@@ -49,6 +49,8 @@ my $functions = q{
 			RAISE EXCEPTION 'it fails';
 		ELSIF fault = 'sleep' THEN
 			PERFORM pg_sleep(600);
+		ELSIF fault = 'nap' THEN
+			PERFORM pg_sleep(0.1);
 		ELSIF fault LIKE '% %' THEN
 			PERFORM misbehave(fault);
 		ELSIF fault = 'set' THEN
@@ -80,7 +82,7 @@ sub fault
 	return;
 }
 
-sub logged
+sub times_logged
 {
 	my ($what, $from) = @_;
 	my @found = slurp_file($node->logfile, $from || 0) =~ /$what/g;
@@ -100,6 +102,16 @@ sub have_asked
 		extra_params => [ '-U', $user ], on_error_die => 1);
 	$node->safe_psql($dbname, $option{between}) if $option{between};
 	$node->safe_psql($dbname, "UPDATE public.hero SET name = name || '.' WHERE id = $id");
+	return;
+}
+
+# Has a row's answer hit so often.
+sub have_hit
+{
+	my ($id, $hits) = @_;
+	my $get = "SELECT cache_get('f:$id', 'SELECT name, faulty(id) AS n FROM hero WHERE id = \$1', '{$id}', '1 hour');";
+
+	$node->safe_psql('postgres', 'SET rtcache.refresh_after_write = on;' . $get x ($hits + 1));
 	return;
 }
 
@@ -156,7 +168,7 @@ fault('error');
 my $from = -s $node->logfile;
 have_asked(2);
 counts('refreshes_failed', 1, 'a query that fails');
-is(logged(qr/asked for 2 /, $from), 1, 'is run once');
+is(times_logged(qr/asked for 2 /, $from), 1, 'is run once');
 like($node->safe_psql('postgres', q{SELECT cache_get('f:2', 'SELECT name, faulty(id) AS n FROM hero WHERE id = $1', '{2}')}),
 	qr/name 2\./, 'who asks runs it again');
 
@@ -164,14 +176,17 @@ fault('sleep');
 $node->set_conf('rtcache.refresh_statement_timeout', '200ms');
 have_asked(3);
 counts('refreshes_failed', 1, 'a query that takes too long');
-ok(logged(qr/canceling statement due to statement timeout/, $from), 'is cancelled');
+ok(times_logged(qr/canceling statement due to statement timeout/, $from), 'is cancelled');
 $node->set_conf('rtcache.refresh_statement_timeout', '10min');
 
+my $asked_at = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
 have_asked(4);
 waits_for_worker(q{query LIKE 'refresh of f:4: SELECT name%' AND state = 'active' AND wait_event = 'PgSleep'},
 	'postgres', 'pg_stat_activity shows what a worker does');
 is($node->safe_psql('postgres', q{SELECT DISTINCT application_name FROM pg_stat_activity
 	WHERE backend_type = 'rtcache refresh'}), 'rtcache refresh', 'and its name');
+is($node->safe_psql('postgres', qq{SELECT xact_start > '$asked_at' FROM pg_stat_activity
+	WHERE query LIKE 'refresh of f:4%'}), 't', 'and since when');
 # who misses waits for it, and is not stopped by its end
 my $s = $node->background_psql('postgres');
 $s->query_until(qr/asked/, q{\echo asked
@@ -182,6 +197,13 @@ ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activi
 $node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'refresh of f:4%'});
 counts('refreshes_failed', 1, 'a worker can be cancelled');
 $s->quit;
+fault('none');
+my $pids = worker_pids();
+$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'rtcache refresh'});
+have_asked(4);
+counts('refreshes', 1, 'when there is nothing to cancel it goes on');
+my %there = map { $_ => 1 } split / /, worker_pids();
+is(scalar(grep { !$there{$_} } split(/ /, $pids)), 0, 'and is still there');
 
 # ---- the user ----
 
@@ -223,7 +245,7 @@ fault('own');
 $from = -s $node->logfile;
 have_asked(8, user => 'alice');
 counts('refreshes', 1, 'is not there for the next one');
-is(logged(qr/my own is "x"/, $from), 0, 'nor is a setting of its own');
+is(times_logged(qr/my own is "x"/, $from), 0, 'nor is a setting of its own');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), '0',
 	'a lock that it took is given back');
 
@@ -310,6 +332,31 @@ note_counts();
 have_asked(1, dbname => 'other');
 counts('refreshes', 1, 'an idle worker makes room for one of another database');
 is(worker_pids(), '', 'it has gone');
+
+# ---- the load ----
+
+# One that takes 100 ms at a hundredth of a processor keeps the others waiting for 9 s: 10,
+# less what was not used in the second before.  Then comes first what was hit most.
+$node->set_conf('rtcache.refresh_workers', 0);
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'rtcache refresh'}),
+	'no worker is there');
+$node->set_conf('rtcache.refresh_load', 0.01);
+$node->set_conf('rtcache.refresh_workers', 1);
+fault('nap');
+note_counts();
+have_asked(12);
+counts('refreshes', 1, 'what takes 100 ms');
+my $done_at = time;
+fault('none');
+$from = -s $node->logfile;
+have_hit(14, 3);
+have_hit(15, 30);
+have_hit(16, 10);
+$node->safe_psql('postgres', q{UPDATE hero SET name = name || '!' WHERE id BETWEEN 14 AND 16});
+counts('refreshes', 3, 'the next ones are done');
+cmp_ok(time - $done_at, '>', 5, 'but not at once');
+is(join(' ', slurp_file($node->logfile, $from) =~ /asked for (\d+) /g), '15 16 14', 'what was hit most comes first');
+$node->set_conf('rtcache.refresh_load', 16);
 
 # ---- Redis ----
 
