@@ -109,7 +109,7 @@ some_backend(Worker *w)
 	char		query[256];
 
 	snprintf(query, sizeof(query),
-			 "SELECT pid FROM pg_stat_activity WHERE application_name IN ('torture writer', 'torture reader') ORDER BY md5(pid::text || '%u') LIMIT 1",
+			 "SELECT pid FROM pg_stat_activity WHERE application_name IN ('torture writer', 'torture reader', 'torture warmer', 'rtcache refresh') ORDER BY md5(pid::text || '%u') LIMIT 1",
 			 random_below(&w->random, 1000000));
 	return some_pid(w, query);
 }

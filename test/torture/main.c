@@ -4,9 +4,9 @@
  *		The torture checker: options, rounds, report.
  *
  *		torture [--seed=N] [--seconds=N] [--round=N] [--writers=N]
- *				[--readers=N] [--getters=N] [--faults=LIST] [--gap=MS]
+ *				[--readers=N] [--getters=N] [--warmers=N] [--faults=LIST] [--gap=MS]
  *				[--async=PERCENT] [--prepared=PERCENT] [--l1=on|off|both] [--redis=on|off|both]
- *				[--stop] [--verbose]
+ *				[--refresh=on|off] [--stop] [--verbose]
  *
  * It runs on private servers that test/torture/run has started.  Exit status:
  * 0 = no wrong read; 1 = wrong reads, or something else that must not be; 2 =
@@ -32,6 +32,7 @@
 
 Options		options = {
 	.seconds = 30, .round = 10, .writers = 3, .readers = 4, .getters = 1,
+	.warmers = 1, .refresh = true,
 	.gap_ms = 500, .async = 20, .prepared = 10, .l1 = 'b', .redis = 'b'
 };
 atomic_bool round_over;
@@ -75,6 +76,7 @@ parse_options(int argc, char **argv)
 		{"--writers", &options.writers},
 		{"--readers", &options.readers},
 		{"--getters", &options.getters},
+		{"--warmers", &options.warmers},
 		{"--gap", &options.gap_ms},
 		{"--async", &options.async},
 		{"--prepared", &options.prepared}
@@ -108,6 +110,10 @@ parse_options(int argc, char **argv)
 			options.seed = strtoull(value, NULL, 10);
 		else if (value && strncmp(argv[i], "--faults=", 9) == 0)
 			faults = value;
+		else if (strcmp(argv[i], "--refresh=on") == 0)
+			options.refresh = true;
+		else if (strcmp(argv[i], "--refresh=off") == 0)
+			options.refresh = false;
 		else if (strcmp(argv[i], "--l1=on") == 0)
 			options.l1 = 'y';
 		else if (strcmp(argv[i], "--l1=off") == 0)
@@ -125,7 +131,8 @@ parse_options(int argc, char **argv)
 	}
 	if (!fault_parse(faults, &options.faults) || options.round == 0 ||
 		options.gap_ms == 0 || options.seconds == 0 ||
-		options.writers + options.readers + options.getters > MAX_WORKERS ||
+		options.writers + options.readers + options.getters +
+		options.warmers > MAX_WORKERS ||
 		(options.l1 == 'n' && options.redis == 'n'))
 		usage();
 	options.control = getenv("TORTURE_CONTROL");
@@ -175,7 +182,9 @@ run_round(int64_t seconds)
 	for (int i = 0; i < nworkers; i++)
 	{
 		void	   *(*run) (void *) = i < options.writers ? writer_main :
-			i < options.writers + options.readers ? reader_main : getter_main;
+			i < options.writers + options.readers ? reader_main :
+			i < options.writers + options.readers + options.getters ? getter_main :
+			warmer_main;
 
 		history_reset(&worker[i].history);
 		if (pthread_create(&thread[i], NULL, run, &worker[i]) != 0)
@@ -268,6 +277,12 @@ report(void)
 		printf("too few hits to mean anything\n");
 		enough = false;
 	}
+	if ((options.refresh && options.readers > 0 && watch_refreshes() == 0) ||
+		(options.warmers > 0 && options.redis != 'n' && watch_warmed() == 0))
+	{
+		printf("too few refreshes or warm-ups to mean anything\n");
+		enough = false;
+	}
 	if (options.faults != 0 &&
 		atomic_load(&totals.faults) < (options.seconds + 9) / 10)
 	{
@@ -292,7 +307,8 @@ main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	signal(SIGPIPE, SIG_IGN);
 	parse_options(argc, argv);
-	nworkers = options.writers + options.readers + options.getters;
+	nworkers = options.writers + options.readers + options.getters +
+		options.warmers;
 	for (int i = 0; i <= nworkers; i++)
 	{
 		worker[i].id = i;

@@ -58,6 +58,14 @@ static const Statement statement[] = {
 	{"table_slot", "SELECT row_to_json(t) FROM mover AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL, NULL}
 };
 
+/* Who has his answers computed again by workers. */
+static const char *const refresh[4] = {
+	"SET rtcache.refresh_after_write = on",
+	"SET rtcache.refresh_ahead = 0.3; SET rtcache.default_ttl = '1s'",
+	"SET rtcache.refresh_ahead = 0.6; SET rtcache.refresh_after_write = on; SET rtcache.default_ttl = '2s'",
+	"SET rtcache.refresh_after_write = off"
+};
+
 #define NSTATEMENTS (sizeof(statement) / sizeof(statement[0]))
 
 static bool connect_reader(Worker *w);
@@ -98,7 +106,8 @@ connect_reader(Worker *w)
 					 s->tags ? s->tags : "");
 		PQclear(PQprepare(w->conn, s->name, query, 0, NULL));
 	}
-	if (!pg_run(w->conn, "SET statement_timeout = '10s'"))
+	if (!pg_run(w->conn, "SET statement_timeout = '10s'") ||
+		(options.refresh && !pg_run(w->conn, refresh[w->id % 4])))
 	{
 		PQfinish(w->conn);
 		w->conn = NULL;

@@ -43,13 +43,13 @@ make_schema(PGconn *conn)
 	if (!pg_run(conn, query) ||
 		!pg_run(conn,
 				"SELECT cache_attach('item', key => 'item:{c}', del => ARRAY['items:{g}'],"
-				" tags => ARRAY['group:{g}'])") ||
+				" tags => ARRAY['group:{g}'], warm => true)") ||
 		!pg_run(conn,
 				"SELECT cache_attach('pair', key => 'pair:{c}', mode => 'del', del => '{total}')") ||
 		!pg_run(conn, "SELECT cache_attach('grp')") ||
 		!pg_run(conn,
 				"CREATE TRIGGER c AFTER INSERT OR UPDATE OR DELETE ON mover FOR EACH ROW"
-				" EXECUTE FUNCTION rtcache_write_through('slot:{c}');"
+				" EXECUTE FUNCTION rtcache_write_through('slot:{c}', 'warm');"
 				"CREATE TRIGGER c_t AFTER TRUNCATE ON mover FOR EACH STATEMENT"
 				" EXECUTE FUNCTION rtcache_truncate('slot:{c}');"
 				"ANALYZE"))

@@ -58,6 +58,8 @@ typedef struct Options
 	int			writers;
 	int			readers;		/* who ask in SQL */
 	int			getters;		/* who ask Redis */
+	int			warmers;		/* who call cache_warm() */
+	bool		refresh;		/* workers compute answers of readers again */
 	uint32_t	faults;			/* bit set, by number of fault */
 	int			gap_ms;			/* between two faults, on average */
 	int			async;			/* percent of commits not waiting for the disk */
@@ -158,6 +160,7 @@ typedef struct Totals
 	atomic_llong gets_nil;
 	atomic_llong gets_loss;
 	atomic_llong own_reads;		/* in a transaction that has written */
+	atomic_llong warmups;		/* calls of cache_warm() */
 	atomic_llong lost;			/* connections */
 	atomic_llong faults;
 } Totals;
@@ -186,6 +189,7 @@ typedef struct Worker
 extern void *writer_main(void *worker);
 extern void *reader_main(void *worker);
 extern void *getter_main(void *worker);
+extern void *warmer_main(void *worker);
 extern void read_everything(Worker *w);
 extern void get_cell(Worker *w, int cell);
 
@@ -277,6 +281,8 @@ extern bool loss_over(void);
 extern void *watch_main(void *unused);
 extern void watch_report(char *text, size_t size);
 extern long long watch_hits(void);
+extern long long watch_refreshes(void);
+extern long long watch_warmed(void);
 
 /* ---------------- small things: util.c ---------------- */
 

@@ -22,7 +22,7 @@
 enum
 {
 	L1_HITS, L2_HITS, MISSES, FILLS, REFUSED, BYPASSES, PENDING, LAG, NOT_READY,
-	BREAKER, FAILED,
+	BREAKER, FAILED, REFRESHES, REFRESHES_FAILED, WORK_DROPPED, WARMED,
 	COUNTERS
 };
 
@@ -35,7 +35,8 @@ look(PGconn *conn)
 	PGresult   *result = PQexec(conn,
 								"SELECT l1_hits, l2_hits, misses, fills, fills_refused, bypasses,"
 								" bypass_pending, bypass_lag, bypass_not_ready,"
-								" bypass_breaker, bypass_error FROM rtcache_stats");
+								" bypass_breaker, bypass_error, refreshes, refreshes_failed, work_dropped,"
+								" (SELECT sum(warm) FROM rtcache_tables) FROM rtcache_stats");
 
 	if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
 	{
@@ -91,6 +92,18 @@ watch_hits(void)
 	return sum[L1_HITS] + sum[L2_HITS];
 }
 
+long long
+watch_refreshes(void)
+{
+	return sum[REFRESHES];
+}
+
+long long
+watch_warmed(void)
+{
+	return sum[WARMED];
+}
+
 void
 watch_report(char *text, size_t size)
 {
@@ -98,9 +111,11 @@ watch_report(char *text, size_t size)
 
 	snprintf(text, size,
 			 "%lld hits in L1, %lld in Redis, %lld misses, %lld fills, %lld fills refused, "
-			 "%lld bypasses (%lld pending, %lld lag, %lld not ready, %lld breaker, %lld errors): %.1f %% hits",
+			 "%lld bypasses (%lld pending, %lld lag, %lld not ready, %lld breaker, %lld errors): %.1f %% hits; "
+			 "%lld refreshes, %lld failed, %lld dropped; %lld rows warmed",
 			 sum[L1_HITS], sum[L2_HITS], sum[MISSES], sum[FILLS], sum[REFUSED],
 			 sum[BYPASSES], sum[PENDING], sum[LAG], sum[NOT_READY], sum[BREAKER],
 			 sum[FAILED],
-			 all > 0 ? 100.0 * (double) watch_hits() / (double) all : 0.0);
+			 all > 0 ? 100.0 * (double) watch_hits() / (double) all : 0.0,
+			 sum[REFRESHES], sum[REFRESHES_FAILED], sum[WORK_DROPPED], sum[WARMED]);
 }

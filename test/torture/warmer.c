@@ -1,0 +1,84 @@
+/*-------------------------------------------------------------------------
+ *
+ * warmer.c
+ *		Those who warm tables up, in the torture checker.
+ *
+ * A warm-up stores only what Redis lacks.  So first some keys are taken out of
+ * Redis, as an eviction would; at times the readers are quicker.  Workers of the
+ * server warm the same tables after each clear, by option "warm" of their rules.
+ *
+ * MODEL: a thread for each, with connections of its own.
+ *
+ * Copyright (c) 2026, rtcache contributors
+ *
+ *-------------------------------------------------------------------------
+ */
+#include <stdio.h>
+
+#include "torture.h"
+
+/* Takes some keys of a table out of Redis: hot ones mostly. */
+static void
+evict_some(Worker *w, bool movers)
+{
+	int			n = 1 + random_below(&w->random, 30);
+
+	for (int i = 0; i < n; i++)
+	{
+		int			cell = movers ? FIRST_SLOT + (int) random_below(&w->random, SLOTS) :
+			(int) random_below(&w->random, chance(&w->random, 50) ? 8 : ITEMS);
+		char		key[32];
+		redisReply *reply;
+
+		cell_key(cell, key, sizeof(key));
+		reply = redis_ask(&w->redis, chance(&w->random, 50) ?
+						  "DEL postgres:%s" : "DEL postgres:%s {postgres:%s}~query",
+						  key, key);
+		if (reply == NULL)
+			return;
+		freeReplyObject(reply);
+	}
+}
+
+void *
+warmer_main(void *worker)
+{
+	Worker	   *w = worker;
+
+	while (!atomic_load(&round_over))
+	{
+		bool		movers = chance(&w->random, 30);
+		char		query[128];
+
+		if (w->conn == NULL)
+		{
+			w->conn = pg_connect("torture warmer");
+			if (w->conn == NULL || !pg_run(w->conn, "SET statement_timeout = '3s'"))
+			{
+				PQfinish(w->conn);
+				w->conn = NULL;
+				pause_us(20000);
+				continue;
+			}
+		}
+		evict_some(w, movers);
+		snprintf(query, sizeof(query), "CALL cache_warm('%s', batch => %d)",
+				 movers ? "mover" : "item",
+				 1 + (int) random_below(&w->random, chance(&w->random, 50) ? 200 : 20));
+		if (pg_run(w->conn, query))
+			atomic_fetch_add(&totals.warmups, 1);
+		else if (PQstatus(w->conn) != CONNECTION_OK)
+		{
+			atomic_fetch_add(&totals.lost, 1);
+			PQfinish(w->conn);
+			w->conn = NULL;
+		}
+		pause_us(random_below(&w->random, 20000));
+	}
+	PQfinish(w->conn);
+	w->conn = NULL;
+	if (w->redis != NULL)
+		redisFree(w->redis);
+	w->redis = NULL;
+	return NULL;
+}
