@@ -56,6 +56,7 @@ uint32		rtc_wait_redis_io = 0;
 static void forget(RtcConn *conn);
 static void set_error(RtcConn *conn, const char *what, const char *fmt,
 					  va_list args) pg_attribute_printf(3, 0);
+static void wait_for(RtcConn *conn, uint32 events);
 static bool take_replies(RtcConn *conn, RtcReply *replies, int nreplies,
 						 int *taken);
 static void explain_broken(RtcConn *conn, RtcReply *replies, int nreplies,
@@ -226,12 +227,6 @@ set_error(RtcConn *conn, const char *what, const char *fmt, va_list args)
 	for (p = conn->error; *p != '\0'; p++)
 		if (*p < ' ' || *p > '~')
 			*p = '?';
-}
-
-pgsocket
-rtc_conn_socket(RtcConn *conn)
-{
-	return rtc_conn_is_open(conn) ? conn->redis->fd : PGINVALID_SOCKET;
 }
 
 const char *
@@ -547,9 +542,11 @@ rtc_conn_make_waits(RtcConn *conn)
 									   conn->redis->fd, NULL, NULL);
 }
 
-bool
-rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
-			  uint32 wait_event)
+/*
+ * What to wait for next.
+ */
+static void
+wait_for(RtcConn *conn, uint32 events)
 {
 	/* A process changes its latch once, when it gets its PGPROC. */
 	if (conn->latch != MyLatch)
@@ -559,6 +556,13 @@ rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
 		rtc_conn_make_waits(conn);
 	}
 	ModifyWaitEvent(conn->waits, conn->sock_pos, events, NULL);
+}
+
+bool
+rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
+			  uint32 wait_event)
+{
+	wait_for(conn, events);
 
 	for (;;)
 	{
@@ -577,4 +581,22 @@ rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
 		else
 			return true;
 	}
+}
+
+void
+rtc_conn_idle(RtcConn *conn, long timeout, uint32 wait_event)
+{
+	WaitEvent	event;
+
+	if (!rtc_conn_is_open(conn))
+	{
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
+						 (timeout >= 0 ? WL_TIMEOUT : 0),
+						 timeout, wait_event);
+		return;
+	}
+	/* the set is kept: one of WaitLatchOrSocket() takes six system calls more */
+	wait_for(conn, WL_SOCKET_READABLE);
+	(void) WaitEventSetWait(conn->waits, timeout, &event, 1, wait_event);
 }

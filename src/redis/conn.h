@@ -66,8 +66,12 @@ extern void rtc_conn_fail(RtcConn *conn, const char *fmt,...)
 extern void rtc_conn_complain(RtcConn *conn, const char *fmt,...)
 			pg_attribute_printf(2, 3);
 
-/* Returns the socket, to wait until the peer hangs up; or PGINVALID_SOCKET. */
-extern pgsocket rtc_conn_socket(RtcConn *conn);
+/*
+ * Waits until MyLatch is set, or the peer hangs up, or so many ms have passed;
+ * -1 = for ever.  If no connection is open, not for the peer.  The postmaster's
+ * death ends the process.
+ */
+extern void rtc_conn_idle(RtcConn *conn, long timeout, uint32 wait_event);
 
 /*
  * Text of the last failure, never NULL; valid until the next call.  It begins

@@ -524,7 +524,6 @@ went_down(RtcRelay *r)
 static void
 wait(RtcRelay *r, RtcStreamResult result)
 {
-	pgsocket	sock = PGINVALID_SOCKET;
 	long		timeout;
 
 	/* commits may be invisible one after the other, for a moment each */
@@ -551,7 +550,6 @@ wait(RtcRelay *r, RtcStreamResult result)
 
 		case RTC_STREAM_IDLE:
 			timeout = idle_timeout(r);
-			sock = rtc_conn_socket(r->stream->conn);
 			break;
 
 		case RTC_STREAM_DOWN:
@@ -562,10 +560,7 @@ wait(RtcRelay *r, RtcStreamResult result)
 			break;
 	}
 
-	(void) WaitLatchOrSocket(MyLatch,
-							 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH |
-							 (sock != PGINVALID_SOCKET ? WL_SOCKET_READABLE : 0),
-							 sock, timeout, r->wait_event);
+	rtc_conn_idle(r->stream->conn, timeout, r->wait_event);
 	ResetLatch(MyLatch);
 }
 

@@ -158,6 +158,13 @@ rtc_wal_reader_next(RtcWalReader *reader, RtcWalEvent *event)
 		char	   *errormsg;
 		bool		found = false;
 
+		/* to try would make the server's reader forget page and segment */
+		if (reader->lsn >= flushed)
+		{
+			event->kind = RTC_WAL_END;
+			event->lsn = reader->lsn;
+			return;
+		}
 		if (!read_record(reader, reader->scan, &errormsg))
 		{
 			if (reader->scan_private.gone)
