@@ -157,6 +157,8 @@ do_work(const RtcWork *work, MemoryContext context)
 	MemoryContext top = MemoryContextSwitchTo(context);
 	int64		begun_us = rtc_clock_us();
 
+	/* which pg_stat_activity shows */
+	SetCurrentStatementStartTimestamp();
 	PG_TRY();
 	{
 		duties[work->kind].run(work);

@@ -185,7 +185,7 @@ waits_for_worker(q{query LIKE 'refresh of f:4: SELECT name%' AND state = 'active
 	'postgres', 'pg_stat_activity shows what a worker does');
 is($node->safe_psql('postgres', q{SELECT DISTINCT application_name FROM pg_stat_activity
 	WHERE backend_type = 'rtcache refresh'}), 'rtcache refresh', 'and its name');
-is($node->safe_psql('postgres', qq{SELECT xact_start > '$asked_at' FROM pg_stat_activity
+is($node->safe_psql('postgres', qq{SELECT xact_start > '$asked_at' AND query_start > '$asked_at' FROM pg_stat_activity
 	WHERE query LIKE 'refresh of f:4%'}), 't', 'and since when');
 # who misses waits for it, and is not stopped by its end
 my $s = $node->background_psql('postgres');
