@@ -28,7 +28,7 @@ start_redis()
 	local end=$((SECONDS + 180))
 
 	"$redis_server" --port 0 --unixsocket "$REDIS_SOCKET" --save '' \
-		--appendonly no --dir "$TMPDIR" --daemonize yes \
+		--appendonly "${REDIS_APPEND:-no}" --dir "$TMPDIR" --daemonize yes \
 		--pidfile "$TMPDIR/redis.pid" --logfile "$TMPDIR/redis.log" >/dev/null
 	while ((SECONDS < end)); do
 		if "$redis_cli" -s "$REDIS_SOCKET" ping >/dev/null 2>&1; then

@@ -73,6 +73,7 @@ check_start(PGconn *conn)
 		cells[i].nlost = 0;
 	}
 	cells[SUM].nread = cells[TOKEN].nread = 0;
+	check_behind_start(conn);
 }
 
 static int

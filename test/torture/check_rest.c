@@ -23,10 +23,11 @@ void
 check_load(PGconn *conn, State *at)
 {
 	PGresult   *result = PQexec(conn,
-								"SELECT ver.c, ver.v, coalesce(i.tok, m.tok, p.tok) AS tok,"
-								" coalesce(i.v, m.v, p.v) AS row_v"
+								"SELECT ver.c, ver.v, coalesce(i.tok, m.tok, t.tok, p.tok) AS tok,"
+								" coalesce(i.v, m.v, t.v, p.v) AS row_v"
 								" FROM ver LEFT JOIN item AS i USING (c)"
 								" LEFT JOIN mover AS m USING (c)"
+								" LEFT JOIN tally AS t USING (c)"
 								" LEFT JOIN pair AS p ON p.c = ver.c AND p.side = 0"
 								" ORDER BY ver.c");
 
@@ -91,9 +92,7 @@ check_rest(PGconn *conn)
 				snprintf(query, sizeof(query),
 						 "SELECT coalesce(%s('%s', '%s', '{%d}')::text, 'null')",
 						 cell < FIRST_PAIR ? "cache_get" : "cache_list", key,
-						 cell < FIRST_SLOT ? cell_query_item :
-						 cell < FIRST_PAIR ? cell_query_slot : cell_query_pair,
-						 cell);
+						 cell_query(cell), cell);
 				value = pg_value(conn, query);
 				if (value == NULL)
 					die("could not read a key: %s", PQerrorMessage(conn));

@@ -32,6 +32,7 @@ static bool kill_postmaster(Worker *w);
 static bool stop_relay(Worker *w);
 static bool stop_redis(Worker *w);
 static bool kill_redis(Worker *w);
+static bool restart_redis(Worker *w);
 static bool snapshot(Worker *w);
 static bool stale_redis(Worker *w);
 static bool reset(Worker *w);
@@ -57,6 +58,7 @@ static struct
 	{"stop-relay", stop_relay, true, 0},
 	{"stop-redis", stop_redis, true, 0},
 	{"kill-redis", kill_redis, true, 0},
+	{"restart-redis", restart_redis, true, 0},
 	{"snapshot", snapshot, true, 0},
 	{"stale-redis", stale_redis, true, 0},
 	{"reset", reset, true, 0},
@@ -106,10 +108,11 @@ some_pid(Worker *w, const char *query)
 static int
 some_backend(Worker *w)
 {
-	char		query[256];
+	char		query[512];
 
 	snprintf(query, sizeof(query),
-			 "SELECT pid FROM pg_stat_activity WHERE application_name IN ('torture writer', 'torture reader', 'torture warmer', 'rtcache refresh') ORDER BY md5(pid::text || '%u') LIMIT 1",
+			 "SELECT pid FROM pg_stat_activity WHERE application_name IN ('torture writer', 'torture reader', 'torture warmer', 'torture behind')"
+			 " OR backend_type IN ('rtcache refresh', 'rtcache inbox') ORDER BY md5(pid::text || '%u') LIMIT 1",
 			 random_below(&w->random, 1000000));
 	return some_pid(w, query);
 }
@@ -227,11 +230,13 @@ replace_redis(bool with_snapshot, int away_ms)
 	if (pid == 0)
 		return false;
 	loss_begin();
+	atomic_fetch_add(&inbox_loss, 1);
 	if (!server_kill_and_wait(pid, SIGKILL))
 		die("Redis does not end");
 	pause_us(away_ms * 1000);
 	if (!server_put_snapshot(with_snapshot) || !server_start_redis())
 		die("Redis does not start again");
+	atomic_fetch_add(&inbox_loss, 1);
 	return true;
 }
 
@@ -239,6 +244,22 @@ static bool
 kill_redis(Worker *w)
 {
 	return replace_redis(false, random_below(&w->random, 300));
+}
+
+/* The same Redis, which had written everything to its file. */
+static bool
+restart_redis(Worker *w)
+{
+	int			pid = server_pid_redis();
+
+	if (pid == 0 || !server_append_redis(true))
+		return false;
+	pause_us(random_below(&w->random, 500000));
+	if (!server_kill_and_wait(pid, SIGKILL))
+		die("Redis does not end");
+	if (!server_put_snapshot(false) || !server_start_redis())
+		die("Redis does not start again");
+	return server_append_redis(false);
 }
 
 static bool
@@ -286,7 +307,12 @@ reset(Worker *w)
 static bool
 flush(Worker *w)
 {
-	return command("FLUSHALL");
+	bool		done;
+
+	atomic_fetch_add(&inbox_loss, 1);
+	done = command("FLUSHALL");
+	atomic_fetch_add(&inbox_loss, 1);
+	return done;
 }
 
 static bool
@@ -329,7 +355,8 @@ linger(Worker *w)
 
 /*
  * Redis evicts what it likes: tag sets, companions, leases, and values.  This
- * it may do whenever it has little memory.
+ * it may do whenever it has little memory.  Who writes behind must not let it evict
+ * the inbox.
  */
 static bool
 evict(Worker *w)
@@ -345,7 +372,8 @@ evict(Worker *w)
 
 		for (size_t j = 0; keys != NULL && keys->type == REDIS_REPLY_ARRAY &&
 			 j < keys->elements; j++)
-			if (chance(&w->random, 50))
+			if (chance(&w->random, 50) &&
+				strstr(keys->element[j]->str, "~inbox") == NULL)
 			{
 				redisReply *reply = redis_ask(&redis, "DEL %b",
 											  keys->element[j]->str,

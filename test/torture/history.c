@@ -27,6 +27,7 @@ history_reset(History *h)
 	h->nread = 0;
 	h->nwrite = 0;
 	h->nattempt = 0;
+	h->nentry = 0;
 }
 
 void
@@ -53,6 +54,16 @@ history_attempt(History *h, int64_t token)
 	return (uint32_t) h->nattempt++;
 }
 
+Entry *
+history_entry(History *h)
+{
+	Entry		entry = {.sent = NEVER,.acked = NEVER,.sure = NEVER,.digit = -1};
+
+	h->entry = grow(h->entry, &h->maxentry, h->nentry, sizeof(Entry));
+	h->entry[h->nentry] = entry;
+	return &h->entry[h->nentry++];
+}
+
 int64_t
 new_token(void)
 {
@@ -65,15 +76,31 @@ last_token(void)
 	return atomic_load(&tokens);
 }
 
+/* What its key begins with. */
+const char *
+cell_kind(int cell)
+{
+	return cell < FIRST_SLOT ? "item" : cell < FIRST_TALLY ? "slot" :
+		cell < FIRST_PAIR ? "tally" : "pair";
+}
+
+/* What readers ask for under its key. */
+const char *
+cell_query(int cell)
+{
+	return cell < FIRST_SLOT ? cell_query_item :
+		cell < FIRST_TALLY ? cell_query_slot :
+		cell < FIRST_PAIR ? cell_query_tally : cell_query_pair;
+}
+
 void
 cell_key(int cell, char *key, size_t size)
 {
-	snprintf(key, size, "%s:%d", cell < FIRST_SLOT ? "item" :
-			 cell < FIRST_PAIR ? "slot" : "pair", cell);
+	snprintf(key, size, "%s:%d", cell_kind(cell), cell);
 }
 
 /*
- * Reads the numbers c, v, tok, n, pv and pt of the objects in a JSON text: the rows of
+ * Reads the numbers c, v, tok, n, pv, pt, hits and seen of the objects in a JSON text: the rows of
  * our tables have nothing but numbers, so braces and quotes are what they seem.
  * Returns the number of objects, which may be more than max.
  */
@@ -115,6 +142,10 @@ parse_rows(const char *text, Row *row, int max)
 				r->pv = value;
 			else if (strncmp(name, "pt\"", 3) == 0)
 				r->pt = value;
+			else if (strncmp(name, "hits\"", 5) == 0)
+				r->hits = value;
+			else if (strncmp(name, "seen\"", 5) == 0)
+				r->seen = value;
 		}
 	}
 	return n;

@@ -4,7 +4,8 @@
  *		The torture checker: options, rounds, report.
  *
  *		torture [--seed=N] [--seconds=N] [--round=N] [--writers=N]
- *				[--readers=N] [--getters=N] [--warmers=N] [--faults=LIST] [--gap=MS]
+ *				[--readers=N] [--getters=N] [--warmers=N] [--behinders=N]
+ *				[--faults=LIST] [--gap=MS]
  *				[--async=PERCENT] [--prepared=PERCENT] [--l1=on|off|both] [--redis=on|off|both]
  *				[--refresh=on|off] [--stop] [--verbose]
  *
@@ -32,7 +33,7 @@
 
 Options		options = {
 	.seconds = 30, .round = 10, .writers = 3, .readers = 4, .getters = 1,
-	.warmers = 1, .refresh = true,
+	.warmers = 1, .behinders = 2, .refresh = true,
 	.gap_ms = 500, .async = 20, .prepared = 10, .l1 = 'b', .redis = 'b'
 };
 atomic_bool round_over;
@@ -77,6 +78,7 @@ parse_options(int argc, char **argv)
 		{"--readers", &options.readers},
 		{"--getters", &options.getters},
 		{"--warmers", &options.warmers},
+		{"--behinders", &options.behinders},
 		{"--gap", &options.gap_ms},
 		{"--async", &options.async},
 		{"--prepared", &options.prepared}
@@ -132,7 +134,7 @@ parse_options(int argc, char **argv)
 	if (!fault_parse(faults, &options.faults) || options.round == 0 ||
 		options.gap_ms == 0 || options.seconds == 0 ||
 		options.writers + options.readers + options.getters +
-		options.warmers > MAX_WORKERS ||
+		options.warmers + options.behinders > MAX_WORKERS ||
 		(options.l1 == 'n' && options.redis == 'n'))
 		usage();
 	options.control = getenv("TORTURE_CONTROL");
@@ -184,7 +186,7 @@ run_round(int64_t seconds)
 		void	   *(*run) (void *) = i < options.writers ? writer_main :
 			i < options.writers + options.readers ? reader_main :
 			i < options.writers + options.readers + options.getters ? getter_main :
-			warmer_main;
+			i < nworkers - options.behinders ? warmer_main : behind_main;
 
 		history_reset(&worker[i].history);
 		if (pthread_create(&thread[i], NULL, run, &worker[i]) != 0)
@@ -262,6 +264,9 @@ report(void)
 	watch_report(text, sizeof(text));
 	printf("counters: %s\n", text);
 	fault_report(text, sizeof(text));
+	printf("written behind: %lld entries (%lld may be lost), %lld that cannot be applied\n",
+		   atomic_load(&totals.entries), atomic_load(&totals.maybe_entries),
+		   atomic_load(&totals.bad_entries));
 	printf("faults: %lld (%s), %lld connections lost\n",
 		   atomic_load(&totals.faults), text, atomic_load(&totals.lost));
 	for (int i = 0; i < WRONG_COUNT; i++)
@@ -308,7 +313,7 @@ main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	parse_options(argc, argv);
 	nworkers = options.writers + options.readers + options.getters +
-		options.warmers;
+		options.warmers + options.behinders;
 	for (int i = 0; i <= nworkers; i++)
 	{
 		worker[i].id = i;
@@ -347,10 +352,13 @@ main(int argc, char **argv)
 				wrong_report(WRONG_FINAL, now_ns(), "Redis does not catch up");
 			free(value);
 		}
+		if (!without_redis && !behind_settle(conn, worker, nworkers))
+			wrong_report(WRONG_FINAL, now_ns(), "entries are not applied");
 		rest = now_ns();
 		read_everything(&worker[nworkers]);
 		check_round(conn, worker, nworkers + 1, rest);
 		check_rest(conn);
+		check_behind(conn, worker, nworkers);
 		if (wrong_first() != NEVER && first_wrong == NEVER)
 			first_wrong = wrong_first() - round_start;
 		if (options.stop && wrong_total() > 0)

@@ -35,6 +35,7 @@ typedef struct Statement
 static const Statement statement[] = {
 	{"item", "cache_get", cell_query_item, NULL},
 	{"slot", "cache_get", cell_query_slot, NULL},
+	{"tally", "cache_get", cell_query_tally, NULL},
 	{"pair", "cache_list", cell_query_pair, NULL},
 
 	/* a list that depends on its key, on rows, on a tag */
@@ -55,7 +56,8 @@ static const Statement statement[] = {
 	{"other", "cache_get", "SELECT c, v, tok, -1 AS n FROM item WHERE c = $1", NULL},
 
 	{"table_item", "SELECT row_to_json(t) FROM item AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL, NULL},
-	{"table_slot", "SELECT row_to_json(t) FROM mover AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL, NULL}
+	{"table_slot", "SELECT row_to_json(t) FROM mover AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL, NULL},
+	{"table_tally", "SELECT row_to_json(t) FROM tally AS t WHERE c = $2::int AND $1::text IS NOT NULL", NULL, NULL}
 };
 
 /* Who has his answers computed again by workers. */
@@ -71,8 +73,6 @@ static const char *const refresh[4] = {
 static bool connect_reader(Worker *w);
 static PGresult *ask(Worker *w, const char *statement, const char *first,
 					 int second);
-static void record(Worker *w, ReadKind kind, int cell, const Row *row,
-				   int64_t start, int64_t end);
 static void read_one(Worker *w, const char *name, const char *key, int cell);
 static void read_cell(Worker *w, int cell);
 static void read_pair(Worker *w, int cell);
@@ -134,13 +134,17 @@ ask(Worker *w, const char *statement, const char *first, int second)
 	return NULL;
 }
 
-/* row = NULL: there was none */
-static void
+/*
+ * Records what an answer shows of a cell; row = NULL: there was none.
+ */
+void
 record(Worker *w, ReadKind kind, int cell, const Row *row, int64_t start,
 	   int64_t end)
 {
 	Read		read = {start, end, row ? row->tok : 0,
-	row ? row->v : ABSENT, cell, (uint16_t) w->id, (uint16_t) kind, w->group};
+		row ? row->v : ABSENT, cell, (uint16_t) w->id, (uint16_t) kind, w->group,
+		row ? row->hits : 0, row ? row->seen : 0,
+	atomic_load(&inbox_loss) == w->inbox_loss ? w->inbox_loss : 1};
 
 	if (row != NULL && row->c != cell)
 		wrong_report(WRONG_QUESTION, end,
@@ -180,7 +184,7 @@ read_cell(Worker *w, int cell)
 	char		key[32];
 
 	cell_key(cell, key, sizeof(key));
-	read_one(w, cell < FIRST_SLOT ? "item" : "slot", key, cell);
+	read_one(w, cell_kind(cell), key, cell);
 }
 
 /* cache_list of two rows that are always written together */
@@ -375,13 +379,15 @@ read_total(Worker *w)
 static void
 read_table(Worker *w, int cell)
 {
+	char		name[16];
 	Row			row;
 	PGresult   *result;
 	int64_t		start = now_ns();
 	int64_t		end;
 	int			n = 0;
 
-	result = ask(w, cell < FIRST_SLOT ? "table_item" : "table_slot", "", cell);
+	snprintf(name, sizeof(name), "table_%s", cell_kind(cell));
+	result = ask(w, name, "", cell);
 	end = now_ns();
 	if (result == NULL)
 		return;
@@ -397,18 +403,19 @@ static void
 read_repeatable(Worker *w, int cell)
 {
 	char		key[32];
+	char		name[16];
 	PGresult   *result[2] = {NULL, NULL};
 	Row			row[2];
 	int			n[2] = {0, 0};
 
 	cell_key(cell, key, sizeof(key));
+	snprintf(name, sizeof(name), "table_%s", cell_kind(cell));
 	if (pg_run(w->conn, "BEGIN ISOLATION LEVEL REPEATABLE READ"))
 	{
-		result[0] = ask(w, cell < FIRST_SLOT ? "table_item" : "table_slot", "",
-						cell);
+		result[0] = ask(w, name, "", cell);
 		pause_us(random_below(&w->random, 4000));
 		if (result[0] != NULL)
-			result[1] = ask(w, cell < FIRST_SLOT ? "item" : "slot", key, cell);
+			result[1] = ask(w, cell_kind(cell), key, cell);
 	}
 	memset(row, 0, sizeof(row));
 	for (int i = 0; i < 2; i++)
@@ -418,7 +425,8 @@ read_repeatable(Worker *w, int cell)
 	if (result[1] != NULL)
 	{
 		atomic_fetch_add(&totals.own_reads, 1);
-		if (n[0] != n[1] || row[0].tok != row[1].tok || row[0].v != row[1].v)
+		if (n[0] != n[1] || row[0].tok != row[1].tok || row[0].v != row[1].v ||
+			row[0].hits != row[1].hits || row[0].seen != row[1].seen)
 			wrong_report(WRONG_SNAPSHOT, now_ns(),
 						 "cell %d: table v%" PRId64 " token %" PRId64
 						 ", cache v%" PRId64 " token %" PRId64, cell,
@@ -489,8 +497,10 @@ reader_main(void *worker)
 			read_one(w, "other", key, cell);
 		else if (what < 41)
 			read_one(w, "item", "any", cell);
-		else if (what < 52)
+		else if (what < 47)
 			read_cell(w, FIRST_SLOT + random_below(&w->random, SLOTS));
+		else if (what < 52)
+			read_cell(w, FIRST_TALLY + random_below(&w->random, TALLIES));
 		else if (what < 60)
 			read_pair(w, FIRST_PAIR + random_below(&w->random, PAIRS));
 		else if (what < 85)
@@ -537,6 +547,7 @@ get_cell(Worker *w, int cell)
 	ReadKind	kind = READ_REDIS;
 
 	cell_key(cell, key, sizeof(key));
+	w->inbox_loss = atomic_load(&inbox_loss);
 	start = now_ns();
 	reply = redis_ask(&w->redis, "GET postgres:%s", key);
 	end = now_ns();
@@ -574,7 +585,9 @@ getter_main(void *worker)
 
 	while (!atomic_load(&round_over))
 	{
-		get_cell(w, random_below(&w->random, CELLS));
+		get_cell(w, chance(&w->random, 20) ?
+				 FIRST_TALLY + (int) random_below(&w->random, TALLIES) :
+				 (int) random_below(&w->random, CELLS));
 		pause_us(w->redis == NULL ? 20000 : random_below(&w->random, 400));
 	}
 	if (w->redis != NULL)

@@ -29,6 +29,7 @@
 #include "torture.h"
 
 atomic_ulong redis_loss;
+atomic_ulong inbox_loss;
 
 /* Redis is whole again when its position is here; 0 = not known yet. */
 static uint64_t repaired_lsn;
@@ -61,10 +62,13 @@ control(const char *what)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+/* What Redis begins with: its file of commands, or dump.rdb if there is one. */
 bool
 server_start_redis(void)
 {
-	return control("start-redis");
+	bool		started = control("start-redis");
+
+	return setenv("REDIS_APPEND", "no", 1) == 0 && started;
 }
 
 /* Those of a killed server may need a moment to leave. */
@@ -181,6 +185,49 @@ server_put_snapshot(bool snapshot)
 	snprintf(from, sizeof(from), "%s/snapshot.rdb", options.dir);
 	(void) unlink(dump);
 	return !snapshot || copy_file(from, dump);
+}
+
+/*
+ * Makes Redis write each command to a file before it answers, so that the next one
+ * begins with all of them; or not any more.  False = it does not.
+ */
+bool
+server_append_redis(bool append)
+{
+	redisContext *redis = NULL;
+	char		command[1200];
+	bool		good = false;
+
+	if (append)
+	{
+		snprintf(command, sizeof(command), "rm -rf '%s'/append*", options.dir);
+		if (system(command) != 0 || setenv("REDIS_APPEND", "yes", 1) != 0)
+			return false;
+	}
+	for (int i = 0; i < 500 && !good; i++)
+	{
+		redisReply *reply = redis_ask(&redis, i == 0 ? "CONFIG SET appendfsync always" :
+									  i > 1 ? "INFO persistence" : append ?
+									  "CONFIG SET appendonly yes" : "CONFIG SET appendonly no");
+
+		/* it begins with what there is, which is written by a child */
+		good = i > 1 && reply != NULL && reply->type == REDIS_REPLY_STRING &&
+			(!append ||
+			 (strstr(reply->str, "aof_enabled:1") != NULL &&
+			  strstr(reply->str, "aof_rewrite_in_progress:0") != NULL &&
+			  strstr(reply->str, "aof_rewrite_scheduled:0") != NULL &&
+			  strstr(reply->str, "aof_last_bgrewrite_status:ok") != NULL));
+		if (reply == NULL)
+			break;
+		freeReplyObject(reply);
+		if (i > 1 && !good)
+			pause_us(20000);
+	}
+	if (redis != NULL)
+		redisFree(redis);
+	if (!good)
+		(void) setenv("REDIS_APPEND", "no", 1);
+	return good;
 }
 
 /* ---------------- lost writes ---------------- */

@@ -4,7 +4,8 @@
  *		The torture checker: what its parts share.
  *
  * A *cell* is what one cache key is about: a row of "item", a place of "mover"
- * that a row may be moved to, a pair of rows of "pair".  Each cell has a row in
+ * that a row may be moved to, a row of "tally", some columns of which are written
+ * behind, a pair of rows of "pair".  Each cell has a row in
  * "ver", a table without rules, with a version that every write of the cell
  * moves under a row lock; so the versions of a cell are in the order of their
  * commits, absence included.  An *attempt* is one transaction; its token is
@@ -38,10 +39,12 @@
 #define GROUPS		32			/* lists of them, keys items:<cell % GROUPS> */
 #define SLOTS		12			/* places of "mover", keys slot:<cell> */
 #define MOVERS		7			/* rows of "mover" */
+#define TALLIES		8			/* rows of "tally", keys tally:<cell> */
 #define PAIRS		8			/* cells of "pair", keys pair:<cell> */
 #define FIRST_SLOT	ITEMS
-#define FIRST_PAIR	(ITEMS + SLOTS)
-#define CELLS		(ITEMS + SLOTS + PAIRS)
+#define FIRST_TALLY	(ITEMS + SLOTS)
+#define FIRST_PAIR	(FIRST_TALLY + TALLIES)
+#define CELLS		(FIRST_PAIR + PAIRS)
 #define SUM			CELLS		/* what stands for the sum over all pairs */
 #define TOKEN		(CELLS + 1) /* and for no row of a transaction */
 
@@ -59,6 +62,7 @@ typedef struct Options
 	int			readers;		/* who ask in SQL */
 	int			getters;		/* who ask Redis */
 	int			warmers;		/* who call cache_warm() */
+	int			behinders;		/* who write behind */
 	bool		refresh;		/* workers compute answers of readers again */
 	uint32_t	faults;			/* bit set, by number of fault */
 	int			gap_ms;			/* between two faults, on average */
@@ -125,7 +129,26 @@ typedef struct Read
 	uint16_t	who;
 	uint16_t	kind;			/* ReadKind */
 	uint32_t	group;			/* reads of one answer have the same; 0 = alone */
+	int64_t		hits;			/* what is written behind, if it is a tally */
+	int64_t		seen;
+	unsigned long loss;			/* Redis: inbox_loss; odd = it has changed */
 } Read;
+
+/* An entry that was appended to the inbox, or may have been. */
+typedef struct Entry
+{
+	int64_t		sent;
+	int64_t		acked;			/* NEVER = there was no answer */
+	int64_t		sure;			/* when it was known to be applied */
+	uint64_t	id[2];			/* 0 = not known */
+	unsigned long loss;			/* inbox_loss while it was appended; odd = it
+								 * has changed */
+	int64_t		seen;			/* the new value; 0 = not set */
+	int32_t		cell;
+	int32_t		hits;			/* what is added */
+	int32_t		digit;			/* of "bits" that one is added to; -1 = none */
+	bool		script;			/* by the script: Redis shows it at once */
+} Entry;
 
 /* What one worker did in this round.  Its own until it is joined. */
 typedef struct History
@@ -139,12 +162,16 @@ typedef struct History
 	Attempt    *attempt;
 	size_t		nattempt,
 				maxattempt;
+	Entry	   *entry;
+	size_t		nentry,
+				maxentry;
 } History;
 
 extern void history_reset(History *h);
 extern void history_read(History *h, const Read *read);
 extern void history_write(History *h, const Write *write);
 extern uint32_t history_attempt(History *h, int64_t token);
+extern Entry *history_entry(History *h);
 
 /* Numbers of the whole run. */
 typedef struct Totals
@@ -161,6 +188,9 @@ typedef struct Totals
 	atomic_llong gets_loss;
 	atomic_llong own_reads;		/* in a transaction that has written */
 	atomic_llong warmups;		/* calls of cache_warm() */
+	atomic_llong entries;		/* appended to the inbox */
+	atomic_llong bad_entries;	/* that cannot be applied */
+	atomic_llong maybe_entries; /* of which nobody knows, or that were lost */
 	atomic_llong lost;			/* connections */
 	atomic_llong faults;
 } Totals;
@@ -179,6 +209,9 @@ typedef struct Worker
 	int			changed;		/* rows, by the transaction at hand */
 	uint32_t	group;			/* of the answer that is being recorded */
 	uint32_t	last_group;
+	unsigned long inbox_loss;	/* before Redis was asked */
+	size_t		first_unsure;	/* entry that is not known to be applied */
+	int64_t		last_seen[TALLIES]; /* what it has set, of those it owns */
 	History		history;
 
 	/* a prepared transaction that was left behind; 0 = none */
@@ -190,6 +223,9 @@ extern void *writer_main(void *worker);
 extern void *reader_main(void *worker);
 extern void *getter_main(void *worker);
 extern void *warmer_main(void *worker);
+extern void *behind_main(void *worker);
+extern void behind_start(void);
+extern bool behind_settle(PGconn *conn, Worker *workers, int n);
 extern void read_everything(Worker *w);
 extern void get_cell(Worker *w, int cell);
 
@@ -206,14 +242,21 @@ typedef struct Row
 	int64_t		n;
 	int64_t		pv;				/* v and tok of a pair that was joined */
 	int64_t		pt;
+	int64_t		hits;			/* of a tally */
+	int64_t		seen;
 } Row;
 
 extern int	parse_rows(const char *text, Row *row, int max);
+extern const char *cell_kind(int cell);
+extern const char *cell_query(int cell);
 extern void cell_key(int cell, char *key, size_t size);
+extern void record(Worker *w, ReadKind kind, int cell, const Row *row,
+				   int64_t start, int64_t end);
 extern void make_schema(PGconn *conn);
 
 #define cell_query_item "SELECT * FROM item WHERE c = $1"
 #define cell_query_slot "SELECT * FROM mover WHERE c = $1"
+#define cell_query_tally "SELECT * FROM tally WHERE c = $1"
 
 /* It takes some milliseconds, so that leases are held and waited for. */
 #define cell_query_pair "SELECT * FROM pair WHERE c = $1" \
@@ -236,6 +279,8 @@ typedef enum Wrong
 	WRONG_REDIS_UNCOMMITTED,
 	WRONG_FINAL,				/* at rest, cache and table differ */
 	WRONG_LOST,					/* a confirmed commit is gone */
+	WRONG_BEHIND,				/* what was written behind goes backwards */
+	WRONG_ENTRY,				/* an entry is applied twice, or not at all */
 	WRONG_COUNT
 } Wrong;
 
@@ -248,6 +293,8 @@ extern int64_t wrong_first(void);	/* NEVER = none */
 extern void check_start(PGconn *conn);
 extern void check_round(PGconn *conn, Worker *workers, int n, int64_t rest);
 extern void check_rest(PGconn *conn);
+extern void check_behind_start(PGconn *conn);
+extern void check_behind(PGconn *conn, const Worker *workers, int n);
 
 /* ---------------- faults: fault.c, servers: server.c ---------------- */
 
@@ -266,6 +313,7 @@ extern int	server_pid_postgres(void);
 extern bool server_kill_and_wait(int pid, int signal);
 extern bool server_save_snapshot(void);
 extern bool server_put_snapshot(bool snapshot);
+extern bool server_append_redis(bool append);
 
 /*
  * While Redis is known to have lost writes, this is odd; it moves with each
@@ -275,6 +323,12 @@ extern atomic_ulong redis_loss;
 extern void loss_begin(void);
 extern void loss_poll(PGconn *conn);
 extern bool loss_over(void);
+
+/*
+ * Odd while Redis may lose entries of the inbox; it moves when that begins and
+ * when it ends.
+ */
+extern atomic_ulong inbox_loss;
 
 /* ---------------- counters of the server: watch.c ---------------- */
 

@@ -17,16 +17,28 @@
 
 #include "torture.h"
 
+/* The tables, and their cells. */
+static const struct
+{
+	const char *name;
+	int			first;
+	int			n;
+}			table[] = {
+	{"item", 0, ITEMS},
+	{"mover", FIRST_SLOT, SLOTS},
+	{"tally", FIRST_TALLY, TALLIES}
+};
+
 /* Takes some keys of a table out of Redis: hot ones mostly. */
 static void
-evict_some(Worker *w, bool movers)
+evict_some(Worker *w, int which)
 {
-	int			n = 1 + random_below(&w->random, 30);
+	int			n = 1 + random_below(&w->random, which == 0 ? 30 : 5);
 
 	for (int i = 0; i < n; i++)
 	{
-		int			cell = movers ? FIRST_SLOT + (int) random_below(&w->random, SLOTS) :
-			(int) random_below(&w->random, chance(&w->random, 50) ? 8 : ITEMS);
+		int			cell = table[which].first +
+			(int) random_below(&w->random, chance(&w->random, 50) ? 8 : table[which].n);
 		char		key[32];
 		redisReply *reply;
 
@@ -47,7 +59,8 @@ warmer_main(void *worker)
 
 	while (!atomic_load(&round_over))
 	{
-		bool		movers = chance(&w->random, 30);
+		int			which = chance(&w->random, 50) ? 0 :
+			1 + (int) random_below(&w->random, 2);
 		char		query[128];
 
 		if (w->conn == NULL)
@@ -61,9 +74,9 @@ warmer_main(void *worker)
 				continue;
 			}
 		}
-		evict_some(w, movers);
+		evict_some(w, which);
 		snprintf(query, sizeof(query), "CALL cache_warm('%s', batch => %d)",
-				 movers ? "mover" : "item",
+				 table[which].name,
 				 1 + (int) random_below(&w->random, chance(&w->random, 50) ? 200 : 20));
 		if (pg_run(w->conn, query))
 			atomic_fetch_add(&totals.warmups, 1);

@@ -167,6 +167,8 @@ make_plan(Worker *w, Plan *plan)
 		for (int i = 0; i < n; i++)
 			add_cell(plan, group < 0 ? random_below(&w->random, ITEMS) :
 					 group + GROUPS * random_below(&w->random, ITEMS / GROUPS));
+		if (chance(&w->random, 20))
+			add_cell(plan, FIRST_TALLY + random_below(&w->random, TALLIES));
 		if (chance(&w->random, 50))
 			add_cell(plan, FIRST_PAIR + (group < 0 ? random_below(&w->random, PAIRS) :
 										 (uint32_t) group % PAIRS));
@@ -178,6 +180,8 @@ make_plan(Worker *w, Plan *plan)
 		add_cell(plan, plan->from);
 		add_cell(plan, plan->to);
 	}
+	else if (what < 180)
+		add_cell(plan, FIRST_TALLY + random_below(&w->random, TALLIES));
 	else
 		add_cell(plan, FIRST_PAIR + random_below(&w->random, PAIRS));
 	for (int i = 0; i < plan->n; i++)
@@ -235,6 +239,9 @@ write_cell(Worker *w, Plan *plan, int i, int64_t token)
 				   ", n = CASE side WHEN 0 THEN %d ELSE %d END WHERE c = %d",
 				   version, token, (int) (token % 1000),
 				   -(int) (token % 1000), cell);
+	if (cell >= FIRST_TALLY)
+		return run(w, "UPDATE tally SET v = %" PRId64 ", tok = %" PRId64
+				   " WHERE c = %d", version, token, cell);
 	if (cell >= FIRST_SLOT)
 		return run(w, "UPDATE mover SET v = %" PRId64 ", tok = %" PRId64
 				   " WHERE c = %d", version, token, cell);
@@ -378,7 +385,7 @@ check_own(Worker *w, Plan *plan)
 		return;
 	cell_key(cell, key, sizeof(key));
 	snprintf(query, sizeof(query), "SELECT coalesce(cache_get('%s', '%s', '{%d}')::text, '')",
-			 key, cell < FIRST_SLOT ? cell_query_item : cell_query_slot, cell);
+			 key, cell_query(cell), cell);
 	value = pg_value(w->conn, query);
 	if (value == NULL)
 		return;

@@ -21,7 +21,8 @@
 const char *const wrong_names[] = {
 	"stale", "uncommitted", "backward", "older than Redis", "absent", "torn",
 	"other question", "own writes", "snapshot", "Redis older than confirmed",
-	"Redis uncommitted", "differs at rest", "commit lost"
+	"Redis uncommitted", "differs at rest", "commit lost",
+	"written behind", "entries"
 };
 
 static pthread_mutex_t report_lock = PTHREAD_MUTEX_INITIALIZER;
