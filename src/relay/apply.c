@@ -166,9 +166,9 @@ apply_op(RtcStream *s, const RtcPlace *place, const RtcOp *op,
 
 	/*
 	 * A second clear in a row finds nothing: lookups, which could have stored
-	 * something, stay away.  So many commits of 1.0 cost one.
+	 * something, have stayed away.  So many commits of 1.0 cost one.
 	 */
-	if (op->kind == RTC_OP_CLEAR && s->emptied == place->dboid && !s->announced)
+	if (op->kind == RTC_OP_CLEAR && s->emptied == place->dboid)
 		return true;
 	s->emptied = InvalidOid;
 
@@ -216,7 +216,7 @@ delete_matching(RtcStream *s, const RtcPlace *place, const RtcOp *op)
 	result = rtc_jobs_delete(s->jobs, place->dboid, place->prefix, op,
 							 s->event.lsn, place->nth);
 	MemoryContextSwitchTo(old);
-	if (result == RTC_JOB_DONE && op->kind == RTC_OP_CLEAR)
+	if (result == RTC_JOB_DONE && op->kind == RTC_OP_CLEAR && !s->announced)
 		s->emptied = place->dboid;
 	return result != RTC_JOB_DOWN || rtc_stream_down(s);
 }

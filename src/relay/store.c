@@ -162,6 +162,8 @@ rtc_store_catch_up(RtcStream *s)
 				 errdetail("%llu commits were applied on the way.",
 						   (unsigned long long) s->replayed)));
 		s->announced = true;
+		/* from here on lookups store again */
+		s->emptied = InvalidOid;
 	}
 	rtc_redis_set_floor(floor_lsn);
 	s->proven = true;

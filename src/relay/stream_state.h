@@ -58,7 +58,8 @@ typedef struct RtcStream
 	uint64		replayed;		/* commits applied before that */
 	uint64		evicted;		/* keys that Redis had evicted at the last
 								 * look */
-	Oid			emptied;		/* database that the last op has cleared */
+	Oid			emptied;		/* database that the last op has cleared, and
+								 * in which no lookup has stored since */
 
 	uint64		cleared;		/* horizon of the clear whose deletions this
 								 * relay has done in this Redis; 0 = none */

@@ -69,6 +69,29 @@ is( $node->safe_psql('postgres',
 is($node->safe_psql('postgres', 'SELECT l2_hits FROM rtcache_stats'),
 	'1', 'from Redis again');
 
+# A clear that the relay has missed is done when it comes back.  Then lookups store
+# again, so the next clear is another one, also if Redis is full by then.
+my $tagged = q{SELECT cache_get('plain', 'SELECT name FROM plain', tags => '{plain}') ->> 'name'};
+$node->safe_psql('postgres', q{CREATE TABLE plain AS SELECT 'old' AS name});
+$redis->sigstop;
+$node->safe_psql('postgres', 'SELECT cache_clear()');
+ok($node->wait_state('connecting'), 'a clear comes when Redis does not answer');
+$redis->sigcont;
+ok($node->wait_streaming, 'the relay streams');
+is($redis->cli('EXISTS', 'postgres:hero:1'), '0', 'the clear is done');
+$node->safe_psql('postgres', 'SELECT cache_stats_reset()');
+ok($node->poll_query_until('postgres', "$tagged = 'old' AND l2_hits > 0 FROM rtcache_stats"),
+	'lookups use Redis again');
+$redis->cli('CONFIG', 'SET', 'maxmemory', '1');
+$node->safe_psql('postgres', q{UPDATE plain SET name = 'new'});
+ok($node->wait_state('full'), 'Redis has no memory left');
+$node->safe_psql('postgres', 'SELECT cache_clear()');
+ok($node->cache_wait, 'there is another clear');
+is($redis->cli('EXISTS', 'postgres:plain'), '0', 'it is done, too');
+$redis->cli('CONFIG', 'SET', 'maxmemory', '0');
+ok($node->wait_streaming, 'the relay streams');
+is($node->safe_psql('postgres', $tagged), 'new', 'a lookup is exact');
+
 $node->stop;
 $redis->stop;
 done_testing();
