@@ -645,7 +645,7 @@ AS 'MODULE_PATHNAME', 'cache_put'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_put(text, jsonb) IS
-'appends to the inbox that columns of the row with this key get new values; a background worker does that, and makes the row if there is none. value: an object of columns, which a rule allows to be written behind. Done at once, and not undone by a rollback. Needs INSERT and UPDATE on the columns, INSERT on the primary key. Errors: 08006 Redis cannot be used, 08007 not known whether it was done, 08P01 Redis refuses it, 22023 bad key or value, 25006 recovery, 42501 no privilege, or no rule allows it, 42703 unknown column, 54000 too large, 55000 not preloaded, or the table has no primary key.';
+'appends to the inbox that columns of the row with this key get new values; a background worker does that, and makes the row if there is none. value: an object of columns, which a rule allows to be written behind. Done at once, and not undone by a rollback. Needs INSERT and UPDATE on the columns, INSERT and SELECT on the primary key. Errors: 08006 Redis cannot be used, 08007 not known whether it was done, 08P01 Redis refuses it, 22023 bad key or value, 25006 recovery, 42501 no privilege, or no rule allows it, 42703 unknown column, 54000 too large, 55000 not preloaded, or the table has no primary key.';
 
 CREATE FUNCTION cache_add(key text, increments jsonb)
 RETURNS void

@@ -248,6 +248,20 @@ rtc_inbox_start(RtcInbox *inbox)
 	return RTC_INBOX_STARTED;
 }
 
+/* Is the inbox still that of the database?  Its prefix may have changed. */
+static bool
+is_mine(const RtcInbox *inbox)
+{
+	char		prefix[RTC_MAX_PREFIX_LEN];
+	bool		mine;
+
+	StartTransactionCommand();
+	mine = rtc_my_prefix(prefix) && strcmp(prefix, inbox->link.prefix) == 0;
+	CommitTransactionCommand();
+	MemoryContextSwitchTo(inbox->work);
+	return mine;
+}
+
 /* ---------------- a batch ---------------- */
 
 /* How close moments are (ms). */
@@ -409,6 +423,11 @@ rtc_inbox_work(RtcInbox *inbox)
 	RtcInboxStep step = RTC_INBOX_NOTHING;
 	RtcInboxResult result;
 
+	if (!is_mine(inbox))
+	{
+		inbox->is_open = false;
+		return RTC_INBOX_WAIT;
+	}
 	result = rtc_inbox_read(&inbox->link, inbox->pos.id, &entries, &n, &all,
 							&length, &round);
 	if (result != RTC_INBOX_OK)

@@ -49,7 +49,7 @@ sub wait_for
 {
 	my ($id) = @_;
 
-	ok($node->poll_query_until('postgres', "SELECT id = '$id' FROM rtcache_inbox_position"), "applied $id")
+	ok($node->poll_query_until('postgres', "SELECT id = '$id' FROM rtcache_inbox_position WHERE prefix = 'postgres:'"), "applied $id")
 	  or diag(sql('TABLE rtcache_inbox_position; TABLE rtcache_inbox'));
 	return;
 }
@@ -305,6 +305,16 @@ is($redis->query('GET', 'postgres:counter:1'), undef, 'a value with an entry tha
 sql('SELECT cache_clear()');
 ok($node->cache_wait);
 ok($redis->wait_for($id, 'GET', 'postgres:~behind'), 'what has come round is told again after a clear');
+
+# ---------------- another prefix ----------------
+
+my $sum = sql('SELECT sum(hits) FROM counter');
+$node->set_conf('rtcache.key_prefix', 'new:%d:');
+$redis->query('XADD', 'new:postgres:~inbox', '*', 'key', 'counter:2', 'add', '{"hits":1}');
+ok($node->poll_query_until('postgres', "SELECT sum(hits) = $sum + 1 FROM counter"), 'the inbox of another prefix');
+$node->set_conf('rtcache.key_prefix', '%d:');
+wait_for(append('key', 'counter:2', 'add', '{"hits":1}'));
+is(sql('SELECT sum(hits) FROM counter'), $sum + 2, 'and of the first one again');
 
 # ---------------- a database that is dropped ----------------
 
