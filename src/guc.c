@@ -45,6 +45,7 @@ int			rtc_inbox_delay;
 int			rtc_inbox_keep;
 int			rtc_inbox_max;
 char	   *rtc_key_prefix;
+bool		rtc_l1_save;
 int			rtc_l1_size;
 int			rtc_lease_ttl;
 int			rtc_max_value_size;
@@ -184,6 +185,11 @@ static const Setting settings[] = {
 		"Sets the prefix of all keys in Redis.",
 		"\"%d\" stands for the name of the database, \"%%\" for a percent sign.",
 	PGC_SIGHUP, 0, STRING(&rtc_key_prefix, "%d:", check_key_prefix)},
+
+	{"rtcache.l1_save",
+		"Sets whether the questions that are asked most are saved, and asked again by background workers after a start.",
+		NULL,
+	PGC_SIGHUP, 0, BOOL(&rtc_l1_save, true)},
 
 	{"rtcache.l1_size",
 		"Sets the size of the cache in shared memory.",

@@ -37,6 +37,7 @@ extern int	rtc_inbox_delay;	/* ms */
 extern int	rtc_inbox_keep;		/* s */
 extern int	rtc_inbox_max;		/* entries */
 extern char *rtc_key_prefix;	/* template: %d = database name, %% = % */
+extern bool rtc_l1_save;
 extern int	rtc_l1_size;		/* MB, 0 = off */
 extern int	rtc_lease_ttl;		/* ms */
 extern int	rtc_max_value_size; /* kB */

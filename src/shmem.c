@@ -29,11 +29,13 @@
 #include "l1/blocks.h"
 #include "read/families.h"
 #include "read/hits.h"
+#include "read/hot.h"
 #include "read/key_conflicts.h"
 #include "read/single_flight.h"
 #include "redis/breaker.h"
 #include "redis/prefix_table.h"
 #include "redis/trust.h"
+#include "refresh/hot_file.h"
 #include "refresh/load.h"
 #include "refresh/warm_status.h"
 #include "relay/inbox_watch.h"
@@ -69,6 +71,8 @@ static const RtcSharedRoom *const rooms[] = {
 	&rtc_families_room,
 	&rtc_key_conflicts_room,
 	&rtc_l1_room,
+	&rtc_hot_room,
+	&rtc_hot_file_room,
 	&rtc_warm_status_room
 };
 

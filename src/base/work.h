@@ -25,6 +25,8 @@ typedef enum RtcWorkKind
 	RTC_WORK_ASK,				/* ask a question again */
 	RTC_WORK_WARM_RELATION,		/* store the rows of a table */
 	RTC_WORK_WARM_DATABASE,		/* likewise, of all whose rules say so */
+	RTC_WORK_WARM_START,		/* ask what was asked before a start */
+	RTC_WORK_SAVE,				/* save what is asked most */
 	RTC_WORK_NKINDS
 } RtcWorkKind;
 

@@ -14,7 +14,7 @@
  * of no use to who has asked.
  *
  * Model: any backend.  Bytes are those of this machine and this build; who puts
- * them into a file has to say which these were.
+ * them into a file has to say which these were: FORMAT in refresh/hot_file.c.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -24,8 +24,10 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 
+#include "base/catalog_rows.h"
 #include "base/key.h"
 #include "read/kept_question.h"
 
@@ -35,6 +37,7 @@ typedef struct Head
 	RtcQueryId	id;
 	int64		ttl_ms;
 	int64		stale_ms;
+	uint64		who;			/* a hash of the names of user and database */
 	Oid			userid;
 	Oid			function;
 	uint32		pathlen;
@@ -46,6 +49,23 @@ typedef struct Head
 	bool		one_row;
 	bool		put_back;
 } Head;
+
+/*
+ * A hash of the names of a user and of this database; 0 = there is no such user.
+ * After a start from what was saved, OIDs may be those of others.
+ */
+static uint64
+who(Oid userid)
+{
+	const char *user = GetUserNameFromId(userid, true);
+	const char *database = rtc_database_name();
+
+	if (user == NULL)
+		return 0;
+	return Max(hash_bytes_extended((const unsigned char *) user, strlen(user),
+								   hash_bytes_extended((const unsigned char *) database,
+													   strlen(database), 0)), 1);
+}
 
 /* Appends bytes, unless that would be too many. */
 static bool
@@ -71,6 +91,7 @@ rtc_question_keep(RtcWork *work, const RtcQuestion *question,
 	head.ttl_ms = question->ttl_ms;
 	head.stale_ms = stale_ms;
 	head.userid = GetUserId();
+	head.who = who(head.userid);
 	head.function = question->function;
 	head.pathlen = strlen(namespace_search_path);
 	head.keylen = l1->keylen;
@@ -121,6 +142,7 @@ rtc_kept_question_read(RtcKeptQuestion *kept, const RtcWork *work)
 		head.querylen + head.argslen)
 		return false;
 
+	kept->who = head.who;
 	kept->userid = head.userid;
 	kept->function = head.function;
 	kept->id = head.id;
@@ -139,6 +161,12 @@ rtc_kept_question_read(RtcKeptQuestion *kept, const RtcWork *work)
 	kept->args = head.argslen > 0 ?
 		(ArrayType *) take(&p, head.argslen) : NULL;
 	return true;
+}
+
+bool
+rtc_kept_question_has_user(const RtcKeptQuestion *kept)
+{
+	return who(kept->userid) == kept->who;
 }
 
 bool

@@ -19,6 +19,7 @@
 /* A kept question, taken apart.  Texts have a final NUL. */
 typedef struct RtcKeptQuestion
 {
+	uint64		who;			/* see rtc_kept_question_has_user() */
 	Oid			userid;			/* who asks */
 	Oid			function;		/* cache_get or cache_list, which that is to
 								 * be allowed to call */
@@ -51,6 +52,12 @@ extern bool rtc_question_keep(RtcWork *work, const RtcQuestion *question,
  * malformed, as what comes from a file may be.
  */
 extern bool rtc_kept_question_read(RtcKeptQuestion *kept, const RtcWork *work);
+
+/*
+ * Is there a user with this OID, and are the names of user and database those that
+ * they had when the question was kept?
+ */
+extern bool rtc_kept_question_has_user(const RtcKeptQuestion *kept);
 
 /*
  * Makes a question of it, as the current user, under the current search_path.

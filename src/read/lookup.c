@@ -76,6 +76,7 @@
 #include "read/families.h"
 #include "read/fetch.h"
 #include "read/hits.h"
+#include "read/hot.h"
 #include "read/lookup.h"
 #include "read/lookup_names.h"
 #include "read/lookup_trust.h"
@@ -254,6 +255,8 @@ lookup(RtcQuestion *question, RtcLookupNames *names)
 			rtc_hit(question, names, found.ttl_ms);
 		if (found.losses != rtc_redis_losses())
 			rtc_hit_lost(question, names);
+		if (rtc_hot_is_sample())
+			rtc_hot_hit(question, names);
 		return answer;
 	}
 

@@ -51,7 +51,7 @@
 static bool
 may_ask(const RtcKeptQuestion *kept)
 {
-	return SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(kept->userid)) &&
+	return rtc_kept_question_has_user(kept) &&
 		SearchSysCacheExists1(PROCOID, ObjectIdGetDatum(kept->function)) &&
 		database_aclcheck_compat(MyDatabaseId, kept->userid) == ACLCHECK_OK &&
 		proc_aclcheck_compat(kept->function, kept->userid) == ACLCHECK_OK;

@@ -39,12 +39,15 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "base/opened.h"
 #include "base/work.h"
 #include "compat.h"
 #include "dep/watched.h"
 #include "guc.h"
 #include "refresh/ask.h"
+#include "refresh/hot_file.h"
 #include "refresh/load.h"
+#include "refresh/warm_start.h"
 #include "refresh/warm_work.h"
 #include "refresh/worker.h"
 #include "stats.h"
@@ -69,16 +72,25 @@ typedef struct Duty
 	bool		counts;			/* its time is limited by rtcache.refresh_load */
 } Duty;
 
+static void
+save(const RtcWork *work)
+{
+	rtc_hot_file_write();
+}
+
 static const Duty duties[RTC_WORK_NKINDS] = {
 	[RTC_WORK_ASK] = {.run = rtc_ask_again,.counts = true},
 	[RTC_WORK_WARM_RELATION] = {.run = rtc_warm_relation},
 	[RTC_WORK_WARM_DATABASE] = {.run = rtc_warm_database},
+	[RTC_WORK_WARM_START] = {.run = rtc_warm_start_next,.counts = true},
+	[RTC_WORK_SAVE] = {.run = save},
 };
 
 void
 rtc_refresh_init(void)
 {
 	rtc_work_set_worker(WORKER_NAME, CppAsString(rtc_refresh_main));
+	rtc_opened_call(rtc_warm_start);
 }
 
 /*

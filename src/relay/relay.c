@@ -59,6 +59,7 @@
 
 #include "base/clock.h"
 #include "base/inject.h"
+#include "base/opened.h"
 #include "base/relay_latch.h"
 #include "base/work.h"
 #include "compat.h"
@@ -415,6 +416,7 @@ open_gate(RtcRelay *r)
 	rtc_stream_fall_behind(r->stream);
 	RTC_INJECT("gate_opens");
 	rtc_gate_open();
+	rtc_opened();
 	ereport(DEBUG1, (errmsg_internal("rtcache: gate is open")));
 }
 

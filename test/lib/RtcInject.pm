@@ -129,7 +129,7 @@ sub _install
 		'make', '-s', '-j2', '-C', "$base/src",
 		"PG_CONFIG=$bindir/pg_config",
 		'COPT=' . ($ENV{COPT} // '')
-		  . ' -O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20',
+		  . ' -O0 -DRTC_INJECTION -DRTC_RESTART_SECONDS=0 -DKEYS_PER_EXCHANGE=20 -DRTC_SAVE_MS=1000',
 		$ENV{SANITIZE} ? ('WERROR=') : (),
 		'install');
 	open my $done, '>', "$base/done" or croak "could not write: $!";
