@@ -102,7 +102,7 @@ sub lookup_sql
 	return "SELECT cache_get('hero:$id', 'SELECT * FROM hero WHERE id = $id $comment', tags => '{}')->>'name'";
 }
 
-sub look { return $node->safe_psql('postgres', lookup_sql(@_)); }
+sub look_hero { return $node->safe_psql('postgres', lookup_sql(@_)); }
 
 sub change_sql { return "UPDATE hero SET name = 'new' WHERE id = $_[0];"; }
 
@@ -127,7 +127,7 @@ sub hero
 	$node->safe_psql('postgres', "INSERT INTO hero VALUES ($id, 'old')");
 	$node->cache_wait;
 	$redis->cli('DEL', "postgres:hero:$id") if $where eq 'nowhere';
-	look($id), look($id) if $where eq 'L1';
+	look_hero($id), look_hero($id) if $where eq 'L1';
 	return $id;
 }
 
@@ -208,7 +208,7 @@ sub afterwards
 
 	$node->cache_wait;
 	my $in_redis = $redis->cli('GET', "postgres:hero:$id") // 'none';
-	my @seen = (look($id), look($id, 1), look($id));
+	my @seen = (look_hero($id), look_hero($id, 1), look_hero($id));
 
 	$in_redis = $1 if $in_redis =~ /"name": ?"(.*)"/;
 	$in_redis = 'new' if $in_redis eq 'none';	# nothing is not wrong
@@ -237,7 +237,7 @@ my %order = (
 		my $id = hero('nowhere');
 		my $reader = stopped_lookup($id, 'snapshot_taken');
 		change($id);
-		my @seen = look($id);
+		my @seen = look_hero($id);
 		go_on($reader, 'snapshot_taken');
 		return (@seen, afterwards($id));
 	},
@@ -258,7 +258,7 @@ my %order = (
 	'visible, then stamped' => sub {
 		my $id = hero('L1');
 		my $writer = stopped_commit(change_sql($id), 'commit_begins');
-		my @seen = (look($id), look($id, 1));
+		my @seen = (look_hero($id), look_hero($id, 1));
 		go_on($writer, 'commit_begins');
 		return (@seen, afterwards($id));
 	},
@@ -267,7 +267,7 @@ my %order = (
 	'last_lsn and version, then pending' => sub {
 		my $id = hero('L1');
 		my $writer = stopped_commit(change_sql($id), 'bucket_moved');
-		my @seen = (look($id), look($id, 1));
+		my @seen = (look_hero($id), look_hero($id, 1));
 		go_on($writer, 'bucket_moved');
 		return (@seen, afterwards($id));
 	},
@@ -321,7 +321,7 @@ my %order = (
 		$inject->arm('commit_read', 'wait', 'relay');
 		$node->safe_psql('postgres', change_sql($id));
 		$inject->wait_hit('commit_read') or die 'the relay does not come';
-		my @seen = (look($id), look($id, 1));
+		my @seen = (look_hero($id), look_hero($id, 1));
 		$inject->release('commit_read');
 		return (@seen, afterwards($id));
 	},
@@ -337,7 +337,7 @@ my %order = (
 		$inject->wait_hit('relay_starts') or die 'no relay starts';
 		$redis->cli('SET', "postgres:hero:$id", qq({"id":$id,"name":"old"}));
 		my $seen = go_on($reader, 'trusted');
-		my @others = (look($id), look($id, 1));
+		my @others = (look_hero($id), look_hero($id, 1));
 		$redis->cli('SET', "postgres:hero:$id", qq({"id":$id,"name":"new"}));
 		$inject->release('relay_starts');
 		$node->wait_streaming;
@@ -367,9 +367,9 @@ foreach my $point (
 	my $reader = stopped_lookup($id, $point);
 
 	$node->safe_psql('postgres', change_sql($id));
-	is(look($id) . look($id, 1), 'newnew', "a lookup is stopped at $point, others see a new row");
+	is(look_hero($id) . look_hero($id, 1), 'newnew', "a lookup is stopped at $point, others see a new row");
 	$node->cache_wait;
-	is(look($id) . look($id, 1), 'newnew', 'when Redis has it as well');
+	is(look_hero($id) . look_hero($id, 1), 'newnew', 'when Redis has it as well');
 	like(go_on($reader, $point), qr/^(old|new)$/, 'the one from before sees one of the two');
 	is(afterwards($id), $good, 'and nobody sees the old one afterwards');
 }
@@ -429,9 +429,9 @@ foreach my $point (qw(clear_begins clear_claimed scan_leases_deleted clear_delet
 	$redis->cli('DEL', $_) foreach @{ $redis->query('KEYS', 'rtcache:position:*') };
 	$node->safe_psql('postgres', "UPDATE hero SET name = 'newer' WHERE id = $id");
 	ok($inject->wait_hit($point), "a clear is stopped at $point");
-	is(look($id, 1), 'newer', 'a lookup is exact');
+	is(look_hero($id, 1), 'newer', 'a lookup is exact');
 	$node->safe_psql('postgres', change_sql($id));
-	is(look($id, 1), 'new', 'after another write as well');
+	is(look_hero($id, 1), 'new', 'after another write as well');
 	$inject->release($point);
 	ok($node->wait_streaming);
 	is(afterwards($id), $good, 'and when it is over');
@@ -452,8 +452,8 @@ foreach my $case (
 	my $id = hero('L1');
 	my $writer = stopped_commit(change_sql($id), $point);
 
-	is(look($id), $expected, "a writer is stopped at $point: a lookup sees the $expected row");
-	is(look($id, 1), $expected, 'another one as well');
+	is(look_hero($id), $expected, "a writer is stopped at $point: a lookup sees the $expected row");
+	is(look_hero($id, 1), $expected, 'another one as well');
 	go_on($writer, $point);
 	is(afterwards($id), $good, 'when it is over, all see the new row');
 }
@@ -466,8 +466,8 @@ foreach my $point (qw(commit_read op_batched batch_built sent batch_executed app
 	$inject->arm($point, 'wait', 'relay');
 	$node->safe_psql('postgres', change_sql($id));
 	ok($inject->wait_hit($point), "the relay is stopped at $point");
-	is(look($id), 'new', 'a lookup sees the new row');
-	is(look($id, 1), 'new', 'another one as well');
+	is(look_hero($id), 'new', 'a lookup sees the new row');
+	is(look_hero($id, 1), 'new', 'another one as well');
 	$inject->release($point);
 	is(afterwards($id), $good, 'when it goes on, all see the new row');
 }
@@ -497,7 +497,7 @@ foreach my $point (qw(wait_begins wait_queued wait_over))
 	my $writer = begin(q{SET rtcache.commit_wait = applied; SET rtcache.commit_wait_timeout = '1min'; } . change_sql($id));
 	$inject->wait_hit('commit_read') or die 'the relay does not come';
 	$inject->wait_hit($point) or die 'the writer does not come' if $point ne 'wait_over';
-	is(look($id), 'new', "a commit is stopped at $point, and visible");
+	is(look_hero($id), 'new', "a commit is stopped at $point, and visible");
 	$inject->release('commit_read');
 	$inject->wait_hit($point) or die 'the writer does not come';
 	ok($node->cache_wait, 'the relay applies it');
