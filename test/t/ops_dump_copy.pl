@@ -1,7 +1,8 @@
-# Copies of a database and of a server: pg_dump and restore of rules, pg_dump
-# -s, postgres --single and binary-upgrade mode with the library preloaded,
-# pg_basebackup takes the key of messages along, a standby bypasses, and when it
-# is promoted it takes over, and the old primary, which still runs, is fenced.
+# Copies of a database and of a server: pg_dump and restore of rules, with all of
+# their options, pg_dump -s, postgres --single and binary-upgrade mode with the
+# library preloaded, pg_basebackup takes the key of messages along, a standby
+# bypasses, and when it is promoted it takes over, and the old primary, which
+# still runs, is fenced.
 
 use strict;
 use warnings;
@@ -26,6 +27,9 @@ $node->safe_psql('postgres', q{
 	CREATE TRIGGER hero_truncate AFTER TRUNCATE ON hero
 		EXECUTE FUNCTION rtcache_truncate('hero:{id}');
 	INSERT INTO hero VALUES (1, 'Ada');
+	CREATE TABLE score (id int PRIMARY KEY, points int DEFAULT 0, "last, seen" timestamptz);
+	INSERT INTO score VALUES (1);
+	SELECT cache_attach('score', key => 'score:{id}', warm => true, behind => '{points, "last, seen"}');
 	CREATE DATABASE restored;
 });
 
@@ -41,7 +45,9 @@ is_deeply(
 	[
 		'CREATE EXTENSION IF NOT EXISTS rtcache WITH SCHEMA public;',
 		"CREATE TRIGGER hero_cache AFTER INSERT OR DELETE OR UPDATE ON public.hero FOR EACH ROW EXECUTE FUNCTION public.rtcache_write_through('hero:{id}', 'ttl=1 hour', 'del=heroes');",
-		"CREATE TRIGGER hero_truncate AFTER TRUNCATE ON public.hero FOR EACH STATEMENT EXECUTE FUNCTION public.rtcache_truncate('hero:{id}');"
+		"CREATE TRIGGER hero_truncate AFTER TRUNCATE ON public.hero FOR EACH STATEMENT EXECUTE FUNCTION public.rtcache_truncate('hero:{id}');",
+		q{CREATE TRIGGER rtcache_row AFTER INSERT OR DELETE OR UPDATE ON public.score FOR EACH ROW EXECUTE FUNCTION public.rtcache_write_through('score:{id}', 'warm', 'behind=points,"last, seen"');},
+		"CREATE TRIGGER rtcache_truncate AFTER TRUNCATE ON public.score FOR EACH STATEMENT EXECUTE FUNCTION public.rtcache_truncate('score:{id}');"
 	],
 	'the extension and the rules, and nothing that belongs to the extension');
 command_ok(
@@ -53,6 +59,11 @@ $node->safe_psql('restored', q{UPDATE hero SET name = 'Bea'});
 ok($node->cache_wait);
 is($redis->cli('GET', 'restored:hero:1'), '{"id":1,"name":"Bea"}', 'the rules work');
 is($redis->cli('GET', 'postgres:hero:1'), '{"id":1,"name":"Ada"}', 'the original is untouched');
+ok($redis->wait_for('{"id":1,"points":0,"last, seen":null}', 'GET', 'restored:score:1'),
+	'a worker warms the copy');
+$node->safe_psql('restored', q{SELECT cache_add('score:1', '{"points": 3}')});
+ok($node->poll_query_until('restored', 'SELECT points = 3 FROM score'), 'which is written behind');
+is($node->safe_psql('postgres', 'SELECT points FROM score'), '0', 'the original is not');
 command_ok([ 'pg_dump', '-s', '-d', $node->connstr('restored') ], 'pg_dump -s');
 $node->safe_psql('postgres', 'DROP DATABASE restored');
 
