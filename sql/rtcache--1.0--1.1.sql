@@ -161,6 +161,9 @@ COMMENT ON COLUMN rtcache_stats.refreshes IS 'answers that background workers ha
 COMMENT ON COLUMN rtcache_stats.refreshes_failed IS 'questions that ended in an error when a background worker asked them; they are not tried again';
 COMMENT ON COLUMN rtcache_stats.work_dropped IS 'work for background workers that was not done: there was no room for it, or nobody may do it any more';
 
+COMMENT ON FUNCTION cache_stats_reset() IS
+'sets the counters of rtcache_stats, rtcache_families and rtcache_tables to zero, of all databases. Errors: 55000 not preloaded.';
+
 -- counters of families and of tables
 CREATE FUNCTION rtcache_families(
     OUT family text,
@@ -380,7 +383,7 @@ CREATE VIEW rtcache_inbox AS
         ON d.oid OPERATOR(pg_catalog.=) i.datid;
 
 COMMENT ON VIEW rtcache_inbox IS
-'what waits in the inboxes of databases in Redis, and who applies it; those without an entry are left out';
+'what waits in the inboxes of databases in Redis, and who applies it; those that have had no entry since the server started are left out';
 COMMENT ON COLUMN rtcache_inbox.datid IS 'the database';
 COMMENT ON COLUMN rtcache_inbox.datname IS 'its name';
 COMMENT ON COLUMN rtcache_inbox.pid IS 'the worker; NULL if there is none now';

@@ -333,7 +333,7 @@ AS 'MODULE_PATHNAME', 'cache_stats_reset'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION cache_stats_reset() IS
-'sets the counters of rtcache_stats to zero. Errors: 55000 not preloaded.';
+'sets the counters of rtcache_stats, rtcache_families and rtcache_tables to zero, of all databases. Errors: 55000 not preloaded.';
 
 CREATE FUNCTION rtcache_relay(
     OUT pid integer,
@@ -692,7 +692,7 @@ CREATE VIEW rtcache_inbox AS
         ON d.oid OPERATOR(pg_catalog.=) i.datid;
 
 COMMENT ON VIEW rtcache_inbox IS
-'what waits in the inboxes of databases in Redis, and who applies it; those without an entry are left out';
+'what waits in the inboxes of databases in Redis, and who applies it; those that have had no entry since the server started are left out';
 COMMENT ON COLUMN rtcache_inbox.datid IS 'the database';
 COMMENT ON COLUMN rtcache_inbox.datname IS 'its name';
 COMMENT ON COLUMN rtcache_inbox.pid IS 'the worker; NULL if there is none now';

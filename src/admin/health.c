@@ -442,7 +442,7 @@ cache_health(PG_FUNCTION_ARGS)
 	ready = rtc_my_prefix(prefix);
 	report_prefix(rsinfo, ready, prefix);
 	report_databases(rsinfo);
-	well = rtc_inbox_is_well(&detail);
+	well = rtc_inbox_is_well(ready ? prefix : NULL, &detail);
 	report(rsinfo, "inbox", well, detail);
 	return (Datum) 0;
 }

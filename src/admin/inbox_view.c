@@ -24,6 +24,7 @@
 #include "admin/inbox_view.h"
 #include "compat.h"
 #include "guc.h"
+#include "redis/names.h"
 #include "relay/inbox_watch.h"
 
 PG_FUNCTION_INFO_V1(rtcache_inbox);
@@ -97,7 +98,7 @@ rtcache_inbox(PG_FUNCTION_ARGS)
 }
 
 bool
-rtc_inbox_is_well(char **detail)
+rtc_inbox_is_well(const char *prefix, char **detail)
 {
 	RtcInboxInfo info;
 	long long	n;
@@ -116,8 +117,8 @@ rtc_inbox_is_well(char **detail)
 		*detail = psprintf("%lld entries wait in the inbox, more than \"rtcache.inbox_max\": they are appended faster than they are applied.",
 						   n);
 	else if (info.ndead > 0)
-		*detail = psprintf("%lld entries of the inbox could not be applied: see the stream ~inbox:dead in Redis, and cache_inbox_retry().",
-						   (long long) info.ndead);
+		*detail = psprintf("Entries of the inbox could not be applied (%lld): see the stream \"%s%s\" in Redis, and cache_inbox_retry().",
+						   (long long) info.ndead, prefix != NULL ? prefix : "", RTC_DEAD_SUFFIX);
 	if (*detail != NULL)
 		return false;
 	if (n == 0)

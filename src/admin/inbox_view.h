@@ -13,9 +13,9 @@
 #include "postgres.h"
 
 /*
- * Is the inbox of the current database well?  *detail: a sentence, in the current
- * memory context.
+ * Is the inbox of the current database well?  prefix: that of its keys, NULL = not
+ * known.  *detail: a sentence, in the current memory context.
  */
-extern bool rtc_inbox_is_well(char **detail);
+extern bool rtc_inbox_is_well(const char *prefix, char **detail);
 
 #endif							/* RTC_INBOX_VIEW_H */
