@@ -45,9 +45,14 @@
 #include "write/forget.h"
 #include "write/oplist.h"
 
-/* So often a trouble is taken for one that passes, although an entry might cause
- * it. */
-#define MAX_TRIES	5
+/*
+ * So often a trouble is taken for one that passes, although an entry might cause
+ * it.  The last of these attempts are made with the entry alone.
+ */
+#define MAX_TRIES	8
+
+/* So much of its message is kept, in bytes. */
+#define ERROR_BYTES	1000
 
 /* The key of an entry. */
 typedef struct Text
@@ -121,11 +126,18 @@ apply_some(RtcInboxEntry *entries, int n, int tries, ErrorData **error)
 		return false;
 	if (n == 1)
 	{
+		const char *message = (*error)->message != NULL ? (*error)->message : "";
+
 		entries->dead = true;
 		entries->sqlerrcode = (*error)->sqlerrcode;
-		entries->error = (*error)->message != NULL ? (*error)->message : "";
-		return true;
+		entries->error = pnstrdup(message, pg_mbcliplen(message, strlen(message),
+														ERROR_BYTES));
 	}
+	/* there may be many, and messages with values in them are long */
+	FreeErrorData(*error);
+	*error = NULL;
+	if (n == 1)
+		return true;
 	return apply_some(entries, n / 2, tries, error) &&
 		apply_some(entries + n / 2, n - n / 2, tries, error);
 }

@@ -32,7 +32,7 @@ typedef struct RtcInboxEntry
 	/* those who apply it set these */
 	bool		dead;			/* it cannot be applied: */
 	int			sqlerrcode;
-	const char *error;
+	const char *error;			/* its message, clipped */
 } RtcInboxEntry;
 
 /* An element of what rtc_inbox_read() returns; false = it is none. */

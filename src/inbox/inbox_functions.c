@@ -61,6 +61,7 @@ begin(char prefix[RTC_MAX_PREFIX_LEN])
 		ereport(ERROR,
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("the inbox cannot be written during recovery")));
+	PreventCommandIfReadOnly("writing to the inbox");
 	conn = rtc_backend_begin();
 	if (conn == NULL || !rtc_my_prefix(prefix))
 		ereport(ERROR,

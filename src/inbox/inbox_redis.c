@@ -24,7 +24,6 @@
 
 #include <limits.h>
 
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -50,9 +49,6 @@
  * longer: nobody waits for us, and a batch is much to read.
  */
 #define ANSWER_MS		10000
-
-/* What is told of an error in a dead letter, in bytes. */
-#define ERROR_BYTES		1000
 
 bool
 rtc_inbox_connect(RtcInboxLink *link, bool *tried)
@@ -210,8 +206,7 @@ rtc_inbox_bury(RtcInboxLink *link, const RtcInboxEntry *entries, int n)
 			continue;
 		add_id(&args, entry->id);
 		rtc_args_text(&args, unpack_sql_state(entry->sqlerrcode));
-		rtc_args_bytes(&args, entry->error,
-					   pg_mbcliplen(entry->error, strlen(entry->error), ERROR_BYTES));
+		rtc_args_text(&args, entry->error);
 	}
 	rtc_conn_append(link->conn, &args);
 	rtc_args_free(&args);

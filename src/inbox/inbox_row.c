@@ -11,7 +11,10 @@
  * A row is written by UPDATE.  If there is none, a value that was set makes one,
  * by INSERT ... ON CONFLICT DO UPDATE; that cannot come first, since an INSERT
  * without a value for some NOT NULL column fails before it finds the row.  What is
- * added to a row that is not there is an error.
+ * added to a row that is not there is an error.  Where a trigger or a rule may keep
+ * a row as it is, an UPDATE of no row does not tell whether there is one.  So the row
+ * is looked for, and locked, before: to look afterwards would find a row that has
+ * come in between, and lose the entry.
  *
  * All that runs code of users (input functions of domains, triggers) runs as the
  * owner of the table, in a security-restricted operation, and whatever such code
@@ -50,6 +53,9 @@
 #include "inbox/inbox_target.h"
 #include "rule/behind.h"
 
+/* Rows are written when their values take so many bytes. */
+#define MAX_MEMORY	(64 * 1024 * 1024)
+
 /* What is to be done to a column. */
 typedef struct Change
 {
@@ -73,6 +79,7 @@ typedef struct Row
 	RtcInboxTarget *target;
 	RtcBehindRow where;			/* its primary key */
 	bool		must_exist;		/* the first entry adds */
+	bool		changed;		/* an entry has changed it */
 	Change	   *change;			/* of each column that may be written */
 	struct Row *next;			/* in the order of their first entries */
 } Row;
@@ -133,6 +140,7 @@ read_value(RtcInboxTarget *target, RtcInboxColumn *column,
 {
 	Form_pg_attribute att = TupleDescAttr(target->desc, column->attnum - 1);
 	char	   *text = NULL;
+	Datum		result;
 	Oid			input;
 
 	if (!OidIsValid(column->input.fn_oid))
@@ -149,6 +157,7 @@ read_value(RtcInboxTarget *target, RtcInboxColumn *column,
 		Jsonb	   *json = JsonbValueToJsonb(value);
 
 		text = JsonbToCString(NULL, &json->root, VARSIZE(json));
+		pfree(json);
 	}
 	else if (value->type == jbvString)
 		text = pnstrdup(value->val.string.val, value->val.string.len);
@@ -159,8 +168,12 @@ read_value(RtcInboxTarget *target, RtcInboxColumn *column,
 		text = value->val.boolean ? "true" : "false";
 	else
 		return read_composite(target, column, value, isnull);
-	return InputFunctionCall(&column->input, text, column->ioparam,
-							 att->atttypmod);
+	result = InputFunctionCall(&column->input, text, column->ioparam,
+							   att->atttypmod);
+	/* of 1e131071 it is long */
+	if (text != NULL && value->type != jbvBool)
+		pfree(text);
+	return result;
 }
 
 /* Adds two values of a column.  Errors: 42883, 42804. */
@@ -292,6 +305,7 @@ find_rows(const RtcInboxEntry *entries, int *n, Row **row)
 			continue;
 		row[i]->target = target;
 		row[i]->must_exist = entry->add;
+		row[i]->changed = false;
 		row[i]->change = palloc0(target->ncolumns * sizeof(Change));
 		row[i]->next = NULL;
 		guard = rtc_inbox_become(target->owner);
@@ -432,9 +446,9 @@ insert(const Row *row, Args *args)
 							 args->n, args->type, args->value, args->isnull);
 }
 
-/* Is the row there, although an UPDATE has found none to write? */
+/* Is the row there?  It is locked then. */
 static bool
-exists(const Row *row, Args *args)
+lock(const Row *row, Args *args)
 {
 	StringInfoData sql;
 	Datum		one;
@@ -445,6 +459,7 @@ exists(const Row *row, Args *args)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT 1 FROM %s", row->target->sql_name);
 	append_where(&sql, row);
+	appendStringInfoString(&sql, " FOR NO KEY UPDATE");
 	return rtc_inbox_sql_row(sql.data, args->n, args->type, args->value,
 							 args->isnull, 1, &one, &isnull);
 }
@@ -455,8 +470,15 @@ write_row(const Row *row)
 	static Args args;
 	bool		adds = false;
 
-	/* a trigger may have kept the row as it is */
-	if (update(row, &args) || exists(row, &args))
+	if (row->target->may_keep)
+	{
+		if (lock(row, &args))
+		{
+			(void) update(row, &args);
+			return;
+		}
+	}
+	else if (update(row, &args))
 		return;
 	if (row->must_exist)
 		ereport(ERROR,
@@ -469,7 +491,10 @@ write_row(const Row *row)
 		(void) update(row, &args);
 }
 
-/* Writes some of the entries, from the first one on; returns how many. */
+/*
+ * Writes some of the entries, from the first one on; returns how many.  A short
+ * entry may have large values, such as 1e131071 as a text: then it is some.
+ */
 static int
 write_some(const RtcInboxEntry *entries, int n)
 {
@@ -482,8 +507,11 @@ write_some(const RtcInboxEntry *entries, int n)
 		guard = rtc_inbox_become(row[i]->target->owner);
 		change_row(row[i], &entries[i]);
 		rtc_inbox_come_back(&guard);
+		row[i]->changed = true;
+		if (MemoryContextMemAllocated(CurrentMemoryContext, true) > MAX_MEMORY)
+			n = i + 1;
 	}
-	for (const Row *r = first; r != NULL; r = r->next)
+	for (const Row *r = first; r != NULL && r->changed; r = r->next)
 	{
 		guard = rtc_inbox_become(r->target->owner);
 		write_row(r);

@@ -49,6 +49,9 @@
 /* A batch with fewer entries may wait for more. */
 #define FEW_ENTRIES		1000
 
+/* A batch that is tried again has this many bits of its entries less. */
+#define FEWER_BITS		3
+
 /*
  * Moments are not closer than this (ms), nor than a part of the time for which
  * entries are kept: so there are not more of them than parts.
@@ -439,6 +442,9 @@ rtc_inbox_work(RtcInbox *inbox)
 		(int64) Min(entries[0].id.ms, PG_INT64_MAX);
 	rtc_inbox_show(inbox);
 
+	/* fewer each time, so that no entry is blamed for what others do with it */
+	if (inbox->tries > 0 && n > 0)
+		n = Max(n >> Min(FEWER_BITS * inbox->tries, 30), 1);
 	if (n > 0 && !apply(inbox, entries, n, &step))
 		return step;
 	if (n == 0 && !round)

@@ -4,7 +4,7 @@
  *		Tables that may be written behind.
  *
  * Which these are is said by rules, that is, by triggers; what they say is kept
- * until some table changes.  A table is locked before it is used, and if that has
+ * until some table or schema changes.  A table is locked before it is used, and if that has
  * brought news, everything is looked up again.
  *
  * Model: called inside a transaction, by the worker and by backends.  Memory is
@@ -27,6 +27,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "inbox/inbox_target.h"
 #include "rule/rule_catalog.h"
@@ -37,6 +38,12 @@ static bool stale = true;
 
 static void
 table_changed(Datum arg, Oid relid)
+{
+	stale = true;
+}
+
+static void
+schema_changed(Datum arg, int cacheid, uint32 hashvalue)
 {
 	stale = true;
 }
@@ -92,6 +99,9 @@ make_target(const RtcRuleRow *row)
 	target->sql_name = rel->rd_rel->relkind == RELKIND_RELATION ?
 		psprintf("ONLY %s", target->from) : target->from;
 	target->rewritten = rel->rd_rel->relhasrules;
+	target->may_keep = target->rewritten ||
+		rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+		(rel->trigdesc != NULL && rel->trigdesc->trig_update_before_row);
 	target->desc = CreateTupleDescCopyConstr(RelationGetDescr(rel));
 	rtc_names_of(row->relid, &names);
 	target->shape = rtc_shape_make(row->text.key, &names, row->relid);
@@ -124,17 +134,28 @@ static void
 look_up(void)
 {
 	static bool registered = false;
-	MemoryContext made = AllocSetContextCreate(TopMemoryContext,
-											   "rtcache inbox targets",
-											   ALLOCSET_DEFAULT_SIZES);
+	MemoryContext made;
 	MemoryContext old;
 	List	   *found = NIL;
 	ListCell   *lc;
 
 	if (!registered)
+	{
 		CacheRegisterRelcacheCallback(table_changed, (Datum) 0);
+		/* a schema that is renamed changes no table */
+		CacheRegisterSyscacheCallback(NAMESPACEOID, schema_changed, (Datum) 0);
+	}
 	registered = true;
 
+	/* those of before may be in use until the end of the transaction */
+	if (context != NULL)
+		MemoryContextSetParent(context, TopTransactionContext);
+	context = NULL;
+	targets = NIL;
+
+	/* an error here leaves nothing, so that they are looked up again */
+	made = AllocSetContextCreate(TopTransactionContext, "rtcache inbox targets",
+								 ALLOCSET_DEFAULT_SIZES);
 	stale = false;
 	old = MemoryContextSwitchTo(made);
 	foreach(lc, rtc_all_rules(false))
@@ -154,10 +175,7 @@ look_up(void)
 		}
 	}
 	MemoryContextSwitchTo(old);
-
-	/* those of before may be in use until the end of the transaction */
-	if (context != NULL)
-		MemoryContextSetParent(context, TopTransactionContext);
+	MemoryContextSetParent(made, TopMemoryContext);
 	context = made;
 	targets = found;
 }

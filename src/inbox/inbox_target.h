@@ -45,6 +45,7 @@ typedef struct RtcInboxTarget
 	const char *from;			/* the same without ONLY */
 	bool		rewritten;		/* it has rewrite rules: ON CONFLICT is
 								 * refused */
+	bool		may_keep;		/* a trigger or rule may keep a row as it is */
 	TupleDesc	desc;
 	RtcRule    *rule;
 	RtcShape   *shape;			/* of its keys */

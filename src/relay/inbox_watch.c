@@ -284,11 +284,13 @@ note_length(Oid dboid, int64 nentries)
 			inbox->dboid = dboid;
 		}
 	}
+	/* a worker tells as well, but not while it waits for a lock */
+	if (inbox != NULL)
+		inbox->nentries = nentries;
 	if (inbox != NULL && inbox->pid == 0)
 	{
 		int64		now = rtc_clock_ms();
 
-		inbox->nentries = nentries;
 		inbox->nkept = Min(inbox->nkept, nentries);
 		missing = nentries > 0 && inbox->start_at <= now;
 		if (missing)
