@@ -4,8 +4,8 @@
  *		Tables that may be written behind.
  *
  * Which these are is said by rules, that is, by triggers; what they say is kept
- * until some table or schema changes.  A table is locked before it is used, and if that has
- * brought news, everything is looked up again.
+ * until some table or schema changes.  A table is locked before it is used, and if
+ * that has brought news, everything is looked up again.
  *
  * Model: called inside a transaction, by the worker and by backends.  Memory is
  * that of the process; what was looked up before stays until the transaction is
