@@ -123,6 +123,23 @@ sub kill_relay
 	return $self->wait_other_relay($pid);
 }
 
+# As in PostgreSQL::Test::Cluster, but also while the server comes up again: psql
+# may have given up before the query is written to it, and IPC::Run dies of that.
+sub poll_query_until
+{
+	my ($self, @args) = @_;
+
+	for (1 .. 100)
+	{
+		my $result = eval { $self->SUPER::poll_query_until(@args) };
+
+		return $result if $@ eq '';
+		die $@ if $@ !~ /Broken pipe/;
+		usleep(100_000);
+	}
+	return 0;
+}
+
 # Waits until the relay runs as another process than this; a test result.
 sub wait_other_relay
 {
