@@ -202,17 +202,24 @@ wait(int64 ms)
 	}
 }
 
-/* One step, whatever comes of it. */
+/* One step, whatever comes of it; if there is nothing to do, waits for entries. */
 static RtcInboxStep
 step(RtcInbox *inbox)
 {
 	volatile RtcInboxStep result = RTC_INBOX_TROUBLE;
+	volatile bool waits = false;
 
 	MemoryContextReset(inbox->work);
 	MemoryContextSwitchTo(inbox->work);
 	PG_TRY();
 	{
 		result = inbox->is_open ? rtc_inbox_work(inbox) : rtc_inbox_start(inbox);
+		if (result == RTC_INBOX_NOTHING)
+		{
+			waits = true;
+			pgstat_report_activity(STATE_IDLE, NULL);
+			result = rtc_inbox_wait_for_more(inbox, WAIT_ENTRIES);
+		}
 	}
 	PG_CATCH();
 	{
@@ -226,8 +233,13 @@ step(RtcInbox *inbox)
 		AbortCurrentTransaction();
 		MemoryContextSwitchTo(inbox->work);
 		inbox->is_open = false;
-		inbox->tries++;
-		(void) rtc_inbox_trouble(inbox, "could not apply entries", error->message);
+		/* a wait that is cancelled is no trouble */
+		result = RTC_INBOX_WAIT;
+		if (!waits || error->sqlerrcode != ERRCODE_QUERY_CANCELED)
+		{
+			inbox->tries++;
+			result = rtc_inbox_trouble(inbox, "could not apply entries", error->message);
+		}
 		RESUME_INTERRUPTS();
 	}
 	PG_END_TRY();
@@ -239,11 +251,6 @@ step(RtcInbox *inbox)
 static void
 wait_after(RtcInbox *inbox, RtcInboxStep result, int *backoff)
 {
-	if (result == RTC_INBOX_NOTHING)
-	{
-		pgstat_report_activity(STATE_IDLE, NULL);
-		result = rtc_inbox_wait_for_more(inbox, WAIT_ENTRIES);
-	}
 	switch (result)
 	{
 		case RTC_INBOX_STARTED:
@@ -266,6 +273,7 @@ wait_after(RtcInbox *inbox, RtcInboxStep result, int *backoff)
 			/* somebody may want the database meanwhile */
 			for (int64 until = rtc_deadline_in(*backoff); rtc_deadline_left(until) > 0;)
 			{
+				QueryCancelPending = false;
 				CHECK_FOR_INTERRUPTS();
 				if (ConfigReloadPending || is_wanted())
 					break;
@@ -291,6 +299,8 @@ rtc_inbox_main(Datum arg)
 	{
 		RtcInboxStep result;
 
+		/* between two steps there is nothing to cancel */
+		QueryCancelPending = false;
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
 		{

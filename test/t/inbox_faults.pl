@@ -146,6 +146,13 @@ $blocker->query_safe('COMMIT');
 is_exact('a lock and a cancel');
 $blocker->quit;
 
+# a cancel where there is nothing to cancel
+ok($node->poll_query_until('postgres', q{SELECT state = 'idle' FROM pg_stat_activity WHERE backend_type = 'rtcache inbox'}), 'it waits for entries');
+my $pid = $node->safe_psql('postgres', q{SELECT pid FROM rtcache_inbox WHERE pg_cancel_backend(pid)});
+append_all();
+is_exact('an idle cancel');
+is($node->safe_psql('postgres', 'SELECT pid FROM rtcache_inbox'), $pid, 'the worker goes on');
+
 # a deferred constraint is checked in time
 $node->safe_psql('postgres', q{
 	CREATE TABLE number (n int PRIMARY KEY);
