@@ -389,11 +389,11 @@ needs_mark(const RtcQuestion *question, const RtcLookupNames *names,
 
 /*
  * Stores the text of an answer in Redis, if it is not too large and the lease is
- * still ours.  Returns whether it was.
+ * still ours.
  */
-static bool
+static void
 fill(const Request *request, const RtcQuestion *question,
-	 const RtcLookupNames *names, StringInfo text, uint32 computed_us)
+	 const RtcLookupNames *names, StringInfo text, RtcAnswer *answer)
 {
 	const RtcWanted *wanted = &request->wanted;
 	StringInfoData companion;
@@ -409,13 +409,14 @@ fill(const Request *request, const RtcQuestion *question,
 	{
 		rtc_stat_inc(RTC_STAT_TOO_LARGE);
 		rtc_cmd_unlease(wanted, request->token);
-		return false;
+		answer->too_large = true;
+		return;
 	}
 
 	initStringInfo(&companion);
 	rtc_companion_write(&companion, request->fingerprint,
 						question->query->privileges, names->dep, wanted->ntags,
-						computed_us);
+						answer->computed_us);
 	stored = rtc_cmd_fill(wanted, request->token, text->data, text->len,
 						  companion.data, companion.len, request->ttl_ms);
 	if (stored == 0)
@@ -425,7 +426,7 @@ fill(const Request *request, const RtcQuestion *question,
 		count_fill(question, text->len);
 		rtc_stat_add(RTC_STAT_BYTES_WRITTEN, text->len);
 	}
-	return stored > 0;
+	answer->in_redis = stored > 0;
 }
 
 /* May an answer that was just computed be stored, as far as the query goes? */
@@ -475,8 +476,7 @@ run_with_lease(const Request *request, const RtcQuestion *question,
 		rtc_cmd_unlease(&request->wanted, request->token);
 	}
 	else
-		answer->in_redis = fill(request, question, names, &text,
-								answer->computed_us);
+		fill(request, question, names, &text, answer);
 	RTC_INJECT("filled");
 	pfree(text.data);
 }
@@ -506,9 +506,9 @@ store(const RtcQuestion *question, const RtcLookupNames *names,
 		return;
 	}
 	note.computed_us = answer->computed_us;
-	/* what could not be put back is tried again */
-	note.losses = question->put_back && !answer->found && !answer->in_redis ?
-		0 : losses;
+	/* what could not be put back is tried again, unless it never can be */
+	note.losses = question->put_back && !answer->found && !answer->in_redis &&
+		!answer->too_large ? 0 : losses;
 	note.dropped = (answer->in_redis || answer->found) && !names->owned &&
 		names->ndeps > 0;
 	stored = rtc_l1_store(&question->l1, &names->stamps, answer->value, ttl_ms,
@@ -539,6 +539,7 @@ rtc_fetch(const RtcQuestion *question, const RtcLookupNames *names,
 	answer->found = false;
 	answer->in_l1 = false;
 	answer->in_redis = false;
+	answer->too_large = false;
 	answer->in_vain = false;
 	if (RecoveryInProgress())
 	{

@@ -19,6 +19,8 @@ typedef struct RtcAnswer
 	bool		found;			/* in Redis */
 	bool		in_l1;			/* we have stored it there, */
 	bool		in_redis;		/* and there */
+	bool		too_large;		/* for Redis; its text may be longer than what
+								 * L1 has */
 	uint32		computed_us;	/* microseconds that computing it has taken,
 								 * whoever did */
 	bool		in_vain;		/* it is not in L1, and would not be next time */

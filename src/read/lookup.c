@@ -370,7 +370,7 @@ rtc_lookup_again(RtcQuestion *question, RtcLookupNames *names)
 		rtc_fetch(question, names, use_l1, &answer);
 	if (answer.found)
 		return RTC_AGAIN_NOT_NEEDED;
-	if (answer.in_l1 || answer.in_redis)
+	if (question->put_back ? answer.in_redis : answer.in_l1 || answer.in_redis)
 		return RTC_AGAIN_STORED;
 	return rtc_stamp_read_valid(&names->stamps) ? RTC_AGAIN_IN_VAIN :
 		RTC_AGAIN_OUTRUN;

@@ -195,7 +195,28 @@ is(in_redis($keys[1]), '', 'what was deleted by hand stays away');
 flush();
 comes_back($keys[1], 'until something else is lost');
 
+# One whose text is too large for Redis, though L1 has room for it, is tried once.
+$node->set_conf('rtcache.max_value_size', '10kB');
+$node->poll_query_until('postgres', 'SHOW rtcache.max_value_size', '10kB') or die;
+my $large = q{SELECT length(cache_get('large', 'SELECT repeat(E''\\n'', 7000) AS name FROM saga WHERE id = 1000')::text)};
+$node->safe_psql('postgres', 'INSERT INTO saga VALUES (1000)');
+@keys = map { cached('saga') } 1 .. 4;
+$hits = $node->stat('l1_hits');
+my $too_large = $node->stat('too_large');
+cmp_ok($node->safe_psql('postgres', $large), '>', 10240, 'a text is too large for Redis');
+$node->safe_psql('postgres', $large);
+is($node->stat('too_large'), $too_large + 1, 'so it is not stored there');
+is($node->stat('l1_hits'), $hits + 1, 'it is in L1');
+flush();
+foreach (@keys)
+{
+	$node->safe_psql('postgres', $large);
+	comes_back($_, "$_ comes back");
+}
+is($node->stat('too_large'), $too_large + 2, 'a worker has tried it once');
+
 # Without workers there is nobody to do it, and with one of them again there is.
+@keys = map { cached($_) } qw(hero saga);
 $node->set_conf('rtcache.refresh_workers', 0);
 $node->poll_query_until('postgres', 'SHOW rtcache.refresh_workers', '0') or die;
 flush();
