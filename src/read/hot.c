@@ -14,7 +14,10 @@
  * some time ago gives way to what is asked most now.
  *
  * After a start the table is filled with what was saved (refresh/hot_file.c).  These
- * questions are marked: workers ask them again, those with the most hits first.
+ * questions are marked: workers ask them again, those with the most hits first.  One
+ * that they could not ask, since its user may not any more, say, gives its place and
+ * its hits to whoever asks the same next; if nobody does, it counts less each time
+ * that it is saved.
  *
  * Model: any backend and the workers; the postmaster when it ends.  One LWLock, under
  * which places are filled.  Hits are counted without it; one that goes to a place
@@ -49,27 +52,36 @@
 #define RTC_SAVE_MS		300000
 #endif
 
+typedef enum HotState
+{
+	ASKED,						/* since the start */
+	TO_ASK,						/* before the start, and is to be asked again */
+	TAKEN						/* likewise; a worker tries, or has in vain */
+} HotState;
+
 typedef struct Place
 {
 	pg_atomic_uint64 hash;		/* of the question; 0 = free.  Written under
 								 * the lock */
 	pg_atomic_uint32 hits;		/* that were counted */
-	/* under the lock */
+	/* under the lock; hits look at "state" without */
 	uint32		len;			/* of the data; 0 = not filled */
 	Oid			dboid;
-	bool		again;			/* it is to be asked again after a start */
+	HotState	state;
 } Place;
 
 typedef struct RtcHotTable
 {
 	int64		saved_ms;		/* for rtc_clock_is_due(), without a lock: at
 								 * worst it is saved twice */
+	pg_atomic_uint32 nleft;		/* places that are TO_ASK; written under the
+								 * lock */
 	Place		place[ALL_PLACES];
 	char		short_data[SHORT_PLACES][SHORT_BYTES];
 	char		long_data[LONG_PLACES][RTC_WORK_MAX_BYTES];
-}			RtcHotTable;
+} RtcHotTable;
 
-static RtcHotTable * shared = NULL;
+static RtcHotTable *shared = NULL;
 static LWLockPadded *locks;
 
 #define table_lock (&locks->lock)
@@ -85,6 +97,7 @@ init(void)
 {
 	memset(shared->place, 0, sizeof(shared->place));
 	shared->saved_ms = rtc_clock_ms();
+	pg_atomic_init_u32(&shared->nleft, 0);
 	for (int i = 0; i < ALL_PLACES; i++)
 	{
 		pg_atomic_init_u64(&shared->place[i].hash, 0);
@@ -159,9 +172,18 @@ find_room(int first, uint32 hits)
 	return -1;
 }
 
+/* Under the lock. */
+static void
+set_state(Place *p, HotState state)
+{
+	pg_atomic_write_u32(&shared->nleft, pg_atomic_read_u32(&shared->nleft) +
+						(state == TO_ASK) - (p->state == TO_ASK));
+	p->state = state;
+}
+
 /* Enters a question, if there is room and it is not there. */
 static void
-enter(const RtcWork *work, uint32 hits, bool again)
+enter(const RtcWork *work, uint32 hits, HotState state)
 {
 	uint64		hash = hash_of(work->hash, work->dboid);
 	int			first = work->len <= SHORT_BYTES ? first_short(hash) :
@@ -169,7 +191,13 @@ enter(const RtcWork *work, uint32 hits, bool again)
 	int			n;
 
 	LWLockAcquire(table_lock, LW_EXCLUSIVE);
-	n = find(first, hash) >= 0 ? -1 : find_room(first, hits);
+	n = find(first, hash);
+	if (n < 0)
+		n = find_room(first, hits);
+	else if (shared->place[n].state == TAKEN)
+		hits += pg_atomic_read_u32(&shared->place[n].hits);
+	else
+		n = -1;
 	if (n >= 0)
 	{
 		Place	   *p = &shared->place[n];
@@ -180,7 +208,7 @@ enter(const RtcWork *work, uint32 hits, bool again)
 		pg_atomic_write_u64(&p->hash, hash);
 		pg_atomic_write_u32(&p->hits, hits);
 		p->dboid = work->dboid;
-		p->again = again;
+		set_state(p, state);
 		memcpy(data_of(n), work->data, work->len);
 		pg_write_barrier();
 		p->len = work->len;
@@ -202,20 +230,29 @@ have_saved(void)
 	(void) rtc_work_put(&work);
 }
 
+/* Finds a question whose hits are counted. */
+static int
+find_counted(int first, uint64 hash)
+{
+	int			n = find(first, hash);
+
+	return n >= 0 && shared->place[n].state == TAKEN ? -1 : n;
+}
+
 void
 rtc_hot_hit(const RtcQuestion *question, const RtcLookupNames *names)
 {
 	uint64		hash = hash_of(rtc_l1_question_hash(&question->l1),
 							   MyDatabaseId);
-	int			n = find(first_short(hash), hash);
+	int			n = find_counted(first_short(hash), hash);
 	RtcWork		work;
 
 	if (n < 0)
-		n = find(first_long(hash), hash);
+		n = find_counted(first_long(hash), hash);
 	if (n >= 0)
 		pg_atomic_fetch_add_u32(&shared->place[n].hits, 1);
 	else if (rtc_question_keep(&work, question, names, 0, false))
-		enter(&work, FIRST_HITS, false);
+		enter(&work, FIRST_HITS, ASKED);
 	if (rtc_clock_is_due(&shared->saved_ms, RTC_SAVE_MS))
 		have_saved();
 }
@@ -250,7 +287,7 @@ rtc_hot_get(int place, RtcWork *work, uint32 *hits)
 	found = p->len > 0 && pg_atomic_read_u64(&p->hash) != 0;
 	if (found)
 		copy(place, work);
-	*hits = pg_atomic_read_u32(&p->hits) / (p->again ? 2 : 1);
+	*hits = pg_atomic_read_u32(&p->hits) / (p->state == ASKED ? 1 : 2);
 	if (IsUnderPostmaster)
 		LWLockRelease(table_lock);
 	return found && *hits > 0;
@@ -259,7 +296,7 @@ rtc_hot_get(int place, RtcWork *work, uint32 *hits)
 void
 rtc_hot_enter(const RtcWork *work, uint32 hits)
 {
-	enter(work, hits, true);
+	enter(work, hits, TO_ASK);
 }
 
 int
@@ -273,7 +310,7 @@ rtc_hot_take(RtcWork *work)
 	{
 		Place	   *p = &shared->place[i];
 
-		if (!p->again || p->dboid != MyDatabaseId || p->len == 0)
+		if (p->state != TO_ASK || p->dboid != MyDatabaseId || p->len == 0)
 			continue;
 		n++;
 		if (best < 0 || pg_atomic_read_u32(&p->hits) >
@@ -282,9 +319,41 @@ rtc_hot_take(RtcWork *work)
 	}
 	if (best >= 0)
 	{
-		shared->place[best].again = false;
+		set_state(&shared->place[best], TAKEN);
 		copy(best, work);
 	}
 	LWLockRelease(table_lock);
 	return n;
+}
+
+void
+rtc_hot_asked(const RtcWork *work)
+{
+	uint64		hash = hash_of(work->hash, work->dboid);
+	int			n;
+
+	LWLockAcquire(table_lock, LW_EXCLUSIVE);
+	n = find(work->len <= SHORT_BYTES ? first_short(hash) : first_long(hash),
+			 hash);
+	if (n >= 0 && shared->place[n].state == TAKEN)
+		set_state(&shared->place[n], ASKED);
+	LWLockRelease(table_lock);
+}
+
+bool
+rtc_hot_is_left(void)
+{
+	bool		found = false;
+
+	if (shared == NULL || pg_atomic_read_u32(&shared->nleft) == 0)
+		return false;
+	LWLockAcquire(table_lock, LW_SHARED);
+	for (int i = 0; i < ALL_PLACES && !found; i++)
+	{
+		const Place *p = &shared->place[i];
+
+		found = p->state == TO_ASK && p->dboid == MyDatabaseId && p->len > 0;
+	}
+	LWLockRelease(table_lock);
+	return found;
 }

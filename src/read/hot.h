@@ -41,10 +41,10 @@ extern void rtc_hot_hit(const RtcQuestion *question,
 extern int	rtc_hot_max(void);
 
 /*
- * Copies a question, as work, and the number of its hits; half of them if nobody
- * has come to ask it again since the start, so that what cannot be asked is
- * forgotten.  False = there is none at this place.  Takes no lock in the postmaster,
- * which is alone when it ends.
+ * Copies a question, as work, and the number of its hits; half of them if it has
+ * not been asked since the start, so that what cannot be asked is forgotten.
+ * False = there is none at this place.  Takes no lock in the postmaster, which is
+ * alone when it ends.
  */
 extern bool rtc_hot_get(int place, RtcWork *work, uint32 *hits);
 
@@ -59,5 +59,11 @@ extern void rtc_hot_enter(const RtcWork *work, uint32 hits);
  * were; 0 = none.
  */
 extern int	rtc_hot_take(RtcWork *work);
+
+/* What was taken could be asked. */
+extern void rtc_hot_asked(const RtcWork *work);
+
+/* Is there a question to be taken? */
+extern bool rtc_hot_is_left(void);
 
 #endif							/* RTC_HOT_H */

@@ -121,7 +121,7 @@ ask_as_user(const RtcKeptQuestion *kept)
 	return result;
 }
 
-void
+bool
 rtc_ask_again(const RtcWork *work)
 {
 	MemoryContext context = CurrentMemoryContext;
@@ -144,4 +144,5 @@ rtc_ask_again(const RtcWork *work)
 	else if (result == RTC_AGAIN_IN_VAIN)
 		rtc_stat_inc(RTC_STAT_WORK_DROPPED);
 	RTC_INJECT("asked_again");
+	return result != RTC_AGAIN_IN_VAIN;
 }

@@ -12,7 +12,11 @@
 
 #include "base/work.h"
 
-/* The duty of RTC_WORK_ASK. */
-extern void rtc_ask_again(const RtcWork *work);
+/*
+ * Does work of the kind RTC_WORK_ASK.  False = it was asked in vain: it cannot be asked,
+ * or its answer not be stored.  Called by a worker in no transaction; errors are those
+ * of the query.
+ */
+extern bool rtc_ask_again(const RtcWork *work);
 
 #endif							/* RTC_ASK_H */

@@ -9,6 +9,9 @@
  * between, rtcache.refresh_load bounds the time, and an error ends one question only.
  * The next piece waits before the question is asked.
  *
+ * If that piece is dropped, since the queue is full or no worker is allowed, a worker
+ * that has nothing else to do goes on.
+ *
  * The way is that of each kept question (ask.c): as the user who has asked, if that
  * one may still.  An answer that Redis has is taken from there.
  *
@@ -20,6 +23,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "base/inject.h"
@@ -30,7 +34,7 @@
 #include "refresh/warm_status.h"
 
 /* Lets the next question of a database wait. */
-static void
+static bool
 put_next(Oid dboid)
 {
 	static RtcWork work;
@@ -40,13 +44,19 @@ put_next(Oid dboid)
 	work.priority = RTC_WORK_PRIORITY_WARM;
 	work.hash = 0;
 	work.len = 0;
-	(void) rtc_work_put(&work);
+	return rtc_work_put(&work);
+}
+
+static void
+found(Oid dboid)
+{
+	(void) put_next(dboid);
 }
 
 void
 rtc_warm_start(void)
 {
-	rtc_hot_file_read(put_next);
+	rtc_hot_file_read(found);
 }
 
 void
@@ -68,13 +78,20 @@ rtc_warm_start_next(const RtcWork *work)
 		rtc_warming_report(RTC_WARM_QUESTIONS, Max(total - n, 0), total);
 	}
 	if (n > 1)
-		put_next(work->dboid);
+		(void) put_next(work->dboid);
 	else
 	{
 		total = 0;
 		rtc_warming_end();
 	}
 	RTC_INJECT("warm_start_next");
-	if (n > 0)
-		rtc_ask_again(&question);
+	if (n > 0 && rtc_ask_again(&question))
+		rtc_hot_asked(&question);
+}
+
+bool
+rtc_warm_start_resume(void)
+{
+	rtc_warming_end();
+	return rtc_hot_is_left() && put_next(MyDatabaseId);
 }

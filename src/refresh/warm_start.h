@@ -21,4 +21,10 @@ extern void rtc_warm_start(void);
  */
 extern void rtc_warm_start_next(const RtcWork *work);
 
+/*
+ * For a worker that has nothing to do: is shown as such, and lets a question wait if
+ * there is one left.  Returns whether that does.
+ */
+extern bool rtc_warm_start_resume(void);
+
 #endif							/* RTC_WARM_START_H */

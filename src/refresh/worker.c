@@ -73,13 +73,19 @@ typedef struct Duty
 } Duty;
 
 static void
+ask(const RtcWork *work)
+{
+	(void) rtc_ask_again(work);
+}
+
+static void
 save(const RtcWork *work)
 {
 	rtc_hot_file_write();
 }
 
 static const Duty duties[RTC_WORK_NKINDS] = {
-	[RTC_WORK_ASK] = {.run = rtc_ask_again,.counts = true},
+	[RTC_WORK_ASK] = {.run = ask,.counts = true},
 	[RTC_WORK_WARM_RELATION] = {.run = rtc_warm_relation},
 	[RTC_WORK_WARM_DATABASE] = {.run = rtc_warm_database},
 	[RTC_WORK_WARM_START] = {.run = rtc_warm_start_next,.counts = true},
@@ -149,6 +155,8 @@ drop_error(MemoryContext context)
 	HOLD_INTERRUPTS();
 	disable_all_timeouts(false);
 	QueryCancelPending = false;
+	/* the end of a transaction does so, but there may be none */
+	LWLockReleaseAll();
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
@@ -244,8 +252,12 @@ rtc_refresh_main(Datum arg)
 			continue;
 		}
 		/* what waits for its share of the time is work, too */
-		if (wait_ms > 0 && rtc_work_waits())
+		if (rtc_work_waits() || rtc_warm_start_resume())
+		{
+			if (wait_ms == 0)
+				continue;
 			idle_deadline = rtc_deadline_in(IDLE_MS);
+		}
 		idle_ms = rtc_deadline_left(idle_deadline);
 		if (idle_ms == 0)
 			break;

@@ -199,6 +199,30 @@ is(hits(looks(501, 501, 1, ', 2')), 0, 'nor for one that lost its rights');
 is(hits(looks(502, 502, 1, ', 3')), 0, 'nor for one that is gone');
 is(hits('SET search_path = pg_catalog, public; ' . looks(503, 503, 1, ', 4')), 1, 'search_path is that of before');
 
+# Whoever asks the same next takes the place of one that cannot.
+$node->safe_psql('postgres', 'SET ROLE somebody; ' . looks(500, 500, 1000, ', 1'));
+$node->restart;
+ok(open_gate() && wait_warm(ROWS), 'it is warm after one more restart');
+is(hits('SET ROLE somebody; ' . looks(500, 500, 1, ', 1')), 1, 'who asked last what another one had asked is asked for');
+
+# ---------------- without workers for a while ----------------
+
+$node->append_conf('postgresql.conf', 'rtcache.refresh_workers = 0');
+$node->restart;
+ok(open_gate(), 'a start without workers');
+$node->set_conf('rtcache.refresh_workers', 1);
+$node->set_conf('rtcache.refresh_after_write', 'on');
+$node->poll_query_until('postgres', 'SHOW rtcache.refresh_workers', '1') or die;
+# some work for which one is started
+for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+{
+	$node->safe_psql('postgres', looks(800, 800, 2));
+	$node->safe_psql('postgres', q{UPDATE hero SET name = name || '.' WHERE id = 800});
+	last if $node->safe_psql('postgres', 'SELECT entries FROM rtcache_l1') >= ROWS;
+}
+ok(wait_warm(ROWS), 'the first worker that has time asks what is left');
+$node->set_conf('rtcache.refresh_after_write', 'off');
+
 # ---------------- files that are no good ----------------
 
 ignored(sub { substr $_[0], 0, 20 }, 'it is too short', 'a file that is cut in its header');
