@@ -16,9 +16,10 @@
  * What has not been read at a start is not overwritten: a standby, which reads it when
  * it is promoted, keeps that of its primary.
  *
- * Model: the relay reads, a worker and the postmaster write; these two never at a
- * time.  In the postmaster nothing may be raised, so memory is asked for without
- * errors.
+ * Model: the relay reads, workers and the postmaster write.  A worker holds a lock
+ * meanwhile; if another one has it there is nothing to do.  The postmaster takes no
+ * lock, when all others have ended.  There nothing may be raised, so memory is asked
+ * for without errors.
  *
  * Copyright (c) 2026, rtcache contributors
  *
@@ -36,6 +37,7 @@
 #include "storage/fd.h"
 #include "storage/ipc.h"
 
+#include "base/inject.h"
 #include "guc.h"
 #include "read/hot.h"
 #include "refresh/hot_file.h"
@@ -64,21 +66,25 @@ typedef struct Record
 	uint32		hits;
 	uint32		len;
 	uint32		unused;
-}			Record;
+} Record;
 
 /* Which question comes when. */
 typedef struct Rank
 {
 	uint32		hits;
 	int			place;			/* in the table of hot.c */
-}			Rank;
+} Rank;
 
 typedef struct RtcHotFile
 {
 	pg_atomic_uint32 read;		/* it was read, or needs not be */
-}			RtcHotFile;
+} RtcHotFile;
 
-static RtcHotFile * shared = NULL;
+static RtcHotFile *shared = NULL;
+static LWLockPadded *locks;
+
+/* Whoever writes has it. */
+#define write_lock (&locks->lock)
 
 /* In the postmaster, when all others have ended. */
 static void
@@ -100,6 +106,8 @@ const RtcSharedRoom rtc_hot_file_room = {
 	.name = "rtcache_hot_file",
 	.place = &shared,
 	.size = sizeof(RtcHotFile),
+	.locks = &locks,
+	.nlocks = 1,
 	.init = init
 };
 
@@ -108,8 +116,8 @@ const RtcSharedRoom rtc_hot_file_room = {
 static int
 compare_rank(const void *a, const void *b)
 {
-	const		Rank *x = a;
-	const		Rank *y = b;
+	const Rank *x = a;
+	const Rank *y = b;
 
 	if (x->hits != y->hits)
 		return x->hits > y->hits ? -1 : 1;
@@ -125,7 +133,7 @@ put(FILE * file, pg_crc32c *crc, const void *bytes, size_t len)
 
 /* Writes records, and then the header in front of them. */
 static bool
-write_all(FILE * file, const Rank * rank, int n)
+write_all(FILE * file, const Rank *rank, int n)
 {
 	static RtcWork work;
 	Header		header;
@@ -156,8 +164,8 @@ write_all(FILE * file, const Rank * rank, int n)
 		fwrite(&header, sizeof(header), 1, file) == 1;
 }
 
-void
-rtc_hot_file_write(void)
+static void
+write_file(void)
 {
 	Rank	   *rank;
 	RtcWork    *work;
@@ -165,9 +173,6 @@ rtc_hot_file_write(void)
 	int			n = 0;
 	bool		good;
 
-	if (!rtc_l1_save || rtc_hot_max() == 0 ||
-		pg_atomic_read_u32(&shared->read) == 0)
-		return;
 	rank = palloc_extended(rtc_hot_max() * sizeof(Rank), MCXT_ALLOC_NO_OOM);
 	work = palloc_extended(sizeof(RtcWork), MCXT_ALLOC_NO_OOM);
 	for (int i = 0; rank != NULL && work != NULL && i < rtc_hot_max(); i++)
@@ -178,8 +183,16 @@ rtc_hot_file_write(void)
 		qsort(rank, n, sizeof(Rank), compare_rank);
 		file = AllocateFile(NEW_FILE, PG_BINARY_W);
 		good = file != NULL && write_all(file, rank, n);
-		if (file != NULL && FreeFile(file) != 0)
-			good = false;
+		RTC_INJECT("questions_written");
+		if (file != NULL)
+		{
+			int			save_errno = errno;
+
+			if (FreeFile(file) != 0)
+				good = false;
+			else
+				errno = save_errno;
+		}
 		if (!good)
 		{
 			ereport(LOG,
@@ -194,6 +207,21 @@ rtc_hot_file_write(void)
 		pfree(rank);
 	if (work != NULL)
 		pfree(work);
+}
+
+void
+rtc_hot_file_write(void)
+{
+	if (!rtc_l1_save || rtc_hot_max() == 0 ||
+		pg_atomic_read_u32(&shared->read) == 0)
+		return;
+	if (!IsUnderPostmaster)
+		write_file();
+	else if (LWLockConditionalAcquire(write_lock, LW_EXCLUSIVE))
+	{
+		write_file();
+		LWLockRelease(write_lock);
+	}
 }
 
 /* ---------------- reading ---------------- */
@@ -229,7 +257,7 @@ read_records(FILE * file, const Header *header, void (*found) (Oid dboid))
 		Record		record;
 
 		if (fread(&record, sizeof(record), 1, file) != 1 ||
-			record.len > RTC_WORK_MAX_BYTES ||
+			!OidIsValid(record.dboid) || record.len > RTC_WORK_MAX_BYTES ||
 			fread(work.data, 1, record.len, file) != record.len)
 			return false;
 		COMP_CRC32C(crc, &record, sizeof(record));
@@ -264,15 +292,12 @@ read_file(FILE * file, void (*found) (Oid dboid))
 	return wrong;
 }
 
-void
-rtc_hot_file_read(void (*found) (Oid dboid))
+static void
+open_and_read(void (*found) (Oid dboid))
 {
 	const char *wrong;
 	FILE	   *file;
 
-	if (pg_atomic_exchange_u32(&shared->read, 1) != 0 || !rtc_l1_save ||
-		rtc_hot_max() == 0)
-		return;
 	file = AllocateFile(RTC_HOT_FILE, PG_BINARY_R);
 	if (file == NULL)
 	{
@@ -288,4 +313,15 @@ rtc_hot_file_read(void (*found) (Oid dboid))
 		ereport(LOG,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("ignoring file \"%s\": %s", RTC_HOT_FILE, wrong)));
+}
+
+void
+rtc_hot_file_read(void (*found) (Oid dboid))
+{
+	if (pg_atomic_read_u32(&shared->read) != 0)
+		return;
+	if (rtc_l1_save && rtc_hot_max() > 0)
+		open_and_read(found);
+	/* only now: a worker that saves meanwhile would take it away */
+	pg_atomic_write_u32(&shared->read, 1);
 }

@@ -97,6 +97,29 @@ sub ignored
 	return;
 }
 
+# Workers of two databases are to save, the second one while the first one does.  Returns
+# what the log says when there is nobody who waits for the second one.
+sub two_save
+{
+	my ($inject, $done) = @_;
+	my $from = -s $node->logfile;
+
+	open_gate() or die;
+	$inject->arm('questions_written', 'wait', 'refresh');
+	foreach my $who ([ 'postgres', sub { $inject->hit('questions_written') } ], [ 'other', $done ])
+	{
+		for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+		{
+			$node->safe_psql($who->[0], looks(1, ROWS, 20));
+			last if $who->[1]->();
+		}
+	}
+	ok($inject->hit('questions_written'), 'a worker is saving');
+	$inject->release('questions_written');
+	$node->stop;
+	return slurp_file($node->logfile, $from);
+}
+
 # ---------------- with and without ----------------
 
 ok(open_gate(), 'L1 is used');
@@ -262,8 +285,9 @@ $standby->stop;
 ok($node->no_crash, 'no process has crashed');
 SKIP:
 {
-	skip RtcInject::SKIP, 4 unless RtcInject::possible();
-	RtcInject->new($node)->mutate();
+	skip RtcInject::SKIP, 8 unless RtcInject::possible();
+	my $inject = RtcInject->new($node);
+	$inject->mutate();
 	unlink $file or die $!;
 	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
@@ -276,7 +300,33 @@ SKIP:
 	$node->start;
 	ok(open_gate() && wait_warm(ROWS / 2), 'so one that crashes is warm, too');
 	cmp_ok(hits(looks(1, ROWS, 1)), '>=', 0.5, 'with what was saved last');
-	ok($node->no_crash, 'no process has crashed');
+
+	# Workers of two databases are to save at the same time.
+	$node->safe_psql('postgres', 'CREATE DATABASE other');
+	$node->safe_psql('other', q{
+		CREATE EXTENSION rtcache;
+		CREATE TABLE hero (id int PRIMARY KEY, name text);
+		INSERT INTO hero SELECT i, 'other' FROM generate_series(1, 300) AS i;
+		SELECT cache_attach('hero');
+	});
+	$node->set_conf('rtcache.refresh_workers', 2);
+	$node->poll_query_until('postgres', 'SHOW rtcache.refresh_workers', '2') or die;
 	$node->stop;
+	unlink $file or die $!;
+	$node->start;
+	my $times = 0;
+	my $log = two_save($inject, sub {
+		return $node->safe_psql('postgres', q{
+			SELECT count(*) FROM pg_stat_activity
+			WHERE backend_type = 'rtcache refresh' AND datname = 'other' AND state = 'idle'
+		}) && ++$times > 5;
+	});
+	unlike($log, qr/could not .*rtcache\.questions/, 'the second one leaves it to the first one');
+	ok($node->no_crash, 'no process has crashed');
+
+	unlink $file or die $!;
+	$inject->mutate('save_at_once');
+	$log = two_save($inject, sub { -e $file });
+	like($log, qr/could not .*rtcache\.questions/, 'if it did not, that would be seen');
 }
 done_testing();
