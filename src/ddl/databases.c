@@ -115,8 +115,9 @@ utility(PlannedStmt *pstmt, const char *query, bool read_only_tree,
 										 &is_template);
 	Oid			dboid = name != NULL ? get_database_oid(name, true) : InvalidOid;
 
-	if (OidIsValid(dboid) && dboid != MyDatabaseId &&
-		(is_template ? may_create() :
+	/* its own one a session may copy, but nothing else of these */
+	if (OidIsValid(dboid) &&
+		(is_template ? may_create() : dboid != MyDatabaseId &&
 		 database_ownercheck_compat(dboid, GetUserId())))
 	{
 		if (is_dropped)

@@ -402,6 +402,9 @@ for my $busy (0, 1)
 		is($node->psql('postgres', $sql), 0, "it can be $name");
 		$node->safe_psql('postgres', $_) foreach grep { defined } @then;
 	}
+	worker_in_other($busy);
+	is($node->psql('other', 'CREATE DATABASE copy TEMPLATE other'), 0, 'it can be copied from a session in it');
+	$node->safe_psql('postgres', 'DROP DATABASE copy');
 }
 # who may not drop it does not make them go
 worker_in_other(0);
