@@ -52,6 +52,8 @@ static void make_key_id(const uint8 *key, char id[RTC_KEY_ID_LEN]);
 static const uint8 *seal_key(void);
 static bool equal_in_constant_time(const void *a, const void *b, size_t len);
 static void hmac(const void *data, size_t len, uint8 *digest);
+static bool try_compute(pg_hmac_ctx *ctx, const uint8 *key, size_t keylen,
+						const void *data, size_t len, uint8 *digest);
 static void compute(pg_hmac_ctx *ctx, const uint8 *key, size_t keylen,
 					const void *data, size_t len, uint8 *digest);
 static pg_hmac_ctx *create_context(void);
@@ -194,31 +196,39 @@ static void
 hmac(const void *data, size_t len, uint8 *digest)
 {
 	static pg_hmac_ctx *ctx = NULL;
-	static bool keeps_key;
+	static bool tried = false;
+	static bool keeps_key = false;
 
 	if (ctx == NULL)
-	{
-		pg_hmac_ctx *tried = create_context();
-		uint8		again[PG_SHA256_DIGEST_LENGTH];
-
-		compute(tried, seal_key(), RTC_SEAL_KEY_LEN, data, len, digest);
-		compute(tried, NULL, 0, data, len, again);
-		keeps_key = memcmp(digest, again, sizeof(again)) == 0;
-		ctx = tried;
-	}
-	else if (keeps_key)
+		ctx = create_context();
+	if (keeps_key)
 		compute(ctx, NULL, 0, data, len, digest);
 	else
 		compute(ctx, seal_key(), RTC_SEAL_KEY_LEN, data, len, digest);
+	if (!tried)
+	{
+		uint8		again[PG_SHA256_DIGEST_LENGTH];
+
+		tried = true;
+		keeps_key = try_compute(ctx, NULL, 0, data, len, again) &&
+			memcmp(digest, again, sizeof(again)) == 0;
+	}
+}
+
+static bool
+try_compute(pg_hmac_ctx *ctx, const uint8 *key, size_t keylen,
+			const void *data, size_t len, uint8 *digest)
+{
+	return pg_hmac_init(ctx, key, keylen) >= 0 &&
+		pg_hmac_update(ctx, data, len) >= 0 &&
+		pg_hmac_final(ctx, digest, PG_SHA256_DIGEST_LENGTH) >= 0;
 }
 
 static void
 compute(pg_hmac_ctx *ctx, const uint8 *key, size_t keylen,
 		const void *data, size_t len, uint8 *digest)
 {
-	if (pg_hmac_init(ctx, key, keylen) < 0 ||
-		pg_hmac_update(ctx, data, len) < 0 ||
-		pg_hmac_final(ctx, digest, PG_SHA256_DIGEST_LENGTH) < 0)
+	if (!try_compute(ctx, key, keylen, data, len, digest))
 		elog(ERROR, "could not compute HMAC of WAL message: %s",
 			 pg_hmac_error(ctx));
 }
