@@ -281,6 +281,7 @@ reserve(Oid dboid)
 	Place	   *idle = NULL;
 	int			ntaken = 0;
 	bool		served = false;
+	bool		leaving = false;
 
 	if (is_away(dboid))
 		return 0;
@@ -297,6 +298,7 @@ reserve(Oid dboid)
 			continue;
 		}
 		ntaken++;
+		leaving |= p->leave;
 		if (p->leave)
 			continue;
 		if (p->dboid != dboid)
@@ -326,7 +328,7 @@ reserve(Oid dboid)
 		unused->latch = NULL;
 		return unused->serial;
 	}
-	if (!served && idle != NULL)
+	if (!served && idle != NULL && !leaving)
 	{
 		/* rtc_work_end() sees to the other database */
 		idle->leave = true;
@@ -335,15 +337,23 @@ reserve(Oid dboid)
 	return 0;
 }
 
+/* How many have a place, and stay? */
+static int
+count_staying(void)
+{
+	int			n = 0;
+
+	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
+		if (OidIsValid(shared->place[i].dboid) && !shared->place[i].leave)
+			n++;
+	return n;
+}
+
 /* Does work of another database wait in vain, since all places are taken? */
 static bool
 another_waits(Oid dboid)
 {
-	int			ntaken = 0;
-
-	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
-		ntaken += OidIsValid(shared->place[i].dboid) ? 1 : 0;
-	if (ntaken < rtc_refresh_workers)
+	if (count_staying() < rtc_refresh_workers)
 		return false;
 	for (int i = 0; i < SLOTS; i++)
 	{
@@ -625,13 +635,10 @@ rtc_work_waits(void)
 bool
 rtc_work_must_end(void)
 {
-	int			ntaken = 0;
 	bool		result;
 
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < RTC_MAX_REFRESH_WORKERS; i++)
-		ntaken += OidIsValid(shared->place[i].dboid) ? 1 : 0;
-	result = mine->leave || ntaken > rtc_refresh_workers ||
+	result = mine->leave || count_staying() > rtc_refresh_workers ||
 		(another_waits(mine->dboid) &&
 		 (!has_waiting(mine->dboid) ||
 		  rtc_clock_ms() - mine->since_ms >= TURN_MS));
@@ -639,6 +646,8 @@ rtc_work_must_end(void)
 	if (result)
 		mine->leave = true;
 	LWLockRelease(queue_lock);
+	if (result)
+		RTC_INJECT("worker_ends");
 	return result;
 }
 
