@@ -132,6 +132,7 @@ set_up(Oid dboid)
 	pqsignal(SIGINT, StatementCancelHandler);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	BackgroundWorkerUnblockSignals();
+	RTC_INJECT("inbox_comes");
 	if (!rtc_inbox_begin(dboid))
 		return false;
 	/* runs when the process is no longer connected to the database */

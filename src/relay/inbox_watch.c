@@ -105,7 +105,10 @@ rtc_inbox_of(Oid dboid, RtcInboxInfo *info)
 	return found != NULL;
 }
 
-/* Is there a worker of a database?  It is told to end, and none is to come. */
+/*
+ * Is there a worker of a database?  It is told to end, or one that is on its way not
+ * to begin, and none is to come.
+ */
 static bool
 send_away(Oid dboid)
 {
@@ -119,7 +122,7 @@ send_away(Oid dboid)
 		there = inbox->pid != 0;
 		if (there && !inbox->leaves)
 			(void) kill(inbox->pid, SIGTERM);
-		inbox->leaves = there;
+		inbox->leaves = true;
 		inbox->start_at = Max(inbox->start_at, rtc_clock_ms() + AWAY_MS);
 	}
 	LWLockRelease(&lock->lock);
@@ -156,11 +159,10 @@ rtc_inbox_begin(Oid dboid)
 
 	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
 	inbox = find(dboid);
-	mine = inbox != NULL && inbox->pid == 0;
+	mine = inbox != NULL && inbox->pid == 0 && !inbox->leaves;
 	if (mine)
 	{
 		inbox->pid = MyProcPid;
-		inbox->leaves = false;
 		inbox->start_at = rtc_clock_ms() + UNREACHABLE_MS;
 	}
 	LWLockRelease(&lock->lock);
@@ -294,7 +296,10 @@ note_length(Oid dboid, int64 nentries)
 		inbox->nkept = Min(inbox->nkept, nentries);
 		missing = nentries > 0 && inbox->start_at <= now;
 		if (missing)
+		{
 			inbox->start_at = now + START_MS;
+			inbox->leaves = false;
+		}
 	}
 	LWLockRelease(&lock->lock);
 	return missing;

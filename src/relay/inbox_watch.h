@@ -29,7 +29,7 @@ typedef struct RtcInboxInfo
 {
 	Oid			dboid;			/* InvalidOid = a free place */
 	int			pid;			/* of the worker; 0 = there is none */
-	bool		leaves;			/* it was told to end */
+	bool		leaves;			/* it was told to end, or not to begin */
 	int64		start_at;		/* no worker is started before this moment,
 								 * monotonic ms; the relay's and the worker's */
 	bool		told;			/* that no worker could be started */
