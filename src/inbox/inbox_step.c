@@ -36,6 +36,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/inject.h"
 #include "guc.h"
@@ -76,17 +77,19 @@ recover(RtcInbox *inbox)
 RtcInboxStep
 rtc_inbox_trouble(RtcInbox *inbox, const char *what, const char *detail)
 {
+	const char *colon = detail[0] == '\0' ? "" : ": ";
 	char		error[RTC_ERROR_LEN];
 
-	snprintf(error, sizeof(error), "%s%s%s", what, detail[0] == '\0' ? "" : ": ",
-			 detail);
+	/* shown in any database, whatever its encoding; the log has all of it */
+	snprintf(error, sizeof(error), "%s%s%s", what, colon, detail);
+	rtc_keep_ascii(error);
 	if (strcmp(error, inbox->info.error) != 0)
 	{
 		inbox->info.error_at = GetCurrentTimestamp();
 		strlcpy(inbox->info.error, error, sizeof(inbox->info.error));
 		ereport(WARNING,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("rtcache inbox: %s", error),
+				 errmsg("rtcache inbox: %s%s%s", what, colon, detail),
 				 errdetail("Nothing is lost; it is tried again.")));
 	}
 	rtc_inbox_show(inbox);

@@ -35,6 +35,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/inject.h"
 #include "compat.h"
@@ -224,9 +225,7 @@ set_error(RtcConn *conn, const char *what, const char *fmt, va_list args)
 	p = strstr(conn->error, ", with args beginning with");
 	if (p != NULL)
 		*p = '\0';
-	for (p = conn->error; *p != '\0'; p++)
-		if (*p < ' ' || *p > '~')
-			*p = '?';
+	rtc_keep_ascii(conn->error);
 }
 
 const char *

@@ -36,6 +36,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/work.h"
 #include "redis/prefix_table.h"
@@ -119,9 +120,7 @@ tell(RtcJobs *jobs, bool now)
 		info->kind = job->kind;
 		info->dboid = job->dboid;
 		strlcpy(info->pattern, scan->glob[current], sizeof(info->pattern));
-		for (char *p = info->pattern; *p != '\0'; p++)
-			if (*p < ' ' || *p > '~')
-				*p = '?';
+		rtc_keep_ascii(info->pattern);
 		info->passes = scan->nglobs * RTC_SCAN_PASSES;
 		info->pass = Min(scan->current * RTC_SCAN_PASSES + scan->pass + 1,
 						 info->passes);
