@@ -218,6 +218,7 @@ step(RtcInbox *inbox)
 		if (result == RTC_INBOX_NOTHING)
 		{
 			waits = true;
+			pgstat_report_stat(true);
 			pgstat_report_activity(STATE_IDLE, NULL);
 			result = rtc_inbox_wait_for_more(inbox, WAIT_ENTRIES);
 		}
@@ -248,6 +249,23 @@ step(RtcInbox *inbox)
 	return result;
 }
 
+/* Waits, but not longer than nobody wants the database for himself. */
+static void
+wait_wanted(int64 ms)
+{
+	int64		until = rtc_deadline_in(ms);
+
+	pgstat_report_activity(STATE_IDLE, NULL);
+	while (rtc_deadline_left(until) > 0)
+	{
+		QueryCancelPending = false;
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending || is_wanted())
+			break;
+		wait(Min(rtc_deadline_left(until), WAIT_ENTRIES));
+	}
+}
+
 /* Waits until there may be something to do again. */
 static void
 wait_after(RtcInbox *inbox, RtcInboxStep result, int *backoff)
@@ -262,24 +280,14 @@ wait_after(RtcInbox *inbox, RtcInboxStep result, int *backoff)
 			break;
 		case RTC_INBOX_FEW:
 			*backoff = 0;
-			pgstat_report_activity(STATE_IDLE, NULL);
-			wait(rtc_inbox_delay);
+			wait_wanted(rtc_inbox_delay);
 			break;
 		case RTC_INBOX_WAIT:
 			wait(WAIT_RELAY);
 			break;
 		case RTC_INBOX_TROUBLE:
-			pgstat_report_activity(STATE_IDLE, NULL);
 			*backoff = *backoff == 0 ? BACKOFF_MIN : Min(2 * *backoff, BACKOFF_MAX);
-			/* somebody may want the database meanwhile */
-			for (int64 until = rtc_deadline_in(*backoff); rtc_deadline_left(until) > 0;)
-			{
-				QueryCancelPending = false;
-				CHECK_FOR_INTERRUPTS();
-				if (ConfigReloadPending || is_wanted())
-					break;
-				wait(Min(rtc_deadline_left(until), WAIT_ENTRIES));
-			}
+			wait_wanted(*backoff);
 			break;
 	}
 }
