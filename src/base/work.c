@@ -34,17 +34,16 @@
 
 #include "access/xlog.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 
+#include "base/bg_worker.h"
 #include "base/clock.h"
 #include "base/inject.h"
 #include "base/relay_latch.h"
 #include "base/work.h"
 #include "compat.h"
 #include "guc.h"
-#include "op.h"
 #include "stats.h"
 
 /* Pieces of work that can wait. */
@@ -376,21 +375,8 @@ another_waits(Oid dboid)
 static void
 start(uint32 serial)
 {
-	BackgroundWorker worker;
-
-	if (serial == 0)
-		return;
-	memset(&worker, 0, sizeof(worker));
-	snprintf(worker.bgw_name, BGW_MAXLEN, "%s", worker_name);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "%s", worker_name);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
-	snprintf(worker.bgw_function_name, BGW_MAXLEN, "%s", worker_function);
-	worker.bgw_main_arg = Int32GetDatum(serial);
-	if (RegisterDynamicBackgroundWorker(&worker, NULL))
+	if (serial == 0 ||
+		rtc_bg_worker_start(worker_name, worker_function, Int32GetDatum(serial)))
 		return;
 
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
@@ -399,11 +385,7 @@ start(uint32 serial)
 			shared->place[i].dboid = InvalidOid;
 	LWLockRelease(queue_lock);
 	if (rtc_clock_is_due(&shared->told_ms, TELL_MS))
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a background worker \"%s\"", worker_name),
-				 errhint("You may need to increase \"%s\".",
-						 "max_worker_processes")));
+		rtc_bg_worker_log_missing(worker_name);
 }
 
 bool
@@ -427,6 +409,19 @@ rtc_work_put(const RtcWork *work)
 	LWLockRelease(queue_lock);
 	start(serial);
 	return entered;
+}
+
+bool
+rtc_work_put_bare(RtcWorkKind kind, Oid dboid, uint32 priority)
+{
+	RtcWork		work;
+
+	work.kind = kind;
+	work.dboid = dboid;
+	work.priority = priority;
+	work.hash = 0;
+	work.len = 0;
+	return rtc_work_put(&work);
 }
 
 void

@@ -65,6 +65,9 @@ typedef struct RtcWork
  */
 extern bool rtc_work_put(const RtcWork *work);
 
+/* Likewise, for work that its kind describes, and of which one waits. */
+extern bool rtc_work_put_bare(RtcWorkKind kind, Oid dboid, uint32 priority);
+
 /* Would it do? */
 extern bool rtc_work_is_on(void);
 

@@ -43,6 +43,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include "base/bg_worker.h"
 #include "base/clock.h"
 #include "base/inject.h"
 #include "compat.h"
@@ -96,34 +97,6 @@ rtc_inbox_init(void)
 	rtc_databases_on_leave(rtc_inbox_leave);
 }
 
-/*
- * Settings that a session of the superuser might have by its database, and under
- * which writes would fail, or mean something else.
- */
-static void
-pin_settings(void)
-{
-	static const char *const pinned[][2] = {
-		{"search_path", ""},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"session_replication_role", "origin"},
-		{"row_security", "on"},
-		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"transaction_timeout", "0"},
-		{"rtcache.commit_wait", "off"}
-	};
-
-	/* older servers do not have all of them */
-	for (int i = 0; i < lengthof(pinned); i++)
-		if (GetConfigOption(pinned[i][0], true, false) != NULL)
-			SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET,
-							PGC_S_OVERRIDE);
-}
-
 /* False = this worker is not wanted. */
 static bool
 set_up(Oid dboid)
@@ -142,8 +115,10 @@ set_up(Oid dboid)
 	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
 	rtc_inbox_connected(dboid);
 	pause_ms = PAUSE_ERROR;
-	pin_settings();
-	pgstat_report_appname(WORKER_NAME);
+	rtc_bg_worker_pin_settings(WORKER_NAME);
+	rtc_bg_worker_pin("search_path", "");
+	rtc_bg_worker_pin("session_replication_role", "origin");
+	rtc_bg_worker_pin("rtcache.commit_wait", "off");
 	return true;
 }
 

@@ -220,14 +220,7 @@ enter(const RtcWork *work, uint32 hits, HotState state)
 static void
 have_saved(void)
 {
-	RtcWork		work;
-
-	work.kind = RTC_WORK_SAVE;
-	work.dboid = MyDatabaseId;
-	work.priority = RTC_WORK_PRIORITY_WARM;
-	work.hash = 0;
-	work.len = 0;
-	(void) rtc_work_put(&work);
+	(void) rtc_work_put_bare(RTC_WORK_SAVE, MyDatabaseId, RTC_WORK_PRIORITY_WARM);
 }
 
 /* Finds a question whose hits are counted. */

@@ -37,14 +37,7 @@
 static bool
 put_next(Oid dboid)
 {
-	static RtcWork work;
-
-	work.kind = RTC_WORK_WARM_START;
-	work.dboid = dboid;
-	work.priority = RTC_WORK_PRIORITY_WARM;
-	work.hash = 0;
-	work.len = 0;
-	return rtc_work_put(&work);
+	return rtc_work_put_bare(RTC_WORK_WARM_START, dboid, RTC_WORK_PRIORITY_WARM);
 }
 
 static void

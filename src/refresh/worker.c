@@ -37,6 +37,7 @@
 #include "utils/memutils.h"
 #include "utils/timeout.h"
 
+#include "base/bg_worker.h"
 #include "base/clock.h"
 #include "base/inject.h"
 #include "base/opened.h"
@@ -100,29 +101,6 @@ rtc_refresh_init(void)
 }
 
 /*
- * Settings that a session of the superuser might have by its role or database, and
- * under which work would fail, or mean something else.
- */
-static void
-pin_settings(void)
-{
-	static const char *const pinned[][2] = {
-		{"application_name", WORKER_NAME},
-		{"rtcache.enabled", "on"},
-		{"rtcache.refresh_after_write", "off"},
-		{"rtcache.refresh_ahead", "0"},
-		{"default_transaction_isolation", "read committed"},
-		{"row_security", "on"},
-		{"statement_timeout", "0"},
-		{"lock_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"}
-	};
-
-	for (int i = 0; i < lengthof(pinned); i++)
-		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-}
-
-/*
  * Connects to the database that has work.  False = it is not needed.
  */
 static bool
@@ -139,7 +117,10 @@ set_up(Datum arg)
 		return false;
 	BackgroundWorkerInitializeConnectionByOid(dboid, InvalidOid, 0);
 	rtc_work_connected();
-	pin_settings();
+	rtc_bg_worker_pin_settings(WORKER_NAME);
+	rtc_bg_worker_pin("rtcache.enabled", "on");
+	rtc_bg_worker_pin("rtcache.refresh_after_write", "off");
+	rtc_bg_worker_pin("rtcache.refresh_ahead", "0");
 	pgstat_report_activity(STATE_IDLE, NULL);
 	return true;
 }

@@ -25,10 +25,10 @@
 #include <signal.h>
 
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
+#include "base/bg_worker.h"
 #include "base/clock.h"
 #include "compat.h"
 #include "guc.h"
@@ -233,21 +233,10 @@ rtc_inbox_set_worker(const char *name, const char *function)
 static void
 start(Oid dboid)
 {
-	BackgroundWorker worker;
 	RtcInboxInfo *inbox;
 	bool		told = true;
 
-	memset(&worker, 0, sizeof(worker));
-	snprintf(worker.bgw_name, BGW_MAXLEN, "%s", worker_name);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "%s", worker_name);
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS |
-		BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	snprintf(worker.bgw_library_name, MAXPGPATH, RTC_NAME);
-	snprintf(worker.bgw_function_name, BGW_MAXLEN, "%s", worker_function);
-	worker.bgw_main_arg = ObjectIdGetDatum(dboid);
-	if (RegisterDynamicBackgroundWorker(&worker, NULL))
+	if (rtc_bg_worker_start(worker_name, worker_function, ObjectIdGetDatum(dboid)))
 		return;
 
 	LWLockAcquire(&lock->lock, LW_EXCLUSIVE);
@@ -261,11 +250,7 @@ start(Oid dboid)
 	}
 	LWLockRelease(&lock->lock);
 	if (!told)
-		ereport(LOG,
-				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-				 errmsg("could not start a background worker \"%s\"", worker_name),
-				 errhint("You may need to increase \"%s\".",
-						 "max_worker_processes")));
+		rtc_bg_worker_log_missing(worker_name);
 }
 
 /* Notes how much is in an inbox.  Returns whether a worker is missing. */

@@ -259,16 +259,9 @@ find_later(const RtcJobs *jobs, Oid dboid, const RtcJob *but)
 static void
 note_clear(Oid dboid)
 {
-	RtcWork    *work = palloc(sizeof(RtcWork));
-
 	rtc_redis_note_clear();
-	work->kind = RTC_WORK_WARM_DATABASE;
-	work->dboid = dboid;
-	work->priority = RTC_WORK_PRIORITY_WARM;
-	work->hash = 0;
-	work->len = 0;
-	(void) rtc_work_put(work);
-	pfree(work);
+	(void) rtc_work_put_bare(RTC_WORK_WARM_DATABASE, dboid,
+							 RTC_WORK_PRIORITY_WARM);
 }
 
 /* ---------------- at work ---------------- */
