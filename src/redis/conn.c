@@ -5,9 +5,7 @@
  *
  * hiredis formats, buffers and parses.  It never resolves a name and never
  * waits: its own ways of doing so can neither be cancelled nor timed reliably
- * in a process that gets signals.  All waiting is in rtc_conn_wait(), on the
- * latch, the socket, and the death of the postmaster, against a deadline of
- * the monotonic clock.
+ * in a process that gets signals.  All waiting is in conn_wait.c.
  *
  * Model: a connection belongs to the process that opened it; a child that
  * inherits the object by fork forgets the connection without touching it.
@@ -57,7 +55,6 @@ uint32		rtc_wait_redis_io = 0;
 static void forget(RtcConn *conn);
 static void set_error(RtcConn *conn, const char *what, const char *fmt,
 					  va_list args) pg_attribute_printf(3, 0);
-static void wait_for(RtcConn *conn, uint32 events);
 static bool take_replies(RtcConn *conn, RtcReply *replies, int nreplies,
 						 int *taken);
 static void explain_broken(RtcConn *conn, RtcReply *replies, int nreplies,
@@ -525,77 +522,4 @@ explain_broken(RtcConn *conn, RtcReply *replies, int nreplies, int *taken)
 		rtc_conn_fail(conn, "%s (%s)", text, replies[*taken - 1].str);
 	else
 		rtc_conn_fail(conn, "%s", text);
-}
-
-void
-rtc_conn_make_waits(RtcConn *conn)
-{
-	conn->waits = CreateWaitEventSet_compat(3);
-	conn->latch = MyLatch;
-	AddWaitEventToSet(conn->waits, WL_LATCH_SET, PGINVALID_SOCKET,
-					  conn->latch, NULL);
-	if (IsUnderPostmaster)
-		AddWaitEventToSet(conn->waits, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET,
-						  NULL, NULL);
-	conn->sock_pos = AddWaitEventToSet(conn->waits, WL_SOCKET_READABLE,
-									   conn->redis->fd, NULL, NULL);
-}
-
-/*
- * What to wait for next.
- */
-static void
-wait_for(RtcConn *conn, uint32 events)
-{
-	/* A process changes its latch once, when it gets its PGPROC. */
-	if (conn->latch != MyLatch)
-	{
-		FreeWaitEventSet(conn->waits);
-		conn->waits = NULL;
-		rtc_conn_make_waits(conn);
-	}
-	ModifyWaitEvent(conn->waits, conn->sock_pos, events, NULL);
-}
-
-bool
-rtc_conn_wait(RtcConn *conn, uint32 events, int64 deadline,
-			  uint32 wait_event)
-{
-	wait_for(conn, events);
-
-	for (;;)
-	{
-		WaitEvent	event;
-		long		timeout = rtc_deadline_left(deadline);
-
-		CHECK_FOR_INTERRUPTS();
-
-		if (timeout == 0)
-			return false;
-		if (WaitEventSetWait(conn->waits, timeout, &event, 1,
-							 wait_event) == 0)
-			continue;
-		if (event.events & WL_LATCH_SET)
-			ResetLatch(MyLatch);
-		else
-			return true;
-	}
-}
-
-void
-rtc_conn_idle(RtcConn *conn, long timeout, uint32 wait_event)
-{
-	WaitEvent	event;
-
-	if (!rtc_conn_is_open(conn))
-	{
-		(void) WaitLatch(MyLatch,
-						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH |
-						 (timeout >= 0 ? WL_TIMEOUT : 0),
-						 timeout, wait_event);
-		return;
-	}
-	/* the set is kept: one of WaitLatchOrSocket() takes six system calls more */
-	wait_for(conn, WL_SOCKET_READABLE);
-	(void) WaitEventSetWait(conn->waits, timeout, &event, 1, wait_event);
 }
