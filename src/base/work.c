@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * work.c
- *		Work that waits for a background worker, and the places of the workers.
+ *		Work for background workers, and the places of the workers.
  *
  * Sessions and the relay put work here; it says for which database, what it is
  * worth, and by a hash whether the same is waiting already.  Workers are started
@@ -17,8 +17,7 @@
  * waiting.  These make it leave (rtc_work_leave()), by a flag if it is idle and by
  * SIGTERM if it is not.
  *
- * Nothing of this is needed for anything to be right.  So all is bounded: if there
- * is no room, what is worth least is dropped and counted.
+ * Nothing of this is needed for anything to be right.  So all is bounded.
  *
  * Model: one LWLock, held for looking through the headers and one copy.  Any
  * backend, the relay and the workers call this; what is done in the callbacks of
@@ -42,12 +41,10 @@
 #include "base/inject.h"
 #include "base/relay_latch.h"
 #include "base/work.h"
+#include "base/work_slots.h"
 #include "compat.h"
 #include "guc.h"
 #include "stats.h"
-
-/* Pieces of work that can wait. */
-#define SLOTS			256
 
 /* A worker that has not begun after so long will not (ms). */
 #define START_MS		10000
@@ -67,17 +64,6 @@
 
 /* "cannot start a worker" is told this often (ms). */
 #define TELL_MS			60000
-
-/* A waiting piece of work without its data.  Under the lock. */
-typedef struct Header
-{
-	uint64		hash;
-	uint64		number;			/* in the order of coming */
-	Oid			dboid;			/* InvalidOid = this slot is free */
-	uint32		priority;
-	uint32		kind;			/* RtcWorkKind */
-	uint32		len;
-} Header;
 
 /* The place of a worker.  Under the lock, but for "latch". */
 typedef struct Place
@@ -102,14 +88,11 @@ typedef struct Away
 typedef struct RtcWorkQueue
 {
 	pg_atomic_uint32 stirred;	/* rtc_work_stir() since somebody looked */
-	pg_atomic_uint32 nwaiting;	/* written under the lock, read without */
-	uint64		number;			/* of the last piece of work */
 	uint32		serial;			/* of the last worker */
 	int64		told_ms;		/* rtc_clock_is_due() */
 	Place		place[RTC_MAX_REFRESH_WORKERS];
 	Away		away[MAX_AWAY];
-	Header		header[SLOTS];
-	char		data[SLOTS][RTC_WORK_MAX_BYTES];
+	RtcWorkSlots slots;
 } RtcWorkQueue;
 
 static RtcWorkQueue *shared = NULL;
@@ -129,7 +112,7 @@ static void
 init(void)
 {
 	pg_atomic_init_u32(&shared->stirred, 0);
-	pg_atomic_init_u32(&shared->nwaiting, 0);
+	pg_atomic_init_u32(&shared->slots.nwaiting, 0);
 }
 
 const RtcSharedRoom rtc_work_room = {
@@ -158,104 +141,7 @@ bool
 rtc_work_has_room(void)
 {
 	return rtc_work_is_on() &&
-		pg_atomic_read_u32(&shared->nwaiting) < SLOTS / 2;
-}
-
-/* ---------------- what waits; under the lock ---------------- */
-
-static void
-free_slot(Header *h)
-{
-	h->dboid = InvalidOid;
-	pg_atomic_write_u32(&shared->nwaiting,
-						pg_atomic_read_u32(&shared->nwaiting) - 1);
-}
-
-/* Does anything wait for a database? */
-static bool
-has_waiting(Oid dboid)
-{
-	for (int i = 0; i < SLOTS; i++)
-		if (shared->header[i].dboid == dboid)
-			return true;
-	return false;
-}
-
-/* Is this work done before that? */
-static bool
-comes_first(const Header *h, const Header *other)
-{
-	if (h->priority != other->priority)
-		return h->priority > other->priority;
-	return h->number < other->number;
-}
-
-/* Where a new piece of work goes; NULL = nowhere. */
-static Header *
-find_room(const RtcWork *work)
-{
-	Header	   *last = NULL;
-
-	for (int i = 0; i < SLOTS; i++)
-	{
-		Header	   *h = &shared->header[i];
-
-		if (!OidIsValid(h->dboid))
-			return h;
-		if (last == NULL || comes_first(last, h))
-			last = h;
-	}
-
-	/* It is full: something is dropped. */
-	rtc_stat_inc(RTC_STAT_WORK_DROPPED);
-	if (last->priority >= work->priority)
-		return NULL;
-	free_slot(last);
-	return last;
-}
-
-static bool
-enter(const RtcWork *work)
-{
-	Header	   *h;
-
-	for (int i = 0; i < SLOTS; i++)
-	{
-		h = &shared->header[i];
-		if (h->hash == work->hash && h->dboid == work->dboid &&
-			h->kind == work->kind)
-		{
-			h->priority = Max(h->priority, work->priority);
-			return true;
-		}
-	}
-
-	h = find_room(work);
-	if (h == NULL)
-		return false;
-	h->hash = work->hash;
-	h->number = ++shared->number;
-	h->dboid = work->dboid;
-	h->priority = work->priority;
-	h->kind = work->kind;
-	h->len = work->len;
-	memcpy(shared->data[h - shared->header], work->data, work->len);
-	pg_atomic_write_u32(&shared->nwaiting,
-						pg_atomic_read_u32(&shared->nwaiting) + 1);
-	return true;
-}
-
-/* Drops what waits for a database. */
-static void
-forget(Oid dboid)
-{
-	for (int i = 0; i < SLOTS; i++)
-	{
-		if (shared->header[i].dboid != dboid)
-			continue;
-		free_slot(&shared->header[i]);
-		rtc_stat_inc(RTC_STAT_WORK_DROPPED);
-	}
+		pg_atomic_read_u32(&shared->slots.nwaiting) < RTC_WORK_SLOTS / 2;
 }
 
 /* ---------------- who works; under the lock ---------------- */
@@ -302,7 +188,8 @@ reserve(Oid dboid)
 			continue;
 		if (p->dboid != dboid)
 		{
-			if (p->pid != 0 && !p->busy && !has_waiting(p->dboid))
+			if (p->pid != 0 && !p->busy &&
+				!rtc_work_slots_has(&shared->slots, p->dboid))
 				idle = p;
 			continue;
 		}
@@ -354,9 +241,9 @@ another_waits(Oid dboid)
 {
 	if (count_staying() < rtc_refresh_workers)
 		return false;
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < RTC_WORK_SLOTS; i++)
 	{
-		Oid			other = shared->header[i].dboid;
+		Oid			other = shared->slots.header[i].dboid;
 		bool		served = false;
 
 		if (!OidIsValid(other) || other == dboid || is_away(other))
@@ -403,7 +290,7 @@ rtc_work_put(const RtcWork *work)
 	}
 
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
-	entered = enter(work);
+	entered = rtc_work_slots_enter(&shared->slots, work);
 	if (entered)
 		serial = reserve(work->dboid);
 	LWLockRelease(queue_lock);
@@ -427,15 +314,15 @@ rtc_work_put_bare(RtcWorkKind kind, Oid dboid, uint32 priority)
 void
 rtc_work_tend(void)
 {
-	if (!rtc_work_is_on() || pg_atomic_read_u32(&shared->nwaiting) == 0)
+	if (!rtc_work_is_on() || pg_atomic_read_u32(&shared->slots.nwaiting) == 0)
 		return;
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < RTC_WORK_SLOTS; i++)
 	{
 		uint32		serial = 0;
 
 		LWLockAcquire(queue_lock, LW_EXCLUSIVE);
-		if (OidIsValid(shared->header[i].dboid))
-			serial = reserve(shared->header[i].dboid);
+		if (OidIsValid(shared->slots.header[i].dboid))
+			serial = reserve(shared->slots.header[i].dboid);
 		LWLockRelease(queue_lock);
 		start(serial);
 	}
@@ -509,7 +396,7 @@ rtc_work_leave(Oid dboid, bool forget_it)
 	shared->away[dboid % MAX_AWAY].dboid = dboid;
 	shared->away[dboid % MAX_AWAY].until = rtc_deadline_in(AWAY_MS);
 	if (forget_it)
-		forget(dboid);
+		rtc_work_slots_forget(&shared->slots, dboid);
 	LWLockRelease(queue_lock);
 
 	if (wait_event == 0)
@@ -532,7 +419,7 @@ give_back(void)
 {
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
 	if (!connected && !mine->leave)
-		forget(mine->dboid);
+		rtc_work_slots_forget(&shared->slots, mine->dboid);
 	mine->latch = NULL;
 	mine->dboid = InvalidOid;
 	LWLockRelease(queue_lock);
@@ -590,30 +477,11 @@ rtc_work_connected(void)
 bool
 rtc_work_next(RtcWork *work, uint32 kinds)
 {
-	Header	   *first = NULL;
-
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
-	for (int i = 0; i < SLOTS && !mine->leave; i++)
-	{
-		Header	   *h = &shared->header[i];
-
-		if (h->dboid == mine->dboid && (kinds & RTC_WORK_KIND(h->kind)) != 0 &&
-			(first == NULL || comes_first(h, first)))
-			first = h;
-	}
-	mine->busy = first != NULL;
-	if (first != NULL)
-	{
-		work->kind = first->kind;
-		work->dboid = first->dboid;
-		work->priority = first->priority;
-		work->len = first->len;
-		work->hash = first->hash;
-		memcpy(work->data, shared->data[first - shared->header], first->len);
-		free_slot(first);
-	}
+	mine->busy = !mine->leave &&
+		rtc_work_slots_take(&shared->slots, mine->dboid, kinds, work);
 	LWLockRelease(queue_lock);
-	return first != NULL;
+	return mine->busy;
 }
 
 bool
@@ -622,7 +490,7 @@ rtc_work_waits(void)
 	bool		result;
 
 	LWLockAcquire(queue_lock, LW_SHARED);
-	result = has_waiting(mine->dboid);
+	result = rtc_work_slots_has(&shared->slots, mine->dboid);
 	LWLockRelease(queue_lock);
 	return result;
 }
@@ -635,7 +503,7 @@ rtc_work_must_end(void)
 	LWLockAcquire(queue_lock, LW_EXCLUSIVE);
 	result = mine->leave || count_staying() > rtc_refresh_workers ||
 		(another_waits(mine->dboid) &&
-		 (!has_waiting(mine->dboid) ||
+		 (!rtc_work_slots_has(&shared->slots, mine->dboid) ||
 		  rtc_clock_ms() - mine->since_ms >= TURN_MS));
 	/* nobody else need do so for the same reason */
 	if (result)
