@@ -57,13 +57,14 @@ sub prepare
 	return;
 }
 
-# What each session is to have, at its beginning.
+# What each session is to have, at its beginning.  With another "+" in front, recursion
+# may have no end.
 sub _settle
 {
 	my ($self) = @_;
 
 	$self->{admin}->run("SET lock_timeout = '300ms'; SET client_min_messages = error;");
-	$self->{reader}->run("SET search_path = shadow, public, pg_catalog; SET lock_timeout = '300ms';");
+	$self->{reader}->run("SET search_path = shadow, public, pg_catalog; SET lock_timeout = '300ms'; SET statement_timeout = '60s';");
 	return;
 }
 
@@ -390,7 +391,7 @@ sub file
 	my $text = do { local $/; open my $f, '<', $path or die "could not read $path: $!\n"; <$f> };
 	my $main = $self->{main} = RtcReplaySession->new('main');
 
-	$main->run("SET lock_timeout = '2s';");
+	$main->run("SET lock_timeout = '2s'; SET statement_timeout = '60s';");
 	$self->{busy} = 0;
 	$self->{last} = [];
 	$self->{pool} = [ splice @{ $self->{pool} }, -10 ] if @{ $self->{pool} } > 10;

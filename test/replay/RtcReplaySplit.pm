@@ -16,7 +16,7 @@ use warnings;
 # What does something, or is different each time, whatever the server says of it.
 my $effects = qr/\b(?:nextval|setval|currval|lastval|set_config|pg_sleep|pg_advisory\w*|pg_try_advisory\w*|lo_\w+|lowrite|loread
 	|pg_notify|dblink\w*|pg_terminate\w*|pg_cancel\w*|pg_reload_conf|pg_switch_wal|pg_stat\w*|pg_logical\w*|pg_replication\w*
-	|pg_create\w*|pg_drop\w*|txid_\w+|pg_current_\w+|pg_snapshot\w*|random|pg_prepared_xacts|pg_locks)\b/ix;
+	|pg_create\w*|pg_drop\w*|txid_\w+|pg_current_\w+|pg_snapshot\w*|random|pg_prepared_xacts|pg_locks|pg_cursors)\b/ix;
 
 # What is left of a statement without comments at its beginning.
 sub _bare
